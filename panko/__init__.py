@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Panko: the store and REST API of OpenStack events."""

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every option of Panko; those of the libraries it uses are theirs."""
+
+from oslo_config import cfg
+from oslo_middleware import cors
+
+DEFAULT_CONNECTION = "sqlite:////var/lib/panko/panko.sqlite"
+
+DEFAULT_OPTS = [
+    cfg.StrOpt(
+        "api_paste_config",
+        default="api_paste.ini",
+        help="Paste configuration of the API: a path, absolute or relative to the configuration directories. Without "
+        "such a file the one that comes with Panko is used.",
+    ),
+]
+
+API_OPTS = [
+    cfg.IntOpt(
+        "default_api_return_limit",
+        min=1,
+        default=100,
+        help="Number of events that an answer holds where the request gives no limit.",
+    ),
+    cfg.IntOpt(
+        "max_api_return_limit",
+        min=1,
+        help="Largest number of events that an answer holds, whatever the request's limit. Unset: no bound; a large "
+        "answer is streamed.",
+    ),
+]
+
+SERVER_OPTS = [
+    # Every address, as other OpenStack services do: the default pipeline asks for a token.
+    cfg.HostAddressOpt("host", default="0.0.0.0", help="Address that panko-api listens on."),  # noqa: S104
+    cfg.PortOpt("port", default=8977, help="Port that panko-api listens on."),
+    cfg.IntOpt("workers", min=1, help="Processes of panko-api. Unset: one for each core, 8 at most."),
+    cfg.IntOpt("threads", min=1, default=4, help="Threads of each process of panko-api."),
+    cfg.IntOpt(
+        "graceful_timeout",
+        min=0,
+        default=30,
+        help="Seconds that requests under way have to finish when panko-api is told to stop.",
+    ),
+]
+
+DATABASE_OPTS = [
+    cfg.StrOpt(
+        "event_connection",
+        secret=True,
+        deprecated_for_removal=True,
+        deprecated_reason="Use [database] connection.",
+        help="Connection URL of the database; where it is set, [database] connection does not count.",
+    ),
+    cfg.IntOpt(
+        "event_time_to_live",
+        default=-1,
+        help="Seconds that events are kept: panko-expirer deletes older ones. -1: for ever.",
+    ),
+    cfg.IntOpt(
+        "events_delete_batch_size",
+        min=0,
+        default=0,
+        help="Number of events that panko-expirer deletes in one transaction. 0: a size that suits the database.",
+    ),
+]
+
+STORAGE_OPTS = [
+    cfg.IntOpt("max_retries", min=-1, help="Where it is set, it counts instead of [database] max_retries."),
+    cfg.IntOpt("retry_interval", min=0, help="Where it is set, it counts instead of [database] retry_interval."),
+]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Return the options by group, as ``oslo-config-generator`` asks for them."""
+    return [
+        ("DEFAULT", DEFAULT_OPTS),
+        ("api", API_OPTS + SERVER_OPTS),
+        ("database", DATABASE_OPTS),
+        ("storage", STORAGE_OPTS),
+    ]
+
+
+def set_defaults() -> None:
+    """Set the defaults of the libraries' options that suit this API, for the generated sample and the service alike."""
+    cors.set_defaults(
+        allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
+        allow_methods=["GET", "POST", "OPTIONS"],
+        expose_headers=["X-Openstack-Request-Id"],
+    )

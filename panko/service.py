@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service's configuration: the only maker of a ConfigOpts."""
+
+import sys
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+from oslo_policy import opts as policy_opts
+
+from panko import opts
+
+POLICY_FILE = "policy.yaml"
+
+
+def prepare_service(
+    argv: Sequence[str] | None = None,
+    config_files: Sequence[str] | None = None,
+    share: bool = False,
+    cli_opts: Sequence[cfg.Opt] = (),
+) -> cfg.ConfigOpts:
+    """Read the configuration and set up logging by it.
+
+    :param argv: command line, the program's name first; ``[]`` is one without arguments, None the process's own
+    :param config_files: configuration files; None: those of the command line, else panko.conf where oslo.config looks
+    :param share: the process is another program's, whose logging stays as it is
+    :param cli_opts: options and arguments of this command alone
+    :returns: a new configuration object
+    :raises oslo_config.cfg.Error: where a file or an option cannot be read
+    """
+    conf = cfg.ConfigOpts()
+    for group, options in opts.list_opts():
+        conf.register_opts(options, group=group)
+    conf.register_cli_opts(cli_opts)
+    db_options.set_defaults(conf, connection=opts.DEFAULT_CONNECTION)
+    policy_opts.set_defaults(conf, POLICY_FILE)
+    opts.set_defaults()
+    if not share:
+        log.register_options(conf)
+    arguments = sys.argv if argv is None else argv
+    conf(
+        list(arguments[1:]),
+        prog=arguments[0].rpartition("/")[2] if arguments else None,
+        project="panko",
+        default_config_files=None if config_files is None else list(config_files),
+        validate_default_values=True,
+    )
+    if not share:
+        log.setup(conf, "panko")
+    return conf

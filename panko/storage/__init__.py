@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Storage of events: from a connection URL to its driver."""
+
+import importlib.metadata
+
+import stevedore.driver
+import tenacity
+from oslo_config import cfg
+from oslo_log import log
+from stevedore.exception import NoMatches
+
+from panko.storage.base import Connection
+from panko.storage.errors import InvalidMarker, StorageUnavailable, UnknownDriver
+from panko.storage.filters import EventFilter
+
+__all__ = ["EventFilter", "InvalidMarker", "get_connection", "get_connection_from_config"]
+
+NAMESPACE = "panko.storage"
+LOG = log.getLogger(__name__)
+
+
+def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
+    """Return a driver, connected to the database that a URL names.
+
+    :param url: ``scheme://…``; the scheme, up to a ``+``, is the driver's name among the entry points panko.storage
+    :raises UnknownDriver: where no driver of that name is installed
+    :raises StorageUnavailable: where the database cannot be reached
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    try:
+        manager = stevedore.driver.DriverManager(
+            NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure, warn_on_missing_entrypoint=False
+        )
+    except NoMatches:
+        installed = sorted({entry.name for entry in importlib.metadata.entry_points(group=NAMESPACE)})
+        raise UnknownDriver(
+            f"no storage driver is named {scheme!r}; installed are: {', '.join(installed)}. "
+            "See the scheme of [database] connection."
+        ) from None
+    return manager.driver(url, conf)
+
+
+def _raise_load_failure(manager, entry_point, error):
+    raise UnknownDriver(f"the storage driver {entry_point.name!r} cannot be loaded: {error}") from error
+
+
+def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
+    """Return a driver for ``[database] connection``, trying again while the database is away.
+
+    It tries ``[database] max_retries`` times more (-1: for ever), every ``[database] retry_interval`` seconds.
+
+    :raises UnknownDriver: where no driver of that scheme is installed
+    :raises StorageUnavailable: where the database still could not be reached
+    """
+    url = conf.database.event_connection or conf.database.connection
+    retries = _first_set(conf.storage.max_retries, conf.database.max_retries)
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_never if retries < 0 else tenacity.stop_after_attempt(retries + 1),
+        wait=tenacity.wait_fixed(_first_set(conf.storage.retry_interval, conf.database.retry_interval)),
+        retry=tenacity.retry_if_exception_type(StorageUnavailable),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    return retrying(get_connection, url, conf)
+
+
+def _first_set(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    LOG.warning("%s Trying again in %s s.", state.outcome.exception(), state.next_action.sleep)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What storage raises; nothing here knows HTTP or SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class StorageError(Exception):
+    """The base of all that storage raises on purpose."""
+
+
+class UnknownDriver(StorageError):
+    """The connection URL names a driver that is not installed."""
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached or gave up; the same call may succeed later.
+
+    The text of this exception is safe to show: the cause, which may hold SQL or a URL, is its ``__cause__``.
+    """
+
+
+class SchemaMismatch(StorageError):
+    """The database's schema is not the one that this version of Panko works with."""
+
+
+class InvalidMarker(StorageError):
+    """The marker names no event that the caller can see.
+
+    :param marker: message_id that was given as the marker
+    """
+
+    def __init__(self, marker: str):
+        super().__init__(f"Marker {marker} not found.")
+        self.marker = marker
+
+
+class InvalidFilter(StorageError, ValueError):
+    """A filter, sort order or page that no driver could answer."""
+
+
+class InvalidEvent(StorageError, ValueError):
+    """An event that cannot be stored as it is; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One event that was not stored, and why."""
+
+    event: Any
+    reason: str
+
+
+class EventsRefused(StorageError):
+    """Some events of a call were not stored, and never will be as they are; the others were.
+
+    :param refusals: the events that were refused, each with its reason
+    :param stored: number of events of the same call that were stored
+    :param duplicates: number of events of the same call that were there already
+    """
+
+    def __init__(self, refusals: Sequence[Refusal], stored: int, duplicates: int):
+        first = refusals[0]
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        message_id = getattr(first.event, "message_id", None)
+        super().__init__(f"event {message_id!r} was not stored: {first.reason}{more}")
+        self.refusals = tuple(refusals)
+        self.stored = stored
+        self.duplicates = duplicates
