@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that give tests real databases: PostgreSQL, MariaDB and SQLite."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.servers import MariaDB, PostgreSQL, Server, ServerMissing
+from tests.shared_servers import SharedServers
+
+_Server = TypeVar("_Server", bound=Server)
+_SHARED = pytest.StashKey[SharedServers]()
+_WORKER_INPUT = "panko_shared_servers"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Agree on the servers of the session: a pytest-xdist worker gets them told by its controller."""
+    worker_input = getattr(config, "workerinput", None)
+    servers = SharedServers(**worker_input[_WORKER_INPUT]) if worker_input else SharedServers.create()
+    config.stash[_SHARED] = servers
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a pytest-xdist worker about the servers of the session."""
+    node.workerinput[_WORKER_INPUT] = asdict(node.config.stash[_SHARED])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers when the session does, in the process that owns them."""
+    if not hasattr(config, "workerinput") and _SHARED in config.stash:
+        config.stash[_SHARED].stop()
+
+
+def _or_skip(make: Callable[[], _Server]) -> _Server:
+    """Return what `make` does; a server that is not installed skips the test, but fails it where CI=true."""
+    try:
+        return make()
+    except ServerMissing as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+def _fresh_database(server: Server) -> Iterator[str]:
+    name = f"panko_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{secrets.token_hex(4)}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(pytestconfig: pytest.Config) -> PostgreSQL:
+    """The PostgreSQL server that the whole session shares: fast, not durable, not to be stopped."""
+    return _or_skip(lambda: pytestconfig.stash[_SHARED].get(PostgreSQL))
+
+
+@pytest.fixture(scope="session")
+def mysql_server(pytestconfig: pytest.Config) -> MariaDB:
+    """The MariaDB server that the whole session shares: fast, not durable, not to be stopped."""
+    return _or_skip(lambda: pytestconfig.stash[_SHARED].get(MariaDB))
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
+    """The URL, without a driver, of an empty PostgreSQL database of this test alone."""
+    yield from _fresh_database(postgresql_server)
+
+
+@pytest.fixture
+def mysql_url(mysql_server: MariaDB) -> Iterator[str]:
+    """The URL, without a driver, of an empty MariaDB database of this test alone."""
+    yield from _fresh_database(mysql_server)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite database of this test alone, whose file does not exist yet."""
+    return f"sqlite:///{tmp_path / 'panko.sqlite'}"
+
+
+@pytest.fixture
+def private_postgresql() -> Iterator[PostgreSQL]:
+    """A durable PostgreSQL server of this test alone, which may be stopped, killed and started again."""
+    with _or_skip(PostgreSQL) as server:
+        yield server
+
+
+@pytest.fixture
+def private_mysql() -> Iterator[MariaDB]:
+    """A durable MariaDB server of this test alone, which may be stopped, killed and started again."""
+    with _or_skip(MariaDB) as server:
+        yield server

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that the servers of the test suite crash and resume, which the fault tests rely on."""
+
+import secrets
+
+import pytest
+import sqlalchemy as sa
+
+from tests.servers import Server
+
+_PRIVATE = [("private_postgresql", "postgresql+psycopg"), ("private_mysql", "mysql+pymysql")]
+_SHARED = [("postgresql_server", "postgresql+psycopg"), ("mysql_server", "mysql+pymysql")]
+
+
+@pytest.mark.parametrize(("fixture", "driver"), _PRIVATE)
+def test_committed_rows_survive_a_crash(request: pytest.FixtureRequest, fixture: str, driver: str) -> None:
+    """What a durable server has committed is there after kill() and start(), at the same URL."""
+    server: Server = request.getfixturevalue(fixture)
+    url = sa.make_url(server.create_database("crashed")).set(drivername=driver)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE rows_kept (number INTEGER)"))
+        connection.execute(sa.text("INSERT INTO rows_kept VALUES (42)"))
+    with engine.connect() as idle:
+        server.kill()
+        assert server.pid is None
+        idle.invalidate()
+    server.start()
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT number FROM rows_kept")) == 42
+
+
+@pytest.mark.parametrize(("fixture", "driver"), _SHARED)
+def test_database_in_use_is_dropped(request: pytest.FixtureRequest, fixture: str, driver: str) -> None:
+    """A test that leaves a transaction open does not keep its database from being dropped."""
+    server: Server = request.getfixturevalue(fixture)
+    name = f"in_use_{secrets.token_hex(4)}"
+    engine = sa.create_engine(sa.make_url(server.create_database(name)).set(drivername=driver))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE in_use (number INTEGER)"))
+    with engine.connect() as left_open:
+        left_open.execute(sa.text("SELECT * FROM in_use"))
+        server.drop_database(name)
+        left_open.invalidate()
+    engine.dispose()

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Private PostgreSQL and MariaDB servers for tests and benchmarks, apart from the machine's own ones.
+
+Own code, because none of the existing packages fits: pytest-postgresql and pytest-mysql differ in their ways
+and know no server that crashes and resumes, pifpaf cannot run PostgreSQL for root nor MariaDB on TCP, and
+testing.postgresql and testing.mysqld have had no release since 2016.
+"""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.server_base import Server
+from tests.server_processes import ServerError, ServerMissing, find_program, unprivileged
+
+__all__ = ["MariaDB", "PostgreSQL", "Server", "ServerError", "ServerMissing"]
+
+
+def _checked(name: str) -> str:
+    """Return the database name, or raise ValueError if it would need quotes."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise ValueError(f"not a plain lower-case database name: {name!r}")
+    return name
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL server; databases belong to the ordinary role "panko", UTF8 with locale C.UTF-8.
+
+    Only `execute` works as superuser, through a socket that other accounts cannot reach: a superuser on TCP
+    without a password would let any account of the machine run programs as the account that runs the tests.
+    """
+
+    kind = "postgresql"
+    # "Fast" shutdown ends the connections first; "immediate" shutdown leaves out the checkpoint as well.
+    stop_signal = signal.SIGINT
+    quit_signal = signal.SIGQUIT
+    # The role may also look into what its other connections do, and end them.
+    set_up = "CREATE ROLE panko LOGIN CREATEDB; GRANT pg_monitor, pg_signal_backend TO panko"
+
+    def find_programs(self) -> None:
+        """Look up the programs of the server, or raise ServerMissing."""
+        versions = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
+        newest_first = sorted(versions, key=lambda path: float(path.parent.name), reverse=True)
+        initdb = Path(find_program("initdb", "postgresql", [*map(str, newest_first)])).resolve()
+        self._initdb = str(initdb)
+        # The server beside it is of the same version; that of another version would refuse the data.
+        self._postgres = str(initdb.with_name("postgres"))
+        self._psql = find_program("psql", "postgresql-client", [str(initdb.parent)])
+
+    def initialise(self) -> None:
+        """Fill the empty data directory."""
+        options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=postgres", "--no-sync"]
+        self.run([self._initdb, f"--pgdata={self.path('data')}", *options], **unprivileged())
+        access = self.path("pg_hba.conf")
+        access.write_text("local all all trust\nhost all panko 127.0.0.1/32 trust\n")
+        access.chmod(0o644)
+
+    def command(self) -> list[str]:
+        """Return the command that runs the server in the foreground, logging to standard error."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.path("run")),
+            "hba_file": str(self.path("pg_hba.conf")),
+            "shared_buffers": "128MB",
+            "max_connections": "200",
+            # Segments in /dev/shm would outlive a killed server.
+            "dynamic_shared_memory_type": "mmap",
+        }
+        if not self.durable:
+            settings |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
+        settings |= self.settings
+        assignments = [f"--{name}={value}" for name, value in settings.items()]
+        return [self._postgres, "-D", str(self.path("data")), *assignments]
+
+    def execute(self, sql: str, database: str | None = None) -> str:
+        """Run SQL as the server's superuser.
+
+        Returns the rows as lines with tabs between columns; raises ServerError with the server's message.
+        """
+        where = [f"--host={self.path('run')}", f"--port={self.port}", "--username=postgres"]
+        how = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator=\t"]
+        stop = "--set=ON_ERROR_STOP=1"
+        return self.run([self._psql, *where, *how, stop, f"--command={sql}", database or "postgres"])
+
+    def url(self, database: str) -> str:
+        """Return the URL of the database, in SQLAlchemy's form without a driver."""
+        return f"postgresql://panko@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its URL; raises ValueError for a name that needs quotes."""
+        self.execute(f"CREATE DATABASE {_checked(name)} OWNER panko TEMPLATE template0 ENCODING 'UTF8'")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop the database if it exists, ending the connections to it."""
+        self.execute(f"DROP DATABASE IF EXISTS {_checked(name)} WITH (FORCE)")
+
+    def destroy(self) -> None:
+        """End the server as fast as possible and remove its data; a later start() begins anew."""
+        segments = self._left_segments() if self.directory and self.pid is None else []
+        super().destroy()
+        for segment in segments:
+            subprocess.run(["ipcrm", "--shmem-id", segment], check=False, capture_output=True)
+
+    def _left_segments(self) -> list[str]:
+        """Return the id of the System V shared memory segment that a killed server leaves, if it does."""
+        lock_file = self.path("data", "postmaster.pid")
+        key_and_id = lock_file.read_text().splitlines()[6:7] if lock_file.exists() else []
+        return [line.split()[1] for line in key_and_id if line.strip()]
+
+
+class MariaDB(Server):
+    """A MariaDB server; databases are utf8mb4 with its default collation, for root without a password."""
+
+    kind = "mariadb"
+    stop_signal = signal.SIGTERM
+    quit_signal = signal.SIGKILL
+
+    def find_programs(self) -> None:
+        """Look up the programs of the server, or raise ServerMissing."""
+        directories = ["/usr/sbin", "/usr/libexec"]
+        self._install = find_program("mariadb-install-db", "mariadb-server", directories)
+        self._mariadbd = find_program("mariadbd", "mariadb-server", directories)
+        self._client = find_program("mariadb", "mariadb-client", directories)
+
+    def initialise(self) -> None:
+        """Fill the empty data directory."""
+        options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+        self.run([self._install, *self._options(), *options], **unprivileged())
+
+    def command(self) -> list[str]:
+        """Return the command that runs the server in the foreground, logging to standard error."""
+        return [
+            self._mariadbd,
+            *self._options(),
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            f"--socket={self._socket}",
+            f"--pid-file={self.path('run', 'mariadb.pid')}",
+            "--skip-name-resolve",
+            # Whoever connects must not read or write files of the account that runs the tests.
+            f"--secure-file-priv={self.path('run')}",
+            "--max-connections=200",
+            "--character-set-server=utf8mb4",
+            *(f"--{name}={value}" for name, value in self.settings.items()),
+        ]
+
+    def _options(self) -> list[str]:
+        """Return the options that count for the initialisation as well; the first one must come first."""
+        options = ["--no-defaults", f"--datadir={self.path('data')}", f"--tmpdir={self.path('run')}"]
+        options.append("--innodb-buffer-pool-size=256M")
+        if not self.durable:
+            options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
+            options += ["--skip-innodb-doublewrite"]
+        return options
+
+    @property
+    def _socket(self) -> Path:
+        return self.path("run", "mariadb.sock")
+
+    def execute(self, sql: str, database: str | None = None) -> str:
+        """Run SQL as root.
+
+        Returns the rows as lines with tabs between columns; raises ServerError with the server's message.
+        """
+        where = ["--no-defaults", f"--socket={self._socket}", "--user=root"]
+        how = ["--default-character-set=utf8mb4", "--batch", "--skip-column-names"]
+        return self.run([self._client, *where, *how, f"--execute={sql}", *([database] if database else [])])
+
+    def url(self, database: str) -> str:
+        """Return the URL of the database, in SQLAlchemy's form without a driver."""
+        return f"mysql://root@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its URL; raises ValueError for a name that needs quotes."""
+        self.execute(f"CREATE DATABASE {_checked(name)} CHARACTER SET utf8mb4")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop the database if it exists, ending the connections to it."""
+        # DROP DATABASE would wait for the transactions of connections that a test has left open.
+        connections = self.execute(
+            f"SELECT id FROM information_schema.processlist WHERE db = '{_checked(name)}'"
+        )
+        for connection in connections.split():
+            try:
+                self.execute(f"KILL {connection}")
+            except ServerError as error:
+                if "Unknown thread id" not in str(error):
+                    raise
+        self.execute(f"DROP DATABASE IF EXISTS {name}")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One database server of each kind for a whole test session, however many pytest-xdist workers take part."""
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self, TypeVar
+
+import filelock
+
+from tests.server_processes import unprivileged
+from tests.servers import MariaDB, PostgreSQL, Server, ServerError
+
+_Server = TypeVar("_Server", bound=Server)
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedServers:
+    """The servers of a test session, which start when first asked for and end with the process `owner`.
+
+    Every process of the session has its own copy of this object; the copies find each other's servers by JSON
+    files in `directory`, which is created when needed.
+    """
+
+    directory: str
+    owner: int
+
+    @classmethod
+    def create(cls) -> Self:
+        """Return the servers of a new session that is owned by this process; nothing is started."""
+        # The name cannot be guessed, so that nobody else can have made the directory when it gets needed.
+        name = f"panko-tests-{secrets.token_hex(8)}"
+        return cls(os.path.join(tempfile.gettempdir(), name), os.getpid())
+
+    def get(self, server_class: type[_Server]) -> _Server:
+        """Return the running server of that class, which is not durable; it is started if nobody has before.
+
+        Raises ServerMissing, or ServerError if it did not start, now or when asked for before.
+        """
+        # The constructor comes first, as each process can tell for itself that programs are missing.
+        server = server_class(durable=False, base=self.directory, owner=self.owner)
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        if unprivileged():
+            # The servers run as another account, which must be able to reach their directories.
+            os.chmod(self.directory, 0o711)
+        state = Path(self.directory, f"{server.kind}.json")
+        with filelock.FileLock(state.with_suffix(".lock")):
+            if state.exists():
+                known = json.loads(state.read_text())
+                if "error" in known:
+                    raise ServerError(known["error"])
+                return server_class(**known)
+            try:
+                server.start()
+            except ServerError as error:
+                state.write_text(json.dumps({"error": str(error)}))
+                raise
+            state.write_text(json.dumps(dataclasses.asdict(server)))
+        return server
+
+    def stop(self) -> None:
+        """End the servers that any process of the session has started, and remove their data."""
+        for server_class in (PostgreSQL, MariaDB):
+            state = Path(self.directory, f"{server_class.kind}.json")
+            known = json.loads(state.read_text()) if state.exists() else {"error": "not started"}
+            if "error" not in known:
+                server_class(**known).destroy()
+        shutil.rmtree(self.directory, ignore_errors=True)
