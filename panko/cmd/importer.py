@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command panko-import: store events from files, or from a pipe."""
+
+import contextlib
+import datetime
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+import tqdm
+from oslo_config import cfg
+from oslo_utils import timeutils
+
+from panko import service, storage
+from panko.cmd.errors import CommandError, ending_in_one_line, one_line
+from panko.ingest.importer import NO_SHIFT, Counts, Importer, Line, newest_time, read_lines
+from panko.storage.errors import StorageUnavailable
+
+STDIN = "-"
+
+CLI_OPTS = [
+    cfg.MultiStrOpt(
+        "files",
+        positional=True,
+        metavar="FILE",
+        help="File with a JSON event, or an array of them, a line; - is standard input.",
+    ),
+    cfg.BoolOpt(
+        "shift-to-now",
+        default=False,
+        help="Move all times of the events so that the newest event was generated now.",
+    ),
+]
+
+
+@ending_in_one_line
+def main(argv: Sequence[str]) -> int:
+    """Store the events of files; a bad line is named on stderr, and the others are stored all the same."""
+    conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
+    with contextlib.ExitStack() as stack:
+        inputs = [(path, open_input(path, stack)) for path in conf.files]
+        shift = shift_to_now(inputs) if conf.shift_to_now else NO_SHIFT
+        connection = storage.get_connection_from_config(conf)
+        connection.check_schema()
+        importer = Importer(connection, complain, shift)
+        try:
+            run(importer, inputs)
+        except StorageUnavailable as error:
+            raise CommandError(
+                f"{one_line(error)} {counted(importer.counts)} before that; "
+                "import the same again to store the rest, what is stored is not stored twice"
+            ) from error
+    print(counted(importer.counts))
+    return 1 if importer.counts.refused else 0
+
+
+def open_input(path: str, stack: contextlib.ExitStack) -> BinaryIO:
+    """Return a file open for reading, closed by the stack.
+
+    :raises CommandError: where it cannot be read
+    """
+    if path == STDIN:
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(open(path, "rb"))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def shift_to_now(inputs: Sequence[tuple[str, BinaryIO]]) -> datetime.timedelta:
+    """Return what the newest event of all inputs is to be moved by to have been generated now.
+
+    :raises CommandError: where an input, such as a pipe, cannot be read twice
+    """
+    for path, stream in inputs:
+        if path == STDIN or not stream.seekable():
+            raise CommandError(f"--shift-to-now reads its input twice, which {path} does not allow: name a file")
+    newest = newest_time(all_lines(inputs))
+    for _, stream in inputs:
+        stream.seek(0)
+    return NO_SHIFT if newest is None else timeutils.utcnow() - newest
+
+
+def all_lines(inputs: Iterable[tuple[str, BinaryIO]]) -> Iterator[Line]:
+    """Yield the lines of all inputs, one input after the other."""
+    for path, stream in inputs:
+        yield from read_lines("stdin" if path == STDIN else path, stream)
+
+
+def run(importer: Importer, inputs: Sequence[tuple[str, BinaryIO]]) -> None:
+    """Import all lines, with a progress bar where stderr is a terminal."""
+    # The size of a pipe is not known; the bar then counts without an end.
+    sizes = [os.fstat(stream.fileno()).st_size if path != STDIN else 0 for path, stream in inputs]
+    with tqdm.tqdm(
+        desc="imported", total=sum(sizes) if all(sizes) else None, unit="B", unit_scale=True, disable=None
+    ) as progress:
+        for line in all_lines(inputs):
+            importer.add(line)
+            progress.update(len(line.content))
+        importer.flush()
+
+
+def complain(line: Line, reason: str) -> None:
+    """Say on stderr, above a progress bar where there is one, which line was not stored and why."""
+    tqdm.tqdm.write(f"{line.place}: {reason}", file=sys.stderr)
+
+
+def counted(counts: Counts) -> str:
+    """Return what an import has done, in words."""
+    return (
+        f"{counts.lines} lines were done: {counts.stored} events stored, {counts.duplicates} duplicate, "
+        f"{counts.refused} refused"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From JSON, in each form that Ceilometer's publishers send, to events."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from panko.storage.errors import InvalidEvent
+from panko.storage.models import Event, Trait, checked_event
+
+TRAIT_MEMBERS = ("name", "dtype", "value")
+
+
+def parse_events(document: bytes) -> list[Any]:
+    """Return the members of a JSON document that is an array of events, or the one event that it is.
+
+    The members are as they stand there: :func:`decode_event` reads each of them, so that a bad one does not take down
+    the others.
+
+    :param document: JSON in UTF-8
+    :raises InvalidEvent: where the document is no JSON
+    """
+    try:
+        value = json.loads(document.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
+    except RecursionError as error:
+        raise InvalidEvent("it is no JSON that can be read: it is nested too deeply") from error
+    except ValueError as error:
+        raise InvalidEvent(f"it is no JSON: {error}") from error
+    return value if isinstance(value, list) else [value]
+
+
+def decode_event(document: Any) -> Event:
+    """Return the event that parsed JSON stands for, checked as storage does.
+
+    Both forms are read: traits as ``[name, dtype, value]`` (the publishers http and notifier) or as objects of these
+    (file); times as ISO 8601 with a ``T`` or a space. Members that are no part of an event, such as a message
+    signature, do not count.
+
+    :param document: what :func:`json.loads` made of an event
+    :raises InvalidEvent: with the reason, where it is no event that can be stored
+    """
+    if not isinstance(document, Mapping):
+        raise InvalidEvent("it is no JSON object")
+    generated = document.get("generated")
+    if not isinstance(generated, str):
+        raise InvalidEvent("it has no generated" if generated is None else "its generated is no text")
+    return checked_event(
+        Event(
+            message_id=document.get("message_id"),
+            event_type=document.get("event_type"),
+            generated=generated,
+            traits=_decode_traits(document.get("traits")),
+            raw=document.get("raw"),
+        )
+    )
+
+
+def _decode_traits(members: Any) -> list[Trait]:
+    if members is None:
+        return []
+    if not isinstance(members, list):
+        raise InvalidEvent("its traits are no list")
+    return [_decode_trait(member) for member in members]
+
+
+def _decode_trait(member: Any) -> Trait:
+    if isinstance(member, list) and len(member) == len(TRAIT_MEMBERS):
+        return Trait(*member)
+    if not isinstance(member, Mapping):
+        raise InvalidEvent(f"a trait is neither [name, dtype, value] nor an object of them: {_excerpt(member)}")
+    missing = [name for name in TRAIT_MEMBERS if name not in member]
+    if missing:
+        raise InvalidEvent(f"a trait has no {missing[0]}: {_excerpt(member)}")
+    return Trait(*(member[name] for name in TRAIT_MEMBERS))
+
+
+def _excerpt(value: Any, length: int = 80) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= length else f"{text[:length]}…"
