@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command panko-dbsync: make the database's schema the one that this version works with."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from panko import service, storage
+from panko.cmd.errors import CommandError, ending_in_one_line
+from panko.storage.errors import SchemaMismatch
+
+SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
+
+
+@ending_in_one_line
+def main(argv: Sequence[str]) -> int:
+    """Create the schema or bring it up to date; run twice, it changes nothing the second time."""
+    conf = service.prepare_service(argv)
+    url = conf.database.event_connection or conf.database.connection
+    make_directory(url)
+    connection = storage.get_connection_from_config(conf)
+    try:
+        connection.check_schema()
+        found = "The schema was up to date"
+    except SchemaMismatch:
+        found = "The schema is up to date now"
+    # Also where nothing seems to be missing: a driver may have more to see to than the check looks at.
+    connection.upgrade()
+    print(f"{found}: {without_credentials(url)}")
+    return 0
+
+
+def make_directory(url: str) -> None:
+    """Create the directory of the file that an SQLite URL names; SQLite itself creates just the file.
+
+    :raises CommandError: where it cannot be created
+    """
+    match = SQLITE_FILE.match(url)
+    directory = os.path.dirname(match["path"]) if match else ""
+    try:
+        if directory:
+            os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"the directory of the database cannot be created: {error}") from error
+
+
+def without_credentials(url: str) -> str:
+    """Return a connection URL as far as it may be shown: without user, password and parameters."""
+    return re.sub(r"//[^/]*@", "//", url.partition("?")[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
