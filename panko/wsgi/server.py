@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gunicorn, embedded: processes with threads that serve one application on one address."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from oslo_log import log
+
+from panko.wsgi.access_log import ServerLog
+from panko.wsgi.worker import Worker
+
+LOG = log.getLogger(__name__)
+
+BACKLOG = 2048
+"""Connections that wait for a worker to accept them."""
+
+KEEPALIVE = 75
+"""Seconds that an idle connection stays open: longer than usual proxies keep theirs, so that the proxy closes first."""
+
+REQUEST_LINE = 8190
+"""Bytes of a request's first line; longer queries can be sent in the body."""
+
+HEADER = 16384
+"""Bytes of one header; signed tokens may be that large."""
+
+RESPAWN_PAUSE = 1
+"""Seconds that a worker which could not start waits before it ends, and another one is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How to serve: ``graceful_timeout`` is in seconds."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    graceful_timeout: int
+
+
+class Server(BaseApplication):
+    """Serves until it is told to stop by a signal (TERM: requests under way are finished; INT, QUIT: at once).
+
+    :param make_application: called in each worker, after the fork: what it opens belongs to that worker alone
+    :param settings: how to serve
+    """
+
+    def __init__(self, make_application: Callable[[], Callable], settings: ServerSettings):
+        self._make_application = make_application
+        self._settings = {
+            "bind": _address(settings),
+            "backlog": BACKLOG,
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "graceful_timeout": settings.graceful_timeout,
+            "worker_class": Worker,
+            "logger_class": ServerLog,
+            "proc_name": "panko-api",
+            "keepalive": KEEPALIVE,
+            "limit_request_line": REQUEST_LINE,
+            "limit_request_field_size": HEADER,
+            # What a proxy says about the client counts where [oslo_middleware] enable_proxy_headers_parsing says so.
+            "forwarded_allow_ips": "",
+            "control_socket_disable": True,
+        }
+        super().__init__(prog="panko-api")
+
+    def load_config(self) -> None:
+        """Set gunicorn's settings; those of its files and environment variables do not count."""
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        """Return the application of this worker.
+
+        A worker that is started later, while the database is away or a file is being edited, must not end the server,
+        as gunicorn would have it: it ends alone, and the master tries another one.
+        """
+        try:
+            return self._make_application()
+        except Exception:
+            LOG.exception("This worker cannot start; another one will be tried")
+            time.sleep(RESPAWN_PAUSE)
+            sys.exit(1)
+
+
+def _address(settings: ServerSettings) -> str:
+    """Return what gunicorn is to listen on: a socket that is bound already.
+
+    gunicorn itself tries for five seconds where the port is in use.
+
+    :raises OSError: where the address cannot be bound
+    """
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        # A server that is being replaced, or systemd, hands its sockets over.
+        return f"{settings.host}:{settings.port}"
+    family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    listener = socket.create_server(
+        address[:2],
+        family=family,
+        backlog=BACKLOG,
+        dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
+    )
+    return f"fd://{listener.detach()}"
