@@ -42,9 +42,10 @@ def _or_skip(make: Callable[[], _Server]) -> _Server:
     try:
         return make()
     except ServerMissing as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        missing = str(error)
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
 
 
 def _fresh_database(server: Server) -> Iterator[str]:
