@@ -2,6 +2,7 @@
 """Every option of Panko; those of the libraries it uses are theirs."""
 
 from oslo_config import cfg
+from oslo_log import log
 from oslo_middleware import cors
 
 DEFAULT_CONNECTION = "sqlite:////var/lib/panko/panko.sqlite"
@@ -83,6 +84,8 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 def set_defaults() -> None:
     """Set the defaults of the libraries' options that suit this API, for the generated sample and the service alike."""
+    # Alembic tells of its own plugins at the level info each time it is imported.
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "alembic=WARN"])
     cors.set_defaults(
         allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
         allow_methods=["GET", "POST", "OPTIONS"],
