@@ -2,13 +2,14 @@
 """Which events are asked for, in which order and how many: values without I/O."""
 
 import datetime
+import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from panko.storage.errors import InvalidFilter
-from panko.storage.models import TraitType, parse_time, utc
+from panko.storage.models import TraitType, is_storable, parse_time, utc
 
 OPERATORS = {
     "lt": operator.lt,
@@ -58,6 +59,18 @@ class TraitFilter:
     def __post_init__(self):
         if self.op not in OPERATORS:
             raise InvalidFilter(f"Operator {self.op} is not one of {', '.join(OPERATORS)}")
+        try:
+            # Text that no event can hold and floats that are not finite may be asked for: they are not found.
+            convert = {TraitType.TEXT: str, TraitType.FLOAT: float}.get(self.type, self.type.convert)
+            object.__setattr__(self, "value", convert(self.value))
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise InvalidFilter(f"{self.value!r} is no {self.type.label}: {error}") from error
+
+    def matches_nothing(self) -> bool:
+        """Whether no event can have such a trait, as storable values go."""
+        if self.type is TraitType.FLOAT and math.isnan(self.value):
+            return True
+        return not (is_storable(self.key) and (self.type is not TraitType.TEXT or is_storable(self.value)))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "TraitFilter":

@@ -49,6 +49,15 @@ def format_time(value: datetime.datetime) -> str:
     return value.isoformat()
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database keeps a text as it is: one with NUL or a lone surrogate is not."""
+    try:
+        _text(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else str(value)
     if "\x00" in text:

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs migrations: on the connection that Panko hands over, or on alembic.ini's own database for a developer."""
+
+import sqlalchemy
+from alembic import context
+
+from panko.storage.sqlalchemy import tables
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    connection = sqlalchemy.create_engine(context.config.get_main_option("sqlalchemy.url")).connect()
+context.configure(connection=connection, target_metadata=tables.METADATA, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

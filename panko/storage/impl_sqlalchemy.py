@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The storage driver for SQL databases: connections, transactions and what their failures mean."""
+
+import contextlib
+import datetime
+import json
+from collections.abc import Iterator, Sequence
+
+import oslo_db.exception
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import api as db_api
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import enginefacade
+from oslo_log import log
+from oslo_utils import timeutils
+
+from panko.storage import base, documents
+from panko.storage.errors import (
+    EventsRefused,
+    InvalidEvent,
+    InvalidMarker,
+    Refusal,
+    SchemaMismatch,
+    StorageUnavailable,
+)
+from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
+from panko.storage.models import Event, TraitDescription, TraitType, is_storable
+from panko.storage.sqlalchemy import expiry, migration, queries
+from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.tables import CATALOG, METADATA
+from panko.storage.sqlalchemy.writer import PreparedEvent, Writer, prepare
+
+LOG = log.getLogger(__name__)
+
+STREAMED = 1000
+"""An answer of more rows than this is fetched piece by piece, of so many rows."""
+
+DATA_ERRORS = (oslo_db.exception.DBDataError, sa.exc.DataError)
+NO_TABLE_ERRORS = (oslo_db.exception.DBNonExistentTable, sa.exc.ProgrammingError)
+DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Raise what the database's libraries raise as the contract's errors, which show neither SQL nor URL."""
+    try:
+        yield
+    except NO_TABLE_ERRORS as error:
+        raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from error
+    except DATABASE_ERRORS as error:
+        raise StorageUnavailable("The database does not answer.") from error
+
+
+def _is_duplicate(error: Exception) -> bool:
+    return isinstance(error, oslo_db.exception.DBDuplicateEntry)
+
+
+class Connection(base.Connection):
+    """Events in SQLite, PostgreSQL, MariaDB or MySQL."""
+
+    CAPABILITIES = {"events:query:simple": True}
+    STORAGE_CAPABILITIES = {"storage:production_ready": True}
+
+    def __init__(self, url: str, conf: cfg.ConfigOpts):
+        parsed = sa.make_url(url)
+        dialect_class = DIALECTS[parsed.get_backend_name()]
+        with _translated_errors():
+            self._engine = _create_engine(dialect_class.complete(parsed), conf)
+            self._dialect = dialect_class(self._engine)
+            with self._engine.connect():
+                pass  # An address where no database answers is found out now.
+        self._writer = Writer(self._engine, self._dialect)
+
+    def upgrade(self):
+        with _translated_errors(), self._engine.begin() as connection:
+            migration.upgrade(connection)
+
+    def check_schema(self):
+        with _translated_errors(), self._engine.connect() as connection:
+            migration.check(connection)
+
+    def close(self):
+        self._engine.dispose()
+
+    def clear(self):
+        with _translated_errors(), self._engine.begin() as connection:
+            self._dialect.own_catalog(connection)
+            for table in METADATA.tables.values():
+                if table is not CATALOG:
+                    connection.execute(sa.delete(table))
+            connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
+
+    def record_events(self, events):
+        batch: dict[str, PreparedEvent] = {}
+        refusals: list[Refusal] = []
+        duplicates = 0
+        for event in events:
+            try:
+                prepared = prepare(event)
+            except InvalidEvent as error:
+                refusals.append(Refusal(event, str(error)))
+                continue
+            if batch.setdefault(prepared.message_id, prepared) is not prepared:
+                duplicates += 1
+        refused_before = len(refusals)
+        with _translated_errors():
+            stored = self._store(list(batch.values()), refusals)
+        duplicates += len(batch) - stored - (len(refusals) - refused_before)
+        if refusals:
+            raise EventsRefused(refusals, stored, duplicates)
+        return base.Recorded(stored, duplicates)
+
+    def _store(self, events: Sequence[PreparedEvent], refusals: list[Refusal]) -> int:
+        """Store events; where the database refuses one, it is found by halving, and the others are stored."""
+        if not events:
+            return 0
+        try:
+            return self._write(events)
+        except DATA_ERRORS:
+            if len(events) == 1:
+                LOG.exception("The database refused the event %s", events[0].message_id)
+                refusals.append(Refusal(events[0].source, "the database refused it"))
+                return 0
+            middle = len(events) // 2
+            return self._store(events[:middle], refusals) + self._store(events[middle:], refusals)
+
+    @db_api.wrap_db_retry(
+        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=_is_duplicate
+    )
+    def _write(self, events: Sequence[PreparedEvent]) -> int:
+        return self._writer.write(events)
+
+    def get_events(self, event_filter, pagination=None):
+        for row in self._select_page(event_filter, Page.of(pagination)):
+            yield Event(
+                row.message_id,
+                row.event_type,
+                row.generated,
+                documents.parse_traits(row.traits),
+                json.loads(row.raw),
+            )
+
+    def get_documents(self, event_filter, pagination=None):
+        for row in self._select_page(event_filter, Page.of(pagination)):
+            yield documents.compose(*row)
+
+    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
+        marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
+        if queries.matches_nothing(event_filter):
+            return
+        query = queries.select_events(event_filter, page, marker, self._dialect)
+        yield from self._rows(query, streamed=page.limit is None or page.limit > STREAMED)
+
+    def _find_marker(self, marker: str, scope: Scope) -> sa.Row:
+        found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else iter(())
+        row = next(found, None)
+        if row is None:
+            raise InvalidMarker(marker)
+        return row
+
+    def _rows(self, query: sa.Select, streamed: bool = False) -> Iterator[sa.Row]:
+        """Yield the rows of a query; of a streamed one only some are in memory at a time."""
+        with _translated_errors(), self._engine.connect() as connection:
+            if streamed:
+                yield from connection.execution_options(yield_per=STREAMED).execute(query)
+                return
+            rows = connection.execute(query).all()
+        yield from rows
+
+    def get_event_types(self, scope=EVERYTHING):
+        return (row.name for row in self._rows(queries.select_event_types(scope)))
+
+    def get_trait_types(self, event_type, scope=EVERYTHING):
+        if not is_storable(event_type):
+            return
+        known = [
+            TraitDescription(row.name, TraitType(row.dtype))
+            for row in self._rows(queries.select_trait_types(event_type))
+        ]
+        yield from known if scope.everything else self._visible(known, event_type, scope)
+
+    def _visible(self, known: Sequence[TraitDescription], event_type: str, scope: Scope) -> Iterator[TraitDescription]:
+        """Yield those of the traits that an event in scope has."""
+        missing = set(known)
+        with contextlib.closing(self._rows(queries.select_traits(event_type, scope), streamed=True)) as rows:
+            for row in rows:
+                missing.difference_update(
+                    TraitDescription(trait.name, trait.dtype) for trait in documents.parse_traits(row.traits)
+                )
+                if not missing:
+                    break
+        return (trait for trait in known if trait not in missing)
+
+    def get_traits(self, event_type, trait_type=None, scope=EVERYTHING):
+        for dtype in sorted(
+            {trait.type for trait in self.get_trait_types(event_type) if trait_type in (None, trait.name)}
+        ):
+            for row in self._rows(queries.select_traits(event_type, scope), streamed=True):
+                for trait in documents.parse_traits(row.traits):
+                    if trait.dtype == dtype and trait_type in (None, trait.name):
+                        yield trait
+
+    def clear_expired_data(self, ttl, max_count=None):
+        expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
+        with _translated_errors():
+            return expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+
+
+def _create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:
+    """Return an engine of its own for a driver object, by oslo.db's options, not connected yet."""
+    facade = enginefacade.transaction_context()
+    options = {
+        option.dest: conf.database[option.dest]
+        for option in db_options.database_opts
+        if not option.dest.endswith("connection")
+    }
+    # The factory of drivers is what tries again.
+    facade.configure(**{**options, "connection": url, "max_retries": 0})
+    return facade.writer.get_engine()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deleting old events, a short transaction at a time."""
+
+import datetime
+
+import sqlalchemy as sa
+
+from panko.storage import documents
+from panko.storage.sqlalchemy import catalog
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
+from panko.storage.sqlalchemy.types import to_microseconds
+from panko.storage.sqlalchemy.writer import index_key
+
+BATCH = 1000
+"""Events that one transaction deletes: few enough that writers hardly wait."""
+
+
+def delete_expired(
+    engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, max_count: int | None
+) -> int:
+    """Delete events generated before a time, oldest first, and what only they had from the catalog.
+
+    Events that another expirer is deleting at the moment are left to it.
+
+    :param expired_before: naive UTC
+    :param max_count: delete at most so many (None: all)
+    :returns: how many were deleted
+    """
+    deleted = 0
+    while max_count is None or deleted < max_count:
+        size = BATCH if max_count is None else min(BATCH, max_count - deleted)
+        count = _delete_batch(engine, dialect, expired_before, size)
+        deleted += count
+        if count < size:
+            catalog.remove_unused(engine, dialect, expired_before)
+            break
+    return deleted
+
+
+def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, size: int) -> int:
+    expired = (
+        sa.select(EVENT.c.id, EVENT.c.generated, EVENT.c.traits)
+        .where(EVENT.c.generated < expired_before)
+        .order_by(EVENT.c.generated, EVENT.c.message_id)
+        .limit(size)
+        .with_for_update(skip_locked=True)
+    )
+    with engine.begin() as connection:
+        dialect.begin_write(connection)
+        rows = connection.execute(expired).all()
+        for table, keys in _index_keys(rows).items():
+            dialect.delete_rows(connection, table, keys)
+        dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
+    return len(rows)
+
+
+def _index_keys(rows: list[sa.Row]) -> dict[sa.Table, list[tuple]]:
+    """Return the primary keys of the events' rows in the index tables: their documents hold all of them."""
+    keys: dict[sa.Table, list[tuple]] = {table: [] for table in TRAIT_INDEXES.values()}
+    for row in rows:
+        generated = to_microseconds(row.generated)
+        for trait in documents.parse_traits(row.traits):
+            keys[TRAIT_INDEXES[trait.dtype]].append((*index_key(trait), generated, row.id))
+    return keys
