@@ -181,10 +181,8 @@ class MariaDB(Server):
     def drop_database(self, name: str) -> None:
         """Drop the database if it exists, ending the connections to it."""
         # DROP DATABASE would wait for the transactions of connections that a test has left open.
-        connections = self.execute(
-            f"SELECT id FROM information_schema.processlist WHERE db = '{_checked(name)}'"
-        )
-        for connection in connections.split():
+        query = f"SELECT id FROM information_schema.processlist WHERE db = '{_checked(name)}'"
+        for connection in self.execute(query).split():
             try:
                 self.execute(f"KILL {connection}")
             except ServerError as error:
