@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.servers import MariaDB, PostgreSQL, Server, ServerMissing
-from tests.shared_servers import SharedServers
+from tests.servers.shared import SharedServers
 
 _Server = TypeVar("_Server", bound=Server)
 _SHARED = pytest.StashKey[SharedServers]()

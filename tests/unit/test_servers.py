@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_base import Server
-from tests.server_processes import children, find_program, unprivileged
 from tests.servers import MariaDB, PostgreSQL, ServerError, ServerMissing
-from tests.shared_servers import SharedServers
+from tests.servers.base import Server
+from tests.servers.processes import children, find_program, unprivileged
+from tests.servers.shared import SharedServers
 
 
 class _Sleeper(Server):

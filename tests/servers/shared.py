@@ -12,8 +12,8 @@ from typing import Self, TypeVar
 
 import filelock
 
-from tests.server_processes import unprivileged
 from tests.servers import MariaDB, PostgreSQL, Server, ServerError
+from tests.servers.processes import unprivileged
 
 _Server = TypeVar("_Server", bound=Server)
 

@@ -11,8 +11,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.server_base import Server
-from tests.server_processes import ServerError, ServerMissing, find_program, unprivileged
+from tests.servers.base import Server
+from tests.servers.processes import ServerError, ServerMissing, find_program, unprivileged
 
 __all__ = ["MariaDB", "PostgreSQL", "Server", "ServerError", "ServerMissing"]
 

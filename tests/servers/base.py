@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from tests.server_processes import (
+from tests.servers.processes import (
     ServerError,
     environment,
     free_port,
@@ -22,7 +22,7 @@ from tests.server_processes import (
     unprivileged,
 )
 
-_WATCHDOG = Path(__file__).with_name("server_watchdog.py")
+_WATCHDOG = Path(__file__).with_name("watchdog.py")
 _TIMEOUT = 60.0
 _LOG_TAIL = 40
 
