@@ -37,6 +37,8 @@ class Dialect:
     """
 
     DRIVER: str
+    INSERT = "INSERT INTO {table} ({columns}) VALUES ({places})"
+    PLACE = "?"
     insert = staticmethod(sa.insert)
 
     def __init__(self, engine: sa.Engine):
@@ -64,7 +66,10 @@ class Dialect:
 
     def insert_statement(self, table: sa.Table) -> str:
         """Return the statement that :meth:`insert_rows` gives the database's driver."""
-        return str(sa.insert(table).compile(dialect=self._dialect))
+        quote = self._dialect.identifier_preparer
+        columns = [quote.format_column(column) for column in table.columns]
+        places = ", ".join(self.PLACE for _ in columns)
+        return self.INSERT.format(table=quote.format_table(table), columns=", ".join(columns), places=places)
 
     def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
         """Insert rows, each a tuple of all the table's columns in the form the database keeps them."""
@@ -141,6 +146,7 @@ class PostgreSQL(Dialect):
     """PostgreSQL 13 and newer, by psycopg 3."""
 
     DRIVER = "postgresql+psycopg"
+    INSERT = "COPY {table} ({columns}) FROM STDIN"
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database, in turn for writers and expirers alike.
     insert = staticmethod(postgresql.insert)
 
@@ -165,9 +171,6 @@ class PostgreSQL(Dialect):
     def begin_write(self, connection: sa.Connection) -> None:
         """Do what a transaction must begin with that will write after it has read."""
 
-    def insert_statement(self, table):
-        return f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN"
-
     def trait_members(self):
         columns = (sa.column(name, sa.Text) for name in MEMBERS)
         document = sa.cast(EVENT.c.traits, postgresql.JSON)
@@ -179,6 +182,7 @@ class MySQL(Dialect):
     """MariaDB 10.6 and newer, MySQL 8 and newer, by PyMySQL."""
 
     DRIVER = "mysql+pymysql"
+    PLACE = "%s"
     insert = staticmethod(mysql.insert)
     COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
 
