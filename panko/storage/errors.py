@@ -17,8 +17,14 @@ class UnknownDriver(StorageError):
 class StorageUnavailable(StorageError):
     """The database cannot be reached or gave up; the same call may succeed later.
 
-    The text of this exception is safe to show: the cause, which may hold SQL or a URL, is its ``__cause__``.
+    Its text may be shown to anybody. What is in ``__cause__`` may hold SQL and values: it belongs nowhere.
+
+    :param detail: what the database or its driver said, in one line without SQL and passwords: for the log
     """
+
+    def __init__(self, detail: str = ""):
+        super().__init__("The database does not answer.")
+        self.detail = detail
 
 
 class SchemaMismatch(StorageError):

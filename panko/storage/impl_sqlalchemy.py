@@ -49,7 +49,15 @@ def _translated_errors() -> Iterator[None]:
     except NO_TABLE_ERRORS as error:
         raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from error
     except DATABASE_ERRORS as error:
-        raise StorageUnavailable("The database does not answer.") from error
+        raise StorageUnavailable(_detail(error)) from error
+
+
+def _detail(error: BaseException) -> str:
+    """Return the first line of what the database's own library said: it holds no SQL, as SQLAlchemy's text does."""
+    while not isinstance(error, sa.exc.DBAPIError) and getattr(error, "inner_exception", None):
+        error = error.inner_exception
+    said = error.orig if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
+    return str(said).strip().partition("\n")[0]
 
 
 def _is_duplicate(error: Exception) -> bool:
