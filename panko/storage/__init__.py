@@ -7,7 +7,6 @@ import stevedore.driver
 import tenacity
 from oslo_config import cfg
 from oslo_log import log
-from stevedore.exception import NoMatches
 
 from panko.storage.base import Connection
 from panko.storage.errors import InvalidMarker, StorageUnavailable, UnknownDriver
@@ -27,16 +26,13 @@ def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
     :raises StorageUnavailable: where the database cannot be reached
     """
     scheme = url.partition(":")[0].partition("+")[0]
-    try:
-        manager = stevedore.driver.DriverManager(
-            NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure, warn_on_missing_entrypoint=False
-        )
-    except NoMatches:
-        installed = sorted({entry.name for entry in importlib.metadata.entry_points(group=NAMESPACE)})
+    installed = {entry.name for entry in importlib.metadata.entry_points(group=NAMESPACE)}
+    if scheme not in installed:
         raise UnknownDriver(
-            f"no storage driver is named {scheme!r}; installed are: {', '.join(installed)}. "
+            f"no storage driver is named {scheme!r}; installed are: {', '.join(sorted(installed))}. "
             "See the scheme of [database] connection."
-        ) from None
+        )
+    manager = stevedore.driver.DriverManager(NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure)
     return manager.driver(url, conf)
 
 
