@@ -85,8 +85,12 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 def set_defaults() -> None:
     """Set the defaults of the libraries' options that suit this API, for the generated sample and the service alike."""
     # Alembic tells of its own plugins at the level info each time it is imported.
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "alembic=WARN", "oslo_db.sqlalchemy.exc_filters=CRITICAL"])
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "alembic=WARN", "oslo_db.sqlalchemy.exc_filters=CRITICAL"])
+    log.set_defaults(
+        default_log_levels=[*log.get_default_log_levels(), "alembic=WARN", "oslo_db.sqlalchemy.exc_filters=CRITICAL"]
+    )
+    log.set_defaults(
+        default_log_levels=[*log.get_default_log_levels(), "alembic=WARN", "oslo_db.sqlalchemy.exc_filters=CRITICAL"]
+    )
     cors.set_defaults(
         allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
         allow_methods=["GET", "POST", "OPTIONS"],

@@ -2,6 +2,7 @@
 """Events as the JSON that the API answers with, which is also how SQL databases keep them."""
 
 import datetime
+from collections.abc import Iterable
 
 import orjson
 
@@ -10,18 +11,23 @@ from panko.storage.models import Event, Trait, TraitType, format_time, raw_json
 EMPTY_RAW = "{}"
 
 
-def traits_document(traits: tuple[Trait, ...]) -> str:
-    """Return the traits of a checked event as a JSON array of ``{"name", "value", "type"}``, values as text."""
-    return orjson.dumps(
-        [
-            {
-                "name": trait.name,
-                "value": TraitType(trait.dtype).format(trait.value),
-                "type": TraitType(trait.dtype).label,
-            }
-            for trait in traits
-        ]
-    ).decode()
+def trait_document(trait: Trait) -> str:
+    """Return a checked trait as a JSON object ``{"name", "value", "type"}``, the value as text.
+
+    Databases look for a trait as a piece of the text that :func:`traits_document` made when its event was stored: what
+    is written here for a trait must never change without a migration that writes all documents anew.
+    """
+    value = trait.dtype.format(trait.value)
+    return f'{{"name":{_string(trait.name)},"value":{_string(value)},"type":"{trait.dtype.label}"}}'
+
+
+def traits_document(traits: Iterable[Trait]) -> str:
+    """Return the traits of a checked event as a JSON array."""
+    return f"[{','.join(map(trait_document, traits))}]"
+
+
+def _string(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def parse_traits(document: str) -> tuple[Trait, ...]:

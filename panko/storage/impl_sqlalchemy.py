@@ -26,7 +26,7 @@ from panko.storage.errors import (
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, TraitDescription, TraitType, is_storable
-from panko.storage.sqlalchemy import expiry, migration, queries
+from panko.storage.sqlalchemy import expiry, migration, plans, queries
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.tables import CATALOG, METADATA
 from panko.storage.sqlalchemy.writer import PreparedEvent, Writer, prepare
@@ -79,6 +79,8 @@ class Connection(base.Connection):
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
         self._writer = Writer(self._engine, self._dialect)
+        # No id ever names another event type, so what is here stays true.
+        self._event_types: dict[int, str] = {}
 
     def upgrade(self):
         with _translated_errors(), self._engine.begin() as connection:
@@ -140,25 +142,42 @@ class Connection(base.Connection):
         return self._writer.write(events)
 
     def get_events(self, event_filter, pagination=None):
-        for row in self._select_page(event_filter, Page.of(pagination)):
+        for message_id, event_type, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
             yield Event(
-                row.message_id,
-                row.event_type,
-                row.generated,
-                documents.parse_traits(row.traits),
-                json.loads(row.raw),
+                message_id,
+                event_type,
+                generated,
+                documents.parse_traits(traits),
+                {} if raw is None else json.loads(raw),
             )
 
     def get_documents(self, event_filter, pagination=None):
-        for row in self._select_page(event_filter, Page.of(pagination)):
-            yield documents.compose(*row)
+        for message_id, event_type, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
+            yield documents.compose(message_id, event_type, traits, generated, raw or documents.EMPTY_RAW)
 
-    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
+    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[tuple]:
+        """Yield the page's rows, :data:`queries.COLUMNS` with the event type's name in the place of its id."""
+        for message_id, event_type_id, *rest in self._select_rows(event_filter, page):
+            event_type = self._event_types.get(event_type_id) or self._load_event_type(event_type_id)
+            # An event type without a name was expired, and the event with it, since the row was read.
+            if event_type is not None:
+                yield message_id, event_type, *rest
+
+    def _load_event_type(self, event_type_id: int) -> str | None:
+        self._event_types.update((row.id, row.name) for row in self._rows(queries.EVENT_TYPE_NAMES))
+        return self._event_types.get(event_type_id)
+
+    def _select_rows(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
         if queries.matches_nothing(event_filter):
             return
-        query = queries.select_events(event_filter, page, marker, self._dialect)
-        yield from self._rows(query, streamed=page.limit is None or page.limit > STREAMED)
+        query = queries.PageQuery(event_filter, page, marker, self._dialect)
+        if page.limit is None or page.limit > STREAMED:
+            yield from self._rows(query.select(), streamed=True)
+            return
+        with _translated_errors(), self._engine.connect() as connection:
+            rows = plans.read_page(connection, query)
+        yield from rows
 
     def _find_marker(self, marker: str, scope: Scope) -> sa.Row:
         found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else iter(())

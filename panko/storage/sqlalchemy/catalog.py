@@ -146,6 +146,6 @@ def _select_unused_traits(dialect: Dialect, expired_before: datetime.datetime) -
     holder = sa.exists().where(
         EVENT.c.event_type_id == TRAIT_TYPE.c.event_type_id,
         generated <= last_seen + SEEN_AGAIN // MICROSECOND,
-        dialect.has_trait(TRAIT_TYPE.c.name, label),
+        dialect.names_trait(TRAIT_TYPE.c.name, label),
     )
     return sa.select(*TRAIT_TYPE.primary_key).where(TRAIT_TYPE.c.last_seen < expired_before, ~holder)

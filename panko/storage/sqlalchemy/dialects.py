@@ -8,10 +8,11 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from panko.storage import documents
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import TraitType
+from panko.storage.models import Trait, TraitType, format_time
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, TRAIT_TYPE
-from panko.storage.sqlalchemy.types import code_point_collation
+from panko.storage.sqlalchemy.types import Float64, code_point_collation
 
 MEMBERS = ("name", "type", "value")
 
@@ -23,6 +24,11 @@ class Members(NamedTuple):
     name: sa.ColumnElement[str]
     type: sa.ColumnElement[str]
     value: sa.ColumnElement[str]
+
+
+def _wire_value(trait_filter: TraitFilter) -> int | float | str:
+    value = trait_filter.value
+    return format_time(value) if trait_filter.type is TraitType.DATETIME else value
 
 
 def _exists(members: Members, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -39,6 +45,7 @@ class Dialect:
     DRIVER: str
     INSERT = "INSERT INTO {table} ({columns}) VALUES ({places})"
     PLACE = "?"
+    NUMBERS = {TraitType.INTEGER: sa.BigInteger(), TraitType.FLOAT: Float64()}
     insert = staticmethod(sa.insert)
 
     def __init__(self, engine: sa.Engine):
@@ -97,18 +104,37 @@ class Dialect:
         """Return the traits of a row of ``event`` as a table."""
         raise NotImplementedError
 
-    def has_text(self, trait_filter: TraitFilter) -> sa.ColumnElement[bool]:
-        """Return the condition that an event's document holds a text trait that compares so."""
+    def has_trait(self, trait_filter: TraitFilter) -> sa.ColumnElement[bool]:
+        """Return the condition that an event's document holds a trait that compares so, its type one read exactly."""
+        # A float of another text may equal this one: -0.0 does 0.0.
+        if trait_filter.op == "eq" and trait_filter.type is not TraitType.FLOAT:
+            trait = Trait(trait_filter.key, trait_filter.type, trait_filter.value)
+            return self.contains(EVENT.c.traits, documents.trait_document(trait))
         members = self.trait_members()
-        collation = code_point_collation(self._dialect)
-        value = sa.collate(members.value, collation) if collation else members.value
-        compares = OPERATORS[trait_filter.op](value, trait_filter.value)
-        return _exists(members, members.name == trait_filter.key, members.type == TraitType.TEXT.label, compares)
+        # The value is converted where the type is known to be right alone: other texts may not be such values at all.
+        found = sa.and_(members.name == trait_filter.key, members.type == trait_filter.type.label)
+        compares = OPERATORS[trait_filter.op](self._typed(members.value, trait_filter.type), _wire_value(trait_filter))
+        return _exists(members, sa.case((found, compares), else_=sa.false()))
 
-    def has_trait(self, name: sa.ColumnElement[str], label: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    def reads_exactly(self, trait_type: TraitType) -> bool:
+        """Whether the database reads values of that type from a document to the last digit."""
+        return True
+
+    def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a document has a piece of text in it, compared by code point."""
+        return sa.func.instr(document, text) > 0
+
+    def names_trait(self, name: sa.ColumnElement[str], label: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         """Return the condition that an event's document holds a trait of that name and type, columns of TRAIT_TYPE."""
         members = self.trait_members()
         return _exists(members, members.name == name, members.type == label)
+
+    def _typed(self, value: sa.ColumnElement[str], trait_type: TraitType) -> sa.ColumnElement:
+        if trait_type in self.NUMBERS:
+            return sa.cast(value, self.NUMBERS[trait_type])
+        # Times of one length and form sort as text does; a fraction makes one longer than its second.
+        collation = code_point_collation(self._dialect)
+        return sa.collate(value, collation) if collation else value
 
 
 class SQLite(Dialect):
@@ -136,6 +162,11 @@ class SQLite(Dialect):
         # The first statement of a transaction that writes must be a write: it waits for its turn, while one that
         # has read before it writes is told at once that the database is locked.
         connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version))
+
+    def reads_exactly(self, trait_type):
+        return (
+            trait_type is not TraitType.FLOAT
+        )  # Text to float is rounded correctly since SQLite 3.47 at the earliest.
 
     def trait_members(self):
         source = sa.func.json_each(EVENT.c.traits).table_valued("value", name="trait")
@@ -170,6 +201,9 @@ class PostgreSQL(Dialect):
 
     def begin_write(self, connection: sa.Connection) -> None:
         """Do what a transaction must begin with that will write after it has read."""
+
+    def contains(self, document, text):
+        return sa.func.strpos(document, text) > 0
 
     def trait_members(self):
         columns = (sa.column(name, sa.Text) for name in MEMBERS)
