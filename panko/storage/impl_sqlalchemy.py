@@ -76,6 +76,7 @@ class Connection(base.Connection):
         with _translated_errors():
             self._engine = _create_engine(dialect_class.complete(parsed), conf)
             self._dialect = dialect_class(self._engine)
+            self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
         self._writer = Writer(self._engine, self._dialect)
@@ -175,7 +176,7 @@ class Connection(base.Connection):
         if page.limit is None or page.limit > STREAMED:
             yield from self._rows(query.select(), streamed=True)
             return
-        with _translated_errors(), self._engine.connect() as connection:
+        with _translated_errors(), self._reader.connect() as connection:
             rows = plans.read_page(connection, query)
         yield from rows
 
@@ -188,10 +189,11 @@ class Connection(base.Connection):
 
     def _rows(self, query: sa.Select, streamed: bool = False) -> Iterator[sa.Row]:
         """Yield the rows of a query; of a streamed one only some are in memory at a time."""
-        with _translated_errors(), self._engine.connect() as connection:
-            if streamed:
+        if streamed:
+            with _translated_errors(), self._engine.connect() as connection:
                 yield from connection.execution_options(yield_per=STREAMED).execute(query)
-                return
+            return
+        with _translated_errors(), self._reader.connect() as connection:
             rows = connection.execute(query).all()
         yield from rows
 

@@ -60,6 +60,10 @@ class Dialect:
     def _prepare(self, engine: sa.Engine) -> None:
         """Set what each of the engine's connections needs."""
 
+    def reader(self, engine: sa.Engine) -> sa.Engine:
+        """Return the engine for short reads, each statement of which may see another state of the database."""
+        return engine
+
     def share_catalog(self, connection: sa.Connection) -> int:
         """Keep the catalog's names from being removed until this transaction ends; return its version."""
         return connection.scalar(sa.select(CATALOG.c.version).with_for_update(read=True))
@@ -191,6 +195,10 @@ class PostgreSQL(Dialect):
                 for row in parameters if context.executemany else [parameters]:
                     copy.write_row(row)
             return True
+
+    def reader(self, engine):
+        # Without a transaction, two of three round trips of a read fall away.
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def share_catalog(self, connection):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(self.LOCK)))
