@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Panko's commands as processes of their own, as an operator runs them."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -8,9 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -48,9 +49,18 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, in full."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
 @dataclass
-class Api:
-    """A running panko-api; ``log`` is what it wrote to stderr."""
+class RunningServer:
+    """A server on a port of loopback; ``log`` is what it wrote to stdout and stderr."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -59,18 +69,19 @@ class Api:
 
     @property
     def log(self) -> str:
-        """What the server wrote to stderr so far."""
+        """What the server wrote so far."""
         return self.log_file.read_text()
 
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection to the server, which connects when a request is sent."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+    def connect(self) -> contextlib.closing[http.client.HTTPConnection]:
+        """Return a connection to the server, which connects when a request is sent, as a context."""
+        return contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT))
 
-    def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
-        """Return the answer to a request, of which the body is still to be read."""
-        connection = self.connect()
-        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        return connection.getresponse()
+    def get(self, path: str, **headers: str) -> Answer:
+        """Return the answer to a request of its own connection."""
+        with self.connect() as connection:
+            connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            with connection.getresponse() as response:
+                return Answer(response.status, response.headers, response.read())
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit code."""
@@ -78,31 +89,40 @@ class Api:
         return self.process.wait(TIMEOUT)
 
 
-@contextmanager
-def panko_api(log_file: Path, *arguments: str) -> Iterator[Api]:
+@contextlib.contextmanager
+def serving(command: Sequence[str | Path], port: int, log_file: Path) -> Iterator[RunningServer]:
+    """Run a server for as long as the context lasts, which begins when it answers."""
+    with (
+        log_file.open("wb") as log,
+        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=ROOT) as process,
+    ):
+        server = RunningServer(process, port, log_file)
+        try:
+            server.seconds_to_answer = wait_for_answer(server)
+            yield server
+        finally:
+            if process.poll() is None:
+                server.stop(signal.SIGQUIT)
+
+
+@contextlib.contextmanager
+def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
     """Run panko-api on a free port of loopback for as long as the context lasts."""
     port = free_port()
     command = [COMMANDS / "panko-api", "--host", "127.0.0.1", "--port", str(port), *arguments]
-    with log_file.open("wb") as log, subprocess.Popen(command, stderr=log, stdout=log, env=environment()) as process:
-        api = Api(process, port, log_file)
-        try:
-            wait_for_answer(api)
-            yield api
-        finally:
-            if process.poll() is None:
-                api.stop()
+    with serving(command, port, log_file) as server:
+        yield server
 
 
-def wait_for_answer(api: Api) -> None:
-    """Return when the server answers; fail with its log where it ends before."""
+def wait_for_answer(server: RunningServer) -> float:
+    """Return how many seconds passed until the server answered; fail with its log where it ends before."""
     started = time.monotonic()
-    while time.monotonic() - started < TIMEOUT:
-        assert api.process.poll() is None, f"panko-api ended:\n{api.log}"
+    while (waited := time.monotonic() - started) < TIMEOUT:
+        assert server.process.poll() is None, f"the server ended:\n{server.log}"
         try:
-            assert api.get("/").status == 200
+            server.get("/")
         except OSError:
             time.sleep(0.02)
         else:
-            api.seconds_to_answer = time.monotonic() - started
-            return
-    raise AssertionError(f"panko-api does not answer:\n{api.log}")
+            return waited
+    raise AssertionError(f"the server does not answer:\n{server.log}")
