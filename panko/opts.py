@@ -2,6 +2,7 @@
 """Every option of Panko; those of the libraries it uses are theirs."""
 
 from oslo_config import cfg
+from oslo_db import options as db_options
 from oslo_log import log
 from oslo_middleware import cors
 
@@ -97,3 +98,12 @@ def set_defaults() -> None:
         allow_methods=["GET", "POST", "OPTIONS"],
         expose_headers=["X-Openstack-Request-Id"],
     )
+
+
+def set_sample_defaults() -> None:
+    """Set the defaults that a generated sample shows, those included which the service sets on its own options alone.
+
+    The latter must not be set for a process that is another program's, such as Ceilometer's.
+    """
+    set_defaults()
+    cfg.set_defaults(db_options.database_opts, connection=DEFAULT_CONNECTION)
