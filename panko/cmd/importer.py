@@ -23,6 +23,7 @@ CLI_OPTS = [
     cfg.MultiStrOpt(
         "files",
         positional=True,
+        required=False,
         metavar="FILE",
         help="File with a JSON event, or an array of them, a line; - is standard input.",
     ),
@@ -38,6 +39,8 @@ CLI_OPTS = [
 def main(argv: Sequence[str]) -> int:
     """Store the events of files; a bad line is named on stderr, and the others are stored all the same."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
+    if not conf.files:
+        raise CommandError("name a FILE with events, or - for standard input")
     with contextlib.ExitStack() as stack:
         inputs = [(path, open_input(path, stack)) for path in conf.files]
         shift = shift_to_now(inputs) if conf.shift_to_now else NO_SHIFT
@@ -48,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
             run(importer, inputs)
         except StorageUnavailable as error:
             raise CommandError(
-                f"{one_line(error)} {counted(importer.counts)} before that; "
-                "import the same again to store the rest, what is stored is not stored twice"
+                f"{one_line(error)} Before that: {counted(importer.counts)}. "
+                "Import the same again to store the rest; what is stored will be a duplicate."
             ) from error
     print(counted(importer.counts))
     return 1 if importer.counts.refused else 0
@@ -109,7 +112,7 @@ def complain(line: Line, reason: str) -> None:
 def counted(counts: Counts) -> str:
     """Return what an import has done, in words."""
     return (
-        f"{counts.lines} lines were done: {counts.stored} events stored, {counts.duplicates} duplicate, "
+        f"{counts.lines} lines done: {counts.stored} events stored, {counts.duplicates} duplicates, "
         f"{counts.refused} refused"
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from panko.storage.models import Event, Trait, TraitType, format_time, raw_json
+from panko.storage.models import TRAIT_TYPES_BY_LABEL, Event, Trait, format_time, raw_json
 
 EMPTY_RAW = "{}"
 
@@ -17,17 +17,17 @@ def trait_document(trait: Trait) -> str:
     Databases look for a trait as a piece of the text that :func:`traits_document` made when its event was stored: what
     is written here for a trait must never change without a migration that writes all documents anew.
     """
-    value = trait.dtype.format(trait.value)
-    return f'{{"name":{_string(trait.name)},"value":{_string(value)},"type":"{trait.dtype.label}"}}'
+    return orjson.dumps(_member(trait)).decode()
 
 
 def traits_document(traits: Iterable[Trait]) -> str:
     """Return the traits of a checked event as a JSON array."""
-    return f"[{','.join(map(trait_document, traits))}]"
+    return orjson.dumps([_member(trait) for trait in traits]).decode()
 
 
-def _string(text: str) -> str:
-    return orjson.dumps(text).decode()
+def _member(trait: Trait) -> dict[str, str]:
+    trait_type = trait.dtype
+    return {"name": trait.name, "value": trait_type.format(trait.value), "type": trait_type.label}
 
 
 def parse_traits(document: str) -> tuple[Trait, ...]:
@@ -36,7 +36,7 @@ def parse_traits(document: str) -> tuple[Trait, ...]:
 
 
 def _parse_trait(member: dict[str, str]) -> Trait:
-    trait_type = TraitType.from_label(member["type"])
+    trait_type = TRAIT_TYPES_BY_LABEL[member["type"]]
     return Trait(member["name"], trait_type, trait_type.convert(member["value"]))
 
 

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import oslo_db.exception
 import sqlalchemy as sa
@@ -25,11 +26,11 @@ from panko.storage.errors import (
     StorageUnavailable,
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
-from panko.storage.models import Event, TraitDescription, TraitType, is_storable
+from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
 from panko.storage.sqlalchemy import expiry, migration, plans, queries
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.tables import CATALOG, METADATA
-from panko.storage.sqlalchemy.writer import PreparedEvent, Writer, prepare
+from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
 
@@ -103,43 +104,51 @@ class Connection(base.Connection):
             connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
 
     def record_events(self, events):
-        batch: dict[str, PreparedEvent] = {}
+        given: dict[str, Any] = {}
+        batch: dict[str, CheckedEvent] = {}
         refusals: list[Refusal] = []
         duplicates = 0
         for event in events:
             try:
-                prepared = prepare(event)
+                checked = checked_event(event)
             except InvalidEvent as error:
                 refusals.append(Refusal(event, str(error)))
                 continue
-            if batch.setdefault(prepared.message_id, prepared) is not prepared:
+            if given.setdefault(checked.message_id, event) is event:
+                batch[checked.message_id] = checked
+            else:
                 duplicates += 1
-        refused_before = len(refusals)
+        refused: list[str] = []
         with _translated_errors():
-            stored = self._store(list(batch.values()), refusals)
-        duplicates += len(batch) - stored - (len(refusals) - refused_before)
+            stored = self._store(list(batch.values()), refused)
+        duplicates += len(batch) - stored - len(refused)
+        refusals += (Refusal(given[message_id], "the database refused it") for message_id in refused)
         if refusals:
             raise EventsRefused(refusals, stored, duplicates)
         return base.Recorded(stored, duplicates)
 
-    def _store(self, events: Sequence[PreparedEvent], refusals: list[Refusal]) -> int:
-        """Store events; where the database refuses one, it is found by halving, and the others are stored."""
+    def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
+        """Store events; where the database refuses one, it is found by halving, and the others are stored.
+
+        :param refused: takes the message_ids of those that the database refused
+        :returns: how many were stored
+        """
         if not events:
             return 0
         try:
             return self._write(events)
-        except DATA_ERRORS:
+        except DATA_ERRORS as error:
             if len(events) == 1:
-                LOG.exception("The database refused the event %s", events[0].message_id)
-                refusals.append(Refusal(events[0].source, "the database refused it"))
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, _detail(error))
+                refused.append(events[0].message_id)
                 return 0
             middle = len(events) // 2
-            return self._store(events[:middle], refusals) + self._store(events[middle:], refusals)
+            return self._store(events[:middle], refused) + self._store(events[middle:], refused)
 
     @db_api.wrap_db_retry(
         retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=_is_duplicate
     )
-    def _write(self, events: Sequence[PreparedEvent]) -> int:
+    def _write(self, events: Sequence[CheckedEvent]) -> int:
         return self._writer.write(events)
 
     def get_events(self, event_filter, pagination=None):

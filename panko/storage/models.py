@@ -6,7 +6,8 @@ import enum
 import functools
 import json
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -59,7 +60,7 @@ def is_storable(text: str) -> bool:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else str(value)
+    text = value if type(value) is str else str(value)
     if "\x00" in text:
         raise ValueError("it has a NUL character")
     if not text.isascii():
@@ -99,6 +100,9 @@ class TraitType(enum.IntEnum):
     FLOAT = 3, "float", float, _float, repr
     DATETIME = 4, "datetime", datetime.datetime, _datetime, format_time
 
+    # Enum's own is written in Python, and each trait of each event is looked up by its type.
+    __hash__ = int.__hash__
+
     def __new__(cls, dtype, label, python, convert, format):
         member = int.__new__(cls, dtype)
         member._value_ = dtype
@@ -108,25 +112,12 @@ class TraitType(enum.IntEnum):
         member.format = format
         return member
 
-    @classmethod
-    def from_dtype(cls, dtype: int) -> "TraitType":
-        """Return the type of a dtype number; 0, a trait without a type, reads as text.
 
-        :raises ValueError: where no type has that number
-        """
-        return cls.TEXT if dtype == Trait.NONE_TYPE else cls(dtype)
+TRAIT_TYPES_BY_DTYPE: Mapping[int, TraitType] = {0: TraitType.TEXT, **{int(type_): type_ for type_ in TraitType}}
+"""The types by dtype number; 0, a trait without a type, reads as text."""
 
-    @classmethod
-    @functools.cache
-    def from_label(cls, label: str) -> "TraitType":
-        """Return the type of that name on the wire.
-
-        :raises ValueError: where no type has that name
-        """
-        for member in cls:
-            if member.label == label:
-                return member
-        raise ValueError(f"no trait type is named {label}")
+TRAIT_TYPES_BY_LABEL: Mapping[str, TraitType] = {type_.label: type_ for type_ in TraitType}
+"""The types by their name on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +125,10 @@ class Trait:
     """A named, typed value of an event."""
 
     NONE_TYPE: ClassVar[int] = 0
-    TEXT_TYPE: ClassVar[int] = TraitType.TEXT.value
-    INT_TYPE: ClassVar[int] = TraitType.INTEGER.value
-    FLOAT_TYPE: ClassVar[int] = TraitType.FLOAT.value
-    DATETIME_TYPE: ClassVar[int] = TraitType.DATETIME.value
+    TEXT_TYPE: ClassVar[int] = TraitType.TEXT
+    INT_TYPE: ClassVar[int] = TraitType.INTEGER
+    FLOAT_TYPE: ClassVar[int] = TraitType.FLOAT
+    DATETIME_TYPE: ClassVar[int] = TraitType.DATETIME
 
     name: str
     dtype: int
@@ -145,8 +136,8 @@ class Trait:
 
     @staticmethod
     def get_name_by_type(dtype: int) -> str:
-        """Return the name on the wire of a dtype number; ValueError where there is no such type."""
-        return TraitType.from_dtype(dtype).label
+        """Return the name on the wire of a dtype number; KeyError where there is no such type."""
+        return TRAIT_TYPES_BY_DTYPE[dtype].label
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +159,13 @@ class TraitDescription:
     type: TraitType
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedEvent(Event):
+    """An event as it will be stored, ``raw_document`` its raw as JSON: :func:`checked_event` is the only maker."""
+
+    raw_document: str = "{}"
+
+
 def _identifier(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidEvent(f"it has no {what}")
@@ -179,21 +177,33 @@ def _identifier(value: Any, what: str) -> str:
         raise InvalidEvent(f"its {what} cannot be stored: {error}") from error
 
 
+@functools.lru_cache(maxsize=4096)
+def _trait_name(name: Any) -> str:
+    return _identifier(name, "trait name")
+
+
 def _checked_trait(trait: Any) -> Trait:
-    name = _identifier(trait.name, "trait name")
+    name, dtype, value = trait.name, trait.dtype, trait.value
+    _trait_name(name if isinstance(name, str) else None)
     try:
-        trait_type = TraitType.from_dtype(trait.dtype)
-    except ValueError as error:
-        raise InvalidEvent(f"trait {name} has the unknown dtype {trait.dtype!r}") from error
-    if trait.value is None:
+        trait_type = TRAIT_TYPES_BY_DTYPE[dtype]
+    except (KeyError, TypeError) as error:
+        raise InvalidEvent(f"trait {name} has the unknown dtype {dtype!r}") from error
+    if value is None:
         raise InvalidEvent(f"trait {name} has no value")
     try:
-        return Trait(name, trait_type, trait_type.convert(trait.value))
+        converted = trait_type.convert(value)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         raise InvalidEvent(f"trait {name} is no {trait_type.label} that can be stored: {error}") from error
+    if converted is value and dtype is trait_type and type(trait) is Trait:
+        return trait
+    return Trait(name, trait_type, converted)
 
 
-def checked_event(event: Any) -> Event:
+_NAME = operator.attrgetter("name")
+
+
+def checked_event(event: Any) -> CheckedEvent:
     """Return an event as it will be stored: its names checked, its trait values of their type's class.
 
     Traits are ordered by name, those of one name as they were. Anything with the attributes of :class:`Event` is
@@ -201,14 +211,17 @@ def checked_event(event: Any) -> Event:
 
     :raises InvalidEvent: with the reason, where the event cannot be stored without loss
     """
+    if type(event) is CheckedEvent:
+        return event
     message_id = _identifier(event.message_id, "message_id")
     event_type = _identifier(event.event_type, "event_type")
     try:
         generated = _datetime(event.generated)
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidEvent(f"its time of generation is not readable: {error}") from error
-    traits = sorted((_checked_trait(trait) for trait in event.traits or ()), key=lambda trait: trait.name)
-    return Event(message_id, event_type, generated, tuple(traits), {} if event.raw is None else event.raw)
+    traits = sorted([_checked_trait(trait) for trait in event.traits or ()], key=_NAME)
+    raw = {} if event.raw is None else event.raw
+    return CheckedEvent(message_id, event_type, generated, tuple(traits), raw, raw_json(raw) if raw != {} else "{}")
 
 
 def raw_json(raw: Any) -> str:

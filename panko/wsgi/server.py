@@ -3,6 +3,7 @@
 
 import os
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -35,13 +36,19 @@ RESPAWN_PAUSE = 1
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """How to serve: ``graceful_timeout`` is in seconds."""
+    """How to serve.
+
+    :param graceful_timeout: seconds that requests under way have to finish when the server is told to stop
+    :param stall_timeout: seconds in which a client must send some of its request, and take some of its answer; one
+        that does not would keep a thread, and a connection to the database, for ever
+    """
 
     host: str
     port: int
     workers: int
     threads: int
     graceful_timeout: int
+    stall_timeout: int = 60
 
 
 class Server(BaseApplication):
@@ -107,4 +114,8 @@ def _address(settings: ServerSettings) -> str:
         backlog=BACKLOG,
         dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
     )
+    # The kernel hands these on to the accepted connections.
+    stall_timeout = struct.pack("ll", settings.stall_timeout, 0)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, stall_timeout)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, stall_timeout)
     return f"fd://{listener.detach()}"

@@ -8,11 +8,11 @@ catalog's version on, by which writers see that their memory is stale.
 
 import datetime
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.models import TraitType
+from panko.storage.models import CheckedEvent, TraitType
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EVENT_TYPE, SEEN_AGAIN, TRAIT_TYPE
 from panko.storage.sqlalchemy.types import MICROSECOND
@@ -24,14 +24,6 @@ class TraitKey(NamedTuple):
     event_type_id: int
     dtype: int
     name: str
-
-
-class Entry(Protocol):
-    """What the catalog reads of an event: ``names`` are the dtypes and names of its traits."""
-
-    event_type: str
-    generated: datetime.datetime
-    names: frozenset[tuple[int, str]]
 
 
 class Names:
@@ -61,7 +53,7 @@ class Catalog:
         self._dialect = dialect
         self._names = Names()
 
-    def enter(self, connection: sa.Connection, events: Sequence[Entry]) -> Names:
+    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Names:
         """Make sure, in a writer's transaction, that the catalog names what these events are and have.
 
         :returns: the ids of at least their event types, and what is to be given to :meth:`remember` after the commit
@@ -104,13 +96,18 @@ class Catalog:
         return new
 
 
-def _latest_by_trait(events: Iterable[Entry], event_types: dict[str, int]) -> dict[TraitKey, datetime.datetime]:
-    latest: dict[TraitKey, datetime.datetime] = {}
+def _latest_by_trait(events: Iterable[CheckedEvent], event_types: dict[str, int]) -> dict[TraitKey, datetime.datetime]:
+    # Events of one type mostly have the same traits, so that few kinds of events make many.
+    kinds: dict[tuple, CheckedEvent] = {}
     for event in events:
-        for dtype, name in event.names:
-            key = TraitKey(event_types[event.event_type], dtype, name)
-            if key not in latest or latest[key] < event.generated:
-                latest[key] = event.generated
+        kind = (event.event_type, *[(trait.name, trait.dtype) for trait in event.traits])
+        if kind not in kinds or kinds[kind].generated < event.generated:
+            kinds[kind] = event
+    latest: dict[TraitKey, datetime.datetime] = {}
+    for event in kinds.values():
+        for trait in event.traits:
+            key = TraitKey(event_types[event.event_type], int(trait.dtype), trait.name)
+            latest[key] = max(event.generated, latest.get(key, event.generated))
     return latest
 
 

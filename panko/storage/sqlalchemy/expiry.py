@@ -6,11 +6,11 @@ import datetime
 import sqlalchemy as sa
 
 from panko.storage import documents
+from panko.storage.models import Event
 from panko.storage.sqlalchemy import catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
-from panko.storage.sqlalchemy.types import to_microseconds
-from panko.storage.sqlalchemy.writer import index_key
+from panko.storage.sqlalchemy.writer import make_index_rows
 
 BATCH = 1000
 """Events that one transaction deletes: few enough that writers hardly wait."""
@@ -49,17 +49,8 @@ def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.
     with engine.begin() as connection:
         dialect.begin_write(connection)
         rows = connection.execute(expired).all()
-        for table, keys in _index_keys(rows).items():
-            dialect.delete_rows(connection, table, keys)
+        events = ((Event("", "", row.generated, documents.parse_traits(row.traits)), row.id) for row in rows)
+        for trait_type, keys in make_index_rows(events).items():
+            dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
         dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
     return len(rows)
-
-
-def _index_keys(rows: list[sa.Row]) -> dict[sa.Table, list[tuple]]:
-    """Return the primary keys of the events' rows in the index tables: their documents hold all of them."""
-    keys: dict[sa.Table, list[tuple]] = {table: [] for table in TRAIT_INDEXES.values()}
-    for row in rows:
-        generated = to_microseconds(row.generated)
-        for trait in documents.parse_traits(row.traits):
-            keys[TRAIT_INDEXES[trait.dtype]].append((*index_key(trait), generated, row.id))
-    return keys

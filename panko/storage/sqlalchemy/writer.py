@@ -1,75 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storing events: one batch, one transaction."""
 
-import datetime
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from panko.storage import documents
-from panko.storage.models import Trait, TraitType, checked_event, raw_json
+from panko.storage.models import CheckedEvent, Trait, TraitType
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import EventIds, name_key, owner_key, text_key
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
 from panko.storage.sqlalchemy.types import to_microseconds
 
-
-class PreparedEvent(NamedTuple):
-    """An event in the form that the tables keep it in, but for the ids."""
-
-    source: Any
-    message_id: str
-    event_type: str
-    generated: datetime.datetime
-    project_id: str | None
-    user_id: str | None
-    traits: str
-    raw: str | None
-    names: frozenset[tuple[int, str]]
-    """The traits' dtypes and names."""
-    index_keys: frozenset[tuple[TraitType, tuple]]
-
-
-def prepare(event: Any) -> PreparedEvent:
-    """Check an event and work out its rows.
-
-    :param event: anything with the attributes of :class:`panko.storage.models.Event`
-    :raises InvalidEvent: with the reason, where it cannot be stored
-    """
-    checked = checked_event(event)
-    return PreparedEvent(
-        source=event,
-        message_id=checked.message_id,
-        event_type=checked.event_type,
-        generated=checked.generated,
-        project_id=_owner(checked.traits, "project_id"),
-        user_id=_owner(checked.traits, "user_id"),
-        traits=documents.traits_document(checked.traits),
-        raw=None if checked.raw == {} else raw_json(checked.raw),
-        names=frozenset((int(trait.dtype), trait.name) for trait in checked.traits),
-        index_keys=frozenset((trait.dtype, index_key(trait)) for trait in checked.traits),
-    )
-
-
-def _owner(traits: Iterable[Trait], name: str) -> str | None:
-    """Return the key of an event's project or user: the first text of that name; None where no trait has the name."""
-    named = [trait for trait in traits if trait.name == name]
-    if not named:
-        return None
-    return owner_key(next((trait.value for trait in named if trait.dtype == TraitType.TEXT), None))
-
-
-def index_key(trait: Trait) -> tuple:
-    """Return the columns by which the index table of a checked trait's type finds it."""
-    match trait.dtype:
-        case TraitType.TEXT:
-            return (text_key(trait.name, trait.value),)
-        case TraitType.DATETIME:
-            return (name_key(trait.name), to_microseconds(trait.value))
-        case _:
-            return (name_key(trait.name), trait.value)
+IndexRows = Mapping[TraitType, set[tuple]]
+"""Rows of the index tables by the type of trait; the event's id is the last member of each."""
 
 
 class Writer:
@@ -85,36 +30,82 @@ class Writer:
         self._catalog = Catalog(dialect)
         self._ids = EventIds()
 
-    def write(self, events: Sequence[PreparedEvent]) -> int:
+    def write(self, events: Sequence[CheckedEvent]) -> int:
         """Store those of the events, no two of one message_id, that are not there yet: all of them or none.
 
         :returns: how many were stored
         :raises oslo_db.exception.DBDuplicateEntry: where another writer stored one of them meanwhile: try again
         """
+        ids = dict(zip((event.message_id for event in events), self._ids.take(len(events)), strict=True))
+        index_rows = make_index_rows(zip(events, ids.values(), strict=True))
         with self._engine.begin() as connection:
             names = self._catalog.enter(connection, events)
-            known = _stored(connection, [event.message_id for event in events])
-            new = [event for event in events if event.message_id not in known]
-            for table, rows in _rows(new, self._ids.take(len(new)), names.event_types).items():
-                self._dialect.insert_rows(connection, table, rows)
+            duplicates = _stored(connection, list(ids))
+            if duplicates:
+                events = [event for event in events if event.message_id not in duplicates]
+                duplicate_ids = {ids[message_id] for message_id in duplicates}
+                index_rows = {type_: _without(duplicate_ids, rows) for type_, rows in index_rows.items()}
+            rows = [_event_row(event, ids[event.message_id], names.event_types[event.event_type]) for event in events]
+            self._dialect.insert_rows(connection, EVENT, rows)
+            for trait_type, table in TRAIT_INDEXES.items():
+                self._dialect.insert_rows(connection, table, sorted(index_rows[trait_type]))
         self._catalog.remember(names)
-        return len(new)
+        return len(rows)
+
+
+def make_index_rows(events: Iterable[tuple[CheckedEvent, int]]) -> IndexRows:
+    """Return the rows by which the index tables find the events' traits.
+
+    :param events: events, each with its id
+    """
+    rows = {trait_type: set() for trait_type in TraitType}
+    texts, integers, floats, datetimes = rows.values()
+    for event, event_id in events:
+        generated = to_microseconds(event.generated)
+        for trait in event.traits:
+            trait_type = trait.dtype
+            if trait_type is TraitType.TEXT:
+                texts.add((text_key(trait.name, trait.value), generated, event_id))
+            elif trait_type is TraitType.INTEGER:
+                integers.add((name_key(trait.name), trait.value, generated, event_id))
+            elif trait_type is TraitType.FLOAT:
+                floats.add((name_key(trait.name), trait.value, generated, event_id))
+            else:
+                datetimes.add((name_key(trait.name), to_microseconds(trait.value), generated, event_id))
+    return rows
 
 
 def _stored(connection: sa.Connection, message_ids: list[str]) -> set[str]:
     return set(connection.scalars(sa.select(EVENT.c.message_id).where(EVENT.c.message_id.in_(message_ids))))
 
 
-def _rows(
-    events: Iterable[PreparedEvent], ids: Iterable[int], event_types: dict[str, int]
-) -> dict[sa.Table, list[tuple]]:
-    rows: dict[sa.Table, list[tuple]] = {table: [] for table in (EVENT, *TRAIT_INDEXES.values())}
-    for event, event_id in zip(events, ids, strict=True):
-        generated = to_microseconds(event.generated)
-        owner = (event.project_id, event.user_id)
-        rows[EVENT].append(
-            (event_id, event.message_id, event_types[event.event_type], generated, *owner, event.traits, event.raw)
-        )
-        for trait_type, key in event.index_keys:
-            rows[TRAIT_INDEXES[trait_type]].append((*key, generated, event_id))
-    return rows
+def _without(event_ids: set[int], rows: Iterable[tuple]) -> set[tuple]:
+    return {row for row in rows if row[-1] not in event_ids}
+
+
+def _event_row(event: CheckedEvent, event_id: int, event_type_id: int) -> tuple:
+    project_id, user_id = _owner(event.traits)
+    return (
+        event_id,
+        event.message_id,
+        event_type_id,
+        to_microseconds(event.generated),
+        project_id,
+        user_id,
+        documents.traits_document(event.traits),
+        None if event.raw == {} else event.raw_document,
+    )
+
+
+def _owner(traits: Iterable[Trait]) -> tuple[str | None, str | None]:
+    """Return the keys of an event's project and user: of the first text of that name.
+
+    None stands for an event without a trait of the name, and the key of None for one whose trait is no text.
+    """
+    found: dict[str, str | None] = {}
+    for trait in traits:
+        if trait.name in ("project_id", "user_id"):
+            is_text = trait.dtype is TraitType.TEXT
+            if trait.name not in found or (found[trait.name] is None and is_text):
+                found[trait.name] = trait.value if is_text else None
+    return tuple(owner_key(found[name]) if name in found else None for name in ("project_id", "user_id"))

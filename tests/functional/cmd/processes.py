@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Panko's commands as processes of their own, as an operator runs them."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = Path(sys.executable).parent
+TIMEOUT = 60
+"""Seconds that a process has to end, and a server to answer, before its test fails."""
+
+
+def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with what it says as text."""
+    done = subprocess.run(
+        [COMMANDS / command, *arguments],
+        input=b"" if stdin is None else stdin,
+        capture_output=True,
+        timeout=TIMEOUT,
+        env=environment(),
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without what would configure Panko or a server."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "GUNICORN_", "LISTEN_"))}
+
+
+def said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the lines that a command wrote to stderr, without those of its log."""
+    return [line for line in done.stderr.splitlines() if not line[:4].isdigit()]
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, in full."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass
+class RunningServer:
+    """A server on a port of loopback; ``log`` is what it wrote to stdout and stderr."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log_file: Path
+    seconds_to_answer: float = 0
+
+    @property
+    def log(self) -> str:
+        """What the server wrote so far."""
+        return self.log_file.read_text()
+
+    def connect(self) -> contextlib.closing[http.client.HTTPConnection]:
+        """Return a connection to the server, which connects when a request is sent, as a context."""
+        return contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT))
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """Return the answer to a request of its own connection."""
+        with self.connect() as connection:
+            connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            with connection.getresponse() as response:
+                return Answer(response.status, response.headers, response.read())
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(TIMEOUT)
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str | Path], port: int, log_file: Path) -> Iterator[RunningServer]:
+    """Run a server for as long as the context lasts, which begins when it answers."""
+    with (
+        log_file.open("wb") as log,
+        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=ROOT) as process,
+    ):
+        server = RunningServer(process, port, log_file)
+        try:
+            server.seconds_to_answer = wait_for_answer(server)
+            yield server
+        finally:
+            if process.poll() is None:
+                server.stop(signal.SIGQUIT)
+
+
+@contextlib.contextmanager
+def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
+    """Run panko-api on a free port of loopback for as long as the context lasts."""
+    port = free_port()
+    command = [COMMANDS / "panko-api", "--host", "127.0.0.1", "--port", str(port), *arguments]
+    with serving(command, port, log_file) as server:
+        yield server
+
+
+def wait_for_answer(server: RunningServer) -> float:
+    """Return how many seconds passed until the server answered; fail with its log where it ends before."""
+    started = time.monotonic()
+    while (waited := time.monotonic() - started) < TIMEOUT:
+        assert server.process.poll() is None, f"the server ended:\n{server.log}"
+        try:
+            server.get("/")
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return waited
+    raise AssertionError(f"the server does not answer:\n{server.log}")

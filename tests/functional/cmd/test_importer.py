@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""panko-import stores the events of files, tells what it could not store, and counts."""
+
+import datetime
+import os
+import pty
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from oslo_utils import timeutils
+
+from panko.storage.filters import EventFilter
+from tests.functional.cmd.processes import COMMANDS, ROOT, environment, run, said
+
+SAMPLE = str(ROOT / "etc/panko/sample-events.jsonl")
+
+
+def stored(connection):
+    return sorted(event.message_id for event in connection.get_events(EventFilter()))
+
+
+def test_the_sample_events_are_stored_once(config_file):
+    count = len(Path(SAMPLE).read_text().splitlines())
+    first = run("panko-import", "--config-file", config_file, SAMPLE)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == f"{count} lines done: {count} events stored, 0 duplicates, 0 refused\n"
+    second = run("panko-import", "--config-file", config_file, SAMPLE)
+    assert second.returncode == 0
+    assert second.stdout == f"{count} lines done: 0 events stored, {count} duplicates, 0 refused\n"
+
+
+def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connection, event_line):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(
+        b"\xef\xbb\xbf" + event_line("1") + b"\r\n" + b'{"message_id": "\xff"}\n' + b"{\n" + event_line("2").rstrip()
+    )
+    done = run("panko-import", "--config-file", config_file, str(file))
+    assert done.returncode == 1
+    assert done.stdout == "5 lines done: 2 events stored, 0 duplicates, 2 refused\n"
+    assert [line.partition(": ")[0] for line in said(done)] == [f"{file}:3", f"{file}:4"]
+    assert stored(connection) == ["1", "2"]
+
+
+def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path, config_file, connection, event_line):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(event_line("1"))
+    stdin = b"[" + event_line("2").rstrip() + b"," + event_line("3").rstrip() + b"]\nno event\n"
+    done = run("panko-import", "--config-file", config_file, str(file), "-", stdin=stdin)
+    assert done.stdout == "3 lines done: 3 events stored, 0 duplicates, 1 refused\n"
+    assert said(done)[0].startswith("stdin:2: it is no JSON: ")
+    assert stored(connection) == ["1", "2", "3"]
+
+
+def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_file, connection, event_line):
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    old.write_bytes(event_line("old", generated="2020-01-01T00:00:00", traits=[["at", 4, "2020-01-01T01:00:00"]]))
+    new.write_bytes(event_line("new", generated="2020-01-02T00:00:00"))
+    done = run("panko-import", "--config-file", config_file, "--shift-to-now", str(new), str(old))
+    assert done.returncode == 0
+    old_event, new_event = connection.get_events(EventFilter())
+    assert abs(timeutils.utcnow() - new_event.generated) < datetime.timedelta(minutes=1)
+    assert new_event.generated - old_event.generated == datetime.timedelta(days=1)
+    assert old_event.traits[0].value - old_event.generated == datetime.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "panko-import: name a FILE with events, or - for standard input"),
+        (["/nowhere"], "panko-import: /nowhere cannot be read: No such file or directory"),
+        (["/tmp"], "panko-import: /tmp cannot be read: Is a directory"),
+        (
+            ["--shift-to-now", "-"],
+            "panko-import: --shift-to-now reads its input twice, which - does not allow: name a file",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(config_file, arguments, message):
+    done = run("panko-import", "--config-file", config_file, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [message]
+
+
+def test_without_the_schema_it_names_the_command_that_makes_it(configure):
+    done = run("panko-import", "--config-file", configure(), SAMPLE)
+    assert done.returncode == 1
+    assert len(said(done)) == 1
+    assert "panko-dbsync" in said(done)[0]
+
+
+def test_a_database_that_goes_away_ends_it_with_what_was_done(tmp_path, configure, private_postgresql, event_line):
+    config_file = configure(url=private_postgresql.create_database("panko_import"))
+    assert run("panko-dbsync", "--config-file", config_file).returncode == 0
+    command = [COMMANDS / "panko-import", "--config-file", config_file, "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        # The first batch is stored before the server ends, and the second one cannot be.
+        for number in range(500):
+            process.stdin.write(event_line(str(number)))
+        process.stdin.flush()
+        wait_for_rows(private_postgresql, "panko_import", 500)
+        private_postgresql.kill()
+        for number in range(500, 1000):
+            process.stdin.write(event_line(str(number)))
+        stdout, stderr = process.communicate(timeout=60)
+    lines = [line for line in stderr.decode().splitlines() if not line[:4].isdigit()]
+    assert (process.returncode, stdout, len(lines)) == (1, b"", 1)
+    assert "500 lines done: 500 events stored, 0 duplicates, 0 refused" in lines[0]
+
+
+def wait_for_rows(server, database, count):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if f"{count}" in server.execute("SELECT count(*) FROM event", database):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the first batch was not stored")
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path, config_file, event_line):
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(event_line("1") + b"bad\n")
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    done = subprocess.run(
+        [COMMANDS / "panko-import", "--config-file", config_file, str(file)],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env=environment(),
+        check=False,
+    )
+    os.close(terminal)
+    shown = os.read(controller, 100_000).decode()
+    os.close(controller)
+    assert "imported: 100%" in shown
+    assert f"{file}:2: it is no JSON" in shown
+    assert done.stdout == b"2 lines done: 1 events stored, 0 duplicates, 1 refused\n"

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small application on the server of panko-api; run as ``python -m``, with port and a directory as arguments."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+from panko.wsgi.server import Server, ServerSettings
+
+STALL_TIMEOUT = 1
+LARGE = 64 * 1024 * 1024
+
+
+def application(environ, start_response):
+    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with the process's id."""
+    path = environ["PATH_INFO"]
+    if path == "/fail":
+        raise RuntimeError("secret reason")
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Openstack-Request-Id", "req-42")])
+    if path == "/broken":
+        return broken_off()
+    if path == "/slow":
+        time.sleep(2)
+    if path == "/large":
+        return [b"x" * LARGE]
+    return [str(os.getpid()).encode()]
+
+
+def broken_off():
+    """Yield the beginning of an answer, and fail."""
+    yield b"[1,"
+    yield b"2,"
+    raise RuntimeError("the database went away")
+
+
+def main() -> None:
+    """Serve until a signal says to stop; while a file ``broken`` is in the directory, no worker can start."""
+    port, directory = int(sys.argv[1]), Path(sys.argv[2])
+
+    def make_application():
+        if (directory / "broken").exists():
+            raise RuntimeError("broken")
+        return application
+
+    logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    settings = ServerSettings("127.0.0.1", port, 1, 4, graceful_timeout=10, stall_timeout=STALL_TIMEOUT)
+    Server(make_application, settings).run()
+
+
+if __name__ == "__main__":
+    main()

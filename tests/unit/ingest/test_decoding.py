@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Ceilometer's publishers send becomes events; what cannot be stored is refused with the reason."""
+
+import datetime
+
+import pytest
+
+from panko.ingest.decoding import decode_event, parse_events
+from panko.storage.errors import InvalidEvent
+from panko.storage.models import Event, Trait
+
+EVENT = Event(
+    message_id="42",
+    event_type="compute.instance.create.end",
+    generated=datetime.datetime(2026, 1, 2, 3, 4, 5, 678901),
+    traits=(
+        Trait("launched_at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 2, 3, 4)),
+        Trait("load", Trait.FLOAT_TYPE, 0.5),
+        Trait("service", Trait.TEXT_TYPE, "compute"),
+        Trait("vcpus", Trait.INT_TYPE, 2),
+    ),
+    raw={"payload": [None, 1e300]},
+)
+
+
+@pytest.fixture
+def http_form() -> dict:
+    return {
+        "message_id": "42",
+        "event_type": "compute.instance.create.end",
+        "generated": "2026-01-02T03:04:05.678901",
+        "traits": [
+            ["service", 1, "compute"],
+            ["vcpus", 2, 2],
+            ["load", 3, 0.5],
+            ["launched_at", 4, "2026-01-02T03:04:00"],
+        ],
+        "raw": {"payload": [None, 1e300]},
+    }
+
+
+def test_the_form_of_the_http_publisher_is_read(http_form):
+    assert decode_event(http_form) == EVENT
+
+
+def test_the_form_of_the_file_publisher_is_read(http_form):
+    names = ("name", "dtype", "value")
+    file_form = http_form | {
+        "generated": "2026-01-02 03:04:05.678901",
+        "traits": [dict(zip(names, trait, strict=True)) for trait in http_form["traits"]],
+    }
+    file_form["traits"][3]["value"] = "2026-01-02 03:04:00"
+    assert decode_event(file_form) == EVENT
+
+
+def test_members_that_are_no_part_of_an_event_do_not_count(http_form):
+    assert decode_event(http_form | {"message_signature": "ab12"}) == EVENT
+
+
+def test_an_event_without_traits_and_raw_is_read():
+    bare = {"message_id": "1", "event_type": "t", "generated": "2026-01-02T03:04:05Z"}
+    assert decode_event(bare) == Event("1", "t", datetime.datetime(2026, 1, 2, 3, 4, 5))
+
+
+def test_decoding_leaves_its_argument_as_it_was(http_form):
+    copy = {**http_form, "traits": [list(trait) for trait in http_form["traits"]]}
+    decode_event(http_form)
+    assert http_form == copy
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"message_id": None}, "it has no message_id"),
+        ({"message_id": 42}, "it has no message_id"),
+        ({"event_type": ""}, "it has no event_type"),
+        ({"generated": None}, "it has no generated"),
+        ({"generated": 1767323045}, "its generated is no text"),
+        ({"generated": "soon"}, "its time of generation is not readable: Unable to parse date string 'soon'"),
+        ({"traits": {"vcpus": 2}}, "its traits are no list"),
+        ({"traits": ["vcpus"]}, 'a trait is neither [name, dtype, value] nor an object of them: "vcpus"'),
+        ({"traits": [["vcpus", 2]]}, 'a trait is neither [name, dtype, value] nor an object of them: ["vcpus", 2]'),
+        ({"traits": [{"name": "vcpus", "value": 2}]}, 'a trait has no dtype: {"name": "vcpus", "value": 2}'),
+        ({"traits": [["vcpus", 9, 2]]}, "trait vcpus has the unknown dtype 9"),
+        ({"traits": [["vcpus", [2], 2]]}, "trait vcpus has the unknown dtype [2]"),
+        ({"traits": [["vcpus", 2, None]]}, "trait vcpus has no value"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_given(http_form, change, reason):
+    with pytest.raises(InvalidEvent) as refusal:
+        decode_event(http_form | change)
+    assert str(refusal.value) == reason
+
+
+def test_the_reason_does_not_repeat_a_long_trait_in_full(http_form):
+    with pytest.raises(InvalidEvent) as refusal:
+        decode_event(http_form | {"traits": ["x" * 10_000]})
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize("document", [None, 42, "event", ["event"]])
+def test_what_is_no_object_is_no_event(document):
+    with pytest.raises(InvalidEvent, match="it is no JSON object"):
+        decode_event(document)
+
+
+def test_a_document_is_one_event_or_an_array_of_them():
+    assert parse_events(b'{"message_id": "1"}') == [{"message_id": "1"}]
+    assert parse_events(b'[{"message_id": "1"}, 2]\r\n') == [{"message_id": "1"}, 2]
+    assert parse_events(b"[]") == []
+
+
+def test_large_integers_keep_their_value():
+    assert parse_events(b'{"raw": 123456789012345678901234567890}') == [{"raw": 123456789012345678901234567890}]
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"{", "it is no JSON: Expecting property name"),
+        (b"", "it is no JSON: Expecting value"),
+        (b'{"raw": "\xff"}', "it is not UTF-8: invalid start byte at byte 9"),
+        (b"[" * 100_000, "it is no JSON that can be read: it is nested too deeply"),
+        (b"1" * 10_000, "it is no JSON: Exceeds the limit"),
+    ],
+)
+def test_what_is_no_json_is_refused_with_the_reason(document, reason):
+    with pytest.raises(InvalidEvent) as refusal:
+        parse_events(document)
+    assert str(refusal.value).startswith(reason)
