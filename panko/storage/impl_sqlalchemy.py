@@ -114,10 +114,11 @@ class Connection(base.Connection):
             except InvalidEvent as error:
                 refusals.append(Refusal(event, str(error)))
                 continue
-            if given.setdefault(checked.message_id, event) is event:
-                batch[checked.message_id] = checked
-            else:
+            if checked.message_id in batch:
                 duplicates += 1
+                continue
+            batch[checked.message_id] = checked
+            given[checked.message_id] = event
         refused: list[str] = []
         with _translated_errors():
             stored = self._store(list(batch.values()), refused)
