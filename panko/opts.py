@@ -80,10 +80,10 @@ QUIET_LIBRARIES = [
 ]
 
 
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return the options by group, as ``oslo-config-generator`` asks for them."""
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """Return the options by group (None: [DEFAULT]), as ``oslo-config-generator`` asks for them."""
     return [
-        ("DEFAULT", DEFAULT_OPTS),
+        (None, DEFAULT_OPTS),
         ("api", API_OPTS + SERVER_OPTS),
         ("database", DATABASE_OPTS),
         ("storage", STORAGE_OPTS),
