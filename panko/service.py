@@ -24,7 +24,7 @@ def prepare_service(
 
     :param argv: command line, the program's name first; ``[]`` is one without arguments, None the process's own
     :param config_files: configuration files; None: those of the command line, else panko.conf where oslo.config looks
-    :param share: the process is another program's, whose logging stays as it is
+    :param share: the process is another program's: its logging and the defaults of its libraries stay as they are
     :param cli_opts: options and arguments of this command alone
     :returns: a new configuration object
     :raises oslo_config.cfg.Error: where a file or an option cannot be read
@@ -34,9 +34,10 @@ def prepare_service(
         conf.register_opts(options, group=group)
     conf.register_cli_opts(cli_opts)
     db_options.set_defaults(conf, connection=opts.DEFAULT_CONNECTION)
-    policy_opts.set_defaults(conf, POLICY_FILE)
-    opts.set_defaults()
     if not share:
+        # These are the defaults of all users of those libraries in the process.
+        policy_opts.set_defaults(conf, POLICY_FILE)
+        opts.set_defaults()
         log.register_options(conf)
     arguments = sys.argv if argv is None else argv
     conf(
