@@ -37,7 +37,7 @@ def parse_traits(document: str) -> tuple[Trait, ...]:
 
 def _parse_trait(member: dict[str, str]) -> Trait:
     trait_type = TRAIT_TYPES_BY_LABEL[member["type"]]
-    return Trait(member["name"], trait_type, trait_type.convert(member["value"]))
+    return Trait(member["name"], trait_type, trait_type.parse(member["value"]))
 
 
 def compose(message_id: str, event_type: str, traits: str, generated: datetime.datetime, raw: str) -> bytes:

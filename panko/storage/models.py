@@ -91,25 +91,26 @@ def _datetime(value: Any) -> datetime.datetime:
 class TraitType(enum.IntEnum):
     """The types of traits, by Ceilometer's dtype number: the one list of them.
 
-    ``label`` is the name on the wire, ``python`` the class of a stored value, ``convert`` makes a value of that class
-    (ValueError, TypeError or OverflowError where it cannot be done without loss), and ``format`` its text on the wire.
+    ``label`` is the name on the wire. ``convert`` makes the value that is stored of a given one (ValueError, TypeError,
+    OverflowError or AttributeError where it cannot be done without loss), ``format`` its text on the wire, and
+    ``parse`` the value again of that text.
     """
 
-    TEXT = 1, "string", str, _text, str
-    INTEGER = 2, "integer", int, _integer, str
-    FLOAT = 3, "float", float, _float, repr
-    DATETIME = 4, "datetime", datetime.datetime, _datetime, format_time
+    TEXT = 1, "string", _text, str, str
+    INTEGER = 2, "integer", _integer, str, int
+    FLOAT = 3, "float", _float, repr, float
+    DATETIME = 4, "datetime", _datetime, format_time, datetime.datetime.fromisoformat
 
     # Enum's own is written in Python, and each trait of each event is looked up by its type.
     __hash__ = int.__hash__
 
-    def __new__(cls, dtype, label, python, convert, format):
+    def __new__(cls, dtype, label, convert, format, parse):
         member = int.__new__(cls, dtype)
         member._value_ = dtype
         member.label = label
-        member.python = python
         member.convert = convert
         member.format = format
+        member.parse = parse
         return member
 
 

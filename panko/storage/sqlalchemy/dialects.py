@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
@@ -90,9 +91,15 @@ class Dialect:
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
         """Delete rows by their primary keys, tuples in the form the database keeps them."""
         if keys:
-            names = [column.name for column in table.primary_key]
-            statement = sa.delete(table).where(*(sa.column(name) == sa.bindparam(f"key_{name}") for name in names))
-            connection.execute(statement, [{f"key_{n}": v for n, v in zip(names, key, strict=True)} for key in keys])
+            connection.exec_driver_sql(self._delete_statement(table), self._delete_parameters(keys))
+
+    def _delete_statement(self, table: sa.Table) -> str:
+        columns = [self._dialect.identifier_preparer.format_column(column) for column in table.primary_key]
+        conditions = " AND ".join(f"{column} = {self.PLACE}" for column in columns)
+        return f"DELETE FROM {table.name} WHERE {conditions}"  # noqa: S608
+
+    def _delete_parameters(self, keys: Sequence[tuple]) -> Sequence:
+        return keys
 
     def insert_absent(self, table: sa.Table, rows: Iterable[dict]) -> sa.Insert:
         """Return an INSERT that passes over the rows that are there already."""
@@ -210,6 +217,17 @@ class PostgreSQL(Dialect):
     def begin_write(self, connection: sa.Connection) -> None:
         """Do what a transaction must begin with that will write after it has read."""
 
+    def _delete_statement(self, table):
+        # One statement for all keys: an array of values for each column.
+        columns = list(table.primary_key)
+        arrays = ", ".join(f"%s::{column.type.compile(self._dialect)}[]" for column in columns)
+        names = ", ".join(f"c{number}" for number, _ in enumerate(columns))
+        conditions = " AND ".join(f"{column.name} = c{number}" for number, column in enumerate(columns))
+        return f"DELETE FROM {table.name} USING unnest({arrays}) AS given ({names}) WHERE {conditions}"  # noqa: S608
+
+    def _delete_parameters(self, keys):
+        return tuple(map(list, zip(*keys, strict=True)))
+
     def contains(self, document, text):
         return sa.func.strpos(document, text) > 0
 
@@ -226,7 +244,7 @@ class MySQL(Dialect):
     DRIVER = "mysql+pymysql"
     PLACE = "%s"
     insert = staticmethod(mysql.insert)
-    COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
+    TRAIT_COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
 
     @classmethod
     def complete(cls, url):
@@ -241,6 +259,19 @@ class MySQL(Dialect):
             with connection.cursor() as cursor:
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
+    def _delete_statement(self, table):
+        # One statement for all keys: a table made of JSON is joined with the index in the order of its rows.
+        columns = [(column.name, column.type.compile(self._dialect)) for column in table.primary_key]
+        given = ", ".join(f"c{number} {type_} PATH '$[{number}]'" for number, (_, type_) in enumerate(columns))
+        conditions = " AND ".join(f"kept.`{name}` = given.c{number}" for number, (name, _) in enumerate(columns))
+        return (
+            f"DELETE kept FROM JSON_TABLE(%s, '$[*]' COLUMNS ({given})) AS given "
+            f"STRAIGHT_JOIN {table.name} AS kept ON {conditions}"
+        )
+
+    def _delete_parameters(self, keys):
+        return (orjson.dumps(keys).decode(),)
+
     def insert_absent(self, table, rows):
         first = next(iter(table.primary_key))
         return self.insert(table).values(list(rows)).on_duplicate_key_update({first.name: first})
@@ -251,7 +282,7 @@ class MySQL(Dialect):
         return statement.on_duplicate_key_update({column.name: advanced})
 
     def trait_members(self):
-        rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.COLUMNS})"))
+        rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.TRAIT_COLUMNS})"))
         source = rows.table_valued(*MEMBERS, name="trait")
         return Members(source, *(source.c[name] for name in MEMBERS))
 
