@@ -153,32 +153,25 @@ class Connection(base.Connection):
         return self._writer.write(events)
 
     def get_events(self, event_filter, pagination=None):
-        for message_id, event_type, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
-            yield Event(
-                message_id,
-                event_type,
-                generated,
-                documents.parse_traits(traits),
-                {} if raw is None else json.loads(raw),
-            )
+        for message_id, event_type_id, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
+            event_type = self._event_type(event_type_id)
+            if event_type is not None:
+                raw = {} if raw is None else json.loads(raw)
+                yield Event(message_id, event_type, generated, documents.parse_traits(traits), raw)
 
     def get_documents(self, event_filter, pagination=None):
-        for message_id, event_type, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
-            yield documents.compose(message_id, event_type, traits, generated, raw or documents.EMPTY_RAW)
-
-    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[tuple]:
-        """Yield the page's rows, :data:`queries.COLUMNS` with the event type's name in the place of its id."""
-        for message_id, event_type_id, *rest in self._select_rows(event_filter, page):
-            event_type = self._event_types.get(event_type_id) or self._load_event_type(event_type_id)
-            # An event type without a name was expired, and the event with it, since the row was read.
+        for message_id, event_type_id, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
+            event_type = self._event_type(event_type_id)
             if event_type is not None:
-                yield message_id, event_type, *rest
+                yield documents.compose(message_id, event_type, traits, generated, raw or documents.EMPTY_RAW)
 
-    def _load_event_type(self, event_type_id: int) -> str | None:
-        self._event_types.update((row.id, row.name) for row in self._rows(queries.EVENT_TYPE_NAMES))
+    def _event_type(self, event_type_id: int) -> str | None:
+        """Return an event type's name; None where it was expired since, and the event read with it."""
+        if event_type_id not in self._event_types:
+            self._event_types.update((row.id, row.name) for row in self._rows(queries.EVENT_TYPE_NAMES))
         return self._event_types.get(event_type_id)
 
-    def _select_rows(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
+    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
         if queries.matches_nothing(event_filter):
             return
@@ -254,6 +247,6 @@ def _create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:
         for option in db_options.database_opts
         if not option.dest.endswith("connection")
     }
-    # The factory of drivers is what tries again.
-    facade.configure(**{**options, "connection": url, "max_retries": 0})
+    # The factory of drivers is what tries again, and threads are real ones, which need no help to take turns.
+    facade.configure(**{**options, "connection": url, "max_retries": 0, "thread_checkin": False})
     return facade.writer.get_engine()

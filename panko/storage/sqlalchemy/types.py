@@ -58,7 +58,7 @@ class Timestamp(sa.types.TypeDecorator):
         return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value, dialect):
-        return None if value is None else EPOCH + datetime.timedelta(microseconds=value)
+        return None if value is None else EPOCH + datetime.timedelta(0, 0, value)
 
 
 def to_microseconds(value: datetime.datetime) -> int:
