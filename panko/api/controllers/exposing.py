@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Methods of controllers that answer requests: their arguments, and the form of their answers."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pecan
+import webob
+import webob.exc
+import wsme
+import wsme.types
+from wsme.api import FunctionDefinition
+
+from panko.api.arguments import read_arguments
+from panko.api.negotiation import CONTENT_TYPES, JSON, choose_content_type
+from panko.api.rendering import render
+from panko.api.responses import respond
+
+
+def exposed(result_type: Any, *argument_types: Any) -> Callable[[Callable], Callable]:
+    """Make a method answer GET requests.
+
+    WSME reads the arguments. The method returns its answer as JSON documents: one, or those of an array's members,
+    which are drawn from it as they are sent.
+
+    :param result_type: WSME type of the answer
+    :param argument_types: WSME types of the arguments; the method's own names for them are those of the request
+    """
+
+    def decorate(method: Callable) -> Callable:
+        definition = FunctionDefinition.get(wsme.signature(result_type, *argument_types)(method))
+        definition.resolve_types(wsme.types.registry)
+
+        @pecan.expose(content_type=JSON)
+        @functools.wraps(method)
+        def answer(self, *names):
+            request = pecan.request
+            content_type = negotiate(request)
+            result = method(self, **read_arguments(definition, names, request))
+            return respond_with(result, definition.return_type, content_type, request)
+
+        return answer
+
+    return decorate
+
+
+def negotiate(request: webob.Request, offers: tuple[str, ...] = CONTENT_TYPES) -> str:
+    """Return the content type of the answer.
+
+    :raises HTTPNotAcceptable: where the client takes none of the offers
+    """
+    content_type = choose_content_type(request.headers.get("Accept"), offers)
+    if content_type is None:
+        raise webob.exc.HTTPNotAcceptable
+    return content_type
+
+
+def respond_with(
+    result: bytes | Iterable[bytes], result_type: Any, content_type: str, request: webob.Request
+) -> webob.Response:
+    """Return the response for a method's result."""
+    return respond(render(result, result_type, content_type), result, content_type, request)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The versions of the API."""
+
+import orjson
+import pecan
+
+from panko.api.controllers.exposing import negotiate, respond_with
+from panko.api.negotiation import JSON
+from panko.api.routing import Branch
+
+MEDIA_TYPES = [
+    {"base": "application/json", "type": "application/vnd.openstack.telemetry-v2+json"},
+    {"base": "application/xml", "type": "application/vnd.openstack.telemetry-v2+xml"},
+]
+DOCUMENTATION = {"href": "https://docs.openstack.org/", "rel": "describedby", "type": "text/html"}
+
+
+class VersionsController(Branch):
+    """Tells a client, whoever it is and whatever the method, where each version is."""
+
+    @pecan.expose(content_type=JSON)
+    def index(self):
+        """Return the version document."""
+        content_type = negotiate(pecan.request, (JSON,))
+        document = version_document(pecan.request.application_url)
+        return respond_with(orjson.dumps(document), None, content_type, pecan.request)
+
+
+def version_document(url: str) -> dict:
+    """Return the document of the versions of the API at a URL."""
+    version = {
+        "id": "v2",
+        "links": [{"href": f"{url}/v2", "rel": "self"}, DOCUMENTATION],
+        "media-types": MEDIA_TYPES,
+        "status": "stable",
+        "updated": "2013-02-13T00:00:00Z",
+    }
+    return {"versions": {"values": [version]}}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong in the API, and the one table from exceptions to what a client is told."""
+
+import http
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import webob.exc
+from oslo_config import cfg
+from oslo_log import log
+from wsme.exc import ClientSideError
+
+from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageUnavailable
+
+LOG = log.getLogger(__name__)
+
+RETRY_AFTER = 10
+"""Seconds after which a client may ask again what the storage could not answer."""
+
+
+class InvalidConfiguration(cfg.Error):
+    """The API cannot be made as it is configured; the text is one line that says in which file and why."""
+
+    def __init__(self, path: str, reason: object):
+        super().__init__(f"{path}: {' '.join(str(reason).split())}")
+
+
+class PolicyUnusable(Exception):
+    """The policy cannot be read any more, so nobody is let in; the text says in which file and why."""
+
+
+class Refused(ClientSideError):
+    """The policy does not let the caller do this."""
+
+    def __init__(self):
+        super().__init__("RBAC Authorization Failed", status_code=403)
+
+
+class ProjectNotAuthorized(ClientSideError):
+    """The caller is limited to a project's events, and asked for more; clients expect a 401 here."""
+
+    def __init__(self, project_id: str):
+        super().__init__(f"Not Authorized to access project {project_id}", status_code=401)
+
+
+class NotFound(ClientSideError):
+    """What the caller asks for is not there, or not theirs to see."""
+
+    def __init__(self, kind: str, name: str):
+        super().__init__(f"{kind} {name} Not Found", status_code=404)
+
+
+class AnswerAborted(Exception):
+    """An answer that had begun could not be finished: the server is to break the connection off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a client is told of an error: ``body`` is the JSON under ``error_message``, ``text`` what XML says."""
+
+    status: int
+    text: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> "Fault":
+        """Return a fault in the form that WSME gives to the errors of a method."""
+        body = {"faultcode": _code(status), "faultstring": text, "debuginfo": None}
+        return cls(status, text, body, headers or {})
+
+    @property
+    def code(self) -> str:
+        """Whose fault it is: Client or Server."""
+        return _code(self.status)
+
+
+def _code(status: int) -> str:
+    return "Server" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
+
+
+_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
+_UNAVAILABLE = Fault.of(503, "The storage is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)})
+
+_FAULTS = (
+    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
+    (webob.exc.HTTPException, lambda error: _routing_fault(error)),
+    (InvalidMarker, lambda error: Fault.of(400, str(error))),
+    (InvalidFilter, lambda error: Fault.of(400, str(error))),
+    (StorageUnavailable, lambda error: _UNAVAILABLE),
+    (SchemaMismatch, lambda error: _UNAVAILABLE),
+    (Exception, lambda error: _INTERNAL),
+)
+"""From exceptions to faults; the first line that fits counts."""
+
+
+def _routing_fault(error: webob.exc.HTTPException) -> Fault:
+    """Return the fault of an address or a method that is not served; its JSON has a form of its own."""
+    body = {"code": error.status_int, "title": error.title, "description": error.detail or None}
+    return Fault(error.status_int, error.detail or error.title, body, dict(error.headers))
+
+
+def fault_of(error: Exception) -> Fault:
+    """Return what a client is told of an exception."""
+    return next(make(error) for kind, make in _FAULTS if isinstance(error, kind))
+
+
+def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
+    """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
+    if fault is _UNAVAILABLE:
+        LOG.error("Request %s got no answer from the storage: %s (cause: %r)", request_id, error, error.__cause__)
+    elif fault.code == "Server":
+        LOG.error("Request %s failed", request_id, exc_info=error)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the pipeline in api_paste.ini that other packages make, each with this service's configuration.
+
+Their own factories know no configuration but that of one file, which a paste file has to name.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keystonemiddleware.auth_token
+import oslo_middleware
+from oslo_middleware.base import ConfigurableMiddleware
+from oslo_middleware.healthcheck import opts as healthcheck_opts
+
+from panko.api.deployment import configuration
+from panko.api.middleware import KEEP_ERRORS
+
+DISABLING_FILE = "/etc/panko/healthcheck_disable"
+"""Where this file is, a load balancer is told not to use the server, unless the section [healthcheck] says otherwise."""
+
+WSGIApplication = Callable[[dict[str, Any], Callable], Any]
+Filter = Callable[[WSGIApplication], WSGIApplication]
+
+
+def _filter_of(middleware: type[ConfigurableMiddleware], global_config: dict[str, str]) -> Filter:
+    conf = configuration(global_config)
+    return lambda application: middleware(application, conf)
+
+
+def cors(global_config: dict[str, str]) -> Filter:
+    """Return the filter that answers browsers' questions about other origins, by the section [cors]."""
+    return _filter_of(oslo_middleware.CORS, global_config)
+
+
+def http_proxy_to_wsgi(global_config: dict[str, str]) -> Filter:
+    """Return the filter that reads the headers of proxies, by the section [oslo_middleware]."""
+    return _filter_of(oslo_middleware.HTTPProxyToWSGI, global_config)
+
+
+def request_id(global_config: dict[str, str]) -> Filter:
+    """Return the filter that gives each request an id."""
+    return _filter_of(oslo_middleware.RequestId, global_config)
+
+
+def authtoken(global_config: dict[str, str], **options: str) -> Filter:
+    """Return the filter that asks Keystone about tokens, by the section [keystone_authtoken].
+
+    :param options: options of that section that the paste file sets
+    """
+    conf = configuration(global_config)
+    return lambda application: keystonemiddleware.auth_token.AuthProtocol(
+        application, {**options, "oslo_config_config": conf}
+    )
+
+
+def healthcheck(global_config: dict[str, str]) -> WSGIApplication:
+    """Return the application that tells a load balancer whether to use this server, by the section [healthcheck]."""
+    conf = configuration(global_config)
+    conf.register_opts(healthcheck_opts.HEALTHCHECK_OPTS, group="healthcheck")
+    conf.register_opts(healthcheck_opts.DISABLE_BY_FILE_OPTS, group="healthcheck")
+    conf.set_default("backends", ["disable_by_file"], group="healthcheck")
+    conf.set_default("disable_by_file_path", DISABLING_FILE, group="healthcheck")
+    application = oslo_middleware.Healthcheck(None, conf)
+
+    def answer(environ, start_response):
+        environ[KEEP_ERRORS] = True
+        return application(environ, start_response)
+
+    return answer

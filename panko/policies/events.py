@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for events."""
+
+from oslo_policy import policy
+
+from panko.policies import base
+
+INDEX = "telemetry:events:index"
+SHOW = "telemetry:events:show"
+ALL_TENANTS = "telemetry:events:all_tenants"
+PROJECT_EVENTS = "telemetry:events:project_events"
+
+LIST_EVENTS = {"path": "/v2/events", "method": "GET"}
+SHOW_EVENT = {"path": "/v2/events/{message_id}", "method": "GET"}
+
+RULES = [
+    policy.DocumentedRuleDefault(
+        INDEX,
+        "",
+        "List events.",
+        [LIST_EVENTS],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        SHOW,
+        "",
+        "Show one event.",
+        [SHOW_EVENT],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        ALL_TENANTS,
+        f"rule:{base.SEGREGATION}",
+        "List and show the events of all projects, where the request says all_tenants=True.",
+        [LIST_EVENTS, SHOW_EVENT],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        PROJECT_EVENTS,
+        "!",
+        "See the events of every user of one's own project, where the rule segregation does not hold.",
+        [LIST_EVENTS, SHOW_EVENT],
+        scope_types=base.SCOPES,
+    ),
+]

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for traits."""
+
+from oslo_policy import policy
+
+from panko.policies import base
+
+INDEX = "telemetry:traits:index"
+SHOW = "telemetry:traits:show"
+
+RULES = [
+    policy.DocumentedRuleDefault(
+        INDEX,
+        f"rule:{base.SEGREGATION}",
+        "List the names and types of an event type's traits. Where the rule segregation does not hold, only those of "
+        "visible events are listed.",
+        [{"path": "/v2/event_types/{event_type}/traits", "method": "GET"}],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        SHOW,
+        f"rule:{base.SEGREGATION}",
+        "List the values of a trait in all events of a type. Where the rule segregation does not hold, only those of "
+        "visible events are listed.",
+        [{"path": "/v2/event_types/{event_type}/traits/{trait_name}", "method": "GET"}],
+        scope_types=base.SCOPES,
+    ),
+]
