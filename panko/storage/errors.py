@@ -17,7 +17,7 @@ class UnknownDriver(StorageError):
 class StorageUnavailable(StorageError):
     """The database cannot be reached or gave up; the same call may succeed later.
 
-    Its text may be shown to anybody. What is in ``__cause__`` may hold SQL and values: it belongs nowhere.
+    Its text may be shown to anybody.
 
     :param detail: what the database or its driver said, in one line without SQL and passwords: for the log
     """

@@ -44,13 +44,16 @@ DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
 @contextlib.contextmanager
 def _translated_errors() -> Iterator[None]:
-    """Raise what the database's libraries raise as the contract's errors, which show neither SQL nor URL."""
+    """Raise what the database's libraries raise as the contract's errors.
+
+    The original is left out of their tracebacks, whoever may log these: its text holds SQL with the values of events.
+    """
     try:
         yield
-    except NO_TABLE_ERRORS as error:
-        raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from error
+    except NO_TABLE_ERRORS:
+        raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
     except DATABASE_ERRORS as error:
-        raise StorageUnavailable(_detail(error)) from error
+        raise StorageUnavailable(_detail(error)) from None
 
 
 def _detail(error: BaseException) -> str:
