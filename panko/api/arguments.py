@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A method's arguments, from the path, the query and the body of a request, as WSME reads them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import webob
 import wsme.rest.args
+import wsme.rest.json
 import wsme.types
 from wsme.api import FunctionDefinition
-from wsme.exc import ClientSideError, InvalidInput
+from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
 LARGEST_BODY = 1024 * 1024
 """Bytes that the body of a request may have."""
@@ -21,20 +23,20 @@ def read_arguments(definition: FunctionDefinition, names: Sequence[str], request
     :param names: the first arguments, which stand in the path
     :raises ClientSideError: where the request says something that is no argument, or not of its type
     """
-    query = request.GET
+    query, body, content_type = request.GET, _read_body(request), request.content_type.lower()
     _check_arrays(definition, query)
+    given = _positional(definition, names, query)
     try:
-        arguments = wsme.rest.args.get_args(
-            definition, _positional(definition, names, query), {}, query, None, _read_body(request), _body_type(request)
-        )[1]
+        arguments = wsme.rest.args.get_args(definition, given, {}, query, None, body, content_type)[1]
     except ClientSideError:
         raise
     except Exception as error:
         # WSME converts what the client sent, and nothing else: what it does not catch itself is the client's as well.
-        raise ClientSideError(f"The arguments of the request cannot be read: {error}") from error
-    for definition_of, name in zip(definition.arguments, names, strict=False):
-        if arguments[definition_of.name] != name:
-            raise ClientSideError(f"Parameter {definition_of.name} was given several times")
+        members = _read_members(body) if content_type in wsme.rest.json.accept_content_types else {}
+        raise _explain(error, definition, {**query, **members}) from error
+    for argument, name in zip(definition.arguments, names, strict=False):
+        if arguments[argument.name] != name:
+            raise ClientSideError(f"Parameter {argument.name} was given several times")
     return {name: _checked(definition.get_arg(name), value) for name, value in arguments.items()}
 
 
@@ -54,8 +56,28 @@ def _read_body(request: webob.Request) -> bytes:
     return body
 
 
-def _body_type(request: webob.Request) -> str:
-    return request.content_type.lower()
+def _read_members(body: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object, which WSME found to be one if it could be read."""
+    try:
+        return json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise ClientSideError("Request is not in valid JSON format") from error
+
+
+def _explain(error: Exception, definition: FunctionDefinition, given: Mapping[str, Any]) -> ClientSideError:
+    """Return an error that names the argument which WSME failed on, where it can be told."""
+    if isinstance(error, KeyError):
+        return UnknownArgument(error.args[0])
+    for argument in definition.arguments:
+        try:
+            wsme.rest.json.fromjson(argument.datatype, given.get(argument.name))
+        except ClientSideError:
+            continue
+        except AttributeError:
+            return InvalidInput(argument.name, given[argument.name], "Its members are to be objects.")
+        except Exception as reason:
+            return InvalidInput(argument.name, given[argument.name], str(reason))
+    return ClientSideError(f"The arguments of the request cannot be read: {error}")
 
 
 def _check_arrays(definition: FunctionDefinition, query: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from panko.api.deployment import configuration
 from panko.api.middleware import KEEP_ERRORS
 
 DISABLING_FILE = "/etc/panko/healthcheck_disable"
-"""Where this file is, a load balancer is told not to use the server, unless the section [healthcheck] says otherwise."""
+"""Where this file is, load balancers are told not to use the server, unless the section [healthcheck] names another."""
 
 WSGIApplication = Callable[[dict[str, Any], Callable], Any]
 Filter = Callable[[WSGIApplication], WSGIApplication]
