@@ -62,6 +62,7 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Service:
     except Exception as error:
         # Whatever a filter's factory raises, it is the paste file, or what it leads to, that has to be mended.
         deployment.close()
+        LOG.debug("Application %s cannot be made", appname, exc_info=True)
         raise InvalidConfiguration(path, f"{type(error).__name__}: {error}") from error
     LOG.info("Application %s of %s is loaded", appname, path)
     return Service(ErrorBodies(pipeline), deployment)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import webob.exc
+from keystoneauth1.exceptions import ClientException as KeystoneException
 from oslo_config import cfg
 from oslo_log import log
 from wsme.exc import ClientSideError
@@ -83,6 +84,10 @@ def _code(status: int) -> str:
 _INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
 _UNAVAILABLE = Fault.of(503, "The storage is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)})
 
+_UNKNOWN_CALLER = Fault.of(
+    503, "The identity service is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)}
+)
+
 _FAULTS = (
     (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
     (webob.exc.HTTPException, lambda error: _routing_fault(error)),
@@ -90,6 +95,7 @@ _FAULTS = (
     (InvalidFilter, lambda error: Fault.of(400, str(error))),
     (StorageUnavailable, lambda error: _UNAVAILABLE),
     (SchemaMismatch, lambda error: _UNAVAILABLE),
+    (KeystoneException, lambda error: _UNKNOWN_CALLER),
     (Exception, lambda error: _INTERNAL),
 )
 """From exceptions to faults; the first line that fits counts."""
@@ -108,7 +114,7 @@ def fault_of(error: Exception) -> Fault:
 
 def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
     """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
-    if fault is _UNAVAILABLE:
-        LOG.error("Request %s got no answer from the storage: %s (cause: %r)", request_id, error, error.__cause__)
+    if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        LOG.error("Request %s cannot be answered now: %r (cause: %r)", request_id, error, error.__cause__)
     elif fault.code == "Server":
         LOG.error("Request %s failed", request_id, exc_info=error)

@@ -7,8 +7,9 @@ Their own factories know no configuration but that of one file, which a paste fi
 from collections.abc import Callable
 from typing import Any
 
-import keystonemiddleware.auth_token
 import oslo_middleware
+from keystoneauth1.exceptions import ClientException
+from keystonemiddleware import auth_token
 from oslo_middleware.base import ConfigurableMiddleware
 from oslo_middleware.healthcheck import opts as healthcheck_opts
 
@@ -48,9 +49,19 @@ def authtoken(global_config: dict[str, str], **options: str) -> Filter:
     :param options: options of that section that the paste file sets
     """
     conf = configuration(global_config)
-    return lambda application: keystonemiddleware.auth_token.AuthProtocol(
-        application, {**options, "oslo_config_config": conf}
-    )
+    return lambda application: AuthProtocol(application, {**options, "oslo_config_config": conf})
+
+
+class AuthProtocol(auth_token.AuthProtocol):
+    """Asks Keystone about tokens. A request without one is told to bring one also while Keystone is away."""
+
+    @property
+    def www_authenticate_uri(self) -> str:
+        """Where to get a token; nothing, where neither the configuration nor Keystone says."""
+        try:
+            return super().www_authenticate_uri
+        except ClientException:
+            return ""
 
 
 def healthcheck(global_config: dict[str, str]) -> WSGIApplication:

@@ -54,23 +54,25 @@ class Rules:
     """
 
     def __init__(self, conf: cfg.ConfigOpts, path: str | None):
-        self.enforcer = oslo_policy.Enforcer(conf, policy_file=path)
-        self.enforcer.register_defaults(list(policies.list_rules()))
-        self.enforcer.load_rules(force_reload=True)
-        self.enforcer.use_conf = False
+        if path:
+            with open(path):  # Not every failure to do so is one to oslo.policy.
+                pass
+        self._enforcer = _make_enforcer(conf, path)
+        self._enforcer.load_rules(force_reload=True)
+        self._enforcer.use_conf = False
         self._check()
         # One check costs 0.1 ms, and depends on nothing but the identity, unless another server is asked.
-        if not any(_REMOTE_CHECK.search(str(check)) for check in self.enforcer.rules.values()):
+        if not any(_REMOTE_CHECK.search(str(check)) for check in self._enforcer.rules.values()):
             self.may = functools.lru_cache(maxsize=1024)(self.may)
 
     def _check(self) -> None:
         """Return where every rule of the files is readable, and none leads back to itself."""
-        for name, rule in self.enforcer.file_rules.items():
+        for name, rule in self._enforcer.file_rules.items():
             # oslo.policy puts a check that always fails in the place of what it does not understand.
             if "!" in str(rule.check) and "!" not in str(rule.check_str):
                 raise ValueError(f"the rule {name} cannot be read: {rule.check_str}")
-        self.enforcer.skip_undefined_check = True
-        self.enforcer.check_rules(raise_on_violation=True)
+        self._enforcer.skip_undefined_check = True
+        self._enforcer.check_rules(raise_on_violation=True)
 
     def may(self, rule: str, identity: Identity) -> bool:
         """Return whether a rule holds for an identity."""
@@ -80,7 +82,26 @@ class Rules:
             "roles": list(identity.roles),
             "system_scope": "all" if identity.is_system else None,
         }
-        return bool(self.enforcer.enforce(rule, {}, credentials))
+        return bool(self._enforcer.enforce(rule, {}, credentials))
+
+
+def _make_enforcer(conf: cfg.ConfigOpts, path: str | None) -> oslo_policy.Enforcer:
+    enforcer = oslo_policy.Enforcer(conf, policy_file=path)
+    enforcer.register_defaults(list(policies.list_rules()))
+    return enforcer
+
+
+def _find_file(conf: cfg.ConfigOpts) -> str | None:
+    oslo_policy_opts.set_defaults(conf)  # It registers them first.
+    return conf.find_file(conf.oslo_policy.policy_file) or conf.find_file(OLD_POLICY_FILE)
+
+
+def _file_state(path: str) -> tuple[str, int, int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class Policy:
@@ -91,10 +112,9 @@ class Policy:
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
-        oslo_policy_opts.set_defaults(conf)  # It registers them first.
         self._conf = conf
         self._lock = threading.Lock()
-        self._path = self._find_file()
+        self._path = _find_file(self._conf)
         self._state = self._read_state()
         self._failure: str | None = None
         try:
@@ -118,7 +138,7 @@ class Policy:
         state = self._read_state()
         if state == self._state:
             return
-        path = self._find_file()
+        path = _find_file(self._conf)
         try:
             if self._path and not path:
                 # The defaults may let in more than the file did.
@@ -128,12 +148,9 @@ class Policy:
             self._failure = str(InvalidConfiguration(path or self._path or "policy", error))
         self._state = state
 
-    def _find_file(self) -> str | None:
-        return self._conf.find_file(self._conf.oslo_policy.policy_file) or self._conf.find_file(OLD_POLICY_FILE)
-
     def _read_state(self) -> tuple:
         """Return what changes with every change to the policy's files."""
-        files = [self._find_file()]
+        files = [_find_file(self._conf)]
         for name in self._conf.oslo_policy.policy_dirs:
             directory = self._conf.find_file(name)
             if directory:
@@ -141,15 +158,7 @@ class Policy:
         return tuple(sorted(_file_state(path) for path in files if path))
 
 
-def _file_state(path: str) -> tuple[str, int, int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path, 0, 0, 0
-    return path, status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def get_enforcer() -> oslo_policy.Enforcer:
-    """Return an enforcer with the rules of this machine's configuration, as oslo.policy's tools ask for it."""
+    """Return an enforcer for this machine's configuration, as oslo.policy's tools ask for it: they read the files."""
     conf = service.prepare_service([])
-    return Policy(conf).rules().enforcer
+    return _make_enforcer(conf, _find_file(conf))

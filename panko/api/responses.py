@@ -30,6 +30,9 @@ GZIP_LEVEL = 1
 """Events shrink to a tenth by it already; the higher levels win little, and cost several times as much."""
 
 
+_OF_BODY = ("content-type", "content-length", "content-encoding")
+
+
 class Stream:
     """The body of a streamed answer, which the server iterates over and closes.
 
@@ -134,8 +137,7 @@ def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def respond_with_fault(fault: Fault, request: webob.Request) -> webob.Response:
     """Return the response that tells a client of a fault, in the form that the client takes."""
     content_type = choose_error_type(request.headers.get("Accept"))
-    headers = {name: value for name, value in fault.headers.items() if name not in ("Content-Type", "Content-Length")}
     response = webob.Response(render_fault(fault, content_type), fault.status, content_type=content_type)
-    response.headers.update(headers)
-    response.vary = ("Accept",)
+    response.headers.update({name: value for name, value in fault.headers.items() if name.lower() not in _OF_BODY})
+    response.vary = (*(response.vary or ()), "Accept")
     return response
