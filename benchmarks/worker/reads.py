@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads by the storage call."""
+
+import datetime
+import functools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks.worker.session import Session, until_told
+from benchmarks.worker.timing import digest, repeated
+from panko.storage import EventFilter
+
+try:
+    from panko.storage.filters import Scope
+except ImportError:  # Panko 10.0 says by traits what a member sees.
+    Scope = None
+
+
+def read(session: Session, repeat: int, budget: float, **what: Any) -> Iterator[dict]:
+    """Time a read; see :func:`prepare` for what it is of."""
+    call, described = prepare(session, **what)
+    yield from repeated(call, repeat, budget, described)
+
+
+def read_on(session: Session, reads: dict[str, dict], pause: float) -> Iterator[dict]:
+    """Time several reads in turn, each by its name, until told to stop; one begins every ``pause`` seconds at most."""
+    prepared = {name: prepare(session, **what)[0] for name, what in reads.items()}
+
+    def turn() -> Iterator[dict]:
+        for name, call in prepared.items():
+            began = time.perf_counter()
+            call()
+            took = time.perf_counter() - began
+            yield {"case": name, "sample": took}
+            time.sleep(max(0.0, pause - took))
+
+    yield from until_told(turn)
+
+
+def prepare(
+    session: Session,
+    method: str,
+    event_type: str | None = None,
+    filters: dict | None = None,
+    page: dict | None = None,
+    member: list[str] | None = None,
+) -> tuple[Callable[[], list], Callable[[list], dict]]:
+    """Return the call that makes a read, and what describes its result.
+
+    :param method: name of the storage's method
+    :param event_type: its argument, where it is one that asks for an event type's traits
+    :param filters: arguments of EventFilter, times as ISO 8601
+    :param page: the pagination
+    :param member: project and user who asks; None: somebody who sees all that the filter says
+    """
+    function = getattr(session.connection, method)
+    if method == "get_event_types":
+        return lambda: list(function()), lambda names: {"rows": len(names), "digest": digest(sorted(names))}
+    if method == "get_trait_types":
+        return lambda: list(function(event_type)), lambda traits: {"rows": len(traits)}
+    make_filter = functools.partial(_event_filter, filters or {}, member)
+
+    def call() -> list:
+        # Panko 10.0 empties what it is given.
+        return list(function(make_filter(), {**page, "sort": [tuple(pair) for pair in page["sort"]]}))
+
+    return call, _describe_documents if method == "get_documents" else _describe_events
+
+
+def _event_filter(filters: dict, member: list[str] | None) -> EventFilter:
+    given = {
+        name: datetime.datetime.fromisoformat(value) if name.endswith("_timestamp") else value
+        for name, value in filters.items()
+    }
+    traits = [dict(trait) for trait in given.pop("traits_filter", [])]
+    if member and Scope:
+        given["scope"] = Scope(project_id=member[0], user_id=member[1])
+    elif member:
+        traits += [{"key": "project_id", "string": member[0]}, {"key": "user_id", "string": member[1]}]
+    return EventFilter(traits_filter=traits, **given)
+
+
+def _describe_events(events: list) -> dict:
+    return {"rows": len(events), "digest": digest([event.message_id for event in events])}
+
+
+def _describe_documents(documents: list) -> dict:
+    return {"rows": len(documents)}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ingest: by ``record_events`` and by the publisher, by one thread or several."""
+
+import datetime
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks import dataset
+from benchmarks.worker.session import Session, until_told
+
+DUPLICATES = 0.02
+"""Share of the events that were brought before."""
+
+
+def record(
+    session: Session, events: int, batch: int, threads: int, seed: int, start: str, seconds: float
+) -> Iterator[dict]:
+    """Time ``record_events``; the threads share one storage driver.
+
+    :param events: number of events that are brought, at most
+    :param batch: events of a call
+    :param seed: what the event set is drawn by; another one for each run, so that the events are new
+    :param start: time of the first event (ISO 8601)
+    :param seconds: after this time no further call is begun
+    """
+    calls = list(dataset.batches(_with_duplicates(events, seed, start), batch))
+    yield _drive(session.connection.record_events, calls, threads, seconds)
+
+
+def publish(session: Session, events: int, threads: int, seed: int, start: str, seconds: float) -> Iterator[dict]:
+    """Time the publisher, which the threads share; each call brings one event. The arguments are those of record."""
+    calls = [[event] for event in _with_duplicates(events, seed, start)]
+    yield _drive(session.publisher.publish_events, calls, threads, seconds)
+
+
+def _with_duplicates(count: int, seed: int, start: str) -> Iterator[Any]:
+    rnd = random.Random(seed)
+    before: list[Any] = []
+    for event in dataset.events(count, seed=seed, start=datetime.datetime.fromisoformat(start)):
+        if before and rnd.random() < DUPLICATES:
+            yield rnd.choice(before)
+            continue
+        before.append(event)
+        yield event
+
+
+def _drive(function: Callable[[list], Any], calls: list[list], threads: int, seconds: float) -> dict:
+    """Make calls by some threads, and return the seconds for each event of those that succeeded."""
+    function(calls[0])  # Connections are made, and names looked up.
+    pending, taking = iter(calls[1:]), threading.Lock()
+    done: list[list] = []
+    errors: list[Exception] = []
+    end = time.perf_counter() + seconds
+
+    def work() -> None:
+        while time.perf_counter() < end:
+            with taking:
+                call = next(pending, None)
+            if call is None:
+                return
+            try:
+                function(call)
+            except Exception as error:
+                errors.append(error)
+            else:
+                done.append(call)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    began = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    took = time.perf_counter() - began
+    if not done:
+        raise errors[0]
+    brought = {event.message_id for call in [calls[0], *done] for event in call}
+    events = sum(map(len, done))
+    return {
+        "sample": took / events,
+        "rows": events,
+        "distinct": len(brought),
+        "failed_calls": len(errors),
+        "error": type(errors[0]).__name__ if errors else None,
+    }
+
+
+def write_on(session: Session, batch: int, pause: float, seed: int, start: str) -> Iterator[dict]:
+    """Bring a batch every ``pause`` seconds until told to stop; yields the seconds of each."""
+    batches = dataset.batches(dataset.events(1_000_000, seed=seed, start=datetime.datetime.fromisoformat(start)), batch)
+
+    def turn() -> Iterator[dict]:
+        events = next(batches)
+        began = time.perf_counter()
+        session.connection.record_events(events)
+        took = time.perf_counter() - began
+        yield {"sample": took}
+        time.sleep(max(0.0, pause - took))
+
+    yield from until_told(turn)
