@@ -82,3 +82,9 @@ def batches(iterable, size):
             batch = []
     if batch:
         yield batch
+
+
+def plain(event):
+    """Return an event as lists and texts, for comparison."""
+    traits = sorted([trait.name, int(trait.dtype), str(trait.value)] for trait in event.traits)
+    return [event.message_id, event.event_type, event.generated.isoformat(), traits, event.raw]

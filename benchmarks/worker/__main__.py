@@ -20,7 +20,6 @@ COMMANDS = {
         setup.fill,
         setup.sample,
         setup.versions,
-        setup.peak_memory,
         reads.read,
         reads.read_on,
         requests.request,

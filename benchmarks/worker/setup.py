@@ -3,11 +3,8 @@
 
 import importlib.metadata
 import platform
-import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from benchmarks import dataset
 from benchmarks.worker.session import Session
@@ -35,12 +32,7 @@ def sample(session: Session, events: int) -> Iterator[dict]:
     """Yield the first events of the storage, in order of time, with all that they hold."""
     page = {"limit": events, "sort": [("generated", "asc"), ("message_id", "asc")]}
     for event in session.connection.get_events(EventFilter(), page):
-        yield {"event": _plain(event)}
-
-
-def _plain(event: Any) -> list:
-    traits = sorted([trait.name, int(trait.dtype), str(trait.value)] for trait in event.traits)
-    return [event.message_id, event.event_type, event.generated.isoformat(), traits, event.raw]
+        yield {"event": dataset.plain(event)}
 
 
 def versions(session: Session) -> Iterator[dict]:
@@ -52,10 +44,3 @@ def versions(session: Session) -> Iterator[dict]:
         except importlib.metadata.PackageNotFoundError:
             continue
     yield {"versions": found}
-
-
-def peak_memory(session: Session) -> Iterator[dict]:
-    """Yield the most memory in bytes that the process has held at once since it was started."""
-    # Not getrusage(): its figure begins with that of the process which started this one.
-    peak = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    yield {"peak": int(peak[1]) * 1024}

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The databases that are measured on, both sides' on one server, which is started for the benchmark alone."""
+
+import abc
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+import pymysql
+import sqlalchemy as sa
+
+from tests.servers import MariaDB, PostgreSQL, Server
+
+THEIRS, OURS = "theirs", "ours"
+SIDES = (THEIRS, OURS)
+
+
+class Backend(abc.ABC):
+    """A database server, or files, with a database for each side.
+
+    :param durable: whether commits reach the disk, as in production
+    """
+
+    name: ClassVar[str]
+    place: ClassVar[str] = "%s"
+    """What stands for a value in a statement."""
+
+    @abc.abstractmethod
+    def __init__(self, durable: bool = True): ...
+
+    @abc.abstractmethod
+    def start(self, saved: Path | None) -> None:
+        """Start, empty or with a copy of what :meth:`save` has written."""
+
+    @abc.abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write all data to a new directory; what is measured afterwards does not change them."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End, and remove the data that are not saved."""
+
+    @abc.abstractmethod
+    def create(self, side: str) -> None:
+        """Make a side's database anew, empty."""
+
+    @abc.abstractmethod
+    def url(self, side: str) -> str:
+        """Return the URL that a side's panko connects with."""
+
+    @abc.abstractmethod
+    def connect(self, side: str) -> contextlib.AbstractContextManager[Any]:
+        """Return a context with a DBAPI connection, committed at its end."""
+
+    @abc.abstractmethod
+    def tidy(self, side: str) -> None:
+        """Do what the server does by itself after a while: vacuum, gather statistics, flush."""
+
+    @abc.abstractmethod
+    def size(self, side: str) -> int:
+        """Return the bytes on disk of a side's tables and indexes."""
+
+    @abc.abstractmethod
+    def version(self) -> str:
+        """Return name and version of the server."""
+
+    def end_sessions(self, side: str) -> None:
+        """End what the server still does for a process that was killed."""
+
+    def count(self, side: str) -> int:
+        """Return the number of events that are stored."""
+        return self.query(side, "SELECT count(*) FROM event")[0][0]
+
+    def query(self, side: str, sql: str) -> list[tuple]:
+        """Return the rows of a query."""
+        with self.connect(side) as connection:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+
+class SQLite(Backend):
+    """A file for each side."""
+
+    name = "sqlite"
+    place = "?"
+
+    def __init__(self, durable=True):
+        self._directory: Path | None = None
+
+    def start(self, saved):
+        self._directory = Path(tempfile.mkdtemp(prefix="panko-bench-"))
+        if saved:
+            shutil.copytree(saved, self._directory, dirs_exist_ok=True)
+
+    def save(self, directory):
+        shutil.copytree(self._directory, directory)
+
+    def stop(self):
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def create(self, side):
+        for path in self._directory.glob(f"{side}.sqlite*"):
+            path.unlink()
+
+    def _path(self, side: str) -> Path:
+        return self._directory / f"{side}.sqlite"
+
+    def url(self, side):
+        return f"sqlite:///{self._path(side)}"
+
+    @contextlib.contextmanager
+    def connect(self, side):
+        with contextlib.closing(sqlite3.connect(self._path(side), timeout=60)) as connection, connection:
+            yield connection
+
+    def tidy(self, side):
+        self.query(side, "ANALYZE")
+        self.query(side, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def size(self, side):
+        return sum(path.stat().st_size for path in self._directory.glob(f"{side}.sqlite*"))
+
+    def version(self):
+        return f"SQLite {sqlite3.sqlite_version}"
+
+
+class _ServerBackend(Backend):
+    """A private server of the kind that the tests use."""
+
+    server_class: ClassVar[type[Server]]
+    driver: ClassVar[str]
+    options: ClassVar[str] = ""
+
+    def __init__(self, durable=True):
+        self._durable = durable
+        self.server = self.server_class(durable=durable)
+
+    def start(self, saved):
+        if saved:
+            self.server = _restored(self.server_class, saved)(durable=self._durable)
+        self.server.start()
+
+    def save(self, directory):
+        self.server.stop()
+        _copy(self.server.path("data"), directory / "data")
+        self.server.start()
+
+    def stop(self):
+        self.server.destroy()
+
+    def create(self, side):
+        self.server.drop_database(side)
+        self.server.create_database(side)
+
+    def url(self, side):
+        url = self.server.url(side)
+        # Panko 10.0 is told the driver and the options that it was deployed with.
+        return url.replace(f"{self.name}:", f"{self.driver}:", 1) + self.options if side == THEIRS else url
+
+
+def _restored(server_class: type[Server], saved: Path) -> type[Server]:
+    """Return a class of servers that begin with saved data."""
+
+    class Restored(server_class):
+        set_up = ""  # The roles are among the data.
+
+        def initialise(self):
+            super().initialise()
+            shutil.rmtree(self.path("data"))
+            _copy(saved / "data", self.path("data"))
+
+    return Restored
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a directory with its owners: the servers do not run as root."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "--archive", "--reflink=auto", source, target], check=True)  # noqa: S607
+
+
+class PostgreSQLBackend(_ServerBackend):
+    """PostgreSQL with its own defaults."""
+
+    name = "postgresql"
+    server_class = PostgreSQL
+    driver = "postgresql+psycopg2"
+
+    @contextlib.contextmanager
+    def connect(self, side):
+        with psycopg.connect(self.server.url(side)) as connection:
+            yield connection
+
+    def tidy(self, side):
+        with psycopg.connect(self.server.url(side), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        self.server.execute("CHECKPOINT")
+
+    def size(self, side):
+        relations = "SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables"
+        return int(self.query(side, relations)[0][0])
+
+    def version(self):
+        return f"PostgreSQL {self.server.execute('SHOW server_version').split()[0]}"
+
+    def end_sessions(self, side):
+        sessions = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{side}'"  # noqa: S608
+        self.server.execute(sessions)
+
+
+class MariaDBBackend(_ServerBackend):
+    """MariaDB with its own defaults, and a buffer pool of 256 MiB."""
+
+    name = "mysql"
+    server_class = MariaDB
+    driver = "mysql+pymysql"
+    options = "?charset=utf8"
+
+    @contextlib.contextmanager
+    def connect(self, side):
+        url = sa.make_url(self.server.url(side))
+        with pymysql.connect(host=url.host, port=url.port, user=url.username, database=side) as connection:
+            yield connection
+            connection.commit()
+
+    def tidy(self, side):
+        for (table,) in self.query(side, "SHOW TABLES"):
+            self.query(side, f"ANALYZE TABLE {table}")
+
+    def size(self, side):
+        files = "SELECT sum(file_size) FROM information_schema.innodb_sys_tablespaces WHERE name LIKE"
+        return int(self.query(side, f"{files} '{side}/%'")[0][0])
+
+    def version(self):
+        return "MariaDB " + self.server.execute("SELECT version()").strip().partition("-")[0]
+
+    def end_sessions(self, side):
+        sessions = f"SELECT id FROM information_schema.processlist WHERE db = '{side}'"  # noqa: S608
+        for session in self.server.execute(sessions).split():
+            with contextlib.suppress(Exception):
+                self.server.execute(f"KILL {session}")
+
+
+BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (SQLite, PostgreSQLBackend, MariaDBBackend)}

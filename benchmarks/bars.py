@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much faster than Panko 10.0 each case is to be, and how near to its floor."""
+
+BACKENDS = ("postgresql", "mysql", "sqlite")
+
+BY_TIME = (15, 200, 60)
+HTTP_TENANT = (100, 500, 300)
+REQUIRED: dict[tuple[str, str], tuple[float, float, float]] = {
+    ("record_events", "batches of 100"): (30, 20, 12),
+    ("record_events", "batches of 1,000"): (45, 30, 25),
+    ("publisher", "64 threads"): (15, 8, 8),
+    ("storage", "newest 100"): BY_TIME,
+    ("storage", "first 100"): BY_TIME,
+    ("storage", "deep marker"): BY_TIME,
+    ("storage", "time window"): (15, 8, 60),
+    ("storage", "one type"): (15, 8, 60),
+    ("storage", "text trait equals, rare"): (100, 500, 500),
+    ("storage", "text trait equals, common"): (40, 500, 300),
+    ("storage", "tenant newest 100"): (100, 500, 300),
+    ("storage", "admin newest 100"): (400, 1000, 500),
+    ("storage", "integer range, rare"): (8, 30, 10),
+    ("storage", "integer range, common"): (8, 30, 10),
+    ("storage", "two traits"): (8, 30, 50),
+    ("storage", "two traits, rare"): (8, 30, 50),
+    ("storage", "event types"): (1.5, 1.5, 1.5),
+    ("storage", "trait names"): (100, 50, 50),
+    ("http", "page of 100, all tenants"): (9, 200, 40),
+    ("http", "page of 1,000, all tenants"): (25, 100, 25),
+    ("http", "page of 100, admin"): HTTP_TENANT,
+    ("http", "page of 100, member"): HTTP_TENANT,
+    ("http", "limit=100000"): (20, 20, 20),
+    ("expiry", "10% of the table"): (2, 2, 2),
+}
+"""Times faster, by group and name of the case, on each of BACKENDS, with 200,000 events."""
+
+AT_MOST_OF_FLOOR = {("record_events", "batches of 1,000"): 2.0, ("http", "page of 100, all tenants"): 4.0}
+"""How many times the floor's time a case may take."""
+
+PEAK_MEMORY = 200 * 10**6
+"""Bytes that the process may hold which answers limit=100000."""
+
+SLOWER_BY_EXPIRY = 2.0
+"""How many times its time a read may take while expiry runs."""
+
+GROWTH = 1.5
+"""How many times its time at 200,000 events a read may take at 2 million."""
+
+GROWTH_READS = {
+    *("newest 100", "first 100", "deep marker", "time window", "one type"),
+    *("text trait equals, rare", "text trait equals, common", "tenant newest 100", "admin newest 100"),
+}
+"""The reads that this holds for."""
+
+DISK = 2.0
+"""How many times Panko 10.0's bytes an event may take on disk."""
+
+
+def required(group: str, name: str, backend: str) -> float | None:
+    """Return how many times faster a case is to be on a backend; None where nothing is said."""
+    bars = REQUIRED.get((group, name))
+    return bars[BACKENDS.index(backend)] if bars else None

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: each case a command of the worker, with how often and how long it is repeated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.backends import OURS, SIDES, THEIRS
+from benchmarks.loading import Facts
+from benchmarks.reads import LARGE, as_documents, pages, reads
+
+EXPIRED_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much time is spent on a case.
+
+    :param rounds: how often the sides take turns
+    :param repeat: repetitions of a read in one turn, at most, by side
+    :param budget: seconds of a turn after which no repetition is begun, by side
+    :param timeout: seconds after which a case is given up
+    :param writes: divisor of the numbers of events that the ingest cases bring
+    """
+
+    rounds: int
+    repeat: Mapping[str, int]
+    budget: Mapping[str, float]
+    timeout: float
+    writes: int
+
+
+FULL = Effort(rounds=3, repeat={THEIRS: 5, OURS: 15}, budget={THEIRS: 5, OURS: 3}, timeout=60, writes=1)
+SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=50)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table.
+
+    :param group: "record_events", "publisher", "storage", "documents", "http" or "expiry"
+    :param command: what the worker is told, but for how much
+    :param events: for ingest, the events that each side brings in a turn: the old service would take too long for more
+    :param fresh: whether its process is a new one, whose memory is measured
+    :param sides: those that have it
+    """
+
+    group: str
+    name: str
+    command: Mapping[str, Any]
+    events: Mapping[str, int] = field(default_factory=dict)
+    fresh: bool = False
+    sides: tuple[str, ...] = SIDES
+
+    @property
+    def title(self) -> str:
+        """What it is called in the table."""
+        return f"{self.group}: {self.name}"
+
+
+def cases(facts: Facts) -> list[Case]:
+    """Return the cases, those first that change nothing."""
+    found = reads(facts)
+    events = [read for read in found if read.method == "get_events"]
+    return [
+        *(Case("storage", read.name, {"do": "read", **read.as_call()}) for read in found),
+        *(
+            Case("documents", read.name, {"do": "read", **as_documents(read).as_call()}, sides=(OURS,))
+            for read in events
+        ),
+        *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in pages()),
+        *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in found),
+        Case("http", LARGE.name, {"do": "request", **LARGE.as_request()}, fresh=True),
+        *_ingest(),
+        Case("expiry", "10% of the table", {"do": "expire"}),
+    ]
+
+
+def _ingest() -> list[Case]:
+    return [
+        _record("batches of 1", 1, 1, {THEIRS: 200, OURS: 1000}),
+        _record("batches of 100", 100, 1, {THEIRS: 1000, OURS: 10_000}),
+        _record("batches of 1,000", 1000, 1, {THEIRS: 2000, OURS: 20_000}),
+        _record("batches of 100, 4 threads", 100, 4, {THEIRS: 1500, OURS: 10_000}),
+        _publish("1 thread", 1, {THEIRS: 200, OURS: 1000}),
+        _publish("16 threads", 16, {THEIRS: 500, OURS: 5000}),
+        _publish("64 threads", 64, {THEIRS: 1000, OURS: 10_000}),
+    ]
+
+
+def _record(name: str, batch: int, threads: int, events: dict[str, int]) -> Case:
+    # The first batch is not timed.
+    events = {side: count + batch for side, count in events.items()}
+    return Case("record_events", name, {"do": "record", "batch": batch, "threads": threads}, events)
+
+
+def _publish(name: str, threads: int, events: dict[str, int]) -> Case:
+    return Case("publisher", name, {"do": "publish", "threads": threads}, events)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The comparison on one backend: all cases, and what each event takes on disk."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import bars, machine, report
+from benchmarks.backends import OURS, THEIRS, Backend
+from benchmarks.cases import Effort, cases
+from benchmarks.loading import BATCH, Loader
+from benchmarks.measuring import Measurement, Measuring
+from benchmarks.progress import say
+from benchmarks.sides import Side
+
+JUDGED_EVENTS = 200_000
+"""Size of the event set that the bars are for."""
+
+
+def compare(
+    backend: Backend,
+    make_side: Callable[[Backend, str], Side],
+    sides: list[str],
+    events: int,
+    directory: Path | None,
+    effort: Effort,
+    pattern: str | None,
+) -> tuple[str, bool]:
+    """Return the section of the report, and whether any case failed on our side.
+
+    :param sides: which of them are measured
+    :param events: size of the event set
+    :param directory: where loaded databases are kept; None: nowhere
+    """
+    loader = Loader(backend, events, directory)
+
+    def make(name: str) -> Side:
+        return make_side(backend, name)
+
+    measurements = []
+    with loader.loaded(make, sides) as facts, Measuring(backend, facts, effort, make, sides) as measuring:
+        lines = machine.describe(backend, measuring.versions())
+        remarks = _disk(backend, sides, events) + _load_rate(loader)
+        for measurement in measuring.measure(cases(facts), pattern):
+            measurements.append(measurement)
+            say("  ".join(cell for cell in report.Line(measurement, backend.name).cells() if cell))
+    judged = events == JUDGED_EVENTS
+    rows = [report.Line(measurement, backend.name, judged).cells() for measurement in measurements]
+    bullets = "\n".join(f"* {remark}" for remark in remarks + report.remarks(measurements))
+    title = f"## {backend.name}: {events:,} events"
+    section = "\n\n".join([title, "  \n".join(lines), report.table(report.HEAD, rows), bullets])
+    return section, any(_failed(measurement) for measurement in measurements)
+
+
+def _failed(measurement: Measurement) -> bool:
+    return any(name == OURS and (outcome.failed or outcome.timeout) for name, outcome in measurement.outcomes.items())
+
+
+def _disk(backend: Backend, sides: list[str], events: int) -> list[str]:
+    sizes = {side: backend.size(side) / events for side in sides}
+    said = [f"bytes on disk for each event: {', '.join(f'{side} {size:,.0f}' for side, size in sizes.items())}"]
+    if THEIRS in sizes:
+        ratio = sizes[OURS] / sizes[THEIRS]
+        said[0] += f": {ratio:.2f} times as many, at most {bars.DISK:g}: {'met' if ratio <= bars.DISK else 'NOT MET'}"
+    return said
+
+
+def _load_rate(loader: Loader) -> list[str]:
+    seconds = loader.load_seconds
+    if not seconds:
+        return []
+    return [f"our tables were filled by record_events: {BATCH * len(seconds) / sum(seconds):,.0f} events/s"]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the cases, the sides taking turns, so that what else the machine does meets both alike."""
+
+import datetime
+import fnmatch
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from benchmarks import floors
+from benchmarks.backends import OURS, THEIRS, Backend
+from benchmarks.cases import Case, Effort
+from benchmarks.expiry import Expiry
+from benchmarks.loading import Facts
+from benchmarks.progress import followed, say
+from benchmarks.sides import Outcome, Side
+
+LARGE_TIMEOUT = 180
+"""Seconds after which an answer of 100,000 events is given up."""
+
+RUN_LENGTH = datetime.timedelta(days=1)
+"""The times of one ingest run's events; the next one's come after them."""
+
+
+@dataclass
+class Measurement:
+    """What a case brought: an outcome of each side that has it, and of the floor where there is one."""
+
+    case: Case
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    floor: Outcome | None = None
+    notes: list[str] = field(default_factory=list)
+    slower: dict[str, float] = field(default_factory=dict)
+    """For expiry: how many times its time each read took meanwhile."""
+
+    def note(self, text: str) -> None:
+        """Keep a remark, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+class Measuring:
+    """Measures cases on a loaded backend.
+
+    :param make_side: makes a process for a side
+    :param side_names: the sides that are measured
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        facts: Facts,
+        effort: Effort,
+        make_side: Callable[[str], Side],
+        side_names: Iterable[str],
+    ):
+        self._backend = backend
+        self._facts = facts
+        self._effort = effort
+        self._make_side = make_side
+        self._sides = {name: make_side(name) for name in side_names}
+        self._runs = itertools.count(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object):
+        for side in self._sides.values():
+            side.__exit__()
+
+    def versions(self) -> dict[str, dict[str, str]]:
+        """Return the versions of Python and libraries, by side."""
+        return {name: side.run(do="versions").fields["versions"] for name, side in self._sides.items()}
+
+    def measure(self, cases: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
+        """Yield what the cases brought whose titles match a pattern."""
+        chosen = [case for case in cases if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
+        for case in followed(chosen, self._backend.name, len(chosen)):
+            measurement = Measurement(case)
+            if case.group == "expiry":
+                self._measure_expiry(measurement)
+            else:
+                self._measure(measurement)
+            yield measurement
+
+    def _names(self, case: Case) -> list[str]:
+        return [name for name in self._sides if name in case.sides]
+
+    def _measure(self, measurement: Measurement) -> None:
+        case = measurement.case
+        for round_ in range(self._effort.rounds):
+            for name in self._names(case):
+                outcome = measurement.outcomes.setdefault(name, Outcome())
+                if round_ and not case.events and sum(outcome.samples) > self._effort.budget[name]:
+                    continue  # A slow one has had its time.
+                if not (outcome.failed or outcome.timeout):
+                    outcome.join(self._take_turn(name, measurement))
+            self._measure_floor(measurement)
+        _compare_answers(measurement)
+
+    def _take_turn(self, name: str, measurement: Measurement) -> Outcome:
+        case, side = measurement.case, self._sides[name]
+        if case.events:
+            return self._ingest(name, measurement)
+        command = {**case.command, "repeat": self._effort.repeat[name], "budget": self._effort.budget[name]}
+        timeout = self._effort.timeout
+        if case.fresh:
+            side.end()
+            command["repeat"], timeout = 1, LARGE_TIMEOUT
+        outcome = side.run(timeout=timeout, **command)
+        if outcome.timeout:
+            self._backend.end_sessions(name)
+        elif case.fresh and not outcome.failed:
+            outcome.fields["peak"] = side.peak_memory()
+            side.end()
+        return outcome
+
+    def _ingest(self, name: str, measurement: Measurement) -> Outcome:
+        case, run = measurement.case, next(self._runs)
+        batch = case.command.get("batch", 1)
+        stored_before = self._backend.count(name)
+        outcome = self._sides[name].run(
+            timeout=2 * self._effort.timeout,
+            **case.command,
+            events=max(case.events[name] // self._effort.writes, 4 * batch),
+            seconds=self._effort.timeout / 2,
+            seed=1000 + run,
+            start=(self._facts.end + run * RUN_LENGTH).isoformat(),
+        )
+        if outcome.timeout:
+            self._backend.end_sessions(name)
+            return outcome
+        stored = self._backend.count(name) - stored_before
+        if outcome.fields.get("failed_calls"):
+            measurement.note(f"{name}: {outcome.fields['failed_calls']} calls failed: {outcome.fields['error']}")
+        elif not outcome.failed and stored != outcome.fields["distinct"]:
+            measurement.note(f"{name}: {stored:,} of {outcome.fields['distinct']:,} events were stored")
+        return outcome
+
+    def _measure_floor(self, measurement: Measurement) -> None:
+        measure = floors.FLOORS.get((self._backend.name, measurement.case.group, measurement.case.name))
+        if measure and OURS in self._sides:
+            measurement.floor = measurement.floor or Outcome()
+            measurement.floor.samples += measure(self._backend)
+
+    def _measure_expiry(self, measurement: Measurement) -> None:
+        for name in self._names(measurement.case):
+            start = self._facts.end + next(self._runs) * RUN_LENGTH
+            expiry = Expiry(self._backend, self._facts, self._make_side, name, start)
+            measurement.outcomes[name], notes = expiry.measure(2 * self._effort.timeout)
+            for note in notes:
+                measurement.note(f"{name}: {note}")
+            if name == OURS:
+                measurement.slower = expiry.slower_reads(2 * self._effort.timeout)
+
+
+def _compare_answers(measurement: Measurement) -> None:
+    ours, theirs = (measurement.outcomes.get(name) for name in (OURS, THEIRS))
+    for name, outcome in measurement.outcomes.items():
+        if outcome.failed:
+            measurement.note(f"{name}: {outcome.failed}")
+            say(f"{measurement.case.title}: {name} failed: {outcome.failed}")
+    if not ours or not theirs or measurement.case.events:
+        return
+    for what in ("rows", "digest"):
+        answers = [outcome.fields.get(what) for outcome in (ours, theirs)]
+        if None not in answers and answers[0] != answers[1]:
+            measurement.note(f"the answers differ in {what}: theirs {answers[1]}, ours {answers[0]}")

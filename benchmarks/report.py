@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From measurements to tables: on the terminal and in RESULTS.md alike."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks import bars
+from benchmarks.backends import OURS, THEIRS
+from benchmarks.cases import Case
+from benchmarks.measuring import Measurement
+from benchmarks.sides import Outcome
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+HEAD = ("case", "Panko 10.0", "Panko 11", "times faster", "required", "met", "floor")
+RATES = ("record_events", "publisher", "expiry")
+"""The groups whose samples are seconds for each event."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, its columns aligned."""
+    lines = [tuple(head), *map(tuple, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    lines.insert(1, tuple("-" * width for width in widths))
+    padded = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(f"| {line} |" for line in padded)
+
+
+class Line:
+    """A measurement's line in the table, compared with its bars.
+
+    :param judged: whether the bars hold for this run: they are for 200,000 events and both sides
+    """
+
+    def __init__(self, measurement: Measurement, backend: str, judged: bool = True):
+        self._measurement = measurement
+        case = measurement.case
+        self._required = bars.required(case.group, case.name, backend) if judged else None
+        self._of_floor = bars.AT_MOST_OF_FLOOR.get((case.group, case.name)) if judged else None
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the line, one text for each of HEAD."""
+        case, ratio = self._measurement.case, self.ratio()
+        return (
+            case.title,
+            *(figure(case, self._measurement.outcomes.get(side)) for side in (THEIRS, OURS)),
+            "" if ratio is None else f"{'> ' if self._is_bound() else ''}{_significant(ratio)}",
+            f"{self._required:g}" if self._required else "",
+            {True: "yes", False: "NO", None: ""}[self.met()],
+            self._floor(),
+        )
+
+    def ratio(self) -> float | None:
+        """Return how many times faster ours is; a lower bound where theirs did not finish."""
+        ours, theirs = self._median(OURS), self._median(THEIRS)
+        if self._is_bound():
+            theirs = self._measurement.outcomes[THEIRS].timeout
+        return theirs / ours if ours and theirs else None
+
+    def met(self) -> bool | None:
+        """Whether all that the case must reach is reached; None where nothing is asked or known."""
+        ratio, of_floor = self.ratio(), self._times_floor()
+        verdicts = []
+        if self._required and ratio is not None:
+            verdicts.append(ratio >= self._required)
+        if self._of_floor and of_floor is not None:
+            verdicts.append(of_floor <= self._of_floor)
+        if self._required and self._measurement.case.fresh and OURS in self._measurement.outcomes:
+            verdicts.append(self._measurement.outcomes[OURS].fields.get("peak", 0) <= bars.PEAK_MEMORY)
+        verdicts += [times <= bars.SLOWER_BY_EXPIRY for times in self._measurement.slower.values() if self._required]
+        return all(verdicts) if verdicts else None
+
+    def _median(self, side: str) -> float | None:
+        outcome = self._measurement.outcomes.get(side)
+        return None if outcome is None or outcome.failed else outcome.median
+
+    def _is_bound(self) -> bool:
+        theirs = self._measurement.outcomes.get(THEIRS)
+        return bool(theirs and theirs.timeout and not theirs.samples)
+
+    def _times_floor(self) -> float | None:
+        floor, ours = self._measurement.floor, self._median(OURS)
+        return ours / floor.median if floor and floor.median and ours else None
+
+    def _floor(self) -> str:
+        times = self._times_floor()
+        if times is None:
+            return ""
+        at_most = f", at most {self._of_floor:g}" if self._of_floor else ""
+        return (
+            f"{figure(self._measurement.case, self._measurement.floor)}: ours takes {times:.2f} times as long{at_most}"
+        )
+
+
+def figure(case: Case, outcome: Outcome | None) -> str:
+    """Return what an outcome amounts to, with its unit."""
+    if outcome is None:
+        return ""
+    if outcome.failed:
+        return "failed"
+    if not outcome.samples:
+        return f"did not finish in {outcome.timeout:.0f} s"
+    if case.group in RATES:
+        return f"{1 / outcome.median:,.0f} events/s"
+    memory = f", {outcome.fields['peak'] / 1e6:.0f} MB" if case.fresh else ""
+    return duration(outcome.median) + memory
+
+
+def duration(seconds: float) -> str:
+    """Return a time with three digits."""
+    return f"{_significant(seconds * 1000)} ms" if seconds < 1 else f"{_significant(seconds)} s"
+
+
+def _significant(number: float) -> str:
+    digits = next((digits for digits, bound in ((2, 10), (1, 100)) if number < bound), 0)
+    return f"{number:,.{digits}f}"
+
+
+def remarks(measurements: Iterable[Measurement]) -> list[str]:
+    """Return what is to be said about measurements, a line each."""
+    found = [f"{m.case.title}: {note}" for m in measurements for note in m.notes]
+    for measurement in measurements:
+        if measurement.slower:
+            times = ", ".join(f"{name} {times:.2f}" for name, times in measurement.slower.items())
+            found.append(f"times that reads take while expiry runs, against before it (ours): {times}")
+    return found
+
+
+def write_section(name: str, text: str) -> None:
+    """Put a section into RESULTS.md; the others stay as they are.
+
+    :param name: of the section: a later one of that name takes its place
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    section = f"{begin}\n{text}\n{end}\n"
+    results = RESULTS.read_text() if RESULTS.exists() else PREFACE
+    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}\n", re.DOTALL)
+    written = found.sub(lambda _: section, results) if found.search(results) else f"{results}\n{section}"
+    RESULTS.write_text(written)
+
+
+PREFACE = """\
+# Measured beside Panko 10.0
+
+`make bench` measures this; `python -m benchmarks --help` tells of its options. Times are medians; each case's two sides
+took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
+`get_events` and its like, `documents` our call that gives events as JSON, `http` the whole WSGI application without a
+network. "did not finish" ends a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.
+"""
