@@ -39,8 +39,8 @@ def environment() -> dict[str, str]:
 
 
 def said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that a command wrote to stderr, without those of its log."""
-    return [line for line in done.stderr.splitlines() if not line[:4].isdigit()]
+    """Return the lines that a command wrote to stderr; its log, without a file of its own, is on stdout."""
+    return done.stderr.splitlines()
 
 
 def free_port() -> int:
