@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
 
 FUNCTION_LINES = 45
-FILE_LINES = 275
+FILE_LINES = 300
 """The rules say "about 40" and "about 250"."""
 
 CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents"))
