@@ -79,7 +79,7 @@ class Catalog:
         if new:
             connection.execute(self._dialect.insert_absent(EVENT_TYPE, [{"name": name} for name in new]))
             found = connection.execute(sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id).where(EVENT_TYPE.c.name.in_(new)))
-            ids.update(found.tuples().all())
+            ids.update((row.name, row.id) for row in found)
         return ids
 
     def _enter_traits(
