@@ -179,7 +179,8 @@ class Connection(base.Connection):
         if queries.matches_nothing(event_filter):
             return
         query = queries.PageQuery(event_filter, page, marker, self._dialect)
-        if page.limit is None or page.limit > STREAMED:
+        most = len(event_filter.message_id) or page.limit
+        if most is None or most > STREAMED:
             yield from self._rows(query.select(), streamed=True)
             return
         with _translated_errors(), self._reader.connect() as connection:
@@ -196,8 +197,12 @@ class Connection(base.Connection):
     def _rows(self, query: sa.Select, streamed: bool = False) -> Iterator[sa.Row]:
         """Yield the rows of a query; of a streamed one only some are in memory at a time."""
         if streamed:
-            with _translated_errors(), self._engine.connect() as connection:
-                yield from connection.execution_options(yield_per=STREAMED).execute(query)
+            with (
+                _translated_errors(),
+                self._engine.connect() as connection,
+                connection.execution_options(yield_per=STREAMED).execute(query) as rows,
+            ):
+                yield from rows
             return
         with _translated_errors(), self._reader.connect() as connection:
             rows = connection.execute(query).all()

@@ -95,6 +95,11 @@ class PageQuery:
         """Whether time decides first which event comes when."""
         return self._page.sort[0][0] == "generated"
 
+    @property
+    def names_events(self) -> bool:
+        """Whether the events are asked for by their message_ids."""
+        return bool(self._filter.message_id)
+
     def sources(self) -> list[Source]:
         """Return the indexes of traits that the page's events may be read from, those in the order of time first."""
         sources = [Source(f) for f in self._trait_filters if f.type is not TraitType.TEXT or f.op == "eq"]
