@@ -90,11 +90,13 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str | Path], port: int, log_file: Path) -> Iterator[RunningServer]:
+def serving(
+    command: Sequence[str | Path], port: int, log_file: Path, cwd: str | Path = ROOT
+) -> Iterator[RunningServer]:
     """Run a server for as long as the context lasts, which begins when it answers."""
     with (
         log_file.open("wb") as log,
-        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=ROOT) as process,
+        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=cwd) as process,
     ):
         server = RunningServer(process, port, log_file)
         try:
