@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """panko-api serves at once, or says in one line why it does not."""
 
+import http.client
 import json
 import os
 import signal
@@ -82,6 +83,26 @@ def test_workers_share_no_connection_to_the_database(config_file, log_file, sqli
         server.get("/v2/event_types", **ADMIN)
         open_files = [os.readlink(link) for link in Path(f"/proc/{server.process.pid}/fd").iterdir()]
     assert sqlite_url.removeprefix("sqlite:///") not in open_files
+
+
+def test_a_database_that_dies_on_the_way_breaks_the_answer_off(configure, log_file, private_postgresql, event_line):
+    config_file = configure(url=private_postgresql.create_database("panko_stream"))
+    assert run("panko-dbsync", "--config-file", config_file).returncode == 0
+    # More than what fits into all buffers on the way.
+    events = b"".join(event_line(str(number), raw={"payload": "x" * 50_000}) for number in range(1000))
+    assert run("panko-import", "--config-file", config_file, "-", stdin=events).returncode == 0
+    query = "/v2/events?limit=100000&q.field=all_tenants&q.value=True"
+    with panko_api(log_file, "--config-file", config_file, *NOAUTH) as server:
+        with server.connect() as connection:
+            connection.request("GET", query, headers={"X-User-Id": "u", "X-Project-Id": "p", "X-Roles": "admin"})
+            with connection.getresponse() as response:
+                assert response.read(1_000_000)
+                private_postgresql.kill()
+                with pytest.raises(http.client.IncompleteRead):
+                    response.read()
+        assert server.get(query, **ADMIN).status == 503
+        private_postgresql.start()
+        assert len(json.loads(server.get(query, **ADMIN).body)) == 1000
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
