@@ -107,6 +107,7 @@ def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
             stack.enter_context(server.connect()).request("GET", "/large")
         # All four threads are busy until the server gives the stalled clients up.
         assert server.get("/").body
+        assert "Traceback" not in server.log
 
 
 def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
