@@ -37,7 +37,7 @@ class ServerLog(glogging.Logger):
         """
         error = sys.exception()
         if isinstance(error, (AnswerAborted, OSError)):
-            self.error_log.info(f"{msg.rstrip('.')}: {error}", *args)
+            self.error_log.info(msg.rstrip(".") + ": %s", *args, error)
         else:
             super().exception(msg, *args, **kwargs)
 
