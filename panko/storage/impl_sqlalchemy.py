@@ -24,6 +24,7 @@ from panko.storage.errors import (
     Refusal,
     SchemaMismatch,
     StorageUnavailable,
+    UnknownDriver,
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
@@ -33,6 +34,11 @@ from panko.storage.sqlalchemy.tables import CATALOG, METADATA
 from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
+
+BAD_URL = (
+    "[database] connection is no URL of a database that can be used: it has the form scheme://user:password@host/name, "
+    "and the driver of a scheme like postgresql+driver must be installed"
+)
 
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
@@ -75,7 +81,7 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = sa.make_url(url)
+        parsed = _parse_url(url)
         dialect_class = DIALECTS[parsed.get_backend_name()]
         with _translated_errors():
             self._engine = _create_engine(dialect_class.complete(parsed), conf)
@@ -88,7 +94,11 @@ class Connection(base.Connection):
         self._event_types: dict[int, str] = {}
 
     def upgrade(self):
-        with _translated_errors(), self._engine.begin() as connection:
+        with (
+            _translated_errors(),
+            self._engine.connect() as connection,
+            self._dialect.lock_schema(connection),
+        ):
             migration.upgrade(connection)
 
     def check_schema(self):
@@ -176,7 +186,7 @@ class Connection(base.Connection):
 
     def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if queries.matches_nothing(event_filter):
+        if page.limit == 0 or queries.matches_nothing(event_filter):
             return
         query = queries.PageQuery(event_filter, page, marker, self._dialect)
         most = len(event_filter.message_id) or page.limit
@@ -242,9 +252,22 @@ class Connection(base.Connection):
                         yield trait
 
     def clear_expired_data(self, ttl, max_count=None):
-        expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
+        try:
+            expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
+        except OverflowError:
+            return 0  # That was before the year 1, when nothing was generated.
         with _translated_errors():
             return expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+
+
+def _parse_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        parsed.get_dialect()
+    except (sa.exc.ArgumentError, ValueError, ImportError):
+        # What these say holds the URL, and its password.
+        raise UnknownDriver(BAD_URL) from None
+    return parsed
 
 
 def _create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:
