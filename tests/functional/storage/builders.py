@@ -2,12 +2,16 @@
 """Short ways to make events, and to ask a storage for them."""
 
 import datetime
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from panko.storage import EventFilter
 from panko.storage.base import Connection
-from panko.storage.filters import TraitFilter
+from panko.storage.filters import OPERATORS, Page, TraitFilter
 from panko.storage.models import Event, Trait, TraitType
+
+Sort = tuple[tuple[str, str], ...]
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 UTC = datetime.UTC
@@ -72,6 +76,15 @@ def has(key: str, value: Any, op: str = "eq") -> TraitFilter:
     return TraitFilter(key, TYPES[type(value)], value, op)
 
 
+def meets(each: Event, trait_filter: TraitFilter) -> bool:
+    """Return whether an event meets a filter, as Python compares."""
+    return any(
+        (own.name, own.dtype) == (trait_filter.key, trait_filter.type)
+        and OPERATORS[trait_filter.op](own.value, trait_filter.value)
+        for own in each.traits
+    )
+
+
 def found(storage: Connection, *traits: TraitFilter, pagination: Any = None, **criteria: Any) -> list[str]:
     """Return the message_ids of the events that meet the filters, in the order of the answer."""
     event_filter = EventFilter(traits_filter=traits, **criteria)
@@ -82,3 +95,25 @@ def stored(storage: Connection, message_id: str) -> Event:
     """Return the one event of that message_id."""
     (only,) = storage.get_events(EventFilter(message_id=message_id))
     return only
+
+
+def ordered(events: Iterable[Event], sort: Sort) -> list[str]:
+    """Return the message_ids in the order that a sort asks for, as Python sorts."""
+    directions: dict[str, str] = {}
+    for key, direction in sort or (("generated", "asc"),):
+        directions.setdefault(key, direction)
+    directions.setdefault("message_id", [*directions.values()][-1])
+    result = list(events)
+    for key, direction in reversed(directions.items()):
+        result.sort(key=attrgetter(key), reverse=direction == "desc")
+    return [each.message_id for each in result]
+
+
+def walk(storage: Connection, size: int, sort: Sort, *traits: TraitFilter, **criteria: Any) -> list[str]:
+    """Return all message_ids of an answer that is asked for page by page."""
+    names, marker = [], None
+    while page := found(storage, *traits, pagination=Page(size, marker, sort), **criteria):
+        assert len(page) <= size
+        names += page
+        marker = page[-1]
+    return names

@@ -2,14 +2,13 @@
 """In which order and pieces the events come."""
 
 import copy
-from operator import attrgetter
 
 import pytest
 
 from panko.storage import EventFilter
 from panko.storage.errors import InvalidFilter, InvalidMarker
 from panko.storage.filters import Page, Scope
-from tests.functional.storage.builders import at, event, found, has, owned
+from tests.functional.storage.builders import at, event, found, has, ordered, owned, walk
 
 NAMES = ["b", "B", "a", "é", "a ", "c", "\U0001f600", "\uffee", "C", "d", "0"]
 EVENTS = [event(name, generated=at(minutes=number % 3)) for number, name in enumerate(NAMES)]
@@ -25,28 +24,6 @@ SORTS = {
     "a key twice": (("generated", "desc"), ("generated", "asc")),
 }
 each_sort = pytest.mark.parametrize("sort", SORTS.values(), ids=SORTS.keys())
-
-
-def ordered(events, sort) -> list[str]:
-    """Return the message_ids in the order that a sort asks for, as Python sorts."""
-    directions: dict[str, str] = {}
-    for key, direction in sort or (("generated", "asc"),):
-        directions.setdefault(key, direction)
-    directions.setdefault("message_id", [*directions.values()][-1])
-    result = list(events)
-    for key, direction in reversed(directions.items()):
-        result.sort(key=attrgetter(key), reverse=direction == "desc")
-    return [each.message_id for each in result]
-
-
-def walk(storage, size: int, sort, **criteria) -> list[str]:
-    """Return all message_ids of an answer that is asked for page by page."""
-    names, marker = [], None
-    while page := found(storage, pagination=Page(size, marker, sort), **criteria):
-        assert len(page) <= size
-        names += page
-        marker = page[-1]
-    return names
 
 
 class Paging:

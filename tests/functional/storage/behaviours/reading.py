@@ -11,9 +11,9 @@ import pytest
 
 from panko.storage import EventFilter
 from panko.storage.documents import event_document
-from panko.storage.filters import OPERATORS, TraitFilter
+from panko.storage.filters import OPERATORS
 from panko.storage.models import TraitType, parse_time
-from tests.functional.storage.builders import NOON, UTC, VALUES, at, event, found, has, trait
+from tests.functional.storage.builders import NOON, UTC, VALUES, at, event, found, has, meets, trait
 
 HOSTILE = {
     "NUL": "a\x00",
@@ -228,7 +228,7 @@ class Reading:
                 for each in sorted(events, key=lambda each: (each.generated, each.message_id))
                 if (not types or each.event_type in types)
                 and (start is None or each.generated >= start)
-                and all(map(_meets, itertools.repeat(each), filters))
+                and all(meets(each, trait_filter) for trait_filter in filters)
             ]
             assert found(storage, *filters, event_type=types, start_timestamp=start) == expected, filters
 
@@ -258,11 +258,3 @@ class Reading:
                 assert other.record_events([event(f"o{len(names)}")]).stored == 1
         assert names[:2500] == [f"m{number:04}" for number in range(2500)]
         assert found(storage, message_id=["n1", "o1", "n1500", "o1500"]) == ["n1", "n1500", "o1", "o1500"]
-
-
-def _meets(each, trait_filter: TraitFilter) -> bool:
-    return any(
-        (own.name, own.dtype) == (trait_filter.key, trait_filter.type)
-        and OPERATORS[trait_filter.op](own.value, trait_filter.value)
-        for own in each.traits
-    )
