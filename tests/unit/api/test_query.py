@@ -211,6 +211,9 @@ def test_there_are_not_too_many_filters():
     many = [EventQuery(field="event_type", value=str(number)) for number in range(1001)]
     query.parse_filters(many[1:])
     assert fault(many, parse=query.parse_filters) == "There are more than 1000 filters"
+    traits = [EventQuery(field="a trait", value=str(number)) for number in range(51)]
+    query.parse_filters(traits[1:])
+    assert fault(traits, parse=query.parse_filters) == "There are more than 50 filters on traits"
 
 
 @pytest.mark.parametrize(("limit", "found"), [(None, 100), (0, 100), (1, 1), (100000, 100000), (2**70, 2**62)])
