@@ -2,6 +2,7 @@
 """Applications made from configuration files, and the events behind them."""
 
 import datetime
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,11 +61,12 @@ def write_config(directory: Path, url: str, more: str = "") -> Path:
 def load_app(tmp_path: Path) -> Iterator[LoadApp]:
     """A function that makes an application: ``load_app(url, policy="…", config="…")``."""
     services = []
+    numbers = itertools.count()
 
     def load(
         url: str, *, name: str = NOAUTH, config: str = "", policy: str | None = None, paste: str | None = None
     ) -> webtest.TestApp:
-        directory = tmp_path / f"etc-{len(services)}"
+        directory = tmp_path / f"etc-{next(numbers)}"
         directory.mkdir()
         for file, text in (("policy.yaml", policy), ("api_paste.ini", paste)):
             if text is not None:
