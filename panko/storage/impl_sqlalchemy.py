@@ -36,15 +36,13 @@ from panko.storage.sqlalchemy.writer import Writer
 LOG = log.getLogger(__name__)
 
 BAD_URL = (
-    "[database] connection is no URL of a database that can be used: it has the form scheme://user:password@host/name, "
-    "and the driver of a scheme like postgresql+driver must be installed"
+    "[database] connection cannot be used: it is the URL of a database as SQLAlchemy reads it, and where its scheme "
+    "names a library, as postgresql+psycopg does, that must be installed"
 )
 
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
 
-DATA_ERRORS = (oslo_db.exception.DBDataError, sa.exc.DataError)
-NO_TABLE_ERRORS = (oslo_db.exception.DBNonExistentTable, sa.exc.ProgrammingError)
 DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
 
@@ -56,18 +54,26 @@ def _translated_errors() -> Iterator[None]:
     """
     try:
         yield
-    except NO_TABLE_ERRORS:
-        raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
     except DATABASE_ERRORS as error:
+        if isinstance(error, oslo_db.exception.DBNonExistentTable) or _is(sa.exc.ProgrammingError, error):
+            raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
         raise StorageUnavailable(_detail(error)) from None
 
 
 def _detail(error: BaseException) -> str:
     """Return the first line of what the database's own library said: it holds no SQL, as SQLAlchemy's text does."""
-    while not isinstance(error, sa.exc.DBAPIError) and getattr(error, "inner_exception", None):
-        error = error.inner_exception
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
+    inner = _unwrapped(error)
+    said = inner.orig if isinstance(inner, sa.exc.DBAPIError) else type(inner).__name__
     return str(said).strip().partition("\n")[0]
+
+
+def _is(kind: type[Exception], error: Exception) -> bool:
+    return isinstance(_unwrapped(error), kind)
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return SQLAlchemy's own exception, where oslo.db has put one of its own around it."""
+    return getattr(error, "inner_exception", None) or error
 
 
 def _is_duplicate(error: Exception) -> bool:
@@ -151,7 +157,9 @@ class Connection(base.Connection):
             return 0
         try:
             return self._write(events)
-        except DATA_ERRORS as error:
+        except DATABASE_ERRORS as error:
+            if not (isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)):
+                raise
             if len(events) == 1:
                 LOG.warning("The database refused the event %s: %s", events[0].message_id, _detail(error))
                 refused.append(events[0].message_id)

@@ -143,7 +143,7 @@ class PageQuery:
                 conditions.append(self._beyond(EVENT.c.generated, self._marker.generated))
             times = self._in_scope((EVENT.c.generated,), conditions, order, size).subquery()
         else:
-            times = self._select_times(source.trait_filter).subquery()
+            times = self._select_times(source.trait_filter, distinct=ordered and not source.ordered).subquery()
         return sa.select(times.c.generated).order_by(*_order(times.c, order)).offset(size - 1).limit(1)
 
     def _in_scope(
@@ -185,11 +185,14 @@ class PageQuery:
         query = query.where(*self._time_conditions(index.c.generated))
         return query if until is None else query.where(self._not_beyond(index.c.generated, until))
 
-    def _select_times(self, trait_filter: TraitFilter) -> sa.Select:
+    def _select_times(self, trait_filter: TraitFilter, distinct: bool) -> sa.Select:
+        """Return the query for the times of a trait's events; distinct: each once, also with several such traits."""
         index = TRAIT_INDEXES[trait_filter.type]
         query = sa.select(index.c.generated).where(*_meets(index, trait_filter))
         query = query.where(*self._time_conditions(index.c.generated))
-        return query if self._marker is None else query.where(self._beyond(index.c.generated, self._marker.generated))
+        if self._marker is not None:
+            query = query.where(self._beyond(index.c.generated, self._marker.generated))
+        return query.group_by(index.c.generated, index.c.event_id) if distinct else query
 
     def _beyond(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
         return generated < time if self._page.sort[0][1] == "desc" else generated > time
