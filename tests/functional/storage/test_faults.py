@@ -59,16 +59,16 @@ def assert_harmless(error: BaseException) -> None:
     while shown is not None:
         texts.append(str(shown))
         shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
-    for forbidden in ("SELECT", "INSERT", "COPY", "://", SECRET):
+    for forbidden in ("SELECT", "INSERT", "COPY", "sql://", "@127.0.0.1", SECRET):
         assert forbidden not in "\n".join(texts)
 
 
-# PyMySQL's cursor, when it is collected, looks for the end of the answer on the connection that is gone.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <function SSCursor.close:pytest.PytestUnraisableExceptionWarning"
-)
-def test_death_in_the_middle_of_an_answer_is_raised(server, storage) -> None:
+# What PyMySQL has of the answer looks for its end, when it is collected, on the connection that is gone.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <function (SSCursor|MySQLResult):pytest.PytestWarning")
+def test_death_in_the_middle_of_an_answer_is_raised(server, storage, caplog) -> None:
     """The events read so far do not look like all of them."""
+    for library in ("oslo_db", "sqlalchemy"):
+        caplog.set_level("CRITICAL", library)  # What they log would keep PyMySQL's objects beyond this test.
     storage.record_events(event(f"m{number:04}", raw={"padding": "x" * 10_000}) for number in range(4000))
     answer = storage.get_documents(EventFilter())
     assert next(answer)
@@ -76,6 +76,7 @@ def test_death_in_the_middle_of_an_answer_is_raised(server, storage) -> None:
     with unavailable():
         for _ in answer:
             pass
+    storage.close()
     gc.collect()
 
 
@@ -207,9 +208,9 @@ def test_processes_write_to_one_sqlite_file_at_once(sqlite_url) -> None:
     """They wait for each other, and none is told that the database is locked."""
     with connected(sqlite_url) as storage:
         storage.upgrade()
-        stored = run_at_once(8, record, sqlite_url, 20)
+        stored = run_at_once(8, record, sqlite_url, 10)
         assert all(isinstance(count, int) for count in stored), stored
-        assert sum(stored) == len(found(storage)) == 8 * 20 * 5 + 20 * 5
+        assert sum(stored) == len(found(storage)) == 8 * 10 * 5 + 10 * 5
 
 
 def test_sqlite_readers_go_on_beside_a_writer(sqlite_url) -> None:

@@ -28,7 +28,7 @@ class Sifting:
         events = [event(f"m{i:03}", trait("x", value), trait("all", "yes")) for i, value in enumerate(values)]
         storage.record_events(crowd() + events)
         for op, compare in OPERATORS.items():
-            for value in values:
+            for value in values[::3]:
                 expected = [f"m{i:03}" for i, each in enumerate(values) if compare(each, value)]
                 page = {"limit": len(values) + 1}
                 assert found(storage, has("x", value, op), pagination=page) == expected, (op, value)
@@ -71,7 +71,7 @@ class Sifting:
         chance = random.Random(8977)
         events = [_random_event(chance, number) for number in range(2500)]
         storage.record_events(events)
-        for _ in range(120):
+        for _ in range(80):
             filters = _random_filters(chance)
             scope, sort = chance.choice(SCOPES), chance.choice(SORTS)
             start = chance.choice([None, None, at(minutes=chance.randrange(250))])
