@@ -64,7 +64,7 @@ $(VENV)/doc.stamp: $(METADATA) | $(BIN)/pip
 	$(PIP_INSTALL) --editable ".[doc]"
 	@touch $@
 
-var/panko.conf: $(VENV)/run.stamp
+var/panko.conf: | $(VENV)/run.stamp
 	@mkdir -p var
 	@printf '%s\n' "[database]" "connection = sqlite:///$(CURDIR)/var/panko.sqlite" > $@
 

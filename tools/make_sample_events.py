@@ -27,13 +27,24 @@ from stevedore import extension
 OUTPUT = pathlib.Path(__file__).parent.parent / "etc" / "panko" / "sample-events.jsonl"
 DEFINITIONS = pathlib.Path(ceilometer.__file__).parent / "pipeline" / "data" / "event_definitions.yaml"
 START = datetime.datetime(2026, 1, 1)
-USERS = {"admin": "admin", "alice": "web", "bruno": "web", "gwen": "web", "chen": "data", "dana": "data",
-         "emeka": "lab", "farah": "lab"}
+USERS = {
+    "admin": "admin",
+    "alice": "web",
+    "bruno": "web",
+    "gwen": "web",
+    "chen": "data",
+    "dana": "data",
+    "emeka": "lab",
+    "farah": "lab",
+}
 FLAVOR = ("instance_flavor_id", "instance_type_id", "vcpus", "memory_mb", "root_gb", "ephemeral_gb")
 FLAVORS = {
-    "m1.tiny": ("1", 2, 1, 512, 1, 0), "m1.small": ("2", 5, 1, 2048, 20, 0),
-    "m1.medium": ("3", 1, 2, 4096, 40, 0), "m1.large": ("4", 3, 4, 8192, 80, 0),
-    "c1.batch": ("c1b", 7, 8, 16384, 40, 120)}
+    "m1.tiny": ("1", 2, 1, 512, 1, 0),
+    "m1.small": ("2", 5, 1, 2048, 20, 0),
+    "m1.medium": ("3", 1, 2, 4096, 40, 0),
+    "m1.large": ("4", 3, 4, 8192, 80, 0),
+    "c1.batch": ("c1b", 7, 8, 16384, 40, 120),
+}
 
 # A line: when (UTC), who, kind.step, name (or names: one request each), and the words of the request.
 STORY = """
@@ -145,19 +156,30 @@ STORY = """
 # What a step does, in order: `.type` sends a notification of the kind, `/type` one of another kind,
 # `!` makes it an error; `field=value` changes the resource (`now` is the time, nothing empties it);
 # `~` applies the words of the request, which a new resource has at once; `+n` waits about n seconds.
-CRUD = {"create": ".create.start .create.end", "update": ".update.start ~ .update.end",
-        "delete": ".delete.start .delete.end"}
+CRUD = {
+    "create": ".create.start .create.end",
+    "update": ".update.start ~ .update.end",
+    "delete": ".delete.start .delete.end",
+}
 KEYSTONE = {"create": ".created", "update": ".updated", "delete": ".deleted"}
 STEPS = {
-    "network": CRUD, "subnet": CRUD, "port": CRUD, "floatingip": CRUD, "security_group": CRUD,
-    "security_group_rule": CRUD, "keypair": CRUD, "project": KEYSTONE, "user": KEYSTONE, "grant": KEYSTONE,
+    "network": CRUD,
+    "subnet": CRUD,
+    "port": CRUD,
+    "floatingip": CRUD,
+    "security_group": CRUD,
+    "security_group_rule": CRUD,
+    "keypair": CRUD,
+    "project": KEYSTONE,
+    "user": KEYSTONE,
+    "grant": KEYSTONE,
     "router": CRUD | {"plug": "/router.interface.create"},
     "login": {"issue": "outcome=success .", "fail": "outcome=failure ."},
     "server": {
         "old": "state=active launched_at=now",
         "create": ".update .create.start +12 state=active launched_at=now .update .create.end",
         "nohost": "host=ctl1 .update /scheduler.select_destinations.start state=error .update"
-                  " !/compute_task.build_instances",
+        " !/compute_task.build_instances",
         "fail": ".update .create.start +30 state=error .update !.create.error",
         "reboot": ".reboot.start +6 .reboot.end",
         "rebuild": "~ .rebuild.start +25 launched_at=now .rebuild.end",
@@ -166,98 +188,227 @@ STEPS = {
         "suspend": ".suspend.start +8 state=suspended .update .suspend.end",
         "resume": ".resume.start +4 state=active .update .resume.end",
         "resize": ".resize.prep.start .resize.prep.end .resize.start +20 .resize.end ~ .finish_resize.start"
-                  " state=resized .update .finish_resize.end +60 .resize.confirm.start state=active"
-                  " .resize.confirm.end",
+        " state=resized .update .finish_resize.end +60 .resize.confirm.start state=active"
+        " .resize.confirm.end",
         "migrate": ".live_migration.pre.start .live_migration.pre.end +40 .live_migration._post.start ~"
-                   " .live_migration.post.dest.start .live_migration.post.dest.end .live_migration._post.end",
+        " .live_migration.post.dest.start .live_migration.post.dest.end .live_migration._post.end",
         "delete": ".delete.start .shutdown.start +4 .shutdown.end state=deleted deleted_at=now"
-                  " terminated_at=now .update .delete.end"},
+        " terminated_at=now .update .delete.end",
+    },
     "volume": {
-        "old": "status=in-use", "create": "status=creating .create.start +4 status=available .create.end",
+        "old": "status=in-use",
+        "create": "status=creating .create.start +4 status=available .create.end",
         "fail": "status=error !/scheduler.create_volume",
         "attach": "~ status=attaching .attach.start status=in-use .attach.end",
         "detach": "status=detaching .detach.start volume_attachment= status=available .detach.end",
-        "resize": "status=extending .resize.start ~ +5 status=in-use .resize.end", "retype": "~ .retype",
-        "delete": "status=deleting .delete.start status=deleted .delete.end"},
-    "snapshot": {"create": "status=creating .create.start +9 status=available .create.end",
-                 "delete": "status=deleting .delete.start status=deleted .delete.end"},
-    "image": {"create": ".create", "upload": "status=saving .prepare +40 ~ status=active .upload .activate",
-              "fail": ".create !.upload", "update": "~ .update",
-              "delete": "status=deleted deleted_at=now .delete"},
-    "stack": {"create": "state=CREATE_IN_PROGRESS .create.start +300 state=CREATE_COMPLETE .create.end",
-              "fail": "state=CREATE_IN_PROGRESS .create.start +70 state=CREATE_FAILED !.create.error",
-              "delete": "state=DELETE_IN_PROGRESS .delete.start +15 state=DELETE_COMPLETE .delete.end"},
-    "zone": {"create": ".create", "update": "action=UPDATE updated_at=now ~ .update",
-             "delete": "action=DELETE updated_at=now .delete"},
+        "resize": "status=extending .resize.start ~ +5 status=in-use .resize.end",
+        "retype": "~ .retype",
+        "delete": "status=deleting .delete.start status=deleted .delete.end",
+    },
+    "snapshot": {
+        "create": "status=creating .create.start +9 status=available .create.end",
+        "delete": "status=deleting .delete.start status=deleted .delete.end",
+    },
+    "image": {
+        "create": ".create",
+        "upload": "status=saving .prepare +40 ~ status=active .upload .activate",
+        "fail": ".create !.upload",
+        "update": "~ .update",
+        "delete": "status=deleted deleted_at=now .delete",
+    },
+    "stack": {
+        "create": "state=CREATE_IN_PROGRESS .create.start +300 state=CREATE_COMPLETE .create.end",
+        "fail": "state=CREATE_IN_PROGRESS .create.start +70 state=CREATE_FAILED !.create.error",
+        "delete": "state=DELETE_IN_PROGRESS .delete.start +15 state=DELETE_COMPLETE .delete.end",
+    },
+    "zone": {
+        "create": ".create",
+        "update": "action=UPDATE updated_at=now ~ .update",
+        "delete": "action=DELETE updated_at=now .delete",
+    },
     "lb": {"create": "+45 .create.end", "update": "~ +5 .update.end", "delete": "+10 .delete.end"},
-    "share": {"create": "status=creating .create.start +6 status=available .create.end",
-              "extend": "status=extending .extend.start ~ status=available .extend.end",
-              "delete": "status=deleting .delete.start status=deleted .delete.end"},
-    "cluster": {"create": "action=create outcome=pending .create", "fail": "outcome=failure !.create",
-                "delete": "action=delete outcome=pending .delete +90 outcome=success .delete"},
-    "alarm": {"create": ".creation", "state": "type=state_transition ~ .state_transition",
-              "delete": "type=deletion .deletion"},
+    "share": {
+        "create": "status=creating .create.start +6 status=available .create.end",
+        "extend": "status=extending .extend.start ~ status=available .extend.end",
+        "delete": "status=deleting .delete.start status=deleted .delete.end",
+    },
+    "cluster": {
+        "create": "action=create outcome=pending .create",
+        "fail": "outcome=failure !.create",
+        "delete": "action=delete outcome=pending .delete +90 outcome=success .delete",
+    },
+    "alarm": {
+        "create": ".creation",
+        "state": "type=state_transition ~ .state_transition",
+        "delete": "type=deletion .deletion",
+    },
     "object": {"get": "action=read .", "put": "action=update ."},
 }
 PREFIXES = {  # of the event types; a kind that is not here is its own
-    "server": "compute.instance", "stack": "orchestration.stack", "zone": "dns.zone",
-    "lb": "octavia.loadbalancer", "cluster": "magnum.cluster", "project": "identity.project",
-    "user": "identity.user", "grant": "identity.role_assignment", "login": "identity.authenticate",
-    "object": "objectstore.http.request"}
+    "server": "compute.instance",
+    "stack": "orchestration.stack",
+    "zone": "dns.zone",
+    "lb": "octavia.loadbalancer",
+    "cluster": "magnum.cluster",
+    "project": "identity.project",
+    "user": "identity.user",
+    "grant": "identity.role_assignment",
+    "login": "identity.authenticate",
+    "object": "objectstore.http.request",
+}
 PUBLISHERS = {  # by the event type or its first word; Octavia gives none; one not here is Neutron's
-    "compute": "compute.{host}", "compute_task": "compute_task.ctl1", "scheduler": "scheduler.ctl1",
-    "keypair": "api.ctl1", "volume": "volume.block1@ceph", "snapshot": "snapshot.block1@ceph",
-    "image": "image.ctl1", "identity": "identity.ctl1", "dns": "central.ctl1",
-    "orchestration": "orchestration.ctl1", "octavia": None, "share": "share.nas1@nfs",
-    "magnum": "magnum.ctl1", "objectstore": "ceilometermiddleware", "alarm": "aodh.api",
-    "alarm.state_transition": "aodh.evaluator"}
+    "compute": "compute.{host}",
+    "compute_task": "compute_task.ctl1",
+    "scheduler": "scheduler.ctl1",
+    "keypair": "api.ctl1",
+    "volume": "volume.block1@ceph",
+    "snapshot": "snapshot.block1@ceph",
+    "image": "image.ctl1",
+    "identity": "identity.ctl1",
+    "dns": "central.ctl1",
+    "orchestration": "orchestration.ctl1",
+    "octavia": None,
+    "share": "share.nas1@nfs",
+    "magnum": "magnum.ctl1",
+    "objectstore": "ceilometermiddleware",
+    "alarm": "aodh.api",
+    "alarm.state_transition": "aodh.evaluator",
+}
 NO_CONTEXT = {"image", "identity", "alarm", "objectstore"}  # these send an empty context
 
 # What a notification says of a new resource, by kind; the names in braces are filled in.
 OWNER = {"tenant_id": "{project}", "user_id": "{user}"}
 CINDER = OWNER | {"availability_zone": "nova", "display_name": "{name}", "created_at": "{second}+00:00"}
-NEUTRON = {"id": "{id}", "name": "{name}", "tenant_id": "{project}", "project_id": "{project}",
-           "description": "", "status": "ACTIVE", "created_at": "{second}Z", "revision_number": 1}
-CADF = {"typeURI": "http://schemas.dmtf.org/cloud/audit/1.0/event", "eventType": "activity",
-        "outcome": "success", "observer": {"typeURI": "service/security", "id": "{observer}"},
-        "target": {"typeURI": "service/security/account/user", "id": "{other}"}}
+NEUTRON = {
+    "id": "{id}",
+    "name": "{name}",
+    "tenant_id": "{project}",
+    "project_id": "{project}",
+    "description": "",
+    "status": "ACTIVE",
+    "created_at": "{second}Z",
+    "revision_number": 1,
+}
+CADF = {
+    "typeURI": "http://schemas.dmtf.org/cloud/audit/1.0/event",
+    "eventType": "activity",
+    "outcome": "success",
+    "observer": {"typeURI": "service/security", "id": "{observer}"},
+    "target": {"typeURI": "service/security/account/user", "id": "{other}"},
+}
 RESOURCE = CADF | {"resource_info": "{id}"}
 FIELDS = {
-    "server": OWNER | {
-        "instance_id": "{id}", "display_name": "{name}", "reservation_id": "r-{id:.8}", "hostname": "{name}",
-        "architecture": "x86_64", "availability_zone": "nova", "cell_name": "", "host": "{node}",
-        "created_at": "{second}+00:00", "launched_at": "", "deleted_at": "", "terminated_at": "",
-        "os_type": "linux", "kernel_id": "", "ramdisk_id": "", "state": "building", "old_state": "building",
-        "state_description": "", "progress": "", "access_ip_v4": "", "access_ip_v6": "", "metadata": {}},
-    "volume": CINDER | {"volume_id": "{id}", "host": "block1@ceph#volumes", "replication_status": "disabled",
-                        "launched_at": "{second}+00:00", "metadata": [], "volume_attachment": []},
+    "server": OWNER
+    | {
+        "instance_id": "{id}",
+        "display_name": "{name}",
+        "reservation_id": "r-{id:.8}",
+        "hostname": "{name}",
+        "architecture": "x86_64",
+        "availability_zone": "nova",
+        "cell_name": "",
+        "host": "{node}",
+        "created_at": "{second}+00:00",
+        "launched_at": "",
+        "deleted_at": "",
+        "terminated_at": "",
+        "os_type": "linux",
+        "kernel_id": "",
+        "ramdisk_id": "",
+        "state": "building",
+        "old_state": "building",
+        "state_description": "",
+        "progress": "",
+        "access_ip_v4": "",
+        "access_ip_v6": "",
+        "metadata": {},
+    },
+    "volume": CINDER
+    | {
+        "volume_id": "{id}",
+        "host": "block1@ceph#volumes",
+        "replication_status": "disabled",
+        "launched_at": "{second}+00:00",
+        "metadata": [],
+        "volume_attachment": [],
+    },
     "snapshot": CINDER | {"snapshot_id": "{id}", "deleted": "", "metadata": ""},
-    "image": {"id": "{id}", "name": "{name}", "owner": "{project}", "status": "queued",
-              "created_at": "{second}Z", "updated_at": "{second}Z", "disk_format": "qcow2"},
-    "stack": {"tenant_id": "{project}", "user_id": "{user_name}", "user_identity": "{user}", "tags": [],
-              "stack_identity": "{id}", "stack_name": "{name}", "create_at": "{second}Z"},
-    "zone": {"id": "{id}", "tenant_id": "{project}", "name": "{name}", "email": "hostmaster@example.org",
-             "pool_id": "{other}", "type": "PRIMARY", "action": "CREATE", "status": "PENDING", "version": 1,
-             "serial": 1767225600, "ttl": 3600, "refresh": 3570, "retry": 600, "expire": 86400,
-             "created_at": "{now}"},
+    "image": {
+        "id": "{id}",
+        "name": "{name}",
+        "owner": "{project}",
+        "status": "queued",
+        "created_at": "{second}Z",
+        "updated_at": "{second}Z",
+        "disk_format": "qcow2",
+    },
+    "stack": {
+        "tenant_id": "{project}",
+        "user_id": "{user_name}",
+        "user_identity": "{user}",
+        "tags": [],
+        "stack_identity": "{id}",
+        "stack_name": "{name}",
+        "create_at": "{second}Z",
+    },
+    "zone": {
+        "id": "{id}",
+        "tenant_id": "{project}",
+        "name": "{name}",
+        "email": "hostmaster@example.org",
+        "pool_id": "{other}",
+        "type": "PRIMARY",
+        "action": "CREATE",
+        "status": "PENDING",
+        "version": 1,
+        "serial": 1767225600,
+        "ttl": 3600,
+        "refresh": 3570,
+        "retry": 600,
+        "expire": 86400,
+        "created_at": "{now}",
+    },
     "lb": {"loadbalancer_id": "{id}", "project_id": "{project}", "name": "{name}", "admin_state_up": True},
-    "share": {"share_id": "{id}", "project_id": "{project}", "user_id": "{user}", "name": "{name}",
-              "availability_zone": "nova", "host": "nas1@nfs#pool", "is_public": False},
-    "alarm": {"event_id": "{other}", "alarm_id": "{id}", "type": "creation", "user_id": "{user}",
-              "project_id": "{project}", "on_behalf_of": "{project}", "severity": "low",
-              "detail": '{{"name": "{name}", "alarm_id": "{id}", "project_id": "{project}", "user_id": '
-                        '"{user}", "state": "insufficient data", "enabled": true, "severity": "low", '
-                        '"type": "gnocchi_resources_threshold"}}'},
+    "share": {
+        "share_id": "{id}",
+        "project_id": "{project}",
+        "user_id": "{user}",
+        "name": "{name}",
+        "availability_zone": "nova",
+        "host": "nas1@nfs#pool",
+        "is_public": False,
+    },
+    "alarm": {
+        "event_id": "{other}",
+        "alarm_id": "{id}",
+        "type": "creation",
+        "user_id": "{user}",
+        "project_id": "{project}",
+        "on_behalf_of": "{project}",
+        "severity": "low",
+        "detail": '{{"name": "{name}", "alarm_id": "{id}", "project_id": "{project}", "user_id": '
+        '"{user}", "state": "insufficient data", "enabled": true, "severity": "low", '
+        '"type": "gnocchi_resources_threshold"}}',
+    },
     "keypair": OWNER | {"key_name": "{name}"},
     "user": RESOURCE | {"target": {"typeURI": "data/security/account/user", "id": "{id}"}},
     "project": RESOURCE | {"target": {"typeURI": "data/security/project", "id": "{id}"}},
     "grant": CADF | {"role": "{role}", "user": "{id}", "project": "{lab}", "inherited_to_projects": False},
     "login": CADF,
-    "cluster": CADF | {"target": {"typeURI": "service/magnum/cluster", "id": "{id}", "name": "{name}"},
-                       "observer": {"typeURI": "service/magnum/cluster", "id": "{other}"}},
-    "object": CADF | {"observer": {"id": "target"}, "target": {
-        "typeURI": "service/storage/object", "id": "{project}", "metadata": {
-            "path": "v1/AUTH_{project}/{name}", "version": "v1", "container": "backups"}}},
+    "cluster": CADF
+    | {
+        "target": {"typeURI": "service/magnum/cluster", "id": "{id}", "name": "{name}"},
+        "observer": {"typeURI": "service/magnum/cluster", "id": "{other}"},
+    },
+    "object": CADF
+    | {
+        "observer": {"id": "target"},
+        "target": {
+            "typeURI": "service/storage/object",
+            "id": "{project}",
+            "metadata": {"path": "v1/AUTH_{project}/{name}", "version": "v1", "container": "backups"},
+        },
+    },
 }
 
 
@@ -285,9 +436,11 @@ def expand(kind, words):
         elif key == "image":
             fields["image_ref_url"] = "http://image.example.org/images/" + ident(key, value)
             fields["image_meta"] = {
-                "base_image_ref": ident(key, value), "org.openstack__1__architecture": "x86_64",
+                "base_image_ref": ident(key, value),
+                "org.openstack__1__architecture": "x86_64",
                 "org.openstack__1__os_distro": "debian" if "debian" in value else "ubuntu",
-                "org.openstack__1__os_version": "12" if "debian" in value else "24.04"}
+                "org.openstack__1__os_version": "12" if "debian" in value else "24.04",
+            }
         elif key == "server":
             fields["volume_attachment"] = [{"server_id": ident(key, value), "attach_status": "attached"}]
         elif kind == "volume" and key == "type":
@@ -319,42 +472,69 @@ class Request:
         if prefix == "octavia" or self.project is None:
             return {"request_id": self.id, "is_admin": True, "read_only": False}
         project = ident("project", self.project)
-        return {"request_id": self.id, "user_id": ident("user", self.user), "user_name": self.user,
-                "project_id": project, "project_name": self.project, "tenant_id": project, "read_only": False,
-                "is_admin": self.user == "admin", "roles": ["member", "reader"], "timestamp": str(self.now)}
+        return {
+            "request_id": self.id,
+            "user_id": ident("user", self.user),
+            "user_name": self.user,
+            "project_id": project,
+            "project_name": self.project,
+            "tenant_id": project,
+            "read_only": False,
+            "is_admin": self.user == "admin",
+            "roles": ["member", "reader"],
+            "timestamp": str(self.now),
+        }
 
 
 def neutron(event_type, thing, request):
     """Neutron wraps a resource in its kind; a start has only what the request said."""
     kind, _, action = event_type.partition(".")
     asked, whole = expand(kind, request.words), {kind: dict(thing)}
-    return {"interface.create": {"router_interface": {"id": thing["id"], **asked}},
-            "create.start": {kind: {"name": thing["name"], **asked}},
-            "update.start": {kind: asked, "id": thing["id"]},
-            "delete.start": {kind + "_id": thing["id"]},
-            "delete.end": {**whole, kind + "_id": thing["id"]}}.get(action, whole)
+    return {
+        "interface.create": {"router_interface": {"id": thing["id"], **asked}},
+        "create.start": {kind: {"name": thing["name"], **asked}},
+        "update.start": {kind: asked, "id": thing["id"]},
+        "delete.start": {kind + "_id": thing["id"]},
+        "delete.end": {**whole, kind + "_id": thing["id"]},
+    }.get(action, whole)
 
 
 def cadf(event_type, thing, request):
     """An audit record, of Keystone, Magnum or the middleware of Swift."""
     user, project = ident("user", request.user), ident("project", request.project)
     address = f"198.51.100.{10 + list(USERS).index(request.user)}"
-    return {"id": request.uuid(), "eventTime": request.now.isoformat() + "+0000",
-            "action": ".".join(reversed(event_type.split(".")[1:])), **thing,
-            "initiator": {"typeURI": "service/security/account/user", "id": user, "user_id": user,
-                          "project_id": project, "domain_id": "default",
-                          "host": {"address": address, "agent": "python-openstackclient"}}}
+    return {
+        "id": request.uuid(),
+        "eventTime": request.now.isoformat() + "+0000",
+        "action": ".".join(reversed(event_type.split(".")[1:])),
+        **thing,
+        "initiator": {
+            "typeURI": "service/security/account/user",
+            "id": user,
+            "user_id": user,
+            "project_id": project,
+            "domain_id": "default",
+            "host": {"address": address, "agent": "python-openstackclient"},
+        },
+    }
 
 
 def scheduling(event_type, thing, request):
     """What the schedulers of Nova and Cinder say, and nova-conductor on behalf of the first."""
     noun = "instance" if "instance_id" in thing else "volume"
-    asked = {noun + "_properties": {key: thing[key] for key in thing if key not in ("reason", "old_state")},
-             noun + "_id": thing[noun + "_id"]}
+    asked = {
+        noun + "_properties": {key: thing[key] for key in thing if key not in ("reason", "old_state")},
+        noun + "_id": thing[noun + "_id"],
+    }
     if event_type == "scheduler.select_destinations.start":
         return {"request_spec": asked}
-    return {"request_spec": asked, **asked, "state": "error", "method": event_type.partition(".")[2],
-            "reason": thing["reason"]}
+    return {
+        "request_spec": asked,
+        **asked,
+        "state": "error",
+        "method": event_type.partition(".")[2],
+        "reason": thing["reason"],
+    }
 
 
 def nova(event_type, thing, request):
@@ -368,8 +548,14 @@ def plain(event_type, thing, request):
     return thing["message"] if event_type == "image.upload" and "message" in thing else dict(thing)
 
 
-PAYLOADS = {"compute": nova, "compute_task": scheduling, "scheduler": scheduling,
-            "identity": cadf, "magnum": cadf, "objectstore": cadf}
+PAYLOADS = {
+    "compute": nova,
+    "compute_task": scheduling,
+    "scheduler": scheduling,
+    "identity": cadf,
+    "magnum": cadf,
+    "objectstore": cadf,
+}
 
 
 class Cloud:
@@ -395,12 +581,20 @@ class Cloud:
             self.take(request, kind, self.things[kind, name], act)
 
     def make(self, request, kind, name):
-        facts = {"id": ident(kind, name), "other": ident("other " + kind, name), "name": name,
-                 "now": request.now.isoformat(), "second": request.now.isoformat(timespec="seconds"),
-                 "user": ident("user", request.user), "user_name": request.user,
-                 "project": ident("project", request.project), "lab": ident("project", "lab"),
-                 "role": ident("role", "member"), "observer": ident("service", "keystone"),
-                 "node": f"node{self.rng.randint(1, 6)}"}
+        facts = {
+            "id": ident(kind, name),
+            "other": ident("other " + kind, name),
+            "name": name,
+            "now": request.now.isoformat(),
+            "second": request.now.isoformat(timespec="seconds"),
+            "user": ident("user", request.user),
+            "user_name": request.user,
+            "project": ident("project", request.project),
+            "lab": ident("project", "lab"),
+            "role": ident("role", "member"),
+            "observer": ident("service", "keystone"),
+            "node": f"node{self.rng.randint(1, 6)}",
+        }
         return fill(FIELDS.get(kind, NEUTRON), facts) | expand(kind, request.words)
 
     def take(self, request, kind, thing, act):
@@ -434,10 +628,18 @@ class Cloud:
         prefix = event_type.partition(".")[0]
         publisher = PUBLISHERS.get(event_type) or PUBLISHERS.get(prefix, "network.ctl1")
         make_payload = PAYLOADS.get(prefix, plain if prefix in PUBLISHERS else neutron)
-        self.sent.append((priority, {
-            "ctxt": request.context(prefix), "publisher_id": publisher and publisher.format(**thing),
-            "event_type": event_type, "payload": make_payload(event_type, thing, request),
-            "metadata": {"message_id": request.uuid(), "timestamp": str(request.now)}}))
+        self.sent.append(
+            (
+                priority,
+                {
+                    "ctxt": request.context(prefix),
+                    "publisher_id": publisher and publisher.format(**thing),
+                    "event_type": event_type,
+                    "payload": make_payload(event_type, thing, request),
+                    "metadata": {"message_id": request.uuid(), "timestamp": str(request.now)},
+                },
+            )
+        )
 
 
 def make_converter():
@@ -460,8 +662,10 @@ def main():
     output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
     output.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events), "utf-8")
     dtypes = collections.Counter(dtype for event in events for _, dtype, _ in event["traits"])
-    print(f"{len(events)} events of {len({event['event_type'] for event in events})} types; "
-          f"traits by dtype: {dict(sorted(dtypes.items()))}")
+    print(
+        f"{len(events)} events of {len({event['event_type'] for event in events})} types; "
+        f"traits by dtype: {dict(sorted(dtypes.items()))}"
+    )
 
 
 if __name__ == "__main__":

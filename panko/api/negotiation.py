@@ -38,5 +38,6 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
     header = create_accept_encoding_header(accept_encoding or None)
     if not isinstance(header, AcceptEncodingValidHeader):
         return False
-    acceptable = header.acceptable_offers(["gzip", "identity"])
-    return bool(acceptable) and acceptable[0][0] == "gzip"
+    liked = {coding.lower(): quality for coding, quality in header.parsed}
+    gzip = liked.get("gzip", liked.get("*", 0))
+    return gzip > 0 and gzip >= liked.get("identity", 0)

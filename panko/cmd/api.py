@@ -55,11 +55,11 @@ def main(argv: Sequence[str]) -> int:
     refuse_remote_noauth(conf, settings.host)
     check_storage(conf)
     # This application serves nothing: what it was made of is known to be sound, and is loaded before workers fork.
-    app.load_app(conf, conf.pipeline)
+    app.load_app(conf, conf.pipeline).close()
     try:
         server = Server(functools.partial(app.load_app, conf, conf.pipeline), settings)
     except OSError as error:
-        reason = error.strerror or error
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
         raise CommandError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
     server.run()
     return 0
@@ -78,7 +78,8 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 def _setting(conf: cfg.ConfigOpts, name: str) -> Any:
     # The same name in the section [DEFAULT] of a file is another service's, or a mistake.
-    given = conf.get_location(name).location == cfg.Locations.command_line
+    found = conf.get_location(name)
+    given = found is not None and found.location == cfg.Locations.command_line
     return conf[name] if given else conf.api[name]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, checked_event
+from panko.storage.models import CheckedEvent, Event, Trait, checked_event
 
 TRAIT_MEMBERS = ("name", "dtype", "value")
 
@@ -31,7 +31,7 @@ def parse_events(document: bytes) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def decode_event(document: Any) -> Event:
+def decode_event(document: Any) -> CheckedEvent:
     """Return the event that parsed JSON stands for, checked as storage does.
 
     Both forms are read: traits as ``[name, dtype, value]`` (the publishers http and notifier) or as objects of these

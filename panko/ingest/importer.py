@@ -10,7 +10,7 @@ from panko.ingest import decoding
 from panko.ingest.shifting import shift_event
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent
-from panko.storage.models import Event
+from panko.storage.models import CheckedEvent
 
 BATCH_SIZE = 500
 """Events of one call to storage: many enough that a transaction costs little, few enough that progress shows."""
@@ -52,7 +52,7 @@ def read_lines(source: str, stream: Iterable[bytes]) -> Iterator[Line]:
         yield Line(source, number, content.removeprefix(codecs.BOM_UTF8) if number == 1 else content)
 
 
-def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[Event | InvalidEvent]:
+def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
     """Yield the events of a line, which is one event, an array of them or blank; for a bad one, what is wrong.
 
     :param shift: what all times of an event are moved by
@@ -74,7 +74,8 @@ def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[Ev
 def newest_time(lines: Iterable[Line]) -> datetime.datetime | None:
     """Return when the newest event of all these lines was generated; None where no line holds an event."""
     return max(
-        (event.generated for line in lines for event in line_events(line) if isinstance(event, Event)), default=None
+        (event.generated for line in lines for event in line_events(line) if isinstance(event, CheckedEvent)),
+        default=None,
     )
 
 
@@ -101,7 +102,7 @@ class Importer:
         self._complain = complain
         self._shift = shift
         self._batch_size = batch_size
-        self._batch: list[tuple[Line, Event]] = []
+        self._batch: list[tuple[Line, CheckedEvent]] = []
         self._read = Counts()
 
     def add(self, line: Line) -> None:

@@ -5,11 +5,11 @@ import datetime
 from dataclasses import replace
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, TraitType
+from panko.storage.models import CheckedEvent, Trait, TraitType
 
 
-def shift_event(event: Event, shift: datetime.timedelta) -> Event:
-    """Return a checked event with its time of generation, and all its traits that are times, moved by ``shift``.
+def shift_event(event: CheckedEvent, shift: datetime.timedelta) -> CheckedEvent:
+    """Return an event with its time of generation, and all its traits that are times, moved by ``shift``.
 
     The raw notification stays as it is.
 

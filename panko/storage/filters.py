@@ -21,6 +21,9 @@ OPERATORS = {
 }
 """The comparisons a trait filter can make, by their name on the wire."""
 
+MOST_EVENTS = 2**63 - 1
+"""A limit that no answer reaches: no database counts further."""
+
 SORT_KEYS = ("message_id", "generated")
 SORT_DIRECTIONS = ("asc", "desc")
 
@@ -144,6 +147,10 @@ class Page:
     sort: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
+        if self.limit is not None:
+            if self.limit < 0:
+                raise InvalidFilter(f"a page cannot have {self.limit} events")
+            object.__setattr__(self, "limit", min(self.limit, MOST_EVENTS))
         order = {}
         for key, direction in self.sort or (("generated", "asc"),):
             if key not in SORT_KEYS or direction not in SORT_DIRECTIONS:

@@ -24,6 +24,7 @@ from panko.storage.errors import (
     Refusal,
     SchemaMismatch,
     StorageUnavailable,
+    UnknownDriver,
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
@@ -34,11 +35,14 @@ from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
 
+BAD_URL = (
+    "[database] connection cannot be used: it is the URL of a database as SQLAlchemy reads it, and where its scheme "
+    "names a library, as postgresql+psycopg does, that must be installed"
+)
+
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
 
-DATA_ERRORS = (oslo_db.exception.DBDataError, sa.exc.DataError)
-NO_TABLE_ERRORS = (oslo_db.exception.DBNonExistentTable, sa.exc.ProgrammingError)
 DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
 
@@ -50,18 +54,26 @@ def _translated_errors() -> Iterator[None]:
     """
     try:
         yield
-    except NO_TABLE_ERRORS:
-        raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
     except DATABASE_ERRORS as error:
+        if isinstance(error, oslo_db.exception.DBNonExistentTable) or _is(sa.exc.ProgrammingError, error):
+            raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
         raise StorageUnavailable(_detail(error)) from None
 
 
 def _detail(error: BaseException) -> str:
     """Return the first line of what the database's own library said: it holds no SQL, as SQLAlchemy's text does."""
-    while not isinstance(error, sa.exc.DBAPIError) and getattr(error, "inner_exception", None):
-        error = error.inner_exception
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) else type(error).__name__
+    inner = _unwrapped(error)
+    said = inner.orig if isinstance(inner, sa.exc.DBAPIError) else type(inner).__name__
     return str(said).strip().partition("\n")[0]
+
+
+def _is(kind: type[Exception], error: Exception) -> bool:
+    return isinstance(_unwrapped(error), kind)
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return SQLAlchemy's own exception, where oslo.db has put one of its own around it."""
+    return getattr(error, "inner_exception", None) or error
 
 
 def _is_duplicate(error: Exception) -> bool:
@@ -75,7 +87,7 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = sa.make_url(url)
+        parsed = _parse_url(url)
         dialect_class = DIALECTS[parsed.get_backend_name()]
         with _translated_errors():
             self._engine = _create_engine(dialect_class.complete(parsed), conf)
@@ -88,7 +100,11 @@ class Connection(base.Connection):
         self._event_types: dict[int, str] = {}
 
     def upgrade(self):
-        with _translated_errors(), self._engine.begin() as connection:
+        with (
+            _translated_errors(),
+            self._engine.connect() as connection,
+            self._dialect.lock_schema(connection),
+        ):
             migration.upgrade(connection)
 
     def check_schema(self):
@@ -141,7 +157,9 @@ class Connection(base.Connection):
             return 0
         try:
             return self._write(events)
-        except DATA_ERRORS as error:
+        except DATABASE_ERRORS as error:
+            if not (isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)):
+                raise
             if len(events) == 1:
                 LOG.warning("The database refused the event %s: %s", events[0].message_id, _detail(error))
                 refused.append(events[0].message_id)
@@ -176,10 +194,11 @@ class Connection(base.Connection):
 
     def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if queries.matches_nothing(event_filter):
+        if page.limit == 0 or queries.matches_nothing(event_filter):
             return
         query = queries.PageQuery(event_filter, page, marker, self._dialect)
-        if page.limit is None or page.limit > STREAMED:
+        most = len(event_filter.message_id) or page.limit
+        if most is None or most > STREAMED:
             yield from self._rows(query.select(), streamed=True)
             return
         with _translated_errors(), self._reader.connect() as connection:
@@ -196,8 +215,12 @@ class Connection(base.Connection):
     def _rows(self, query: sa.Select, streamed: bool = False) -> Iterator[sa.Row]:
         """Yield the rows of a query; of a streamed one only some are in memory at a time."""
         if streamed:
-            with _translated_errors(), self._engine.connect() as connection:
-                yield from connection.execution_options(yield_per=STREAMED).execute(query)
+            with (
+                _translated_errors(),
+                self._engine.connect() as connection,
+                connection.execution_options(yield_per=STREAMED).execute(query) as rows,
+            ):
+                yield from rows
             return
         with _translated_errors(), self._reader.connect() as connection:
             rows = connection.execute(query).all()
@@ -237,9 +260,22 @@ class Connection(base.Connection):
                         yield trait
 
     def clear_expired_data(self, ttl, max_count=None):
-        expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
+        try:
+            expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
+        except OverflowError:
+            return 0  # That was before the year 1, when nothing was generated.
         with _translated_errors():
             return expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+
+
+def _parse_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        parsed.get_dialect()
+    except (sa.exc.ArgumentError, ValueError, ImportError):
+        # What these say holds the URL, and its password.
+        raise UnknownDriver(BAD_URL) from None
+    return parsed
 
 
 def _create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:

@@ -214,6 +214,13 @@ def checked_event(event: Any) -> CheckedEvent:
     """
     if type(event) is CheckedEvent:
         return event
+    try:
+        return _checked(event)
+    except (AttributeError, TypeError) as error:
+        raise InvalidEvent(f"it is no event: {error}") from error
+
+
+def _checked(event: Any) -> CheckedEvent:
     message_id = _identifier(event.message_id, "message_id")
     event_type = _identifier(event.event_type, "event_type")
     try:

@@ -2,12 +2,15 @@
 """gunicorn's logs, the access log too, written by the handlers that oslo.log set up."""
 
 import string
+import sys
 import urllib.parse
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from gunicorn import glogging
+
+from panko.api.errors import AnswerAborted
 
 REQUEST_ID = "x-openstack-request-id"
 
@@ -26,6 +29,17 @@ class ServerLog(glogging.Logger):
         self.cfg = cfg
         for logger in (self.error_log, self.access_log):
             logger.propagate = True
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log the exception that is being handled; in one line where there is nothing to find out by a traceback.
+
+        An answer that was broken off is logged with its cause before it gets here, and a connection ends by the client.
+        """
+        error = sys.exception()
+        if isinstance(error, (AnswerAborted, OSError)):
+            self.error_log.info(msg.rstrip(".") + ": %s", *args, error)
+        else:
+            super().exception(msg, *args, **kwargs)
 
     def access(self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: timedelta) -> None:
         """Log a request that was answered, or whose answer was broken off."""

@@ -2,6 +2,7 @@
 """gunicorn, embedded: processes with threads that serve one application on one address."""
 
 import os
+import signal
 import socket
 import struct
 import sys
@@ -75,6 +76,7 @@ class Server(BaseApplication):
             # What a proxy says about the client counts where [oslo_middleware] enable_proxy_headers_parsing says so.
             "forwarded_allow_ips": "",
             "control_socket_disable": True,
+            "post_fork": _let_signals_end,
         }
         super().__init__(prog="panko-api")
 
@@ -95,6 +97,15 @@ class Server(BaseApplication):
             LOG.exception("This worker cannot start; another one will be tried")
             time.sleep(RESPAWN_PAUSE)
             sys.exit(1)
+
+
+def _let_signals_end(arbiter: Any, worker: Any) -> None:
+    """Have a signal end a worker that does not serve yet.
+
+    Until it sets its own handlers it has those of the master, which put the signal into a queue that it never reads.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _address(settings: ServerSettings) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from panko.wsgi.breaking_off import resetting
+
 STATUSES = {
     errors.LimitRequestLine: http.HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.UnsupportedTransferCoding: http.HTTPStatus.NOT_IMPLEMENTED,
     errors.ExpectationFailed: http.HTTPStatus.EXPECTATION_FAILED,
-    errors.InvalidResponseHeader: http.HTTPStatus.INTERNAL_SERVER_ERROR,
-    errors.InvalidResponseHeaderName: http.HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """What gunicorn's errors mean; another one of its parser is a bad request, and any other exception a fault of ours."""
 
@@ -25,6 +25,11 @@ SEND_TIMEOUT = 1
 
 class Worker(ThreadWorker):
     """Serves requests in threads, and idle connections in none."""
+
+    def load_wsgi(self) -> None:
+        """Get the application of this worker."""
+        super().load_wsgi()
+        self.wsgi = resetting(self.wsgi)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, or that the application failed on before it began to answer."""

@@ -3,7 +3,10 @@
 
 import ast
 import functools
-from collections.abc import Iterator
+import importlib.metadata
+import re
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
 
 FUNCTION_LINES = 45
-FILE_LINES = 275
+FILE_LINES = 300
 """The rules say "about 40" and "about 250"."""
 
 CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents"))
@@ -129,6 +132,20 @@ def test_only_the_service_makes_a_configuration():
     assert made == {"panko.service"}
     shared = {m.name for m in PANKO for node in m.nodes(ast.Attribute) if ast.unparse(node) == "cfg.CONF"}
     assert not shared | {m.name for m in PANKO if "oslo_config.cfg.CONF" in m.imports()}
+
+
+def test_every_library_that_is_imported_is_declared():
+    known = importlib.metadata.packages_distributions()
+    # What is declared of an extra alone is not there for everyone.
+    requirements = [r for r in importlib.metadata.requires("panko") if "extra ==" not in r]
+    declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
+    imported = {name.partition(".")[0] for module in PANKO for name in module.imports()}
+    libraries = imported - set(sys.stdlib_module_names) - {"panko"}
+    assert {name for name in libraries if not normalized(known[name]) & normalized(declared)} == set()
+
+
+def normalized(names: Iterable[str]) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
 def test_no_module_keeps_state_with_global():

@@ -17,6 +17,9 @@ from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EVENT_TYPE, SEEN_AGAIN, TRAIT_TYPE
 from panko.storage.sqlalchemy.types import MICROSECOND
 
+STATEMENT_ROWS = 1000
+"""Rows of one statement: databases bound the number of its values."""
+
 
 class TraitKey(NamedTuple):
     """A trait that events of a type have."""
@@ -53,12 +56,12 @@ class Catalog:
         self._dialect = dialect
         self._names = Names()
 
-    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Names:
+    def enter(self, connection: sa.Connection, version: int, events: Sequence[CheckedEvent]) -> Names:
         """Make sure, in a writer's transaction, that the catalog names what these events are and have.
 
+        :param version: the catalog's version, which the transaction shares
         :returns: the ids of at least their event types, and what is to be given to :meth:`remember` after the commit
         """
-        version = self._dialect.share_catalog(connection)
         known = self._names if self._names.version == version else Names(version)
         entered = Names(version)
         entered.event_types = self._enter_event_types(connection, known, {event.event_type for event in events})
@@ -76,10 +79,11 @@ class Catalog:
     def _enter_event_types(self, connection: sa.Connection, known: Names, wanted: set[str]) -> dict[str, int]:
         ids = {name: known.event_types[name] for name in wanted if name in known.event_types}
         new = sorted(wanted.difference(ids))  # In one order, so that writers do not wait for each other in a circle.
-        if new:
-            connection.execute(self._dialect.insert_absent(EVENT_TYPE, [{"name": name} for name in new]))
-            found = connection.execute(sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id).where(EVENT_TYPE.c.name.in_(new)))
-            ids.update(found.tuples().all())
+        for start in range(0, len(new), STATEMENT_ROWS):
+            some = new[start : start + STATEMENT_ROWS]
+            connection.execute(self._dialect.insert_absent(EVENT_TYPE, [{"name": name} for name in some]))
+            found = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id).where(EVENT_TYPE.c.name.in_(some))
+            ids.update((row.name, row.id) for row in connection.execute(found))
         return ids
 
     def _enter_traits(
@@ -91,8 +95,9 @@ class Catalog:
             if key not in known.last_seen or seen - known.last_seen[key] > SEEN_AGAIN
         }
         rows = [{**key._asdict(), "last_seen": seen} for key, seen in new.items()]
-        if rows:
-            connection.execute(self._dialect.insert_or_advance(TRAIT_TYPE, TRAIT_TYPE.c.last_seen, rows))
+        for start in range(0, len(rows), STATEMENT_ROWS):
+            some = rows[start : start + STATEMENT_ROWS]
+            connection.execute(self._dialect.insert_or_advance(TRAIT_TYPE, TRAIT_TYPE.c.last_seen, some))
         return new
 
 

@@ -45,7 +45,7 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Bring the schema to the head; the caller commits.
+    """Bring the schema to the head; the caller keeps others from the same meanwhile, and commits.
 
     :raises SchemaMismatch: as :func:`current`
     """

@@ -22,11 +22,13 @@ EVENTS = Source()
 
 
 def read_page(connection: sa.Connection, query: PageQuery) -> Sequence[sa.Row]:
-    """Return the rows of a page with a limit.
+    """Return the rows of a page that has a limit or names its events.
 
     :param connection: each statement on it sees what is committed when it starts
     """
     sources = query.sources()
+    if query.names_events:
+        return connection.execute(query.select(EVENTS)).all()
     if not (sources and query.sorted_by_time):
         return connection.execute(query.select()).all()
     if query.is_decided_by_trait() and sources[0].ordered:

@@ -55,7 +55,8 @@ def select_trait_types(event_type: str) -> sa.Select:
 def select_traits(event_type: str, scope: Scope) -> sa.Select:
     """Return the query for the traits' documents of the events of a type in scope, in the order of recording."""
     in_scope = sa.or_(*_scope_conditions(scope))
-    return sa.select(EVENT.c.traits).where(_of_event_types([event_type]), in_scope).order_by(EVENT.c.id)
+    of_type = EVENT.c.event_type_id == _ids_of(EVENT_TYPE.c.name == event_type).scalar_subquery()
+    return sa.select(EVENT.c.traits).where(of_type, in_scope).order_by(EVENT.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ class PageQuery:
     def sorted_by_time(self) -> bool:
         """Whether time decides first which event comes when."""
         return self._page.sort[0][0] == "generated"
+
+    @property
+    def names_events(self) -> bool:
+        """Whether the events are asked for by their message_ids."""
+        return bool(self._filter.message_id)
 
     def sources(self) -> list[Source]:
         """Return the indexes of traits that the page's events may be read from, those in the order of time first."""
@@ -137,7 +143,7 @@ class PageQuery:
                 conditions.append(self._beyond(EVENT.c.generated, self._marker.generated))
             times = self._in_scope((EVENT.c.generated,), conditions, order, size).subquery()
         else:
-            times = self._select_times(source.trait_filter).subquery()
+            times = self._select_times(source.trait_filter, distinct=ordered and not source.ordered).subquery()
         return sa.select(times.c.generated).order_by(*_order(times.c, order)).offset(size - 1).limit(1)
 
     def _in_scope(
@@ -160,9 +166,10 @@ class PageQuery:
     def _event_conditions(self, after_marker: bool = True) -> Iterator[sa.ColumnElement[bool]]:
         yield from self._time_conditions(EVENT.c.generated)
         if self._filter.event_type:
-            yield _of_event_types(self._filter.event_type)
+            yield _of_event_types(list(filter(is_storable, self._filter.event_type)), self._dialect)
         if self._filter.message_id:
-            yield EVENT.c.message_id.in_(list(filter(is_storable, self._filter.message_id)))
+            message_ids = list(filter(is_storable, self._filter.message_id))
+            yield self._dialect.is_one_of(EVENT.c.message_id, message_ids)
         if after_marker and self._marker is not None:
             yield from _after(self._marker, self._page.sort)
 
@@ -178,11 +185,14 @@ class PageQuery:
         query = query.where(*self._time_conditions(index.c.generated))
         return query if until is None else query.where(self._not_beyond(index.c.generated, until))
 
-    def _select_times(self, trait_filter: TraitFilter) -> sa.Select:
+    def _select_times(self, trait_filter: TraitFilter, distinct: bool) -> sa.Select:
+        """Return the query for the times of a trait's events; distinct: each once, also with several such traits."""
         index = TRAIT_INDEXES[trait_filter.type]
         query = sa.select(index.c.generated).where(*_meets(index, trait_filter))
         query = query.where(*self._time_conditions(index.c.generated))
-        return query if self._marker is None else query.where(self._beyond(index.c.generated, self._marker.generated))
+        if self._marker is not None:
+            query = query.where(self._beyond(index.c.generated, self._marker.generated))
+        return query.group_by(index.c.generated, index.c.event_id) if distinct else query
 
     def _beyond(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
         return generated < time if self._page.sort[0][1] == "desc" else generated > time
@@ -204,16 +214,26 @@ def _scope_conditions(scope: Scope) -> list[sa.ColumnElement[bool]]:
         return [sa.true()]
     conditions = []
     if scope.project_id is not None:
-        own = EVENT.c.project_id == owner_key(scope.project_id)
-        conditions.append(own if scope.user_id is None else own & (EVENT.c.user_id == owner_key(scope.user_id)))
+        conditions.append(_is_owner(EVENT.c.project_id, scope.project_id))
+        if scope.user_id is not None:
+            conditions[0] &= _is_owner(EVENT.c.user_id, scope.user_id)
     if scope.unowned:
         conditions.append(EVENT.c.project_id.is_(None))
     return conditions
 
 
-def _of_event_types(names: Sequence[str]) -> sa.ColumnElement[bool]:
-    ids = sa.select(EVENT_TYPE.c.id).where(EVENT_TYPE.c.name.in_(list(filter(is_storable, names))))
-    return EVENT.c.event_type_id == ids.scalar_subquery() if len(names) == 1 else EVENT.c.event_type_id.in_(ids)
+def _is_owner(column: sa.Column, owner: str) -> sa.ColumnElement[bool]:
+    return column == owner_key(owner) if is_storable(owner) else sa.false()
+
+
+def _of_event_types(names: Sequence[str], dialect: Dialect) -> sa.ColumnElement[bool]:
+    if len(names) == 1:
+        return EVENT.c.event_type_id == _ids_of(EVENT_TYPE.c.name == names[0]).scalar_subquery()
+    return EVENT.c.event_type_id.in_(_ids_of(dialect.is_one_of(EVENT_TYPE.c.name, names)))
+
+
+def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
+    return sa.select(EVENT_TYPE.c.id).where(condition)
 
 
 def _finite(trait_filter: TraitFilter) -> TraitFilter | None:

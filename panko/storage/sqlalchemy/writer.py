@@ -39,18 +39,23 @@ class Writer:
         ids = dict(zip((event.message_id for event in events), self._ids.take(len(events)), strict=True))
         index_rows = make_index_rows(zip(events, ids.values(), strict=True))
         with self._engine.begin() as connection:
-            names = self._catalog.enter(connection, events)
-            duplicates = _stored(connection, list(ids))
+            version = self._dialect.share_catalog(connection)
+            duplicates = self._find_stored(connection, list(ids))
             if duplicates:
                 events = [event for event in events if event.message_id not in duplicates]
                 duplicate_ids = {ids[message_id] for message_id in duplicates}
                 index_rows = {type_: _without(duplicate_ids, rows) for type_, rows in index_rows.items()}
+            names = self._catalog.enter(connection, version, events)
             rows = [_event_row(event, ids[event.message_id], names.event_types[event.event_type]) for event in events]
             self._dialect.insert_rows(connection, EVENT, rows)
             for trait_type, table in TRAIT_INDEXES.items():
                 self._dialect.insert_rows(connection, table, sorted(index_rows[trait_type]))
         self._catalog.remember(names)
         return len(rows)
+
+    def _find_stored(self, connection: sa.Connection, message_ids: list[str]) -> set[str]:
+        condition = self._dialect.is_one_of(EVENT.c.message_id, message_ids)
+        return set(connection.scalars(sa.select(EVENT.c.message_id).where(condition)))
 
 
 def make_index_rows(events: Iterable[tuple[CheckedEvent, int]]) -> IndexRows:
@@ -73,10 +78,6 @@ def make_index_rows(events: Iterable[tuple[CheckedEvent, int]]) -> IndexRows:
             else:
                 datetimes.add((name_key(trait.name), to_microseconds(trait.value), generated, event_id))
     return rows
-
-
-def _stored(connection: sa.Connection, message_ids: list[str]) -> set[str]:
-    return set(connection.scalars(sa.select(EVENT.c.message_id).where(EVENT.c.message_id.in_(message_ids))))
 
 
 def _without(event_ids: set[int], rows: Iterable[tuple]) -> set[tuple]:

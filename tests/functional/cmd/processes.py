@@ -39,8 +39,8 @@ def environment() -> dict[str, str]:
 
 
 def said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that a command wrote to stderr, without those of its log."""
-    return [line for line in done.stderr.splitlines() if not line[:4].isdigit()]
+    """Return the lines that a command wrote to stderr; its log, without a file of its own, is on stdout."""
+    return done.stderr.splitlines()
 
 
 def free_port() -> int:
@@ -66,6 +66,7 @@ class RunningServer:
     port: int
     log_file: Path
     seconds_to_answer: float = 0
+    cpu_seconds_to_answer: float = 0
 
     @property
     def log(self) -> str:
@@ -83,6 +84,16 @@ class RunningServer:
             with connection.getresponse() as response:
                 return Answer(response.status, response.headers, response.read())
 
+    def wait_for_log(self, text: str) -> str:
+        """Return the first line of the log that has a text; a request is logged just after its answer."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            for line in self.log.splitlines():
+                if text in line:
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(f"the log has no {text}:\n{self.log}")
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit code."""
         self.process.send_signal(how)
@@ -90,15 +101,18 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str | Path], port: int, log_file: Path) -> Iterator[RunningServer]:
+def serving(
+    command: Sequence[str | Path], port: int, log_file: Path, cwd: str | Path = ROOT
+) -> Iterator[RunningServer]:
     """Run a server for as long as the context lasts, which begins when it answers."""
     with (
         log_file.open("wb") as log,
-        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=ROOT) as process,
+        subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=cwd) as process,
     ):
         server = RunningServer(process, port, log_file)
         try:
             server.seconds_to_answer = wait_for_answer(server)
+            server.cpu_seconds_to_answer = cpu_seconds(process.pid)
             yield server
         finally:
             if process.poll() is None:
@@ -112,6 +126,12 @@ def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
     command = [COMMANDS / "panko-api", "--host", "127.0.0.1", "--port", str(port), *arguments]
     with serving(command, port, log_file) as server:
         yield server
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process, without its children, has used of a processor so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_answer(server: RunningServer) -> float:

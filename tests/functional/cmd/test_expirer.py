@@ -29,7 +29,7 @@ def test_old_events_are_deleted_whatever_the_size_of_a_batch(configure, connecti
     done = run("panko-expirer", "--config-file", config_file)
     assert done.returncode == 0
     assert left(connection) == ["1", "2", "3"]
-    assert "4 events older than 302400 s were deleted" in done.stderr
+    assert "4 events older than 302400 s were deleted" in done.stdout
 
 
 @pytest.mark.usefixtures("aged_events")

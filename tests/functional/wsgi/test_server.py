@@ -45,6 +45,12 @@ def test_a_stream_that_fails_on_the_way_is_aborted(server):
         server.get("/broken")
 
 
+def test_a_client_of_http_1_0_sees_a_reset_where_a_stream_fails(server):
+    assert raw_answer(server, b"GET / HTTP/1.0\r\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        raw_answer(server, b"GET /broken HTTP/1.0\r\n\r\n")
+
+
 def test_after_an_aborted_stream_others_are_served(server):
     for _ in range(10):
         raw_answer(server, b"GET /broken HTTP/1.1\r\nHost: panko\r\n\r\n")
@@ -69,8 +75,9 @@ def test_requests_under_way_are_finished_before_the_server_stops(server):
         assert slow.result(TIMEOUT)
 
 
-def test_a_stopped_server_has_let_go_of_its_port(server):
-    server.stop(signal.SIGTERM)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_server_has_let_go_of_its_port(server, how):
+    assert server.stop(how) == 0
     with pytest.raises(ConnectionRefusedError):
         server.get("/")
 
@@ -92,7 +99,7 @@ def test_errors_outside_the_application_are_json_too(server, request_, status, r
 
 def test_each_request_is_a_line_of_the_log_without_its_token(server):
     server.get('/v2/events?limit=2&"', X_Auth_Token="secret-token")
-    line = next(line for line in server.log.splitlines() if "/v2/events" in line)
+    line = server.wait_for_log("/v2/events")
     body_length = len(server.get("/").body)
     assert line.startswith(
         f'gunicorn.access INFO 127.0.0.1 "GET /v2/events?limit=2&%22 HTTP/1.1" status: 200 len: {body_length} time: 0.'
@@ -107,14 +114,15 @@ def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
             stack.enter_context(server.connect()).request("GET", "/large")
         # All four threads are busy until the server gives the stalled clients up.
         assert server.get("/").body
+        server.wait_for_log("Socket error processing request: ")
+        assert "Traceback" not in server.log
 
 
 def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
     worker = int(server.get("/").body)
     (tmp_path / "broken").touch()
     os.kill(worker, signal.SIGKILL)
-    while "This worker cannot start" not in server.log:
-        time.sleep(0.05)
+    server.wait_for_log("This worker cannot start")
     (tmp_path / "broken").unlink()
     assert int(server.get("/").body) != worker
 

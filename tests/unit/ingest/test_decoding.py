@@ -7,19 +7,21 @@ import pytest
 
 from panko.ingest.decoding import decode_event, parse_events
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait
+from panko.storage.models import Event, Trait, checked_event
 
-EVENT = Event(
-    message_id="42",
-    event_type="compute.instance.create.end",
-    generated=datetime.datetime(2026, 1, 2, 3, 4, 5, 678901),
-    traits=(
-        Trait("launched_at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 2, 3, 4)),
-        Trait("load", Trait.FLOAT_TYPE, 0.5),
-        Trait("service", Trait.TEXT_TYPE, "compute"),
-        Trait("vcpus", Trait.INT_TYPE, 2),
-    ),
-    raw={"payload": [None, 1e300]},
+EVENT = checked_event(
+    Event(
+        message_id="42",
+        event_type="compute.instance.create.end",
+        generated=datetime.datetime(2026, 1, 2, 3, 4, 5, 678901),
+        traits=(
+            Trait("launched_at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 2, 3, 4)),
+            Trait("load", Trait.FLOAT_TYPE, 0.5),
+            Trait("service", Trait.TEXT_TYPE, "compute"),
+            Trait("vcpus", Trait.INT_TYPE, 2),
+        ),
+        raw={"payload": [None, 1e300]},
+    )
 )
 
 
@@ -59,7 +61,7 @@ def test_members_that_are_no_part_of_an_event_do_not_count(http_form):
 
 def test_an_event_without_traits_and_raw_is_read():
     bare = {"message_id": "1", "event_type": "t", "generated": "2026-01-02T03:04:05Z"}
-    assert decode_event(bare) == Event("1", "t", datetime.datetime(2026, 1, 2, 3, 4, 5))
+    assert decode_event(bare) == checked_event(Event("1", "t", datetime.datetime(2026, 1, 2, 3, 4, 5)))
 
 
 def test_decoding_leaves_its_argument_as_it_was(http_form):

@@ -7,15 +7,17 @@ import pytest
 
 from panko.ingest.shifting import shift_event
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait
+from panko.storage.models import Event, Trait, checked_event
 
 DAY = datetime.timedelta(days=1)
-EVENT = Event(
-    "1",
-    "t",
-    datetime.datetime(2026, 1, 2),
-    (Trait("at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 1)), Trait("host", Trait.TEXT_TYPE, "2026-01-01")),
-    {"at": "2026-01-01"},
+EVENT = checked_event(
+    Event(
+        "1",
+        "t",
+        datetime.datetime(2026, 1, 2),
+        (Trait("at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 1)), Trait("host", Trait.TEXT_TYPE, "2026-01-01")),
+        {"at": "2026-01-01"},
+    )
 )
 
 

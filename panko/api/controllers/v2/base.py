@@ -27,8 +27,6 @@ class JsonType(wsme.types.UserType):
 class Query(Base):
     """A condition that events are to meet."""
 
-    _wsme_attr_order = ("field", "op", "type", "value")
-
     _op = None
 
     def get_op(self):

@@ -15,7 +15,8 @@ from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 ALL_TENANTS = "all_tenants"
 
 MOST_FILTERS = 1000
-"""Filters that a request may have."""
+MOST_TRAIT_FILTERS = 50
+"""Filters that a request may have, and those of them that are on traits: each of these is a query in the query."""
 
 LARGEST_LIMIT = 2**62
 """A limit that every database can count to, and no answer reaches."""
@@ -38,12 +39,10 @@ def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bo
 
     :raises ClientSideError: where a filter cannot be read
     """
-    if filters and len(filters) > MOST_FILTERS:
-        raise ClientSideError(f"There are more than {MOST_FILTERS} filters")
     events = {field: [] for field in EVENT_FIELDS}
     traits = []
     all_tenants = False
-    for given in filters or ():
+    for given in _few(filters or (), MOST_FILTERS, "filters"):
         field, value = _field_and_value(given)
         _check_operator(field, given.op)
         if field == ALL_TENANTS:
@@ -57,7 +56,7 @@ def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bo
         end_timestamp=min(events["end_timestamp"], default=None),
         event_type=tuple(events["event_type"]),
         message_id=tuple(events["message_id"]),
-        traits_filter=tuple(traits),
+        traits_filter=tuple(_few(traits, MOST_TRAIT_FILTERS, "filters on traits")),
     )
     return event_filter, all_tenants
 
@@ -65,6 +64,12 @@ def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bo
 def parse_all_tenants(value: str | None) -> bool:
     """Return whether a text is one of those that mean true."""
     return strutils.bool_from_string(value)
+
+
+def _few(given: Sequence, most: int, what: str) -> Sequence:
+    if len(given) > most:
+        raise ClientSideError(f"There are more than {most} {what}")
+    return given
 
 
 def _field_and_value(given: base.Query | None) -> tuple[str, str]:

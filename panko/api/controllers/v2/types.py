@@ -8,12 +8,11 @@ import wsme.types
 
 from panko.api.controllers.v2 import base
 
+# XML has the attributes of a type in the order in which they stand here.
+
 
 class TraitDescription(base.Base):
     """Name and type of a trait."""
-
-    # WSME takes the order of the source without this, and that of the alphabet where there is no source.
-    _wsme_attr_order = ("type", "name")
 
     type = wsme.wsattr(str, default="string")
     "One of string, integer, float and datetime"
@@ -29,8 +28,6 @@ class TraitDescription(base.Base):
 
 class Trait(base.Base):
     """A named value of an event."""
-
-    _wsme_attr_order = ("name", "value", "type")
 
     name = wsme.wsattr(str, mandatory=True)
     "What the trait is called"
@@ -49,8 +46,6 @@ class Trait(base.Base):
 
 class Event(base.Base):
     """Something that happened in the cloud."""
-
-    _wsme_attr_order = ("message_id", "event_type", "traits", "generated", "raw")
 
     _traits = ()
 

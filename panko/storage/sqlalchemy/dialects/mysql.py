@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What MariaDB and MySQL say in their own way."""
+
+import contextlib
+import datetime
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage.sqlalchemy.tables import EVENT
+
+LOCK_TIMEOUT = datetime.timedelta(minutes=10)
+MOST_OF_A_NAME = 50  # The name of a lock has 64 characters at most.
+
+
+class MySQL(Dialect):
+    """MariaDB 10.6 and newer, MySQL 8 and newer, by PyMySQL."""
+
+    DRIVER = "mysql+pymysql"
+    PLACE = "%s"
+    insert = staticmethod(mysql.insert)
+    TRAIT_COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
+
+    @classmethod
+    def complete(cls, url):
+        url = super().complete(url)
+        return url if "charset" in url.query else url.update_query_dict({"charset": "utf8mb4"})
+
+    def _prepare(self, engine):
+        @sa.event.listens_for(engine, "connect")
+        def set_isolation(connection, record):
+            # Gap locks of the default level would make writers and expirers wait for each other's neighbours.
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    @contextlib.contextmanager
+    def lock_schema(self, connection):
+        # Changes of the schema commit by themselves, so that no transaction could hold a lock for all of them.
+        name = sa.func.concat("panko ", sa.func.left(sa.func.database(), MOST_OF_A_NAME))
+        connection.execute(sa.select(sa.func.get_lock(name, LOCK_TIMEOUT // datetime.timedelta(seconds=1))))
+        try:
+            yield
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(sa.select(sa.func.release_lock(name)))
+
+    def _delete_statement(self, table):
+        # One statement for all keys: a table made of JSON is joined with the index in the order of its rows.
+        columns = [(column.name, column.type.compile(self._dialect)) for column in table.primary_key]
+        given = ", ".join(f"c{number} {type_} PATH '$[{number}]'" for number, (_, type_) in enumerate(columns))
+        conditions = " AND ".join(f"kept.`{name}` = given.c{number}" for number, (name, _) in enumerate(columns))
+        return (
+            f"DELETE kept FROM JSON_TABLE(%s, '$[*]' COLUMNS ({given})) AS given "
+            f"STRAIGHT_JOIN {table.name} AS kept ON {conditions}"
+        )
+
+    def _delete_parameters(self, keys):
+        return (orjson.dumps(keys).decode(),)
+
+    def insert_absent(self, table, rows):
+        first = next(iter(table.primary_key))
+        return self.insert(table).values(list(rows)).on_duplicate_key_update({first.name: first})
+
+    def insert_or_advance(self, table, column, rows):
+        statement = self.insert(table).values(list(rows))
+        advanced = sa.func.greatest(column, statement.inserted[column.name])
+        return statement.on_duplicate_key_update({column.name: advanced})
+
+    def trait_members(self):
+        rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.TRAIT_COLUMNS})"))
+        source = rows.table_valued(*MEMBERS, name="trait")
+        return Members(source, *(self._collated(source.c[name]) for name in MEMBERS))

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What SQLite says in its own way."""
+
+import contextlib
+import datetime
+import sqlite3
+
+import orjson
+import sqlalchemy as sa
+import tenacity
+from sqlalchemy.dialects import sqlite
+
+from panko.storage.models import TraitType
+from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage.sqlalchemy.tables import CATALOG, EVENT
+
+BUSY_TIMEOUT = datetime.timedelta(seconds=30)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+    stop=tenacity.stop_after_delay(BUSY_TIMEOUT),
+    wait=tenacity.wait_random(0.01, 0.1),
+    reraise=True,
+)
+def _set_journal(connection: sqlite3.Connection) -> None:
+    """Write ahead; the busy timeout does not hold for the change of a new database's journal."""
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+class SQLite(Dialect):
+    """SQLite 3.37 and newer."""
+
+    DRIVER = "sqlite"
+    insert = staticmethod(sqlite.insert)
+
+    def _prepare(self, engine):
+        @sa.event.listens_for(engine, "connect")
+        def set_pragmas(connection, record):
+            # Writers wait for each other, and readers go on beside the one that writes.
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT // datetime.timedelta(milliseconds=1)}")
+            _set_journal(connection)
+
+    @contextlib.contextmanager
+    def lock_schema(self, connection):
+        with connection.begin():
+            self.begin_write(connection)
+            yield
+
+    def share_catalog(self, connection):
+        self.begin_write(connection)
+        return connection.scalar(sa.select(CATALOG.c.version))
+
+    def own_catalog(self, connection):
+        self.begin_write(connection)
+
+    def begin_write(self, connection):
+        # A transaction that begins like this waits for its turn, while one that has read before it writes is told at
+        # once that the database is locked.
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def is_one_of(self, column, values):
+        # One parameter, where the number of them is limited.
+        given = sa.func.json_each(orjson.dumps(values).decode()).table_valued("value")
+        return column.in_(sa.select(given.c.value))
+
+    def reads_exactly(self, trait_type):
+        # Older versions than 3.47 do not always round right what they read as a float.
+        return trait_type is not TraitType.FLOAT
+
+    def trait_members(self):
+        source = sa.func.json_each(EVENT.c.traits).table_valued("value", name="trait")
+        return Members(source, *(sa.func.json_extract(source.c.value, f"$.{name}") for name in MEMBERS))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Applications made from configuration files, and the events behind them."""
+
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webtest
+
+from panko import service
+from panko.api import app
+from panko.storage import get_connection
+from panko.storage.base import Connection
+from panko.storage.models import Event, Trait
+
+CONFORMANCE = Path(__file__).with_name("conformance")
+
+NOAUTH = "panko+noauth"
+ADMIN = {"X-User-Id": "adm", "X-Project-Id": "proj-0", "X-Roles": "admin"}
+MEMBER = {"X-User-Id": "user-0", "X-Project-Id": "proj-0", "X-Roles": "member"}
+SYSTEM = {"X-User-Id": "auditor", "X-Roles": "reader", "OpenStack-System-Scope": "all"}
+
+LoadApp = Callable[..., webtest.TestApp]
+
+
+def load_json(name: str) -> Any:
+    return json.loads((CONFORMANCE / name).read_text())
+
+
+def parse_event(form: dict[str, Any]) -> Event:
+    """Return the event that a member of ``events.json`` stands for."""
+    traits = [
+        Trait(name, dtype, datetime.datetime.fromisoformat(value) if dtype == Trait.DATETIME_TYPE else value)
+        for name, dtype, value in form["traits"]
+    ]
+    generated = datetime.datetime.fromisoformat(form["generated"])
+    return Event(form["message_id"], form["event_type"], generated, traits, form["raw"])
+
+
+def fill(url: str) -> None:
+    """Make the schema of a database, and record the conformance events in it."""
+    connection: Connection = get_connection(url, service.prepare_service([], config_files=[], share=True))
+    connection.upgrade()
+    connection.record_events([parse_event(form) for form in load_json("events.json")])
+    connection.close()
+
+
+def write_config(directory: Path, url: str, more: str = "") -> Path:
+    """Write a panko.conf beside which the application finds its other files."""
+    path = directory / "panko.conf"
+    # oslo.config replaces what follows a dollar sign.
+    path.write_text(f"[database]\nconnection = {url.replace('$', '$$')}\nmax_retries = 0\n{more}")
+    return path
+
+
+@pytest.fixture
+def load_app(tmp_path: Path) -> Iterator[LoadApp]:
+    """A function that makes an application: ``load_app(url, policy="…", config="…")``."""
+    services = []
+    numbers = itertools.count()
+
+    def load(
+        url: str, *, name: str = NOAUTH, config: str = "", policy: str | None = None, paste: str | None = None
+    ) -> webtest.TestApp:
+        directory = tmp_path / f"etc-{next(numbers)}"
+        directory.mkdir()
+        for file, text in (("policy.yaml", policy), ("api_paste.ini", paste)):
+            if text is not None:
+                (directory / file).write_text(text)
+        path = write_config(directory, url, config)
+        services.append(app.load_app(service.prepare_service([], config_files=[str(path)], share=True), name))
+        return webtest.TestApp(services[-1])
+
+    yield load
+    for loaded in services:
+        loaded.close()
+
+
+@pytest.fixture(scope="session")
+def filled_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of an SQLite database with the conformance events, which tests read only."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'panko.sqlite'}"
+    fill(url)
+    return url
+
+
+@pytest.fixture
+def api(load_app: LoadApp, filled_url: str) -> webtest.TestApp:
+    """The application that believes who asks, on the conformance events."""
+    return load_app(filled_url)
+
+
+def message_ids(response: webtest.TestResponse) -> list[str]:
+    return [event["message_id"] for event in response.json]

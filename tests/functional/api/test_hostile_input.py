@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that a client sends makes the service fail: it is answered, or refused with a reason."""
+
+import itertools
+import json
+import logging
+import secrets
+
+import pytest
+import webtest
+
+from panko import service
+from panko.api import app
+from tests.functional.api.conftest import ADMIN, NOAUTH, fill, write_config
+
+JSON = "application/json"
+DEEP = "[" * 100_000
+LONG = "9" * 5000
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+def client(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("hostile")
+    if request.param == "sqlite":
+        server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
+    else:
+        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_hostile_{secrets.token_hex(8)}"
+        url = server.create_database(name)
+    fill(url)
+    path = write_config(directory, url)
+    loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
+    yield webtest.TestApp(loaded, lint=False)
+    loaded.close()
+    if server:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def send(client, caplog):
+    """A function that sends a request, and fails where the service does."""
+
+    def request(path, method="GET", body=b"", expected=None, **headers):
+        sent = {**ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        content = body if isinstance(body, bytes) else body.encode()
+        response = client.request(path, method=method, headers=sent, body=content, expect_errors=True)
+        assert response.status_int < 500, response.text
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+        if expected is not None:
+            assert response.status_int == expected, response.text
+        return response
+
+    return request
+
+
+QUERIES = [
+    *("q=", "q=abc", "q.value=1", "q.op=eq", "q.field=a&q.value=1&q.value=2", "q.field=a&q.op=&q.op=", "q.foo=1"),
+    *("q[0].value=1", "q[0]=1", "q[0].foo=1", "q[x].field=a", f"q[{LONG}].field=a", "q[0].field=a&q.field=b"),
+    *("q[0].field=a&q[00].field=b", "foo", "_method=delete", "_method=bad_rest_arguments", "__class__=1"),
+    *(f"limit={LONG}", "limit=1.5", "limit=-0x1", "limit=1&limit=2", "limit=%00", "sort=%00", "sort=:", "marker=%00"),
+    *("q.field=%ff&q.value=1", "q.field=a&q.value=%ed%a0%80", "%ff=1"),
+    "q.field=start_timestamp&q.op=ge&q.value=%00",
+    "q.field=a&q.type=integer&q.value=9223372036854775808",
+    "q.field=a&q.type=integer&q.value=-9223372036854775809",
+    f"q.field=a&q.type=integer&q.value={LONG}",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_malformed_query_is_refused(send, query):
+    assert send(f"/v2/events?{query}", expected=400).json["error_message"]
+
+
+FILTERS = [
+    *("{}", '{"field": "a"}', '{"value": "a"}', '{"field": null, "value": "a"}', "null", "[]", '"x"', "5"),
+    *(f'{{"field": "a", "value": {value}}}' for value in ("null", "5", "true", "[]", "{}", "1.5")),
+    *(f'{{"field": {value}, "value": "a"}}' for value in ("5", "[]", "{}", "false")),
+    *(f'{{"field": "a", "value": "1", "op": {value}}}' for value in ("5", "[]", "{}", '"\\ud800"')),
+    *(f'{{"field": "a", "value": "1", "type": {value}}}' for value in ("5", "[]", "{}", '"\\u0000"')),
+    '{"field": "a", "value": "1", "more": "1"}',
+]
+BODIES = [
+    *("[]", "null", "5", '"q"', "{", "\x00", b"\xff", DEEP, '{"q":' * 50_000, f'{{"limit": {LONG}}}'),
+    *('{"q": {}}', '{"q": "x"}', '{"q": 5}', '{"zz": 1}', '{"": 1}'),
+    *(f'{{"limit": {value}}}' for value in ("1e400", "-1e400", "NaN", "[]", "{}", '"x"')),
+    *(f'{{"sort": {value}}}' for value in ('"x"', "[1]", "[null]", "[[]]", "{}", '["\\ud800"]')),
+    *(f'{{"marker": {value}}}' for value in ("5", '["x"]', "{}", '"\\ud800"', '"\\u0000"')),
+    *(f'{{"q": [{filter_}]}}' for filter_ in FILTERS),
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_malformed_body_is_refused(send, body):
+    assert send("/v2/events", body=body, Content_Type=JSON, expected=400).json["error_message"]
+
+
+@pytest.mark.parametrize("body", ["x", "<a", "<a>&b;</a>", "<a><zz/></a>", "<a><limit/></a>", "<a><q><item/></q></a>"])
+def test_a_malformed_xml_body_is_refused(send, body):
+    send("/v2/events", body=body, Content_Type="text/xml", expected=400)
+
+
+def test_entities_do_not_blow_up(send):
+    levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    body = f'<!DOCTYPE a [<!ENTITY e0 "x">{levels}]><a><marker>&e11;</marker></a>'
+    send("/v2/events", body=body, Content_Type="text/xml", expected=400)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "", "application/xml", "multipart/form-data", "nonsense", "a/b; c"]
+)
+def test_a_body_of_another_type_is_refused(send, content_type):
+    send("/v2/events", body="x", Content_Type=content_type, expected=415)
+
+
+def test_a_huge_body_is_refused(send):
+    send("/v2/events", body=" " * 2_000_000 + "{}", Content_Type=JSON, expected=413)
+    send("/v2/events", body=json.dumps({"q": [{"field": "a", "value": "1"}] * 5000}), Content_Type=JSON, expected=400)
+
+
+UNSTORABLE = ["\x00", "a\x00b", "\ud800", "a\udfff"]
+UNHEARD_OF = ["x" * 300, "x" * 10_000, "\U0010ffff" * 300, "é" * 255, *UNSTORABLE]
+
+
+def ask(field, value, op="eq"):
+    return json.dumps({"q": [{"field": field, "value": value, "op": op}]})
+
+
+@pytest.mark.parametrize("text", UNHEARD_OF, ids=range(len(UNHEARD_OF)))
+@pytest.mark.parametrize("field", ["event_type", "message_id", "service"])
+def test_text_that_no_event_has_is_not_found(send, field, text):
+    assert send("/v2/events", body=ask(field, text), Content_Type=JSON, expected=200).json == []
+
+
+@pytest.mark.parametrize("text", UNSTORABLE, ids=range(len(UNSTORABLE)))
+@pytest.mark.parametrize("op", ["lt", "le", "ne", "ge", "gt"])
+def test_text_that_no_event_can_have_compares_with_nothing(send, op, text):
+    assert send("/v2/events", body=ask("service", text, op), Content_Type=JSON, expected=200).json == []
+
+
+@pytest.mark.parametrize("name", UNHEARD_OF, ids=range(len(UNHEARD_OF)))
+@pytest.mark.parametrize("op", ["eq", "ne"])
+def test_a_trait_that_no_event_has_compares_with_nothing(send, op, name):
+    assert send("/v2/events", body=ask(name, "x", op), Content_Type=JSON, expected=200).json == []
+
+
+@pytest.mark.parametrize("op", ["lt", "le", "eq", "ne", "ge", "gt"])
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        *itertools.product(["float"], ["nan", "inf", "-inf", "1e400", "-1e400", "5e-324", "1e-400", "9" * 400, "1_0"]),
+        *itertools.product(["integer"], ["9223372036854775807", "-9223372036854775808", "1_0", "\uff11\uff12", "+1"]),
+        *itertools.product(["datetime"], ["0001-01-01", "9999-12-31T23:59:59.999999", "2024-02-29", "1", "\x00"]),
+        *itertools.product(["string"], ["%", "_", "\\", "'", '"', "$.a", "[1]", "\t\n", "{}", "\U0001f600"]),
+    ],
+)
+def test_odd_values_compare(send, type_, value, op):
+    body = json.dumps({"q": [{"field": "ratio", "op": op, "type": type_, "value": value}]})
+    response = send("/v2/events", body=body, Content_Type=JSON)
+    if value == "nan":
+        assert response.json == []
+
+
+@pytest.mark.parametrize("type_", ["string", "integer", "float", "datetime"])
+@pytest.mark.parametrize("op", ["eq", "ne"])
+def test_many_filters_are_answered(send, type_, op):
+    value = {"integer": "1", "float": "1.5", "datetime": "2024-01-01"}.get(type_, "x")
+    filters = [{"field": f"size{n % 3}", "op": op, "type": type_, "value": value} for n in range(50)]
+    send("/v2/events", body=json.dumps({"q": filters}), Content_Type=JSON, expected=200)
+
+
+@pytest.mark.parametrize("field", ["event_type", "message_id", "start_timestamp", "all_tenants"])
+def test_many_values_of_a_field_are_answered(send, field):
+    value = "2024-01-01" if field == "start_timestamp" else "x"
+    op = "ge" if field == "start_timestamp" else "eq"
+    filters = [{"field": field, "op": op, "value": f"{value}"} for _ in range(1000)]
+    send("/v2/events", body=json.dumps({"q": filters}), Content_Type=JSON, expected=200)
+
+
+@pytest.mark.parametrize("limit", ["9223372036854775807", "18446744073709551616", "1" + "0" * 4000])
+def test_a_limit_beyond_all_numbers_is_none(send, limit):
+    assert len(send(f"/v2/events?limit={limit}", expected=200).json) == 25
+
+
+NOTHINGS = [
+    *("/__class__", "/__class__/", "/index", "/v2x", "/v2//", "/healthcheckx", "/%2e%2e/etc/passwd"),
+    *("/v2/__class__", "/v2/__init__/__globals__", "/v2/traits", "/v2/capabilities/get_all", "/v2/events/a/b"),
+    *("/v2/events/__class__", "/v2/events/__class__/x", "/v2/events/get_all", "/v2/events/_custom_actions"),
+    *("/v2/events/new", "/v2/events/edit", "/v2/events/delete", "/v2/events/%00", "/v2/events/.", "/v2/events/..%2f"),
+    *("/v2/event_types/__class__", "/v2/event_types/__class__/__init__", "/v2/event_types/traits"),
+    "/v2/event_types/a/traits/b/c",
+]
+
+
+@pytest.mark.parametrize("path", NOTHINGS)
+def test_an_address_of_nothing_is_not_found(send, path):
+    assert send(path, expected=404).json["error_message"]
+
+
+@pytest.mark.parametrize("path", ["/%ff", "/v2/%ff", "/v2/events/%ff", "/v2/events/%ed%a0%80", "/v2/event_types/%c3"])
+def test_an_address_that_is_no_text_is_refused(send, path):
+    send(path, expected=400)
+
+
+@pytest.mark.parametrize("path", ["%00/traits", "a/traits/%00", f"{LONG}/traits", "a%00b/traits/x"])
+def test_names_that_no_event_can_have_are_not_known(send, path):
+    assert send(f"/v2/event_types/{path}", expected=200).json == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "WHAT"])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (JSON, DEEP),
+        ("application/json; charset=nonsense", "{}"),
+        ("multipart/form-data", "x"),
+        ("multipart/form-data; boundary=a", "--a\r\n"),
+        ("application/x-www-form-urlencoded", "%ff=%ff&_method=GET"),
+    ],
+)
+def test_a_body_does_not_count_where_the_method_does_not(send, method, content_type, body):
+    for path, status in (("/v2/events", 405), ("/v2/nothing", 404), ("/", 200)):
+        send(path, method, body, Content_Type=content_type, expected=status)
+
+
+@pytest.mark.parametrize("accept", ["a" * 10_000, ";;;", "*/*;q=9", "application/json;q=x", "\xff", ",,,", "text/html"])
+def test_an_odd_accept_header_is_answered(send, accept):
+    send("/v2/events", Accept=accept)
+
+
+@pytest.mark.parametrize("name", ["X-User-Id", "X-Project-Id", "X-Roles", "OpenStack-System-Scope"])
+@pytest.mark.parametrize("value", ["\xff\xfe", "'; --", "x" * 10_000, ",,,"])
+def test_an_odd_identity_is_answered(send, name, value):
+    send("/v2/events", **{name: value})
+    send("/v2/events/msg-000", **{name: value})
+    send("/v2/event_types", **{name: value})

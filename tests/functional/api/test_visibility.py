@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who sees which events, and how the policy changes that."""
+
+import pytest
+
+from tests.functional.api.conftest import ADMIN, MEMBER, SYSTEM, message_ids
+
+ALL = "q.field=all_tenants&q.value=True"
+OTHERS_EVENT = "msg-001"
+OWN_EVENT = "msg-000"
+COLLEAGUES_EVENT = "msg-003"
+NOBODYS_EVENT = "msg-004"
+
+UNOWNED = [
+    *("extremes", "msg-004", "msg-009", "msg-014", "msg-019", "msg-024", "msg-029", "msg-034", "msg-039"),
+    *("no-traits", "slash/id", "dup", "nonetype"),
+]
+"""The events without a project, oldest first."""
+
+
+@pytest.fixture
+def get(api):
+    """A function that asks for a path as someone: ``get(MEMBER, "/v2/events", 200)``."""
+    return lambda who, path, status: api.get(path, headers=who, status=status)
+
+
+def test_a_system_reader_sees_what_belongs_to_no_project(get):
+    assert message_ids(get(SYSTEM, "/v2/events", 200)) == UNOWNED
+    get(SYSTEM, f"/v2/events/{NOBODYS_EVENT}", 200)
+    get(SYSTEM, f"/v2/events/{OWN_EVENT}", 404)
+
+
+def test_a_system_reader_sees_everything_with_all_tenants(get):
+    assert OTHERS_EVENT in message_ids(get(SYSTEM, f"/v2/events?{ALL}", 200))
+    get(SYSTEM, f"/v2/events/{OTHERS_EVENT}?all_tenants=True", 200)
+
+
+def test_a_system_reader_sees_event_types_and_traits(get):
+    assert "image.update" in get(SYSTEM, "/v2/event_types", 200).json
+    assert get(SYSTEM, "/v2/event_types/image.update/traits/request_id", 200).json
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/events", f"/v2/events?{ALL}", "/v2/events/msg-004", "/v2/event_types", "/v2/event_types/a/traits/b"]
+)
+def test_a_system_token_without_the_role_is_refused(get, path):
+    assert "RBAC Authorization Failed" in get({**SYSTEM, "X-Roles": "member"}, path, 403).text
+
+
+def test_a_system_administrator_needs_no_override(get):
+    assert message_ids(get({**SYSTEM, "X-Roles": "admin"}, "/v2/events", 200)) == UNOWNED
+
+
+def test_system_scope_does_not_widen_the_request_of_a_project(get):
+    someone = {**MEMBER, "X-Roles": "reader", "OpenStack-System-Scope": "all"}
+    assert message_ids(get(someone, "/v2/events", 200)) == ["msg-000", "msg-012", "msg-036"]
+    get(someone, f"/v2/events?{ALL}", 403)
+    get(someone, "/v2/event_types", 401)
+
+
+def test_system_scope_needs_a_user(get):
+    get({**SYSTEM, "X-User-Id": ""}, "/v2/events", 403)
+
+
+def test_a_scope_of_another_name_is_none(get):
+    get({**SYSTEM, "OpenStack-System-Scope": "some"}, "/v2/events", 403)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/events",
+        f"/v2/events/{NOBODYS_EVENT}",
+        "/v2/event_types",
+        "/v2/event_types/image.update",
+        "/v2/event_types/image.update/traits",
+        "/v2/event_types/image.update/traits/request_id",
+    ],
+)
+@pytest.mark.parametrize("missing", ["X-User-Id", "X-Project-Id"])
+def test_an_administrator_without_user_or_project_is_refused(get, path, missing):
+    get({name: value for name, value in ADMIN.items() if name != missing}, path, 403)
+
+
+def test_anyone_learns_the_capabilities_and_the_versions(get):
+    get({}, "/v2/capabilities", 200)
+    get({}, "/", 200)
+
+
+def test_an_administrator_shows_another_projects_event_with_all_tenants(get):
+    get(ADMIN, f"/v2/events/{OTHERS_EVENT}", 404)
+    get(ADMIN, f"/v2/events/{OTHERS_EVENT}?all_tenants=False", 404)
+    assert get(ADMIN, f"/v2/events/{OTHERS_EVENT}?all_tenants=True", 200).json["message_id"] == OTHERS_EVENT
+
+
+def test_of_several_all_tenants_the_last_counts(get):
+    both = "q.field=all_tenants&q.value={}&q.field=all_tenants&q.value={}"
+    get(MEMBER, "/v2/events?" + both.format("True", "False"), 200)
+    get(MEMBER, "/v2/events?" + both.format("False", "True"), 403)
+    get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=True&all_tenants=False", 200)
+
+
+def test_a_limited_caller_is_refused_all_tenants_but_not_its_denial(get):
+    get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=True", 403)
+    get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=no", 200)
+    refusal = get(MEMBER, f"/v2/events?{ALL}", 403)
+    assert refusal.json["error_message"]["faultstring"] == "RBAC Authorization Failed"
+
+
+def test_a_limited_caller_is_told_so_with_a_401_on_event_types(get):
+    refusal = get(MEMBER, "/v2/event_types", 401)
+    assert refusal.json["error_message"]["faultstring"] == "Not Authorized to access project proj-0"
+
+
+@pytest.mark.parametrize("marker", [OTHERS_EVENT, "there-is-no-such-event"])
+def test_a_marker_that_is_not_visible_does_not_tell_whether_it_exists(get, marker):
+    refusal = get(MEMBER, f"/v2/events?marker={marker}", 400)
+    assert refusal.json["error_message"]["faultstring"] == f"Marker {marker} not found."
+
+
+def test_a_marker_is_looked_for_among_all_tenants_where_the_events_are(get):
+    get(ADMIN, f"/v2/events?marker={OTHERS_EVENT}", 400)
+    assert message_ids(get(ADMIN, f"/v2/events?marker={OTHERS_EVENT}&limit=1&{ALL}", 200)) == ["msg-002"]
+
+
+def test_the_other_filters_do_not_hide_a_marker(get):
+    path = f"/v2/events?marker={OWN_EVENT}&limit=1&q.field=event_type&q.value=port.delete.end"
+    assert message_ids(get(ADMIN, path, 200)) == ["msg-003"]
+
+
+def test_members_see_their_whole_project_where_the_policy_says_so(load_app, filled_url):
+    api = load_app(filled_url, policy='"telemetry:events:project_events": "role:member"')
+    assert COLLEAGUES_EVENT in message_ids(api.get("/v2/events", headers=MEMBER))
+    api.get(f"/v2/events/{COLLEAGUES_EVENT}", headers=MEMBER)
+    api.get(f"/v2/events/{NOBODYS_EVENT}", headers=MEMBER, status=404)
+    api.get(f"/v2/events/{OTHERS_EVENT}", headers=MEMBER, status=404)
+
+
+def test_a_limited_caller_with_all_tenants_by_rule_sees_everything_with_it(load_app, filled_url):
+    api = load_app(filled_url, policy='"telemetry:events:all_tenants": "role:member"')
+    assert OTHERS_EVENT in message_ids(api.get(f"/v2/events?{ALL}", headers=MEMBER))
+    assert OTHERS_EVENT not in message_ids(api.get("/v2/events", headers=MEMBER))
+    api.get(f"/v2/events/{OTHERS_EVENT}?all_tenants=True", headers=MEMBER)
+
+
+def test_an_administrator_without_all_tenants_by_rule_is_refused_it(load_app, filled_url):
+    api = load_app(filled_url, policy='"telemetry:events:all_tenants": "role:auditor"')
+    api.get(f"/v2/events?{ALL}", headers=ADMIN, status=403)
+    api.get("/v2/events", headers=ADMIN)
+
+
+def test_a_limited_caller_let_into_details_sees_those_of_visible_events_only(load_app, filled_url):
+    api = load_app(
+        filled_url,
+        policy="""
+"telemetry:event_types:index": "role:member"
+"telemetry:traits:index": "role:member"
+"telemetry:traits:show": "role:member"
+""",
+    )
+
+    def get(path):
+        return api.get(f"/v2/event_types{path}", headers=MEMBER).json
+
+    assert get("") == ["compute.instance.create.start"]
+    assert get("/extremes/traits") == []
+    assert {"name": "service", "type": "string"} in get("/compute.instance.create.start/traits")
+    values = [trait["value"] for trait in get("/compute.instance.create.start/traits/request_id")]
+    assert values == ["req-000", "req-012", "req-036"]
+    assert get("/image.update/traits/request_id") == []
+    api.get("/v2/event_types/compute.instance.create.start", headers=MEMBER, status=404)
+
+
+def test_an_administrator_kept_out_of_details_by_rule_is_refused(load_app, filled_url):
+    api = load_app(filled_url, policy='"telemetry:event_types:index": "!"')
+    api.get("/v2/event_types", headers=ADMIN, status=403)
+    api.get("/v2/event_types", headers=MEMBER, status=401)
+
+
+def test_the_rules_of_panko_10_go_on_working(load_app, filled_url):
+    api = load_app(
+        filled_url,
+        policy="""
+"context_is_admin": "role:boss"
+"segregation": "rule:context_is_admin"
+"telemetry:events:index": "role:boss or role:member"
+"telemetry:events:show": "role:boss"
+""",
+    )
+    api.get("/v2/event_types", headers=ADMIN, status=401)
+    api.get("/v2/events", headers=ADMIN, status=403)
+    api.get("/v2/events", headers=MEMBER)
+    api.get(f"/v2/events/{OWN_EVENT}", headers=MEMBER, status=403)
+    boss = {**ADMIN, "X-Roles": "boss"}
+    assert OTHERS_EVENT in message_ids(api.get(f"/v2/events?{ALL}", headers=boss))

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What filters on traits find among many events, by whichever way a database goes to them."""
+
+import random
+
+import pytest
+
+from panko.storage.filters import OPERATORS, Page, Scope
+from panko.storage.models import TraitType
+from tests.functional.storage.builders import NOON, VALUES, at, event, found, has, meets, ordered, trait, walk
+
+SORTS = [(), (("generated", "desc"),), (("generated", "asc"), ("message_id", "desc")), (("message_id", "asc"),)]
+SCOPES = [Scope(), Scope("p"), Scope("p", unowned=True), Scope(unowned=True)]
+
+
+def crowd(number: int = 700):
+    """Return older events without the traits that a test looks for."""
+    return [event(f"crowd {i}", trait("other", i), generated=at(days=-1, seconds=i % 50)) for i in range(number)]
+
+
+class Sifting:
+    """Behaviours of pages with filters on traits, where looking into every event is not the way."""
+
+    @pytest.mark.parametrize("type_", TraitType)
+    def test_traits_compare_among_many_events(self, storage, type_):
+        """Also where another filter leads to the events and this one is looked up in each of them."""
+        values = VALUES[type_]
+        events = [event(f"m{i:03}", trait("x", value), trait("all", "yes")) for i, value in enumerate(values)]
+        storage.record_events(crowd() + events)
+        for op, compare in OPERATORS.items():
+            for value in values[::3]:
+                expected = [f"m{i:03}" for i, each in enumerate(values) if compare(each, value)]
+                page = {"limit": len(values) + 1}
+                assert found(storage, has("x", value, op), pagination=page) == expected, (op, value)
+                assert found(storage, has("x", value, op), has("all", "yes"), pagination=page) == expected, (op, value)
+
+    @pytest.mark.parametrize("type_", TraitType)
+    def test_many_events_with_a_value_are_walked_through(self, storage, type_):
+        """A range that nearly all events are in."""
+        values = VALUES[type_]
+        events = [
+            event(f"m{i:04}", trait("x", values[i % len(values)]), generated=at(hours=i % 9)) for i in range(1200)
+        ]
+        storage.record_events(crowd() + events)
+        for trait_filter in (has("x", values[1], "ge"), has("x", values[2], "ne"), has("x", values[-1], "le")):
+            expected = ordered([each for each in events if meets(each, trait_filter)], ())
+            assert walk(storage, 450, (), trait_filter) == expected
+
+    @pytest.mark.parametrize("op", OPERATORS)
+    def test_pages_are_full_where_events_have_several_such_traits(self, storage, op):
+        events = [
+            event(f"m{i}", *(trait("x", value) for value in (1, 5, 5, 6, 7, 8, 9)), generated=at(hours=i))
+            for i in range(20)
+        ]
+        storage.record_events(crowd() + events)
+        for size in (1, 2, 7):
+            assert walk(storage, size, (), has("x", 5, op)) == ordered(events, ())
+            assert found(storage, has("x", 5, op), pagination={"limit": size}) == ordered(events, ())[:size]
+
+    @pytest.mark.parametrize("sort", SORTS[:3])
+    def test_events_of_one_instant_are_walked_through(self, storage, sort):
+        """However many there are, and in whichever order they were recorded."""
+        events = [event(f"m{i * 7919 % 1500:04}", trait("x", i % 3), trait("t", "y")) for i in range(1500)]
+        storage.record_events(crowd() + events)
+        expected = ordered(events, sort)
+        assert walk(storage, 400, sort, has("t", "y")) == expected
+        assert walk(storage, 400, sort, has("x", 0, "ge")) == expected
+        assert walk(storage, 400, sort, has("x", 1), has("t", "y")) == [n for n in expected if int(n[1:]) in _ones()]
+
+    def test_random_pages_answer_as_python_does(self, storage):
+        chance = random.Random(8977)
+        events = [_random_event(chance, number) for number in range(2500)]
+        storage.record_events(events)
+        for _ in range(80):
+            filters = _random_filters(chance)
+            scope, sort = chance.choice(SCOPES), chance.choice(SORTS)
+            start = chance.choice([None, None, at(minutes=chance.randrange(250))])
+            types = chance.choice([[], [], ["rare type"], ["type", "rare type"]])
+            visible = [each for each in events if _in_scope(each, scope)]
+            marker = chance.choice([None, chance.choice(visible).message_id])
+            limit = chance.choice([1, 10, 100, 1000])
+            matching = {
+                each.message_id
+                for each in visible
+                if (start is None or each.generated >= start)
+                and (not types or each.event_type in types)
+                and all(meets(each, trait_filter) for trait_filter in filters)
+            }
+            order = ordered(visible, sort)
+            after = order[order.index(marker) + 1 :] if marker else order
+            expected = [name for name in after if name in matching][:limit]
+            criteria = {"scope": scope, "start_timestamp": start, "event_type": types}
+            assert found(storage, *filters, pagination=Page(limit, marker, sort), **criteria) == expected, filters
+
+
+def _ones() -> set[int]:
+    return {i * 7919 % 1500 for i in range(1500) if i % 3 == 1}
+
+
+def _random_event(chance: random.Random, number: int):
+    owner = chance.choice(["p", "q", None])
+    traits = [
+        *([trait("project_id", owner)] if owner else []),
+        *(trait("size", chance.randrange(100)) for _ in range(chance.randrange(4))),
+        *(trait("load", chance.choice([-0.0, 0.0, 0.1, 0.5, 1.5])) for _ in range(chance.randrange(2))),
+        *(trait("at", at(hours=chance.randrange(5))) for _ in range(chance.randrange(2))),
+        trait("state", chance.choice(["active"] * 20 + ["error", "ERROR", "é"])),
+        *([trait("rare", number)] if chance.random() < 0.004 else []),
+    ]
+    type_ = "rare type" if chance.random() < 0.01 else "type"
+    return event(f"m{number * 7919 % 2503:04}", *traits, generated=at(minutes=chance.randrange(250)), type_=type_)
+
+
+def _random_filters(chance: random.Random):
+    pool = [
+        ("size", chance.randrange(100)),
+        ("size", chance.choice([0, 99])),
+        ("load", chance.choice([0.0, -0.0, 0.1, 2.0])),
+        ("at", at(hours=chance.randrange(5))),
+        ("state", chance.choice(["active", "error", "f"])),
+        ("state", "active"),
+        ("rare", chance.randrange(2500)),
+        ("absent", NOON),
+    ]
+    chosen = chance.sample(pool, chance.choice([1, 1, 2, 3]))
+    return [has(key, value, chance.choice(["eq", *OPERATORS])) for key, value in chosen]
+
+
+def _in_scope(each, scope: Scope) -> bool:
+    owner = next((own.value for own in each.traits if own.name == "project_id"), None)
+    return scope.everything or (scope.unowned and owner is None) or (owner is not None and owner == scope.project_id)

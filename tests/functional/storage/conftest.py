@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that connect storage drivers to the tests' databases."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from panko import service
+from panko.storage import get_connection
+from panko.storage.base import Connection
+from panko.storage.sqlalchemy.dialects import DIALECTS
+from tests.servers import Server
+
+Connect = Callable[[str], Connection]
+
+
+@pytest.fixture(scope="module")
+def conf() -> cfg.ConfigOpts:
+    """A configuration of this test module alone, with no file read."""
+    return service.prepare_service([], config_files=[], share=True)
+
+
+@pytest.fixture(scope="module")
+def create_database() -> Iterator[Callable[[Server], str]]:
+    """A function that makes an empty database of this test module on a server and returns its URL."""
+    created = []
+
+    def create(server: Server) -> str:
+        created.append((server, f"panko_module_{secrets.token_hex(8)}"))
+        return server.create_database(created[-1][1])
+
+    yield create
+    for server, name in created:
+        server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def connect(create_database: Callable[[Server], str], conf: cfg.ConfigOpts) -> Iterator[Connect]:
+    """A function that connects to a URL; its connections are closed at the end, before the databases go."""
+    connections = []
+
+    def open_connection(url: str) -> Connection:
+        connections.append(get_connection(url, conf))
+        return connections[-1]
+
+    yield open_connection
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def module_storage(connect: Connect, url: str) -> Connection:
+    """A connection to the database of the test module, its schema made."""
+    connection = connect(url)
+    connection.upgrade()
+    return connection
+
+
+@pytest.fixture(scope="module")
+def other(connect: Connect, module_storage: Connection, url: str) -> Connection:
+    """A second connection to the database of the test module."""
+    return connect(url)
+
+
+@pytest.fixture
+def storage(module_storage: Connection) -> Connection:
+    """A connection to the database of the test module, without events."""
+    module_storage.clear()
+    return module_storage
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of this test alone, on each kind of database in turn."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def engine(any_url: str) -> Iterator[sa.Engine]:
+    """An engine for the same database as ``any_url``."""
+    url = sa.make_url(any_url)
+    engine = sa.create_engine(DIALECTS[url.get_backend_name()].complete(url), poolclass=sa.NullPool)
+    yield engine
+    engine.dispose()

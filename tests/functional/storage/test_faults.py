@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of databases that are away, die, come back or are in use by many."""
+
+import contextlib
+import gc
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from panko import service
+from panko.storage import EventFilter, get_connection, get_connection_from_config
+from panko.storage.base import Connection, Recorded
+from panko.storage.errors import StorageError, StorageUnavailable, UnknownDriver
+from tests.functional.storage.builders import event, found, trait
+from tests.functional.storage.workers import connected, record, run_at_once
+from tests.servers import Server
+from tests.servers.processes import free_port
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def conf() -> cfg.ConfigOpts:
+    """A configuration of this test alone."""
+    return service.prepare_service([], config_files=[], share=True)
+
+
+@pytest.fixture(params=["private_postgresql", "private_mysql"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """A server that may be killed, of each kind in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def storage(server: Server, conf: cfg.ConfigOpts) -> Iterator[Connection]:
+    """A connection to a database with a schema on that server."""
+    connection = get_connection(server.create_database("panko"), conf)
+    connection.upgrade()
+    yield connection
+    connection.close()
+
+
+@contextlib.contextmanager
+def unavailable() -> Iterator[None]:
+    """Expect that the database does not answer, said in words that anybody may read."""
+    with pytest.raises(StorageUnavailable) as raised:
+        yield
+    assert_harmless(raised.value)
+
+
+def assert_harmless(error: BaseException) -> None:
+    """Make sure that neither the error's text nor its traceback in a log shows SQL, a URL or a password."""
+    texts = [repr(error), str(error.args), str(getattr(error, "detail", ""))]
+    shown: BaseException | None = error
+    while shown is not None:
+        texts.append(str(shown))
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
+    for forbidden in ("SELECT", "INSERT", "COPY", "sql://", "@127.0.0.1", SECRET):
+        assert forbidden not in "\n".join(texts)
+
+
+# What PyMySQL has of the answer looks for its end, when it is collected, on the connection that is gone.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <function (SSCursor|MySQLResult):pytest.PytestWarning")
+def test_death_in_the_middle_of_an_answer_is_raised(server, storage, caplog) -> None:
+    """The events read so far do not look like all of them."""
+    for library in ("oslo_db", "sqlalchemy"):
+        caplog.set_level("CRITICAL", library)  # What they log would keep PyMySQL's objects beyond this test.
+    storage.record_events(event(f"m{number:04}", raw={"padding": "x" * 10_000}) for number in range(4000))
+    answer = storage.get_documents(EventFilter())
+    assert next(answer)
+    server.kill()
+    with unavailable():
+        for _ in answer:
+            pass
+    storage.close()
+    gc.collect()
+
+
+def test_same_connection_works_when_the_database_is_back(server, storage) -> None:
+    storage.record_events([event("before", trait("x", 1))])
+    server.kill()
+    for _ in range(2):
+        for call in (
+            lambda: found(storage),
+            lambda: list(storage.get_documents(EventFilter())),
+            lambda: list(storage.get_event_types()),
+            lambda: list(storage.get_trait_types("sample.created")),
+            lambda: list(storage.get_traits("sample.created")),
+            lambda: storage.record_events([event("away")]),
+            lambda: storage.clear_expired_data(1),
+            storage.upgrade,
+            storage.check_schema,
+            storage.clear,
+        ):
+            with unavailable():
+                call()
+    server.start()
+    assert found(storage) == ["before"]
+    assert storage.record_events([event("after"), event("before")]) == Recorded(stored=1, duplicates=1)
+
+
+def test_restart_between_calls_is_not_noticed(server, storage) -> None:
+    """Connections that the server has closed are replaced in silence."""
+    for number in range(3):
+        assert storage.record_events([event(f"m{number}")]).stored == 1
+        server.restart()
+    assert found(storage) == ["m0", "m1", "m2"]
+
+
+def test_death_while_events_come_in_is_raised(server, storage) -> None:
+    """A repeated call stores what is missing."""
+
+    def events() -> Iterator:
+        yield event("a")
+        server.kill()
+        yield event("b")
+
+    storage.record_events([event("a")])
+    with unavailable():
+        storage.record_events(events())
+    server.start()
+    assert storage.record_events([event("a"), event("b")]) == Recorded(stored=1, duplicates=1)
+
+
+def test_factory_waits_for_a_database_that_comes_late(server, conf) -> None:
+    url = server.create_database("panko")
+    server.stop()
+    conf.set_override("connection", url, "database")
+    conf.set_override("max_retries", -1, "database")
+    conf.set_override("retry_interval", 1, "database")
+    late = threading.Timer(0.5, server.start)
+    late.start()
+    storage = get_connection_from_config(conf)
+    late.join()
+    storage.upgrade()
+    storage.close()
+
+
+@pytest.mark.parametrize("group", ["database", "storage"])
+def test_factory_gives_up_after_the_retries(conf, caplog, group) -> None:
+    conf.set_override("connection", f"postgresql://panko:{SECRET}@127.0.0.1:{free_port()}/panko", "database")
+    conf.set_override("max_retries", 2, group)
+    conf.set_override("retry_interval", 0, group)
+    with unavailable():
+        get_connection_from_config(conf)
+    retries = [record for record in caplog.records if "Trying again" in record.getMessage()]
+    assert len(retries) == 2
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb", "postgresql+psycopg", "mysql+pymysql"])
+def test_address_where_no_database_answers_is_found_out_at_once(conf, caplog, scheme) -> None:
+    with unavailable():
+        get_connection(f"{scheme}://panko:{SECRET}@127.0.0.1:{free_port()}/panko", conf)
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("server_fixture", ["postgresql_server", "mysql_server"])
+def test_missing_database_is_unavailable(request, conf, server_fixture) -> None:
+    url = sa.make_url(request.getfixturevalue(server_fixture).url("absent")).set(password=SECRET)
+    with unavailable():
+        get_connection(url.render_as_string(hide_password=False), conf)
+
+
+def test_file_that_cannot_be_opened_is_unavailable(conf, tmp_path) -> None:
+    with unavailable():
+        get_connection(f"sqlite:///{tmp_path / 'absent' / 'panko.sqlite'}", conf)
+
+
+def test_file_that_is_no_database_is_refused(conf, tmp_path) -> None:
+    (tmp_path / "panko.sqlite").write_text("This is no database." * 1000)
+    with pytest.raises(StorageError) as raised:
+        get_connection(f"sqlite:///{tmp_path / 'panko.sqlite'}", conf).upgrade()
+    assert_harmless(raised.value)
+
+
+def test_unknown_scheme_names_the_drivers_that_are_installed(conf) -> None:
+    with pytest.raises(UnknownDriver, match=r"'oracle'.*log, mariadb, mysql, postgresql, sqlite") as raised:
+        get_connection(f"oracle://panko:{SECRET}@127.0.0.1/panko", conf)
+    assert_harmless(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "panko",
+        "sqlite",
+        f"postgresql:panko:{SECRET}@127.0.0.1/panko",
+        f"postgresql://panko:{SECRET}@127.0.0.1:port/panko",
+        f"postgresql+absent://panko:{SECRET}@127.0.0.1/panko",
+        f"mysql+absent://panko:{SECRET}@127.0.0.1/panko",
+    ],
+)
+def test_url_that_names_no_database_is_refused(conf, url) -> None:
+    """At once, instead of being tried again and again."""
+    with pytest.raises(StorageError) as raised:
+        get_connection(url, conf)
+    assert not isinstance(raised.value, StorageUnavailable)
+    assert_harmless(raised.value)
+
+
+def test_processes_write_to_one_sqlite_file_at_once(sqlite_url) -> None:
+    """They wait for each other, and none is told that the database is locked."""
+    with connected(sqlite_url) as storage:
+        storage.upgrade()
+        stored = run_at_once(8, record, sqlite_url, 10)
+        assert all(isinstance(count, int) for count in stored), stored
+        assert sum(stored) == len(found(storage)) == 8 * 10 * 5 + 10 * 5
+
+
+def test_sqlite_readers_go_on_beside_a_writer(sqlite_url) -> None:
+    with connected(sqlite_url) as storage, connected(sqlite_url) as other:
+        storage.upgrade()
+        storage.record_events(event(f"m{number:04}") for number in range(2500))
+        started = time.monotonic()
+        for number, _ in enumerate(storage.get_events(EventFilter())):
+            if number % 500 == 0:
+                other.record_events([event(f"n{number}")])
+        assert time.monotonic() - started < 20

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the driver that writes events to the log: what it accepts, and that it keeps nothing."""
+
+import json
+import logging
+
+import pytest
+
+from panko.storage import EventFilter, InvalidMarker
+from panko.storage.base import Recorded
+from panko.storage.errors import EventsRefused
+from tests.functional.storage.behaviours.accepting import Accepting
+from tests.functional.storage.builders import event, found, has, trait
+
+
+@pytest.fixture(scope="module")
+def url() -> str:
+    """The URL of the log."""
+    return "log://"
+
+
+class TestLog(Accepting):
+    """The driver ``log``."""
+
+    def test_each_event_is_a_line_of_json(self, storage, caplog):
+        with caplog.at_level(logging.INFO, "panko"):
+            storage.record_events([event("a", trait("x", "é\n"), raw={"payload": "\x00"}), event("b"), event("a")])
+        lines = [record.getMessage() for record in caplog.records]
+        documents = [json.loads(line[line.index("{") :]) for line in lines]
+        assert [each["message_id"] for each in documents] == ["a", "b"]
+        assert documents[0]["traits"] == [{"name": "x", "value": "é\n", "type": "string"}]
+        assert all("\n" not in line for line in lines)
+
+    def test_refused_event_is_no_line(self, storage, caplog):
+        with caplog.at_level(logging.INFO, "panko"), pytest.raises(EventsRefused):
+            storage.record_events([event("a", trait("x", "\x00"))])
+        assert caplog.records == []
+
+    def test_nothing_is_kept(self, storage):
+        storage.record_events([event("a", trait("x", 1))])
+        assert storage.record_events([event("a")]) == Recorded(stored=1, duplicates=0)
+        assert found(storage) == found(storage, has("x", 1)) == list(storage.get_documents(EventFilter())) == []
+        assert list(storage.get_event_types()) == list(storage.get_trait_types("sample.created")) == []
+        assert list(storage.get_traits("sample.created")) == []
+        assert storage.clear_expired_data(0) == 0
+
+    def test_any_marker_is_invalid(self, storage):
+        with pytest.raises(InvalidMarker):
+            found(storage, pagination={"marker": "a"})
+
+    def test_capabilities_say_that_nothing_is_answered(self, storage):
+        assert storage.get_capabilities() == {"events:query:simple": False}
+        assert storage.get_storage_capabilities() == {"storage:production_ready": False}
+
+    def test_upkeep_does_nothing(self, storage):
+        for method in (storage.upgrade, storage.check_schema, storage.clear, storage.close):
+            assert method() is None

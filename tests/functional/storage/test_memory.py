@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that memory does not grow with an answer."""
+
+import sqlalchemy as sa
+
+from panko.storage.sqlalchemy.tables import EVENT
+from tests.functional.storage.builders import at, event, trait
+from tests.functional.storage.workers import connected, run_at_once, stream
+
+MEGABYTE = 1 << 20
+SECOND = 1_000_000
+TRAITS = [trait(f"trait {number}", value) for number in range(3) for value in ("x" * 40, number, number / 7, at())]
+
+
+def fill(url: str, engine: sa.Engine) -> int:
+    """Make more than 100,000 events of 12 traits, all but the first by copying rows, and return their number."""
+    count = 100
+    with connected(url) as storage:
+        storage.upgrade()
+        storage.record_events(event(f"m{number}", *TRAITS, generated=at(seconds=number)) for number in range(count))
+    while count < 100_000:
+        copies = {
+            EVENT.c.id: EVENT.c.id + (count << 20),
+            EVENT.c.message_id: EVENT.c.message_id + f".{count}",
+            EVENT.c.generated: sa.type_coerce(EVENT.c.generated, sa.BigInteger) + count * SECOND,
+        }
+        columns = [copies.get(column, column) for column in EVENT.c]
+        with engine.begin() as connection:
+            connection.execute(sa.insert(EVENT).from_select(list(EVENT.c), sa.select(*columns)))
+        count *= 2
+    return count
+
+
+def test_stream_of_all_events_is_bounded(any_url: str, engine: sa.Engine) -> None:
+    """100,000 events with their traits are about 100 MB."""
+    count = fill(any_url, engine)
+    ((streamed, grown),) = run_at_once(1, stream, any_url)
+    assert streamed == count
+    assert grown < 60 * MEGABYTE

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests let other processes do with a database, and how they start those."""
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from panko import service
+from panko.storage import EventFilter, get_connection
+from panko.storage.base import Connection
+from panko.storage.filters import Page
+from tests.functional.storage.builders import event, trait
+
+TIMEOUT = 120
+# A process forked from one that has imported the libraries starts at once; one forked from a test process, with its
+# threads, might hang.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__, "panko.storage.impl_sqlalchemy"])
+
+
+def run_at_once(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Run ``work(number, *arguments)`` in so many processes, all starting together.
+
+    :returns: what each of them returned, or the text of what it raised
+    """
+    barrier, results = _CONTEXT.Barrier(count), _CONTEXT.SimpleQueue()
+    processes = [
+        _CONTEXT.Process(target=_report, args=(results, barrier, work, number, *arguments)) for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    answers = dict(results.get() for _ in processes)
+    for process in processes:
+        process.join(TIMEOUT)
+        process.close()
+    results.close()
+    return [answers[number] for number in range(count)]
+
+
+def _report(results: Any, barrier: Barrier, work: Callable[..., Any], number: int, *arguments: Any) -> None:
+    try:
+        barrier.wait(TIMEOUT)
+        answer = work(number, *arguments)
+    except BaseException as error:
+        answer = f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
+    results.put((number, answer))
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Connect to a database, as a process of its own does."""
+    connection = get_connection(url, service.prepare_service([], config_files=[], share=True))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def upgrade(number: int, url: str) -> None:
+    """Bring the schema to the newest version."""
+    with connected(url) as storage:
+        storage.upgrade()
+
+
+def record(number: int, url: str, calls: int) -> int:
+    """Record ten events a call, of which half are those of the other processes too; return how many were new."""
+    stored = 0
+    with connected(url) as storage:
+        for call in range(calls):
+            names = [f"{number if place % 2 else 'common'}-{call}-{place}" for place in range(10)]
+            stored += storage.record_events(event(name, trait("name", name)) for name in names).stored
+    return stored
+
+
+def stream(number: int, url: str) -> tuple[int, int]:
+    """Read all events; return how many there are, and by how many bytes the process grew after the first page."""
+    with connected(url) as storage:
+        list(storage.get_documents(EventFilter(), Page(limit=1000)))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        count = sum(1 for _ in storage.get_documents(EventFilter()))
+    return count, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
