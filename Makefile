@@ -10,7 +10,7 @@ METADATA := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs config clean
+.PHONY: help run test lint format docs config bench clean
 
 help:
 	@echo "make run     serve sample events on http://127.0.0.1:$(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make format  put the style right"
 	@echo "make docs    write the documentation to doc/build/html"
 	@echo "make config  generate the sample configuration and policy in etc/panko"
+	@echo "make bench   measure storage and API beside Panko 10.0: an hour; BENCH_ARGS=--help tells of less"
 	@echo "make clean   remove what these have made"
 
 run: var/panko.conf var/panko.sqlite
@@ -42,6 +43,9 @@ docs: $(VENV)/doc.stamp
 config: $(VENV)/run.stamp
 	$(BIN)/oslo-config-generator --config-file etc/panko/panko-config-generator.conf
 	$(BIN)/oslopolicy-sample-generator --config-file etc/panko/panko-policy-generator.conf
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) var build dist doc/build .pytest_cache .ruff_cache .hypothesis .tox *.egg-info

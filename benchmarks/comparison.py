@@ -32,6 +32,7 @@ def compare(
     :param directory: where loaded databases are kept; None: nowhere
     """
     loader = Loader(backend, events, directory)
+    judged = events == JUDGED_EVENTS
 
     def make(name: str) -> Side:
         return make_side(backend, name)
@@ -42,8 +43,7 @@ def compare(
         remarks = _disk(backend, sides, events) + _load_rate(loader)
         for measurement in measuring.measure(cases(facts), pattern):
             measurements.append(measurement)
-            say("  ".join(cell for cell in report.Line(measurement, backend.name).cells() if cell))
-    judged = events == JUDGED_EVENTS
+            say("  ".join(cell for cell in report.Line(measurement, backend.name, judged).cells() if cell))
     rows = [report.Line(measurement, backend.name, judged).cells() for measurement in measurements]
     bullets = "\n".join(f"* {remark}" for remark in remarks + report.remarks(measurements))
     title = f"## {backend.name}: {events:,} events"

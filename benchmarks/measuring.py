@@ -118,6 +118,7 @@ class Measuring:
     def _ingest(self, name: str, measurement: Measurement) -> Outcome:
         case, run = measurement.case, next(self._runs)
         batch = case.command.get("batch", 1)
+        self._sides[name].end()  # What a call that failed may have left open is not this case's.
         stored_before = self._backend.count(name)
         outcome = self._sides[name].run(
             timeout=2 * self._effort.timeout,
@@ -147,7 +148,9 @@ class Measuring:
         for name in self._names(measurement.case):
             start = self._facts.end + next(self._runs) * RUN_LENGTH
             expiry = Expiry(self._backend, self._facts, self._make_side, name, start)
-            measurement.outcomes[name] = expiry.measure(2 * self._effort.timeout)
+            measurement.outcomes[name], notes = expiry.measure(2 * self._effort.timeout)
+            for note in notes:
+                measurement.note(f"{name}: {note}")
             if name == OURS:
                 measurement.slower = expiry.slower_reads(2 * self._effort.timeout)
         _compare_answers(measurement)

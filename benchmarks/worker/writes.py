@@ -89,15 +89,17 @@ def _drive(function: Callable[[list], Any], calls: list[list], threads: int, sec
 
 
 def write_on(session: Session, batch: int, pause: float, seed: int, start: str) -> Iterator[dict]:
-    """Bring a batch every ``pause`` seconds until told to stop; yields the seconds of each."""
+    """Bring a batch every ``pause`` seconds until told to stop; yields the seconds of each, or why it was refused."""
     batches = dataset.batches(dataset.events(1_000_000, seed=seed, start=datetime.datetime.fromisoformat(start)), batch)
 
     def turn() -> Iterator[dict]:
         events = next(batches)
         began = time.perf_counter()
-        session.connection.record_events(events)
-        took = time.perf_counter() - began
-        yield {"sample": took}
-        time.sleep(max(0.0, pause - took))
+        try:
+            session.connection.record_events(events)
+            yield {"sample": time.perf_counter() - began}
+        except Exception as error:
+            yield {"refused": type(error).__name__}
+        time.sleep(max(0.0, began + pause - time.perf_counter()))
 
     yield from until_told(turn)

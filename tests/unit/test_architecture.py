@@ -62,6 +62,7 @@ DRIVERS = tuple(module.name for module in PANKO if module.name.startswith("panko
 WRITTEN = [
     *PANKO,
     *modules("alembic"),
+    *modules("benchmarks"),
     *modules("tests"),
     *modules("tools"),
     Module("panko-api", ROOT / "bin/panko-api"),
