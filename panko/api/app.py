@@ -82,10 +82,11 @@ def find_paste_file(conf: cfg.ConfigOpts) -> str:
     return str(importlib.resources.files("panko.api") / PASTE_FILE)
 
 
-def app_factory(global_config: Mapping[str, str], root: str) -> Callable:
+def app_factory(global_config: Mapping[str, str], root: str, **local_conf: str) -> Callable:
     """Return the part of the application that answers by a tree of controllers; paste files call this.
 
     :param root: dotted name of the class of the tree's root
+    :param local_conf: what else stands in the section of the paste file; nothing else counts
     """
     deployment = current_deployment(global_config)
     context = ContextHook(deployment.conf, deployment.policy, deployment.storage)

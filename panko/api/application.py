@@ -61,10 +61,12 @@ class Application(pecan.Pecan):
 
 
 def _is_utf8(environ: dict) -> bool:
+    # WSGI has bytes as text in Latin-1.
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace")
+    query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
     try:
         path.decode()
-        unquote_to_bytes(environ.get("QUERY_STRING", "")).decode()
+        unquote_to_bytes(query).decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -17,7 +17,7 @@ SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)
 def main(argv: Sequence[str]) -> int:
     """Create the schema or bring it up to date; run twice, it changes nothing the second time."""
     conf = service.prepare_service(argv)
-    url = conf.database.event_connection or conf.database.connection
+    url = storage.connection_url(conf)
     make_directory(url)
     connection = storage.get_connection_from_config(conf)
     try:

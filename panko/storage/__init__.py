@@ -40,6 +40,11 @@ def _raise_load_failure(manager, entry_point, error):
     raise UnknownDriver(f"the storage driver {entry_point.name!r} cannot be loaded: {error}") from error
 
 
+def connection_url(conf: cfg.ConfigOpts) -> str:
+    """Return the URL of the configured database, password included."""
+    return conf.database.event_connection or conf.database.connection
+
+
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
     """Return a driver for ``[database] connection``, trying again while the database is away.
 
@@ -48,7 +53,7 @@ def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
     :raises UnknownDriver: where no driver of that scheme is installed
     :raises StorageUnavailable: where the database still could not be reached
     """
-    url = conf.database.event_connection or conf.database.connection
+    url = connection_url(conf)
     retries = _first_set(conf.storage.max_retries, conf.database.max_retries)
     retrying = tenacity.Retrying(
         stop=tenacity.stop_never if retries < 0 else tenacity.stop_after_attempt(retries + 1),

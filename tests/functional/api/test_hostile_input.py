@@ -7,6 +7,7 @@ import logging
 import secrets
 
 import pytest
+import webob
 import webtest
 
 from panko import service
@@ -198,6 +199,15 @@ def test_an_address_of_nothing_is_not_found(send, path):
 @pytest.mark.parametrize("path", ["/%ff", "/v2/%ff", "/v2/events/%ff", "/v2/events/%ed%a0%80", "/v2/event_types/%c3"])
 def test_an_address_that_is_no_text_is_refused(send, path):
     send(path, expected=400)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("q.field=\xff&q.value=1", 400), ("limit=\xe9", 400), ("q.field=\xc3\xa9&q.value=1", 200)]
+)
+def test_raw_bytes_of_a_query_are_to_be_text(client, query, status):
+    request = webob.Request.blank("/v2/events", headers=ADMIN)
+    request.environ["QUERY_STRING"] = query
+    assert request.get_response(client.app).status_int == status
 
 
 @pytest.mark.parametrize("path", ["%00/traits", "a/traits/%00", f"{LONG}/traits", "a%00b/traits/x"])

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request passes on its way to the controllers, and how an application is made of it."""
 
+import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -101,6 +104,19 @@ def test_parts_read_the_configuration_of_a_directory_too(tmp_path, filled_url):
     response = webtest.TestApp(loaded).options("/v2/events", headers=PREFLIGHT)
     loaded.close()
     assert response.headers["Access-Control-Allow-Origin"] == "http://horizon"
+
+
+def test_a_paste_file_can_be_read_without_us(tmp_path, filled_url):
+    configured = {"oslo_config_file": str(write_config(tmp_path, filled_url, "[api]\ndefault_api_return_limit = 3\n"))}
+    paste = find_paste_file(service.prepare_service([], config_files=[], share=True))
+    # The program says so where it sets up logging, which must not reach the other tests here.
+    program = (
+        "import json, sys, webtest; from paste import deploy; "
+        "loaded = deploy.loadapp(f'config:{sys.argv[1]}', name='panko+noauth', global_conf=json.loads(sys.argv[2])); "
+        "print(len(webtest.TestApp(loaded).get('/v2/events', headers=json.loads(sys.argv[3])).json))"
+    )
+    arguments = [sys.executable, "-c", program, paste, json.dumps(configured), json.dumps(ADMIN)]
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60).stdout == "3\n"
 
 
 def test_two_applications_of_one_process_share_nothing(load_app, filled_url, tmp_path):

@@ -127,6 +127,13 @@ def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
     assert int(server.get("/").body) != worker
 
 
+def test_a_hangup_starts_the_workers_anew(server):
+    worker = server.get("/").body
+    os.kill(server.process.pid, signal.SIGHUP)
+    server.wait_for_log(f"Worker exiting (pid: {int(worker)})")
+    assert server.get("/").body != worker
+
+
 def test_a_port_in_use_is_an_error_at_once():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(OSError, match="Address already in use"):
         Server(lambda: None, ServerSettings("127.0.0.1", listener.getsockname()[1], 1, 1, graceful_timeout=1))

@@ -12,7 +12,7 @@ from panko.api.controllers.v2.types import Event, EventQuery, Trait, TraitDescri
 from panko.api.errors import NotFound
 from panko.api.routing import Resource
 from panko.policies import event_types, events, traits
-from panko.storage.filters import EventFilter
+from panko.storage.filters import EventFilter, Page
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE
 
 __all__ = [
@@ -55,11 +55,10 @@ class EventsController(Resource):
         context = pecan.request.panko
         context.access.require(events.SHOW)
         scope = context.access.scope_of_events(query.parse_all_tenants(all_tenants))
-        found = context.storage.get_documents(EventFilter(message_id=message_id, scope=scope))
-        document = next(found, None)
-        if document is None:
+        found = list(context.storage.get_documents(EventFilter(message_id=message_id, scope=scope), Page(limit=1)))
+        if not found:
             raise NotFound("Event", message_id)
-        return document
+        return found[0]
 
 
 class TraitsController(Resource):

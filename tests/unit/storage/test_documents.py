@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of events as the JSON that the API answers with."""
+
+import datetime
+import json
+
+import pytest
+
+from panko.storage.documents import compose, event_document, parse_traits, traits_document
+from panko.storage.models import Event, Trait, checked_event
+
+NOON = datetime.datetime(2024, 1, 15, 12)
+TRAITS = (
+    Trait("at", 4, NOON.replace(microsecond=1)),
+    Trait("load", 3, -0.0),
+    Trait("size", 2, -(2**63)),
+    Trait("text", 1, '"\\é\U0001f600\n\x01\x7f\u2028'),
+    Trait("text", 1, ""),
+)
+
+
+def test_document_is_an_event_as_clients_know_it() -> None:
+    event = checked_event(Event("m", "type", NOON, TRAITS, {"payload": [1, None]}))
+    assert json.loads(event_document(event)) == {
+        "message_id": "m",
+        "event_type": "type",
+        "traits": [
+            {"name": "at", "value": "2024-01-15T12:00:00.000001", "type": "datetime"},
+            {"name": "load", "value": "-0.0", "type": "float"},
+            {"name": "size", "value": "-9223372036854775808", "type": "integer"},
+            {"name": "text", "value": '"\\é\U0001f600\n\x01\x7f\u2028', "type": "string"},
+            {"name": "text", "value": "", "type": "string"},
+        ],
+        "generated": "2024-01-15T12:00:00",
+        "raw": {"payload": [1, None]},
+    }
+
+
+def test_members_come_in_the_order_of_the_documentation() -> None:
+    members = json.loads(event_document(checked_event(Event("m", "type", NOON))))
+    assert list(members) == ["message_id", "event_type", "traits", "generated", "raw"]
+
+
+@pytest.mark.parametrize("name", ['"', "\\", "é", "\U0001f600", "\n", "%s", "{}", "\x7f"])
+def test_names_are_escaped(name) -> None:
+    document = json.loads(event_document(checked_event(Event(name, name, NOON, [Trait(name, 1, name)]))))
+    assert document["message_id"] == document["event_type"] == name
+    assert document["traits"] == [{"name": name, "value": name, "type": "string"}]
+
+
+def test_composed_document_is_that_of_the_event() -> None:
+    event = checked_event(Event('"m"', "type", NOON, TRAITS, {"é": "\x00\ud800", "big": 2**100}))
+    document = traits_document(event.traits)
+    assert compose('"m"', "type", document, NOON, event.raw_document) == event_document(event)
+
+
+def test_traits_survive_their_document() -> None:
+    checked = checked_event(Event("m", "type", NOON, TRAITS)).traits
+    parsed = parse_traits(traits_document(checked))
+    assert [repr(trait) for trait in parsed] == [repr(trait) for trait in checked]
+
+
+@pytest.mark.parametrize("raw", [None, {}])
+def test_event_without_raw_has_an_empty_one(raw) -> None:
+    assert json.loads(event_document(checked_event(Event("m", "type", NOON, (), raw))))["raw"] == {}
