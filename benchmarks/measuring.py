@@ -118,7 +118,6 @@ class Measuring:
     def _ingest(self, name: str, measurement: Measurement) -> Outcome:
         case, run = measurement.case, next(self._runs)
         batch = case.command.get("batch", 1)
-        self._sides[name].end()  # What a call that failed may have left open is not this case's.
         stored_before = self._backend.count(name)
         outcome = self._sides[name].run(
             timeout=2 * self._effort.timeout,
@@ -134,6 +133,7 @@ class Measuring:
         stored = self._backend.count(name) - stored_before
         if outcome.fields.get("failed_calls"):
             measurement.note(f"{name}: {outcome.fields['failed_calls']} calls failed: {outcome.fields['error']}")
+            self._sides[name].end()  # What they may have left open would get in the next case's way.
         elif not outcome.failed and stored != outcome.fields["distinct"]:
             measurement.note(f"{name}: {stored:,} of {outcome.fields['distinct']:,} events were stored")
         return outcome
