@@ -81,30 +81,28 @@ def _code(status: int) -> str:
     return "Server" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
 
 
-_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
-_UNAVAILABLE = Fault.of(503, "The storage is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)})
-
-_UNKNOWN_CALLER = Fault.of(
-    503, "The identity service is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)}
-)
-
-_FAULTS = (
-    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
-    (webob.exc.HTTPException, lambda error: _routing_fault(error)),
-    (InvalidMarker, lambda error: Fault.of(400, str(error))),
-    (InvalidFilter, lambda error: Fault.of(400, str(error))),
-    (StorageUnavailable, lambda error: _UNAVAILABLE),
-    (SchemaMismatch, lambda error: _UNAVAILABLE),
-    (KeystoneException, lambda error: _UNKNOWN_CALLER),
-    (Exception, lambda error: _INTERNAL),
-)
-"""From exceptions to faults; the first line that fits counts."""
-
-
 def _routing_fault(error: webob.exc.HTTPException) -> Fault:
     """Return the fault of an address or a method that is not served; its JSON has a form of its own."""
     body = {"code": error.status_int, "title": error.title, "description": error.detail or None}
     return Fault(error.status_int, error.detail or error.title, body, dict(error.headers))
+
+
+_LATER = {"Retry-After": str(RETRY_AFTER)}
+_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
+_NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
+_NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
+
+_FAULTS = (
+    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
+    (webob.exc.HTTPException, _routing_fault),
+    (InvalidMarker, lambda error: Fault.of(400, str(error))),
+    (InvalidFilter, lambda error: Fault.of(400, str(error))),
+    (StorageUnavailable, lambda error: _NO_STORAGE),
+    (SchemaMismatch, lambda error: _NO_STORAGE),
+    (KeystoneException, lambda error: _NO_KEYSTONE),
+    (Exception, lambda error: _INTERNAL),
+)
+"""From exceptions to faults; the first line that fits counts."""
 
 
 def fault_of(error: Exception) -> Fault:

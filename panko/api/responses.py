@@ -29,7 +29,6 @@ COMPRESSED = 1024
 GZIP_LEVEL = 1
 """Events shrink to a tenth by it already; the higher levels win little, and cost several times as much."""
 
-
 _OF_BODY = ("content-type", "content-length", "content-encoding")
 
 
