@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from panko.storage.errors import EventsRefused
+from tests.functional.storage.builders import event, found
 from tests.functional.storage.contract import StorageContract
 from tests.servers import MariaDB, Server
 
@@ -17,3 +19,10 @@ def url(create_database: Callable[[Server], str], mysql_server: MariaDB) -> str:
 
 class TestMySQL(StorageContract):
     """All behaviours on MariaDB."""
+
+    def test_event_beyond_the_servers_packet_is_refused_alone(self, storage):
+        """MariaDB takes no statement of more than 16 MB, unless its max_allowed_packet says so."""
+        with pytest.raises(EventsRefused) as raised:
+            storage.record_events([event("a"), event("large", raw="x" * 17_000_000), event("b")])
+        assert [refusal.event.message_id for refusal in raised.value.refusals] == ["large"]
+        assert found(storage) == ["a", "b"]
