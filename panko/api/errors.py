@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_log import log
 from wsme.exc import ClientSideError
 
-from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageUnavailable
+from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError, StorageUnavailable
 
 LOG = log.getLogger(__name__)
 
@@ -110,9 +110,23 @@ def fault_of(error: Exception) -> Fault:
     return next(make(error) for kind, make in _FAULTS if isinstance(error, kind))
 
 
+def describe(error: Exception) -> str:
+    """Return what an exception says for the log, in one line, with what only the log is told."""
+    said = f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
+    return " ".join(said.split())
+
+
 def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
     """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
     if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        LOG.error("Request %s cannot be answered now: %r (cause: %r)", request_id, error, error.__cause__)
+        LOG.error("Request %s cannot be answered now: %s", request_id, describe(error))
     elif fault.code == "Server":
-        LOG.error("Request %s failed", request_id, exc_info=error)
+        log_failure("Request %s failed", request_id, error)
+
+
+def log_failure(message: str, request_id: str | None, error: Exception) -> None:
+    """Log that a request failed: with a traceback, where the fault is not the storage's but in the program."""
+    if isinstance(error, StorageError):
+        LOG.error(f"{message}: %s", request_id, describe(error))
+    else:
+        LOG.error(message, request_id, exc_info=error)

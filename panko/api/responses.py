@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import webob
-from oslo_log import log
 from oslo_middleware.request_id import ENV_REQUEST_ID
 
-from panko.api.errors import AnswerAborted, Fault
+from panko.api.errors import AnswerAborted, Fault, log_failure
 from panko.api.negotiation import accepts_gzip, choose_error_type
 from panko.api.rendering import render_fault
 
-LOG = log.getLogger(__name__)
 
 CHUNK = 64 * 1024
 """Bytes that are sent at once."""
@@ -54,7 +52,7 @@ class Stream:
         except StopIteration:
             raise
         except Exception as error:
-            LOG.error("Request %s failed after its answer had begun", self._request_id, exc_info=error)
+            log_failure("Request %s failed after its answer had begun", self._request_id, error)
             # Whatever the server does with this exception, it has no cause to log for a second time.
             raise AnswerAborted("an answer was broken off") from None
 

@@ -41,6 +41,10 @@ class Scope:
     user_id: str | None = None
     unowned: bool = False
 
+    def __post_init__(self):
+        if self.user_id is not None and self.project_id is None:
+            raise InvalidFilter("a user's events are those of a project")
+
     @property
     def everything(self) -> bool:
         """Whether no event is hidden."""
@@ -62,6 +66,8 @@ class TraitFilter:
     def __post_init__(self):
         if self.op not in OPERATORS:
             raise InvalidFilter(f"Operator {self.op} is not one of {', '.join(OPERATORS)}")
+        if self.value is None:
+            raise InvalidFilter(f"the filter on {self.key} has no value")
         try:
             # Text that no event can hold and floats that are not finite may be asked for: they are not found.
             convert = {TraitType.TEXT: str, TraitType.FLOAT: float}.get(self.type, self.type.convert)
@@ -90,7 +96,10 @@ class TraitFilter:
 def _time(value: datetime.datetime | str | None) -> datetime.datetime | None:
     if value is None or value == "":
         return None
-    return parse_time(value) if isinstance(value, str) else utc(value)
+    try:
+        return parse_time(value) if isinstance(value, str) else utc(value)
+    except (ValueError, AttributeError) as error:
+        raise InvalidFilter(f"{value!r} is no time: {error}") from error
 
 
 def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
