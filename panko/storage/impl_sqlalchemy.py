@@ -83,6 +83,7 @@ class Connection(base.Connection):
         for event in events:
             try:
                 checked = checked_event(event)
+                self._dialect.check_size(checked)
             except InvalidEvent as error:
                 refusals.append(Refusal(event, str(error)))
                 continue
