@@ -13,7 +13,6 @@ from panko.api.errors import AnswerAborted, Fault, log_failure
 from panko.api.negotiation import accepts_gzip, choose_error_type
 from panko.api.rendering import render_fault
 
-
 CHUNK = 64 * 1024
 """Bytes that are sent at once."""
 
