@@ -13,8 +13,11 @@ from tests.servers import MariaDB, Server
 
 @pytest.fixture(scope="module")
 def url(create_database: Callable[[Server], str], mysql_server: MariaDB) -> str:
-    """The URL of an empty database; its bare scheme chooses the driver."""
-    return create_database(mysql_server)
+    """The URL of an empty database; its bare scheme chooses the driver.
+
+    A statement that takes long fails: MariaDB may otherwise plan a query for days.
+    """
+    return f"{create_database(mysql_server)}?init_command=SET SESSION max_statement_time = 20"
 
 
 class TestMySQL(StorageContract):
