@@ -23,7 +23,6 @@ LOOK_ALIKES = {
     "accent": ("e", "é"),
     "composed accent": ("é", "e\u0301"),
     "ligature": ("ß", "ss"),
-    "width": ("1", "\uff11"),
     "emoji": ("\U0001f600", "\U0001f601"),
     "ignorable": ("a", "a\u200b"),
     "backslash": ("a\\", "a\\\\"),

@@ -231,30 +231,3 @@ class Reading:
                 and all(meets(each, trait_filter) for trait_filter in filters)
             ]
             assert found(storage, *filters, event_type=types, start_timestamp=start) == expected, filters
-
-    def test_answer_may_be_left_early(self, storage):
-        """The storage goes on, also after a large answer of which only the beginning was read."""
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        for _ in range(3):
-            answer = storage.get_events(EventFilter())
-            assert next(answer).message_id == "m0000"
-            answer.close()
-        assert found(storage, message_id="m2499") == ["m2499"]
-
-    def test_answers_may_be_read_side_by_side(self, storage):
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        pairs = list(zip(storage.get_events(EventFilter()), storage.get_documents(EventFilter()), strict=True))
-        assert len(pairs) == 2500
-        assert all(event_document(each) == document for each, document in pairs)
-
-    def test_events_are_recorded_while_an_answer_is_read(self, storage, other):
-        """Whether the answer holds them is open; nobody waits for the other."""
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        names = []
-        for each in storage.get_events(EventFilter()):
-            names.append(each.message_id)
-            if len(names) in (1, 1500):
-                assert storage.record_events([event(f"n{len(names)}")]).stored == 1
-                assert other.record_events([event(f"o{len(names)}")]).stored == 1
-        assert names[:2500] == [f"m{number:04}" for number in range(2500)]
-        assert found(storage, message_id=["n1", "o1", "n1500", "o1500"]) == ["n1", "n1500", "o1", "o1500"]
