@@ -21,6 +21,9 @@ OPERATORS = {
 }
 """The comparisons a trait filter can make, by their name on the wire."""
 
+MOST_TRAIT_FILTERS = 100
+"""Filters on traits that events can be asked to meet at once: to plan more joins takes a database too long."""
+
 MOST_EVENTS = 2**63 - 1
 """A limit that no answer reaches: no database counts further."""
 
@@ -138,6 +141,10 @@ class EventFilter:
         self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
+        if len(self.traits_filter) > MOST_TRAIT_FILTERS:
+            raise InvalidFilter(
+                f"there are {len(self.traits_filter)} filters on traits, more than {MOST_TRAIT_FILTERS}"
+            )
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -146,6 +153,8 @@ class EventFilter:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A piece of the answer: at most ``limit`` events (None: all) after the event ``marker`` in the order ``sort``.
+
+    An empty marker is none.
 
     ``sort`` holds ``(key, direction)`` pairs of :data:`SORT_KEYS` and :data:`SORT_DIRECTIONS`. Of a key that comes
     twice the first counts, and ``message_id`` breaks the ties that are left, in the direction of the last key.
