@@ -52,7 +52,8 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Service:
     """
     path = find_paste_file(conf)
     deployment = Deployment(conf)
-    files = {CONFIG_FILE: conf.config_file[-1]} if conf.config_file else {}
+    # A paste file may use what is given here, and has a meaning for the percent sign.
+    files = {CONFIG_FILE: conf.config_file[-1].replace("%", "%%")} if conf.config_file else {}
     try:
         with deploying(deployment):
             pipeline = deploy.loadapp(f"config:{urllib.parse.quote(path)}", name=appname, global_conf=files)

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_log import log
 from wsme.exc import ClientSideError
 
-from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageUnavailable
+from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError, StorageUnavailable
 
 LOG = log.getLogger(__name__)
 
@@ -81,30 +81,28 @@ def _code(status: int) -> str:
     return "Server" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
 
 
-_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
-_UNAVAILABLE = Fault.of(503, "The storage is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)})
-
-_UNKNOWN_CALLER = Fault.of(
-    503, "The identity service is not available. Please try again later.", {"Retry-After": str(RETRY_AFTER)}
-)
-
-_FAULTS = (
-    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
-    (webob.exc.HTTPException, lambda error: _routing_fault(error)),
-    (InvalidMarker, lambda error: Fault.of(400, str(error))),
-    (InvalidFilter, lambda error: Fault.of(400, str(error))),
-    (StorageUnavailable, lambda error: _UNAVAILABLE),
-    (SchemaMismatch, lambda error: _UNAVAILABLE),
-    (KeystoneException, lambda error: _UNKNOWN_CALLER),
-    (Exception, lambda error: _INTERNAL),
-)
-"""From exceptions to faults; the first line that fits counts."""
-
-
 def _routing_fault(error: webob.exc.HTTPException) -> Fault:
     """Return the fault of an address or a method that is not served; its JSON has a form of its own."""
     body = {"code": error.status_int, "title": error.title, "description": error.detail or None}
     return Fault(error.status_int, error.detail or error.title, body, dict(error.headers))
+
+
+_LATER = {"Retry-After": str(RETRY_AFTER)}
+_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
+_NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
+_NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
+
+_FAULTS = (
+    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
+    (webob.exc.HTTPException, _routing_fault),
+    (InvalidMarker, lambda error: Fault.of(400, str(error))),
+    (InvalidFilter, lambda error: Fault.of(400, str(error))),
+    (StorageUnavailable, lambda error: _NO_STORAGE),
+    (SchemaMismatch, lambda error: _NO_STORAGE),
+    (KeystoneException, lambda error: _NO_KEYSTONE),
+    (Exception, lambda error: _INTERNAL),
+)
+"""From exceptions to faults; the first line that fits counts."""
 
 
 def fault_of(error: Exception) -> Fault:
@@ -112,9 +110,23 @@ def fault_of(error: Exception) -> Fault:
     return next(make(error) for kind, make in _FAULTS if isinstance(error, kind))
 
 
+def describe(error: Exception) -> str:
+    """Return what an exception says for the log, in one line, with what only the log is told."""
+    said = f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
+    return " ".join(said.split())
+
+
 def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
     """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
     if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        LOG.error("Request %s cannot be answered now: %r (cause: %r)", request_id, error, error.__cause__)
+        LOG.error("Request %s cannot be answered now: %s", request_id, describe(error))
     elif fault.code == "Server":
-        LOG.error("Request %s failed", request_id, exc_info=error)
+        log_failure("Request %s failed", request_id, error)
+
+
+def log_failure(message: str, request_id: str | None, error: Exception) -> None:
+    """Log that a request failed: with a traceback, where the fault is not the storage's but in the program."""
+    if isinstance(error, StorageError):
+        LOG.error(f"{message}: %s", request_id, describe(error))
+    else:
+        LOG.error(message, request_id, exc_info=error)

@@ -47,7 +47,8 @@ class ErrorBodies:
 
     def _respond(self, request: webob.Request) -> webob.Response:
         # A server hands on what the client sent, such as the * of OPTIONS, which not every filter expects.
-        if not request.environ.get("PATH_INFO", "").startswith("/") and request.environ.get("PATH_INFO"):
+        path = request.environ.get("PATH_INFO")
+        if path and not path.startswith("/"):
             raise webob.exc.HTTPBadRequest("The address has no path.")
         response = request.get_response(self._application)
         if response.status_code < http.HTTPStatus.BAD_REQUEST or KEEP_ERRORS in request.environ:
@@ -68,7 +69,7 @@ def _read_text(response: webob.Response) -> str:
     """Return what an error says without its markup; its title, where it is a page for people."""
     title = response.status.partition(" ")[2]
     if response.content_type == JSON:
-        with contextlib.suppress(ValueError, AttributeError):
+        with contextlib.suppress(ValueError, AttributeError, TypeError):
             said = json.loads(response.body)
             return _plain(said.get("error", said).get("message") or title)
     return _plain(response.text) if response.content_type == "text/plain" and response.body else title

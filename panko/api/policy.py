@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import threading
+import time
 from dataclasses import dataclass
 
 from oslo_config import cfg
@@ -91,6 +92,10 @@ def _make_enforcer(conf: cfg.ConfigOpts, path: str | None) -> oslo_policy.Enforc
     return enforcer
 
 
+SEARCH_INTERVAL = 1.0
+"""Seconds after which a policy file is seen where there was none; a change of one that is known is seen at once."""
+
+
 def _find_file(conf: cfg.ConfigOpts) -> str | None:
     oslo_policy_opts.set_defaults(conf)  # It registers them first.
     return conf.find_file(conf.oslo_policy.policy_file) or conf.find_file(OLD_POLICY_FILE)
@@ -116,6 +121,7 @@ class Policy:
         self._lock = threading.Lock()
         self._path = _find_file(self._conf)
         self._state = self._read_state()
+        self._next_search = 0.0
         self._failure: str | None = None
         try:
             self._rules = Rules(conf, self._path)
@@ -127,12 +133,21 @@ class Policy:
 
         :raises PolicyUnusable: where the files cannot be read any more; what they said before does not count
         """
-        if self._read_state() != self._state:
+        if self._has_changed():
             with self._lock:
                 self._refresh()
         if self._failure:
             raise PolicyUnusable(self._failure)
         return self._rules
+
+    def _has_changed(self) -> bool:
+        """Return whether the files are others than before; for new ones it looks once in a while, which takes long."""
+        if any(_file_state(known[0]) != known for known in self._state):
+            return True
+        if time.monotonic() < self._next_search:
+            return False
+        self._next_search = time.monotonic() + SEARCH_INTERVAL
+        return self._read_state() != self._state
 
     def _refresh(self) -> None:
         state = self._read_state()

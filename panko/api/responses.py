@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import webob
-from oslo_log import log
 from oslo_middleware.request_id import ENV_REQUEST_ID
 
-from panko.api.errors import AnswerAborted, Fault
+from panko.api.errors import AnswerAborted, Fault, log_failure
 from panko.api.negotiation import accepts_gzip, choose_error_type
 from panko.api.rendering import render_fault
-
-LOG = log.getLogger(__name__)
 
 CHUNK = 64 * 1024
 """Bytes that are sent at once."""
@@ -28,7 +25,6 @@ COMPRESSED = 1024
 
 GZIP_LEVEL = 1
 """Events shrink to a tenth by it already; the higher levels win little, and cost several times as much."""
-
 
 _OF_BODY = ("content-type", "content-length", "content-encoding")
 
@@ -55,7 +51,7 @@ class Stream:
         except StopIteration:
             raise
         except Exception as error:
-            LOG.error("Request %s failed after its answer had begun", self._request_id, exc_info=error)
+            log_failure("Request %s failed after its answer had begun", self._request_id, error)
             # Whatever the server does with this exception, it has no cause to log for a second time.
             raise AnswerAborted("an answer was broken off") from None
 

@@ -18,8 +18,8 @@ class CommandError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an exception says, without line breaks."""
-    return " ".join(str(error).split())
+    """Return what an exception says, without line breaks, and with what an operator is told beyond."""
+    return " ".join(f"{error} {getattr(error, 'detail', '')}".split())
 
 
 def ending_in_one_line(

@@ -77,7 +77,8 @@ class Connection(abc.ABC):
         Traits come sorted by name, those of one name in the order of recording. Memory does not grow with the answer.
 
         :param pagination: a :class:`Page`, or a mapping that :meth:`Page.of` reads
-        :raises InvalidMarker: where the filter's scope does not show the marker's event; its other parts do not count
+        :raises InvalidMarker: where the filter's scope does not show the marker's event; its other parts do not count.
+            It may be raised by the call, or by the first ``next``
         """
 
     def get_documents(
@@ -104,8 +105,11 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def clear_expired_data(self, ttl: int, max_count: int | None = None) -> int:
-        """Delete events generated more than ``ttl`` seconds ago, oldest first; event types without events go too.
+        """Delete events generated more than ``ttl`` seconds ago, oldest first.
 
+        Once nothing that is expired is left, event types without events go too, and the names of their traits.
+
+        :param ttl: seconds, 0 or more
         :param max_count: delete at most so many events (None or 0: no bound)
         :returns: number of events that were deleted
         """

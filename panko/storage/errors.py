@@ -7,7 +7,12 @@ from typing import Any
 
 
 class StorageError(Exception):
-    """The base of all that storage raises on purpose."""
+    """The base of all that storage raises on purpose.
+
+    ``detail`` is what the log and the operator may know beyond the text, without SQL and passwords.
+    """
+
+    detail = ""
 
 
 class UnknownDriver(StorageError):

@@ -21,6 +21,9 @@ OPERATORS = {
 }
 """The comparisons a trait filter can make, by their name on the wire."""
 
+MOST_TRAIT_FILTERS = 100
+"""Filters on traits that events can be asked to meet at once: to plan more joins takes a database too long."""
+
 MOST_EVENTS = 2**63 - 1
 """A limit that no answer reaches: no database counts further."""
 
@@ -40,6 +43,10 @@ class Scope:
     project_id: str | None = None
     user_id: str | None = None
     unowned: bool = False
+
+    def __post_init__(self):
+        if self.user_id is not None and self.project_id is None:
+            raise InvalidFilter("a user's events are those of a project")
 
     @property
     def everything(self) -> bool:
@@ -62,6 +69,8 @@ class TraitFilter:
     def __post_init__(self):
         if self.op not in OPERATORS:
             raise InvalidFilter(f"Operator {self.op} is not one of {', '.join(OPERATORS)}")
+        if self.value is None:
+            raise InvalidFilter(f"the filter on {self.key} has no value")
         try:
             # Text that no event can hold and floats that are not finite may be asked for: they are not found.
             convert = {TraitType.TEXT: str, TraitType.FLOAT: float}.get(self.type, self.type.convert)
@@ -90,7 +99,10 @@ class TraitFilter:
 def _time(value: datetime.datetime | str | None) -> datetime.datetime | None:
     if value is None or value == "":
         return None
-    return parse_time(value) if isinstance(value, str) else utc(value)
+    try:
+        return parse_time(value) if isinstance(value, str) else utc(value)
+    except (ValueError, AttributeError) as error:
+        raise InvalidFilter(f"{value!r} is no time: {error}") from error
 
 
 def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -129,6 +141,10 @@ class EventFilter:
         self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
+        if len(self.traits_filter) > MOST_TRAIT_FILTERS:
+            raise InvalidFilter(
+                f"there are {len(self.traits_filter)} filters on traits, more than {MOST_TRAIT_FILTERS}"
+            )
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -137,6 +153,8 @@ class EventFilter:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A piece of the answer: at most ``limit`` events (None: all) after the event ``marker`` in the order ``sort``.
+
+    An empty marker is none.
 
     ``sort`` holds ``(key, direction)`` pairs of :data:`SORT_KEYS` and :data:`SORT_DIRECTIONS`. Of a key that comes
     twice the first counts, and ``message_id`` breaks the ties that are left, in the direction of the last key.

@@ -7,12 +7,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import oslo_db.exception
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import api as db_api
-from oslo_db import options as db_options
-from oslo_db.sqlalchemy import enginefacade
 from oslo_log import log
 from oslo_utils import timeutils
 
@@ -22,62 +19,18 @@ from panko.storage.errors import (
     InvalidEvent,
     InvalidMarker,
     Refusal,
-    SchemaMismatch,
-    StorageUnavailable,
-    UnknownDriver,
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
-from panko.storage.sqlalchemy import expiry, migration, plans, queries
+from panko.storage.sqlalchemy import engines, expiry, failures, migration, plans, queries
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.tables import CATALOG, METADATA
 from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
 
-BAD_URL = (
-    "[database] connection cannot be used: it is the URL of a database as SQLAlchemy reads it, and where its scheme "
-    "names a library, as postgresql+psycopg does, that must be installed"
-)
-
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
-
-DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
-
-
-@contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Raise what the database's libraries raise as the contract's errors.
-
-    The original is left out of their tracebacks, whoever may log these: its text holds SQL with the values of events.
-    """
-    try:
-        yield
-    except DATABASE_ERRORS as error:
-        if isinstance(error, oslo_db.exception.DBNonExistentTable) or _is(sa.exc.ProgrammingError, error):
-            raise SchemaMismatch("The database's schema is not this version's. Run panko-dbsync.") from None
-        raise StorageUnavailable(_detail(error)) from None
-
-
-def _detail(error: BaseException) -> str:
-    """Return the first line of what the database's own library said: it holds no SQL, as SQLAlchemy's text does."""
-    inner = _unwrapped(error)
-    said = inner.orig if isinstance(inner, sa.exc.DBAPIError) else type(inner).__name__
-    return str(said).strip().partition("\n")[0]
-
-
-def _is(kind: type[Exception], error: Exception) -> bool:
-    return isinstance(_unwrapped(error), kind)
-
-
-def _unwrapped(error: Exception) -> Exception:
-    """Return SQLAlchemy's own exception, where oslo.db has put one of its own around it."""
-    return getattr(error, "inner_exception", None) or error
-
-
-def _is_duplicate(error: Exception) -> bool:
-    return isinstance(error, oslo_db.exception.DBDuplicateEntry)
 
 
 class Connection(base.Connection):
@@ -87,10 +40,10 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = _parse_url(url)
+        parsed = engines.parse_url(url)
         dialect_class = DIALECTS[parsed.get_backend_name()]
-        with _translated_errors():
-            self._engine = _create_engine(dialect_class.complete(parsed), conf)
+        with failures.translated():
+            self._engine = engines.create_engine(dialect_class.complete(parsed), conf)
             self._dialect = dialect_class(self._engine)
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
@@ -101,21 +54,21 @@ class Connection(base.Connection):
 
     def upgrade(self):
         with (
-            _translated_errors(),
+            failures.translated(),
             self._engine.connect() as connection,
             self._dialect.lock_schema(connection),
         ):
             migration.upgrade(connection)
 
     def check_schema(self):
-        with _translated_errors(), self._engine.connect() as connection:
+        with failures.translated(), self._engine.connect() as connection:
             migration.check(connection)
 
     def close(self):
         self._engine.dispose()
 
     def clear(self):
-        with _translated_errors(), self._engine.begin() as connection:
+        with failures.translated(), self._engine.begin() as connection:
             self._dialect.own_catalog(connection)
             for table in METADATA.tables.values():
                 if table is not CATALOG:
@@ -130,6 +83,7 @@ class Connection(base.Connection):
         for event in events:
             try:
                 checked = checked_event(event)
+                self._dialect.check_size(checked)
             except InvalidEvent as error:
                 refusals.append(Refusal(event, str(error)))
                 continue
@@ -139,7 +93,7 @@ class Connection(base.Connection):
             batch[checked.message_id] = checked
             given[checked.message_id] = event
         refused: list[str] = []
-        with _translated_errors():
+        with failures.translated():
             stored = self._store(list(batch.values()), refused)
         duplicates += len(batch) - stored - len(refused)
         refusals += (Refusal(given[message_id], "the database refused it") for message_id in refused)
@@ -157,18 +111,18 @@ class Connection(base.Connection):
             return 0
         try:
             return self._write(events)
-        except DATABASE_ERRORS as error:
-            if not (isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)):
+        except failures.DATABASE_ERRORS as error:
+            if not failures.is_refusal(error):
                 raise
             if len(events) == 1:
-                LOG.warning("The database refused the event %s: %s", events[0].message_id, _detail(error))
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, failures.detail(error))
                 refused.append(events[0].message_id)
                 return 0
             middle = len(events) // 2
             return self._store(events[:middle], refused) + self._store(events[middle:], refused)
 
     @db_api.wrap_db_retry(
-        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=_is_duplicate
+        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=failures.is_duplicate
     )
     def _write(self, events: Sequence[CheckedEvent]) -> int:
         return self._writer.write(events)
@@ -201,7 +155,7 @@ class Connection(base.Connection):
         if most is None or most > STREAMED:
             yield from self._rows(query.select(), streamed=True)
             return
-        with _translated_errors(), self._reader.connect() as connection:
+        with failures.translated(), self._reader.connect() as connection:
             rows = plans.read_page(connection, query)
         yield from rows
 
@@ -216,13 +170,13 @@ class Connection(base.Connection):
         """Yield the rows of a query; of a streamed one only some are in memory at a time."""
         if streamed:
             with (
-                _translated_errors(),
+                failures.translated(),
                 self._engine.connect() as connection,
                 connection.execution_options(yield_per=STREAMED).execute(query) as rows,
             ):
                 yield from rows
             return
-        with _translated_errors(), self._reader.connect() as connection:
+        with failures.translated(), self._reader.connect() as connection:
             rows = connection.execute(query).all()
         yield from rows
 
@@ -264,28 +218,5 @@ class Connection(base.Connection):
             expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
         except OverflowError:
             return 0  # That was before the year 1, when nothing was generated.
-        with _translated_errors():
+        with failures.translated():
             return expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
-
-
-def _parse_url(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-        parsed.get_dialect()
-    except (sa.exc.ArgumentError, ValueError, ImportError):
-        # What these say holds the URL, and its password.
-        raise UnknownDriver(BAD_URL) from None
-    return parsed
-
-
-def _create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:
-    """Return an engine of its own for a driver object, by oslo.db's options, not connected yet."""
-    facade = enginefacade.transaction_context()
-    options = {
-        option.dest: conf.database[option.dest]
-        for option in db_options.database_opts
-        if not option.dest.endswith("connection")
-    }
-    # The factory of drivers is what tries again, and threads are real ones, which need no help to take turns.
-    facade.configure(**{**options, "connection": url, "max_retries": 0, "thread_checkin": False})
-    return facade.writer.get_engine()

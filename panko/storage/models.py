@@ -69,9 +69,9 @@ def _text(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(f"{value!r} is no integer")
     number = int(value)
+    if number != value and not isinstance(value, str):
+        raise ValueError(f"{value!r} is no integer")
     if number not in INT64:
         raise ValueError(f"{number} does not fit into 64 bits")
     return number

@@ -60,4 +60,8 @@ def _read_from(connection: sa.Connection, query: PageQuery, source: Source) -> S
     until = None
     if query.is_decided_by_trait() and source is not EVENTS:
         until = connection.scalar(query.probe(source, query.limit))
-    return connection.execute(query.select(source, until)).all()
+    rows = connection.execute(query.select(source, until)).all()
+    if until is None or len(rows) == query.limit:
+        return rows
+    # Events that expired after the probe are missing, and what comes next belongs in their place.
+    return connection.execute(query.select(source)).all()

@@ -255,6 +255,15 @@ def test_a_path_may_hold_any_character(tmp_path, filled_url):
     loaded.close()
 
 
+def test_the_configuration_may_lie_anywhere(tmp_path, filled_url):
+    directory = tmp_path / "50% %(here)s"
+    directory.mkdir()
+    path = write_config(directory, filled_url, CORS)
+    loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
+    assert webtest.TestApp(loaded).options("/v2/events", headers=PREFLIGHT).headers["Access-Control-Allow-Origin"]
+    loaded.close()
+
+
 def test_the_module_for_wsgi_servers_makes_its_application_when_it_is_asked(monkeypatch, tmp_path, filled_url):
     made = []
     application = wsgi_api.LazyApplication(lambda: made.append(1) or webob.Response("made"))

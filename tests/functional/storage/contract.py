@@ -9,10 +9,11 @@ from tests.functional.storage.behaviours.paging import Paging
 from tests.functional.storage.behaviours.reading import Reading
 from tests.functional.storage.behaviours.scoping import Scoping
 from tests.functional.storage.behaviours.sifting import Sifting
+from tests.functional.storage.behaviours.streaming import Streaming
 from tests.functional.storage.behaviours.tending import Tending
 
 
-class StorageContract(Accepting, Keeping, Reading, Sifting, Scoping, Paging, Naming, Expiring, Tending):
+class StorageContract(Accepting, Keeping, Reading, Sifting, Scoping, Paging, Streaming, Naming, Expiring, Tending):
     """All behaviours; the module of a subclass has a fixture ``url`` of its scope: the URL of an empty database.
 
     ``storage`` is a connection to that database, empty at the beginning of each test, ``other`` a second one to the

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.functional.storage.builders import event
 from tests.functional.storage.contract import StorageContract
 from tests.servers import PostgreSQL, Server
 
@@ -17,3 +18,7 @@ def url(create_database: Callable[[Server], str], postgresql_server: PostgreSQL)
 
 class TestPostgreSQL(StorageContract):
     """All behaviours on PostgreSQL."""
+
+    def test_call_may_bring_more_events_than_a_statement_has_room_for(self, storage):
+        """PostgreSQL takes 65,535 values in one statement."""
+        assert storage.record_events(event(f"m{number}") for number in range(66_000)).stored == 66_000

@@ -80,11 +80,7 @@ def test_the_clients_faults_are_not_logged(caplog, error):
 
 
 def test_a_storage_that_is_away_is_logged_once_with_its_cause(caplog):
-    cause = OSError("connection refused")
-    try:
-        raise StorageUnavailable("away") from cause
-    except StorageUnavailable as error:
-        storage = MemoryConnection([error])
+    storage = MemoryConnection([StorageUnavailable("connection refused")])
     response = make_client(storage).get("/events", headers=ADMIN, status=503)
     assert response.headers["Retry-After"]
     (record,) = caplog.records

@@ -60,7 +60,7 @@ def test_an_error_page_becomes_an_error_without_markup(accept):
     assert response.headers["Retry-After"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'"text"', b"{broken", b'{"error": 5}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b'"text"', b"{broken", b'{"error": 5}', b'{"message": 5}'])
 def test_an_error_that_says_nothing_is_called_by_its_status(body):
     response = answer(webob.Response(body, status=502, content_type="application/json"))
     assert response.json["error_message"]["faultstring"] == "Bad Gateway"

@@ -15,7 +15,7 @@ from oslo_policy import policy as oslo_policy
 
 from panko import policies, service
 from panko.api.errors import InvalidConfiguration, PolicyUnusable
-from panko.api.policy import Identity, Policy
+from panko.api.policy import SEARCH_INTERVAL, Identity, Policy
 
 ADMIN = Identity("u", "p", ("admin",))
 MEMBER = Identity("u", "p", ("member",))
@@ -117,12 +117,14 @@ def test_a_changed_file_counts_at_once(conf, write):
     assert not may(policy)
 
 
-def test_a_new_file_counts_at_once(conf, write):
+def test_a_new_file_counts_after_the_next_search(conf, write):
     policy = Policy(conf)
     assert not may(policy)
     write(OPEN)
+    time.sleep(SEARCH_INTERVAL)
     assert may(policy)
     write(SHUT, "policy.d/mine.yaml")
+    time.sleep(SEARCH_INTERVAL)
     assert not may(policy)
 
 
@@ -131,6 +133,7 @@ def test_an_old_policy_file_counts_where_there_is_no_newer_one(conf, write):
     policy = Policy(conf)
     assert may(policy)
     write(SHUT)
+    time.sleep(SEARCH_INTERVAL)
     assert not may(policy)
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from panko.storage import documents
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import Trait, TraitType, format_time
+from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, TRAIT_TYPE
 from panko.storage.sqlalchemy.types import Float64, code_point_collation
 
@@ -80,6 +80,12 @@ class Dialect:
 
     def begin_write(self, connection: sa.Connection) -> None:
         """Do what a transaction must begin with that will write after it has read."""
+
+    def check_size(self, event: CheckedEvent) -> None:
+        """Return where an event is not too large for the database.
+
+        :raises InvalidEvent: where it is
+        """
 
     def insert_statement(self, table: sa.Table) -> str:
         """Return the statement that :meth:`insert_rows` gives the database's driver."""

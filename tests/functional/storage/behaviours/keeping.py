@@ -23,7 +23,6 @@ LOOK_ALIKES = {
     "accent": ("e", "é"),
     "composed accent": ("é", "e\u0301"),
     "ligature": ("ß", "ss"),
-    "width": ("1", "\uff11"),
     "emoji": ("\U0001f600", "\U0001f601"),
     "ignorable": ("a", "a\u200b"),
     "backslash": ("a\\", "a\\\\"),
@@ -221,8 +220,8 @@ class Keeping:
         assert found(storage, has("number", 4998, "ge")) == ["m4998", "m4999"]
 
     def test_call_may_bring_more_than_a_statement_has_room_for(self, storage):
-        """PostgreSQL takes 65,535 values in one statement, others less."""
-        assert storage.record_events(event(f"m{number}") for number in range(66_000)).stored == 66_000
+        """SQLite by its own default takes 32,766 values in one statement, PostgreSQL 65,535."""
+        assert storage.record_events(event(f"m{number}") for number in range(33_000)).stored == 33_000
         assert storage.record_events([event("a", *(trait(f"n{number}", 1) for number in range(17_000)))]).stored == 1
 
     def test_threads_record_the_same_events_at_once(self, storage):

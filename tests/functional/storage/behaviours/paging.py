@@ -128,9 +128,3 @@ class Paging:
         storage.record_events([event("m0"), event("m4", generated=at(hours=4))])
         assert first == ["m1", "m2"]
         assert found(storage, pagination={"limit": 2, "marker": first[-1]}) == ["m3", "m4"]
-
-    @pytest.mark.parametrize("limit", [1000, 1001, 2500, None])
-    def test_large_pages_are_whole_and_in_order(self, storage, limit):
-        storage.record_events(event(f"m{number:04}") for number in range(2600))
-        expected = [f"m{number:04}" for number in range(2599, -1, -1)][:limit]
-        assert found(storage, pagination=Page(limit, sort=(("message_id", "desc"),))) == expected

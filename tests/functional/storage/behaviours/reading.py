@@ -96,15 +96,14 @@ class Reading:
         ]
         assert found(storage, start_timestamp="", end_timestamp="") == ["a", "b", "c"]
 
-    @pytest.mark.parametrize("op", OPERATORS)
     @pytest.mark.parametrize("type_", TraitType)
-    def test_traits_compare_as_in_python(self, storage, type_, op):
+    def test_traits_compare_as_in_python(self, storage, type_):
         """Numbers by size, texts by code point, times by the clock, on every database alike."""
         values = VALUES[type_]
         storage.record_events([*(event(f"m{i:03}", trait("x", v)) for i, v in enumerate(values)), event("none")])
-        for value in values:
+        for op, value in itertools.product(OPERATORS, values):
             expected = [f"m{i:03}" for i, each in enumerate(values) if OPERATORS[op](each, value)]
-            assert found(storage, has("x", value, op)) == expected, repr(value)
+            assert found(storage, has("x", value, op)) == expected, (op, value)
 
     @pytest.mark.parametrize("op", OPERATORS)
     def test_trait_is_looked_up_by_its_own_type(self, storage, op):
@@ -113,14 +112,14 @@ class Reading:
         for name, value in same.items():
             assert found(storage, has("x", value, op)) == ([name] if op in ("le", "eq", "ge") else [])
 
-    @pytest.mark.parametrize("op", OPERATORS)
     @pytest.mark.parametrize("type_", TraitType)
-    def test_name_of_a_trait_counts_to_the_character(self, storage, type_, op):
+    def test_name_of_a_trait_counts_to_the_character(self, storage, type_):
         values = VALUES[type_]
         storage.record_events([event("a", *(trait(name, value) for name in ("x", "é") for value in values))])
-        assert found(storage, has("x", values[3], op)) == found(storage, has("é", values[3], op)) == ["a"]
-        for name in NOT_THE_NAME:
-            assert found(storage, has(name, values[3], op)) == []
+        for op in OPERATORS:
+            assert found(storage, has("x", values[3], op)) == found(storage, has("é", values[3], op)) == ["a"]
+            for name in NOT_THE_NAME:
+                assert found(storage, has(name, values[3], op)) == [], (name, op)
 
     @pytest.mark.parametrize("op", OPERATORS)
     def test_event_meets_a_filter_by_any_trait_of_the_name(self, storage, op):
@@ -146,9 +145,10 @@ class Reading:
 
     def test_many_filters_may_come_at_once(self, storage):
         """More than a database's planner can try in every order."""
-        storage.record_events([event("a", *(trait(f"x{i}", i) for i in range(18))), event("b", trait("x0", 0))])
-        filters = (has(f"x{i}", i, ("le", "eq", "ge")[i % 3]) for i in range(18))
-        assert found(storage, *filters) == ["a"]
+        storage.record_events([event("a", *(trait(f"x{i}", i) for i in range(60))), event("b", trait("x0", 0))])
+        filters = [has(f"x{i}", i, ("le", "eq", "ge")[i % 3]) for i in range(60)]
+        for page in ({}, {"limit": 100}, {"limit": 100, "sort": [("message_id", "asc")]}):
+            assert found(storage, *filters, pagination=page) == ["a"]
 
     def test_filter_may_be_a_mapping_and_is_not_changed(self, storage):
         storage.record_events([event("a", trait("x", 1), trait("t", "y")), event("b", trait("x", 2), trait("d", NOON))])
@@ -231,30 +231,3 @@ class Reading:
                 and all(meets(each, trait_filter) for trait_filter in filters)
             ]
             assert found(storage, *filters, event_type=types, start_timestamp=start) == expected, filters
-
-    def test_answer_may_be_left_early(self, storage):
-        """The storage goes on, also after a large answer of which only the beginning was read."""
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        for _ in range(3):
-            answer = storage.get_events(EventFilter())
-            assert next(answer).message_id == "m0000"
-            answer.close()
-        assert found(storage, message_id="m2499") == ["m2499"]
-
-    def test_answers_may_be_read_side_by_side(self, storage):
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        pairs = list(zip(storage.get_events(EventFilter()), storage.get_documents(EventFilter()), strict=True))
-        assert len(pairs) == 2500
-        assert all(event_document(each) == document for each, document in pairs)
-
-    def test_events_are_recorded_while_an_answer_is_read(self, storage, other):
-        """Whether the answer holds them is open; nobody waits for the other."""
-        storage.record_events(event(f"m{number:04}") for number in range(2500))
-        names = []
-        for each in storage.get_events(EventFilter()):
-            names.append(each.message_id)
-            if len(names) in (1, 1500):
-                assert storage.record_events([event(f"n{len(names)}")]).stored == 1
-                assert other.record_events([event(f"o{len(names)}")]).stored == 1
-        assert names[:2500] == [f"m{number:04}" for number in range(2500)]
-        assert found(storage, message_id=["n1", "o1", "n1500", "o1500"]) == ["n1", "n1500", "o1", "o1500"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What filters on traits find among many events, by whichever way a database goes to them."""
 
+import itertools
 import random
 
 import pytest
@@ -13,7 +14,7 @@ SORTS = [(), (("generated", "desc"),), (("generated", "asc"), ("message_id", "de
 SCOPES = [Scope(), Scope("p"), Scope("p", unowned=True), Scope(unowned=True)]
 
 
-def crowd(number: int = 700):
+def crowd(number: int = 600):
     """Return older events without the traits that a test looks for."""
     return [event(f"crowd {i}", trait("other", i), generated=at(days=-1, seconds=i % 50)) for i in range(number)]
 
@@ -46,32 +47,32 @@ class Sifting:
             expected = ordered([each for each in events if meets(each, trait_filter)], ())
             assert walk(storage, 450, (), trait_filter) == expected
 
-    @pytest.mark.parametrize("op", OPERATORS)
-    def test_pages_are_full_where_events_have_several_such_traits(self, storage, op):
-        events = [
-            event(f"m{i}", *(trait("x", value) for value in (1, 5, 5, 6, 7, 8, 9)), generated=at(hours=i))
-            for i in range(20)
-        ]
+    def test_pages_are_full_where_events_have_several_such_traits(self, storage):
+        values = [trait("x", value) for value in (1, 5, 5, 6, 7, 8, 9)]
+        events = [event(f"m{i}", *values, generated=at(hours=i)) for i in range(20)]
         storage.record_events(crowd() + events)
-        for size in (1, 2, 7):
-            assert walk(storage, size, (), has("x", 5, op)) == ordered(events, ())
-            assert found(storage, has("x", 5, op), pagination={"limit": size}) == ordered(events, ())[:size]
+        everything = ordered(events, ())
+        for op, size in itertools.product(OPERATORS, (1, 2, 7)):
+            assert found(storage, has("x", 5, op), pagination={"limit": size}) == everything[:size], op
+            assert walk(storage, size, (), has("x", 5, op)) == everything, op
 
-    @pytest.mark.parametrize("sort", SORTS[:3])
-    def test_events_of_one_instant_are_walked_through(self, storage, sort):
+    def test_events_of_one_instant_are_walked_through(self, storage):
         """However many there are, and in whichever order they were recorded."""
-        events = [event(f"m{i * 7919 % 1500:04}", trait("x", i % 3), trait("t", "y")) for i in range(1500)]
+        names = [i * 7919 % 1500 for i in range(1500)]
+        events = [event(f"m{name:04}", trait("x", name % 3), trait("t", "y")) for name in names]
         storage.record_events(crowd() + events)
-        expected = ordered(events, sort)
-        assert walk(storage, 400, sort, has("t", "y")) == expected
-        assert walk(storage, 400, sort, has("x", 0, "ge")) == expected
-        assert walk(storage, 400, sort, has("x", 1), has("t", "y")) == [n for n in expected if int(n[1:]) in _ones()]
+        for sort in SORTS[:3]:
+            expected = ordered(events, sort)
+            assert walk(storage, 400, sort, has("t", "y")) == expected
+            assert walk(storage, 400, sort, has("x", 0, "ge")) == expected
+            thirds = [name for name in expected if int(name[1:]) % 3 == 1]
+            assert walk(storage, 400, sort, has("x", 1), has("t", "y")) == thirds
 
     def test_random_pages_answer_as_python_does(self, storage):
         chance = random.Random(8977)
-        events = [_random_event(chance, number) for number in range(2500)]
+        events = [_random_event(chance, number) for number in range(1800)]
         storage.record_events(events)
-        for _ in range(80):
+        for _ in range(70):
             filters = _random_filters(chance)
             scope, sort = chance.choice(SCOPES), chance.choice(SORTS)
             start = chance.choice([None, None, at(minutes=chance.randrange(250))])
@@ -91,10 +92,6 @@ class Sifting:
             expected = [name for name in after if name in matching][:limit]
             criteria = {"scope": scope, "start_timestamp": start, "event_type": types}
             assert found(storage, *filters, pagination=Page(limit, marker, sort), **criteria) == expected, filters
-
-
-def _ones() -> set[int]:
-    return {i * 7919 % 1500 for i in range(1500) if i % 3 == 1}
 
 
 def _random_event(chance: random.Random, number: int):
@@ -119,7 +116,7 @@ def _random_filters(chance: random.Random):
         ("at", at(hours=chance.randrange(5))),
         ("state", chance.choice(["active", "error", "f"])),
         ("state", "active"),
-        ("rare", chance.randrange(2500)),
+        ("rare", chance.randrange(1800)),
         ("absent", NOON),
     ]
     chosen = chance.sample(pool, chance.choice([1, 1, 2, 3]))
