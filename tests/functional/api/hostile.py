@@ -3,12 +3,14 @@
 
 import contextlib
 import datetime
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
-from panko.storage.models import NAME_LENGTH, Event, Trait, TraitType
+from panko.storage.models import INT64, NAME_LENGTH, Event, Trait, TraitType
 from tests.functional.api.conftest import ADMIN, MEMBER, SYSTEM
 from tests.functional.storage.builders import VALUES, at, trait
 from tests.oracle import OPERATORS, Filter, Request, condition
@@ -125,6 +127,9 @@ COMMON = [
 ]
 """Filters that each find so many events that few of those that they find are looked into first."""
 
+FEW = 8
+"""Traits of an event that filters are made about."""
+
 YES_OR_NO = ["True", "true", " TRUE ", "1", "on", "yes", "t", "False", "0", "", "maybe", "tru"]
 UNSTORABLE = ["\x00", "a\x00", "\ud800", "\udfffa"]
 ANY_FLOAT = ["1e400", "0", "-0", "1e-400"]
@@ -187,11 +192,11 @@ class Pool:
     def _filler(self, number: int) -> Event:
         chance = self._chance
         traits = [
-            # A few have so many that there are more sizes than a search by range looks at.
-            *(trait("size", chance.randrange(100)) for _ in range(1 if number % 12 else chance.randrange(5, 60))),
-            *(trait("ratio", chance.choice([-0.0, 0.0, 0.1, 0.5, 1.5])) for _ in range(number % 2)),
+            *(trait("ratio", chance.choice([-0.0, 0.0, 0.1, 0.3, 1e22])) for _ in range(number % 2)),
             trait("launched_at", at(seconds=chance.randrange(8))),
             *(trait("service", each) for each in chance.choice(FILLER_SERVICES)),
+            # A few have so many that there are more sizes than a search by range looks at.
+            *(trait("size", chance.randrange(100)) for _ in range(1 if number % 12 else chance.randrange(5, 60))),
         ]
         if number % 3:
             traits += [trait("project_id", PROJECTS[number % 2]), trait("user_id", chance.choice(USERS[:2]))]
@@ -238,18 +243,50 @@ def _bounds(time: datetime.datetime) -> list[Filter]:
     return [Filter(f"{end}_timestamp", text, op) for end, op in (("start", "ge"), ("end", "le")) for text in texts]
 
 
+def _near(dtype: int, value: Any) -> list[Any]:
+    """Return a value, and those just beside it."""
+    if dtype == TraitType.INTEGER:
+        return [each for each in (value, value - 1, value + 1) if each in INT64]
+    if dtype == TraitType.FLOAT:
+        return [value, math.nextafter(value, -math.inf), math.nextafter(value, math.inf)]
+    if dtype == TraitType.DATETIME:
+        least = datetime.timedelta.resolution
+        return [value, max(value, value.min + least) - least, min(value, value.max - least) + least]
+    return [value, value[:-1], f"{value} "]
+
+
 def _filters_about(event: Event) -> list[list[Filter]]:
     """Return filters that an event meets, those on each field apart."""
+    groups = {name: [] for name in sorted({trait.name for trait in event.traits}.difference(FIELDS))}
+    for own in event.traits[:FEW]:
+        if own.name in groups:
+            groups[own.name] += _filters_about_trait(own)
     fields = [Filter("event_type", event.event_type), Filter("message_id", event.message_id)]
-    by_name = {name: [] for name in sorted({trait.name for trait in event.traits}.difference(FIELDS))}
-    for own in event.traits:
-        if own.name in by_name:
-            label = TraitType(own.dtype or TraitType.TEXT).label
-            texts = _wire_texts(own.dtype, own.value)
-            by_name[own.name] += (Filter(own.name, text, op, label) for text in texts for op in OPERATORS)
-            by_name[own.name] += (Filter(own.name, text, "eq", label) for text in texts * 3)
-    groups = [fields, _bounds(event.generated), *by_name.values(), *[COMMON] * 3]
-    return [met for group in groups if (met := [each for each in group if condition(each)(event)])]
+    given = [fields, _bounds(event.generated), *groups.values(), *[COMMON] * 3]
+    return [met for group in given if (met := [each for each in group if condition(each)(event)])]
+
+
+def _filters_about_trait(own: Trait) -> Iterator[Filter]:
+    label = TraitType(own.dtype or TraitType.TEXT).label
+    for text in _wire_texts(own.dtype, own.value):
+        for op in ("eq", "eq", "eq", "le", "ge"):
+            yield Filter(own.name, text, op, label)
+    for value in _beside(own.dtype, own.value):
+        for text in _wire_texts(own.dtype, value):
+            for op in ("lt", "ne", "gt"):
+                yield Filter(own.name, text, op, label)
+
+
+def _beside(dtype: int, value: Any) -> list[Any]:
+    """Return the values just beside one."""
+    if dtype == TraitType.INTEGER:
+        return [each for each in (value - 1, value + 1) if each in INT64]
+    if dtype == TraitType.FLOAT:
+        return [math.nextafter(value, -math.inf), math.nextafter(value, math.inf)]
+    if dtype == TraitType.DATETIME:
+        least = datetime.timedelta.resolution
+        return [max(value, value.min + least) - least, min(value, value.max - least) + least]
+    return [value[:-1], f"{value} "]
 
 
 def requests(pool: Pool) -> st.SearchStrategy[Request]:
