@@ -18,6 +18,13 @@ _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the comparison with the oracle, tests/functional/api/test_oracle.py."""
+    group = parser.getgroup("oracle", "comparison of the databases with the oracle")
+    group.addoption("--oracle-examples", type=int, default=500, metavar="N", help="requests that are made (500)")
+    group.addoption("--oracle-seed", type=int, default=11, metavar="N", help="which events and requests (11)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Agree on the servers of the session: a pytest-xdist worker gets them told by its controller."""
     worker_input = getattr(config, "workerinput", None)

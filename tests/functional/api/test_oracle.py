@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every database answers a request for events as the oracle does, whatever stands in the events and in the request.
+
+``--oracle-examples`` says how many requests are made, and ``--oracle-seed`` which ones, of which events: the same seed
+makes the same again.
+"""
+
+import contextlib
+import dataclasses
+import http
+import itertools
+import json
+import re
+import secrets
+import urllib.parse
+
+import hypothesis
+import pytest
+import webob
+from hypothesis import strategies as st
+
+from panko import service
+from panko.api import app
+from panko.storage import get_connection
+from tests import oracle
+from tests.functional.api.conftest import ADMIN, NOAUTH, load_json, parse_event, write_config
+from tests.functional.api.hostile import ALL_TENANTS, TWINS, Pool, requests
+from tests.oracle import Filter, Refused, Request
+
+DATABASES = ("sqlite", "postgresql", "mysql")
+BATCH = 1000
+ENCODINGS = ("parallel", "indexed", "body")
+
+AT_ONCE = 10
+"""Examples that hypothesis makes of one seed: of more, it makes most by copying parts of one to other parts of it."""
+
+EXAMPLES_FOR_A_WALK = 25
+"""Requests for one page that are made for each answer that is walked through."""
+
+PAGES = 10
+"""Pages of a walk, or a few more."""
+
+CASES = [case for case in load_json("cases.json") if "events" in case["expect"]]
+CONFORMANCE_EVENTS = oracle.recorded(map(parse_event, load_json("events.json")))
+
+
+@pytest.fixture(scope="module")
+def pool(pytestconfig):
+    return Pool(pytestconfig.getoption("oracle_seed"))
+
+
+@contextlib.contextmanager
+def database(server):
+    """Make a database on a server for as long as the block runs."""
+    name = f"panko_oracle_{secrets.token_hex(8)}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def applications(request, pool, tmp_path_factory):
+    """The applications on the pool's events, by the name of their database; None where that is not installed."""
+    directory = tmp_path_factory.mktemp("oracle")
+    loaded = {}
+    with contextlib.ExitStack() as stack:
+        for name in DATABASES:
+            if name == "sqlite":
+                url = f"sqlite:///{directory / 'panko.sqlite'}"
+            else:
+                try:
+                    server = request.getfixturevalue(f"{name}_server")
+                except pytest.skip.Exception:
+                    continue
+                url = stack.enter_context(database(server))
+            conf = service.prepare_service([], config_files=[str(write_config(directory, url))], share=True)
+            record(pool.events, url, conf)
+            loaded[name] = stack.enter_context(contextlib.closing(app.load_app(conf, NOAUTH)))
+        yield loaded
+
+
+def record(events, url, conf):
+    connection = get_connection(url, conf)
+    connection.upgrade()
+    for start in range(0, len(events), BATCH):
+        connection.record_events(events[start : start + BATCH])
+    connection.close()
+
+
+@pytest.fixture
+def for_examples(pytestconfig):
+    """A function that calls another one with what strategies make, as often as the options say."""
+    seed, number = pytestconfig.getoption("oracle_seed"), pytestconfig.getoption("oracle_examples")
+    limited = hypothesis.settings(
+        max_examples=AT_ONCE, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+
+    def run(check, *strategies, one_of=1):
+        given = limited(hypothesis.given(*strategies)(check))
+        for begun in range(0, number // one_of, AT_ONCE):
+            try:
+                hypothesis.seed(f"{seed} {begun}")(given)()
+            except BaseException as error:
+                error.add_note(f"The same again: pytest --oracle-seed {seed} --oracle-examples {number}")
+                raise
+
+    return run
+
+
+def ask(application, request, encoding):
+    """Send a request for events; what the query of a URL cannot hold is sent in the body."""
+    members = [{"field": f.field, "value": f.value, "op": f.op, "type": f.type} for f in request.filters]
+    page = {"limit": request.limit, "sort": list(request.sort), "marker": request.marker}
+    page = {name: value for name, value in page.items() if value not in (None, [])}
+    try:
+        query = urllib.parse.urlencode({**queries(members, encoding), **page}, doseq=True)
+        body = b""
+    except UnicodeEncodeError:
+        encoding = "body"
+    if encoding == "body":
+        query, body = "", json.dumps({"q": members, **page}).encode()
+    sent = webob.Request.blank(f"/v2/events?{query}", headers=request.headers)
+    sent.body, sent.content_type = body, "application/json"
+    return sent.get_response(application)
+
+
+def queries(members, encoding):
+    if encoding == "parallel":
+        return {f"q.{name}": [member[name] for member in members] for name in ("field", "value", "op", "type")}
+    return {f"q[{i}].{name}": value for i, member in enumerate(members) for name, value in member.items()}
+
+
+def exactly(value):
+    """Return a text that differs where values do: -0.0 from 0, and True from 1."""
+    return json.dumps(value)
+
+
+def check_page(applications, pool, request, encoding):
+    """Compare the answer of each database with the oracle's."""
+    try:
+        status, expected = 200, oracle.answer(pool.events, request)
+    except Refused as refused:
+        status, expected = refused.args
+    for name, application in applications.items():
+        response = ask(application, request, encoding)
+        assert response.status_int == status, name
+        if status == http.HTTPStatus.OK:
+            compare(response.json_body, expected, name)
+        else:
+            assert response.json_body["error_message"]["faultstring"] == expected, name
+
+
+def compare(found, expected, name):
+    assert [event["message_id"] for event in found] == [event["message_id"] for event in expected], name
+    for each, wanted in zip(found, expected, strict=True):
+        assert exactly(each) == exactly(wanted), name
+
+
+def test_pages_are_those_of_the_oracle(applications, pool, for_examples):
+    def check(request, encoding):
+        check_page(applications, pool, request, encoding)
+
+    for_examples(check, requests(pool), st.sampled_from(ENCODINGS))
+    require_all(applications)
+
+
+@pytest.mark.parametrize("op", ["eq", "lt"])
+def test_texts_are_not_taken_for_others(applications, pool, op):
+    for text in TWINS:
+        asked = Request(ADMIN, (ALL_TENANTS, Filter("service", text, op)), limit=len(pool.hostile))
+        check_page(applications, pool, asked, "parallel")
+    require_all(applications)
+
+
+def test_walks_meet_every_event_once_and_in_order(applications, pool, for_examples):
+    def check(request, encoding, sizes):
+        request = dataclasses.replace(request, marker=None, limit=len(pool.events))
+        try:
+            expected = oracle.answer(pool.events, request)
+        except Refused:
+            hypothesis.reject()
+        least = len(expected) // PAGES
+        for name, application in applications.items():
+            found = walk(application, request, encoding, [size + least for size in sizes])
+            compare(found, expected, name)
+
+    sizes = st.lists(st.integers(1, 20) | st.integers(1, 1200), min_size=1, max_size=5)
+    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, one_of=EXAMPLES_FOR_A_WALK)
+    require_all(applications)
+
+
+def walk(application, request, encoding, sizes):
+    found, marker = [], None
+    for size in itertools.cycle(sizes):
+        page = ask(application, dataclasses.replace(request, limit=size, marker=marker), encoding).json_body
+        found += page
+        if len(page) < size:
+            return found
+        marker = page[-1]["message_id"]
+
+
+def require_all(applications):
+    """Skip the test where not all databases could be compared, now that those that could were."""
+    missing = [name for name in DATABASES if name not in applications]
+    if missing:
+        pytest.skip(f"compared {', '.join(applications)} alone, without {', '.join(missing)}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_oracle_answers_as_panko_10_did(case):
+    asked = read(case)
+    assert [event["message_id"] for event in oracle.answer(CONFORMANCE_EVENTS, asked)] == case["expect"]["events"]
+
+
+def test_the_oracle_renders_as_panko_10_did():
+    rendered = load_json("rendered.json")
+    assert [oracle.rendered(event) for event in CONFORMANCE_EVENTS] == [
+        rendered[event.message_id] for event in CONFORMANCE_EVENTS
+    ]
+
+
+def read(case):
+    """Return the request of a recorded case."""
+    query = re.sub(r"q\[\d+\]\.", "q.", urllib.parse.urlsplit(case["path"]).query)
+    given = urllib.parse.parse_qs(query, keep_blank_values=True)
+    members = (given.get(f"q.{name}", []) for name in ("field", "value", "op", "type"))
+    filters = tuple(
+        Filter(field, value, op or "eq", type_ or "string")
+        for field, value, op, type_ in itertools.zip_longest(*members)
+    )
+    limit, marker = int(given.get("limit", ["0"])[-1]), given.get("marker", [None])[-1]
+    return Request(case["headers"], filters, tuple(given.get("sort", ())), limit, marker)
