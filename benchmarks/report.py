@@ -58,17 +58,19 @@ class Line:
         return theirs / ours if ours and theirs else None
 
     def met(self) -> bool | None:
-        """Whether all that the case must reach is reached; None where nothing is asked or known."""
+        """Whether all that the case must reach is reached; None where nothing is asked or not all is known."""
+        if not self._required:
+            return None
         ratio, of_floor = self.ratio(), self._times_floor()
-        verdicts = []
-        if self._required and ratio is not None:
-            verdicts.append(ratio >= self._required)
+        verdicts = [None if ratio is None else ratio >= self._required]
         if self._of_floor and of_floor is not None:
             verdicts.append(of_floor <= self._of_floor)
-        if self._required and self._measurement.case.fresh and OURS in self._measurement.outcomes:
+        if self._measurement.case.fresh and OURS in self._measurement.outcomes:
             verdicts.append(self._measurement.outcomes[OURS].fields.get("peak", 0) <= bars.PEAK_MEMORY)
-        verdicts += [times <= bars.SLOWER_BY_EXPIRY for times in self._measurement.slower.values() if self._required]
-        return all(verdicts) if verdicts else None
+        verdicts += [times <= bars.SLOWER_BY_EXPIRY for times in self._measurement.slower.values()]
+        if False in verdicts:
+            return False
+        return None if None in verdicts else True
 
     def _median(self, side: str) -> float | None:
         outcome = self._measurement.outcomes.get(side)
