@@ -117,15 +117,21 @@ RAWS = [
 
 ALL_TENANTS = Filter("all_tenants", "True")
 COMMON = [
-    *(Filter("service", "active"), Filter("service", "b", "gt"), Filter("event_type", "filler.other")),
+    *(Filter("service", "active"), Filter("service", "b", "gt"), Filter("ratio", "0", "eq", "float")),
     *(
-        Filter("ratio", "0", "eq", "float"),
-        Filter("size", "50", "ge", "integer"),
-        Filter("size", "50", "lt", "integer"),
+        Filter("ratio", "0.1", "ge", "float"),
+        Filter("size", "2", "ge", "integer"),
+        Filter("size", "50", "ne", "integer"),
     ),
-    *(Filter("launched_at", at(seconds=each).isoformat(), "eq", "datetime") for each in range(3)),
+    *(Filter("launched_at", at(seconds=each).isoformat(), "eq", "datetime") for each in range(2)),
 ]
-"""Filters that each find so many events that few of those that they find are looked into first."""
+"""Filters on traits that each meet so many events that a page is full before all of them were looked at."""
+
+COMMON_ON_FIELDS = [
+    *(Filter("event_type", "filler.common"), Filter("event_type", "filler.other")),
+    Filter("start_timestamp", at(seconds=200).isoformat(), "ge"),
+    Filter("end_timestamp", at(seconds=1200).isoformat(), "le"),
+]
 
 FEW = 8
 """Traits of an event that filters are made about."""
@@ -262,7 +268,7 @@ def _filters_about(event: Event) -> list[list[Filter]]:
         if own.name in groups:
             groups[own.name] += _filters_about_trait(own)
     fields = [Filter("event_type", event.event_type), Filter("message_id", event.message_id)]
-    given = [fields, _bounds(event.generated), *groups.values(), *[COMMON] * 3]
+    given = [fields, _bounds(event.generated), *groups.values()]
     return [met for group in given if (met := [each for each in group if condition(each)(event)])]
 
 
@@ -291,27 +297,34 @@ def _beside(dtype: int, value: Any) -> list[Any]:
 
 def requests(pool: Pool) -> st.SearchStrategy[Request]:
     """Return a strategy for requests, most of them such that some of a pool's events are the answer."""
-    goals = _one_of(pool.fillers) | _one_of(pool.hostile)
     message_ids = _one_of([event.message_id for event in pool.events])
     texts = _one_of(pool.values[TraitType.TEXT] + UNSTORABLE) | st.text(max_size=5)
     any_filters = _any_filters(pool, message_ids, texts)
-    callers = _one_of([UNLIMITED] * 9 + [LIMITED] * 4 + [NOBODIES])
-    sorts = _weighted((1, st.just([])), (1, st.just(["generated:desc"])), (1, st.lists(_one_of(SORTS), max_size=3)))
+    about_goals = (_one_of(pool.fillers) | _one_of(pool.hostile)).map(_filters_about)
+    oldest, newest = st.just([]), st.just(["generated:desc"])
+    sorts = _weighted((1, oldest), (1, newest), (1, st.lists(_one_of(SORTS), max_size=3)))
     limits = st.none() | st.integers(1, 120) | _one_of(LIMITS)
-    markers = _weighted((12, st.none()), (6, message_ids), (1, texts))
+    crowd_markers = st.none() | _one_of([event.message_id for event in pool.fillers])
 
     @st.composite
-    def requests(draw: st.DrawFn) -> Request:
-        about_goal = _one_of(_filters_about(draw(goals))).flatmap(_one_of)
-        filters = draw(
-            st.lists(_weighted((11, about_goal), (1, any_filters)), min_size=draw(_one_of([0, 1, 2, 2])), max_size=4)
-        )
-        group = draw(callers)
-        if draw(_weighted((15, st.just(group is UNLIMITED)), (1, st.booleans()))):
+    def for_some_event(draw: st.DrawFn) -> Request:
+        about_goal = _one_of(draw(about_goals)).flatmap(_one_of)
+        fewest = draw(_one_of([0, 1, 2]))
+        filters = draw(st.lists(_weighted((11, about_goal), (1, any_filters)), min_size=fewest, max_size=4))
+        callers = draw(_one_of([UNLIMITED] * 9 + [LIMITED] * 4 + [NOBODIES]))
+        if draw(_weighted((15, st.just(callers is UNLIMITED)), (1, st.booleans()))):
             filters.insert(draw(st.integers(0, len(filters))), ALL_TENANTS)
-        return Request(draw(_one_of(group)), tuple(filters), tuple(draw(sorts)), draw(limits), draw(markers))
+        marker = draw(_weighted((12, st.none()), (6, message_ids), (1, texts)))
+        return Request(draw(_one_of(callers)), tuple(filters), tuple(draw(sorts)), draw(limits), marker)
 
-    return requests()
+    @st.composite
+    def for_the_crowd(draw: st.DrawFn) -> Request:
+        filters = draw(st.lists(_one_of(COMMON), min_size=1, max_size=2))
+        filters += draw(_weighted((2, st.just([])), (1, st.lists(_one_of(COMMON_ON_FIELDS), max_size=2))))
+        caller, all_tenants = draw(_one_of([(ADMIN, [ALL_TENANTS])] * 4 + [(ADMIN, []), (SYSTEM, []), (MEMBER, [])]))
+        return Request(caller, (*filters, *all_tenants), tuple(draw(sorts)), draw(limits), draw(crowd_markers))
+
+    return for_some_event() | for_the_crowd()
 
 
 def _any_filters(pool: Pool, message_ids: st.SearchStrategy, texts: st.SearchStrategy) -> st.SearchStrategy[Filter]:
