@@ -28,4 +28,4 @@ def shift_event(event: CheckedEvent, shift: datetime.timedelta) -> CheckedEvent:
 
 
 def _shift_trait(trait: Trait, shift: datetime.timedelta) -> Trait:
-    return replace(trait, value=trait.value + shift) if trait.dtype == TraitType.DATETIME else trait
+    return trait._replace(value=trait.value + shift) if trait.dtype == TraitType.DATETIME else trait

@@ -22,7 +22,7 @@ from panko.storage.errors import (
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
-from panko.storage.sqlalchemy import engines, expiry, failures, migration, plans, queries
+from panko.storage.sqlalchemy import engines, expiry, failures, migration, pages, plans, queries
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.tables import CATALOG, METADATA
 from panko.storage.sqlalchemy.writer import Writer
@@ -148,9 +148,9 @@ class Connection(base.Connection):
 
     def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if page.limit == 0 or queries.matches_nothing(event_filter):
+        if page.limit == 0 or pages.matches_nothing(event_filter):
             return
-        query = queries.PageQuery(event_filter, page, marker, self._dialect)
+        query = pages.PageQuery(event_filter, page, marker, self._dialect)
         most = len(event_filter.message_id) or page.limit
         if most is None or most > STREAMED:
             yield from self._rows(query.select(), streamed=True)

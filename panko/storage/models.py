@@ -9,7 +9,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 from oslo_utils import timeutils
 
@@ -121,19 +121,21 @@ TRAIT_TYPES_BY_LABEL: Mapping[str, TraitType] = {type_.label: type_ for type_ in
 """The types by their name on the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """A named, typed value of an event."""
+class Trait(NamedTuple):
+    """A named, typed value of an event.
 
-    NONE_TYPE: ClassVar[int] = 0
-    TEXT_TYPE: ClassVar[int] = TraitType.TEXT
-    INT_TYPE: ClassVar[int] = TraitType.INTEGER
-    FLOAT_TYPE: ClassVar[int] = TraitType.FLOAT
-    DATETIME_TYPE: ClassVar[int] = TraitType.DATETIME
+    A tuple, since a page of events has a thousand traits: no other frozen value is made as fast.
+    """
 
     name: str
     dtype: int
     value: Any
+
+    NONE_TYPE = 0
+    TEXT_TYPE = TraitType.TEXT
+    INT_TYPE = TraitType.INTEGER
+    FLOAT_TYPE = TraitType.FLOAT
+    DATETIME_TYPE = TraitType.DATETIME
 
     @staticmethod
     def get_name_by_type(dtype: int) -> str:

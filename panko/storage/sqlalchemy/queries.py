@@ -1,39 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queries for events: from a filter and a page to SQL."""
-
-import datetime
-import math
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+"""The queries for the names of what events are and have, and for one event: from arguments to SQL."""
 
 import sqlalchemy as sa
 
-from panko.storage.filters import OPERATORS, EventFilter, Page, Scope, TraitFilter
-from panko.storage.models import TraitType, is_storable
-from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import name_key, owner_key, text_key
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, TRAIT_INDEXES, TRAIT_TYPE
-
-COLUMNS = (EVENT.c.message_id, EVENT.c.event_type_id, EVENT.c.traits, EVENT.c.generated, EVENT.c.raw)
-"""What an event is made of again."""
-
+from panko.storage.filters import Scope
+from panko.storage.models import is_storable
+from panko.storage.sqlalchemy.keys import owner_key
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, TRAIT_TYPE
 
 EVENT_TYPE_NAMES = sa.select(EVENT_TYPE.c.id, EVENT_TYPE.c.name)
-
-
-def matches_nothing(event_filter: EventFilter) -> bool:
-    """Whether no event that can be stored is asked for."""
-    names = (event_filter.event_type, event_filter.message_id)
-    return any(given and not any(map(is_storable, given)) for given in names) or any(
-        trait_filter.matches_nothing() or _finite(trait_filter) is None for trait_filter in event_filter.traits_filter
-    )
 
 
 def select_marker(marker: str, scope: Scope) -> sa.Select:
     """Return the query for the sort keys of the marker's event, if it is in scope."""
     columns = (EVENT.c.generated, EVENT.c.message_id)
-    return sa.select(*columns).where(EVENT.c.message_id == marker, sa.or_(*_scope_conditions(scope)))
+    return sa.select(*columns).where(EVENT.c.message_id == marker, sa.or_(*scope_conditions(scope)))
 
 
 def select_event_types(scope: Scope) -> sa.Select:
@@ -42,7 +23,7 @@ def select_event_types(scope: Scope) -> sa.Select:
     if scope.everything:
         return query
     of_type = EVENT.c.event_type_id == EVENT_TYPE.c.id
-    return query.where(sa.or_(*(sa.exists().where(of_type, branch) for branch in _scope_conditions(scope))))
+    return query.where(sa.or_(*(sa.exists().where(of_type, branch) for branch in scope_conditions(scope))))
 
 
 def select_trait_types(event_type: str) -> sa.Select:
@@ -54,161 +35,12 @@ def select_trait_types(event_type: str) -> sa.Select:
 
 def select_traits(event_type: str, scope: Scope) -> sa.Select:
     """Return the query for the traits' documents of the events of a type in scope, in the order of recording."""
-    in_scope = sa.or_(*_scope_conditions(scope))
-    of_type = EVENT.c.event_type_id == _ids_of(EVENT_TYPE.c.name == event_type).scalar_subquery()
+    in_scope = sa.or_(*scope_conditions(scope))
+    of_type = EVENT.c.event_type_id == ids_of(EVENT_TYPE.c.name == event_type).scalar_subquery()
     return sa.select(EVENT.c.traits).where(of_type, in_scope).order_by(EVENT.c.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a page's events may be read from: the index of a trait, or (None) the events themselves."""
-
-    trait_filter: TraitFilter | None = None
-
-    @property
-    def ordered(self) -> bool:
-        """Whether its events lie in the order of time; those with a range of values do not."""
-        return self.trait_filter is None or self.trait_filter.op == "eq"
-
-
-class PageQuery:
-    """A page of events as SQL: the whole of it, or as far as a source reaches.
-
-    :param event_filter: a filter that some event can meet (see :func:`matches_nothing`)
-    :param marker: the row of :func:`select_marker` that the page begins after
-    :param dialect: dialect of the database
-    """
-
-    def __init__(self, event_filter: EventFilter, page: Page, marker: sa.Row | None, dialect: Dialect):
-        self._filter = event_filter
-        self._trait_filters = [_finite(trait_filter) for trait_filter in event_filter.traits_filter]
-        self._page = page
-        self._marker = marker
-        self._dialect = dialect
-
-    @property
-    def limit(self) -> int | None:
-        """Number of events that the page has at most."""
-        return self._page.limit
-
-    @property
-    def sorted_by_time(self) -> bool:
-        """Whether time decides first which event comes when."""
-        return self._page.sort[0][0] == "generated"
-
-    @property
-    def names_events(self) -> bool:
-        """Whether the events are asked for by their message_ids."""
-        return bool(self._filter.message_id)
-
-    def sources(self) -> list[Source]:
-        """Return the indexes of traits that the page's events may be read from, those in the order of time first."""
-        sources = [Source(f) for f in self._trait_filters if f.type is not TraitType.TEXT or f.op == "eq"]
-        return sorted(sources, key=lambda source: not source.ordered)
-
-    def is_decided_by_trait(self) -> bool:
-        """Whether one trait and time decide which events are the page's, and nothing else."""
-        f = self._filter
-        return len(f.traits_filter) == 1 and not (f.event_type or f.message_id) and f.scope.everything
-
-    def select(self, source: Source | None = None, until: datetime.datetime | None = None) -> sa.Select:
-        """Return the query for the page, :data:`COLUMNS` in its order.
-
-        :param source: where to read the events; None: wherever the database likes
-        :param until: time on the way through the page after which events are left out
-        """
-        conditions = list(self._event_conditions())
-        if until is not None:
-            conditions.append(self._not_beyond(EVENT.c.generated, until))
-        for trait_filter in self._trait_filters:
-            indexed = trait_filter.type is not TraitType.TEXT or trait_filter.op == "eq"
-            chosen = trait_filter is source.trait_filter if source else True
-            if indexed and (chosen or not self._dialect.reads_exactly(trait_filter.type)):
-                conditions.append(EVENT.c.id.in_(self._select_ids(trait_filter, until)))
-            else:
-                conditions.append(self._dialect.has_trait(trait_filter))
-        return self._in_scope(COLUMNS, conditions, self._page.sort, self._page.limit)
-
-    def probe(self, source: Source, size: int, ordered: bool = True) -> sa.Select:
-        """Return the query for the time of a source's event number ``size``; no row where it has fewer.
-
-        Events of the marker's own time are not counted, whether or not they come after it.
-
-        :param ordered: count in the page's order; False: in any order, which says just whether there are so many
-        """
-        order = self._page.sort[:1] if ordered else ()
-        if source.trait_filter is None:
-            conditions = list(self._event_conditions(after_marker=False))
-            if self._marker is not None:
-                conditions.append(self._beyond(EVENT.c.generated, self._marker.generated))
-            times = self._in_scope((EVENT.c.generated,), conditions, order, size).subquery()
-        else:
-            times = self._select_times(source.trait_filter, distinct=ordered and not source.ordered).subquery()
-        return sa.select(times.c.generated).order_by(*_order(times.c, order)).offset(size - 1).limit(1)
-
-    def _in_scope(
-        self,
-        columns: Sequence[sa.Column],
-        conditions: Sequence[sa.ColumnElement[bool]],
-        sort: Sequence[tuple[str, str]],
-        limit: int | None,
-    ) -> sa.Select:
-        """Return a query for events in scope; each branch of the scope is read in order from an index of its own."""
-        branches = [
-            sa.select(*columns).where(branch, *conditions).order_by(*_order(EVENT.c, sort)).limit(limit)
-            for branch in _scope_conditions(self._filter.scope)
-        ]
-        if len(branches) == 1:
-            return branches[0]
-        merged = sa.union_all(*(sa.select(branch.subquery()) for branch in branches)).subquery()
-        return sa.select(merged).order_by(*_order(merged.c, sort)).limit(limit)
-
-    def _event_conditions(self, after_marker: bool = True) -> Iterator[sa.ColumnElement[bool]]:
-        yield from self._time_conditions(EVENT.c.generated)
-        if self._filter.event_type:
-            yield _of_event_types(list(filter(is_storable, self._filter.event_type)), self._dialect)
-        if self._filter.message_id:
-            message_ids = list(filter(is_storable, self._filter.message_id))
-            yield self._dialect.is_one_of(EVENT.c.message_id, message_ids)
-        if after_marker and self._marker is not None:
-            yield from _after(self._marker, self._page.sort)
-
-    def _time_conditions(self, generated: sa.Column) -> Iterator[sa.ColumnElement[bool]]:
-        if self._filter.start_timestamp is not None:
-            yield generated >= self._filter.start_timestamp
-        if self._filter.end_timestamp is not None:
-            yield generated <= self._filter.end_timestamp
-
-    def _select_ids(self, trait_filter: TraitFilter, until: datetime.datetime | None) -> sa.Select:
-        index = TRAIT_INDEXES[trait_filter.type]
-        query = sa.select(index.c.event_id).where(*_meets(index, trait_filter))
-        query = query.where(*self._time_conditions(index.c.generated))
-        return query if until is None else query.where(self._not_beyond(index.c.generated, until))
-
-    def _select_times(self, trait_filter: TraitFilter, distinct: bool) -> sa.Select:
-        """Return the query for the times of a trait's events; distinct: each once, also with several such traits."""
-        index = TRAIT_INDEXES[trait_filter.type]
-        query = sa.select(index.c.generated).where(*_meets(index, trait_filter))
-        query = query.where(*self._time_conditions(index.c.generated))
-        if self._marker is not None:
-            query = query.where(self._beyond(index.c.generated, self._marker.generated))
-        return query.group_by(index.c.generated, index.c.event_id) if distinct else query
-
-    def _beyond(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
-        return generated < time if self._page.sort[0][1] == "desc" else generated > time
-
-    def _not_beyond(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
-        return generated >= time if self._page.sort[0][1] == "desc" else generated <= time
-
-
-def _meets(index: sa.Table, trait_filter: TraitFilter) -> list[sa.ColumnElement[bool]]:
-    if trait_filter.type is TraitType.TEXT:
-        return [index.c.key == text_key(trait_filter.key, trait_filter.value)]
-    compares = OPERATORS[trait_filter.op](index.c.value, trait_filter.value)
-    return [index.c.key == name_key(trait_filter.key), compares]
-
-
-def _scope_conditions(scope: Scope) -> list[sa.ColumnElement[bool]]:
+def scope_conditions(scope: Scope) -> list[sa.ColumnElement[bool]]:
     """Return conditions of which an event in scope meets just one."""
     if scope.everything:
         return [sa.true()]
@@ -226,41 +58,6 @@ def _is_owner(column: sa.Column, owner: str) -> sa.ColumnElement[bool]:
     return column == owner_key(owner) if is_storable(owner) else sa.false()
 
 
-def _of_event_types(names: Sequence[str], dialect: Dialect) -> sa.ColumnElement[bool]:
-    if len(names) == 1:
-        return EVENT.c.event_type_id == _ids_of(EVENT_TYPE.c.name == names[0]).scalar_subquery()
-    return EVENT.c.event_type_id.in_(_ids_of(dialect.is_one_of(EVENT_TYPE.c.name, names)))
-
-
-def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
+def ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
+    """Return the query for the ids of the event types that meet a condition."""
     return sa.select(EVENT_TYPE.c.id).where(condition)
-
-
-def _finite(trait_filter: TraitFilter) -> TraitFilter | None:
-    """Return a filter on a finite number that says the same; None where no event can meet it.
-
-    Stored floats are finite, and not every database takes an infinite one in a comparison.
-    """
-    value = trait_filter.value
-    if trait_filter.type is not TraitType.FLOAT or math.isfinite(value):
-        return trait_filter
-    if not OPERATORS[trait_filter.op](0.0, value):
-        return None
-    op = "le" if value > 0 else "ge"
-    return TraitFilter(trait_filter.key, TraitType.FLOAT, math.copysign(sys.float_info.max, value), op)
-
-
-def _order(columns: sa.ColumnCollection, sort: Iterable[tuple[str, str]]) -> Iterator[sa.ColumnElement]:
-    for key, direction in sort:
-        yield columns[key].desc() if direction == "desc" else columns[key].asc()
-
-
-def _after(marker: sa.Row, sort: Sequence[tuple[str, str]]) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions that an event comes after the marker's; an index can begin at the first of them."""
-    beyond = [
-        OPERATORS["lt" if direction == "desc" else "gt"](EVENT.c[key], marker._mapping[key]) for key, direction in sort
-    ]
-    if len(sort) > 1:
-        (key, direction), _ = sort
-        yield OPERATORS["le" if direction == "desc" else "ge"](EVENT.c[key], marker._mapping[key])
-    yield sa.or_(*beyond)

@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from panko.storage.documents import compose, event_document, parse_traits, traits_document
-from panko.storage.models import Event, Trait, checked_event
+from panko.storage.documents import (
+    around_value,
+    compose,
+    event_document,
+    parse_traits,
+    trait_document,
+    traits_document,
+)
+from panko.storage.models import Event, Trait, TraitType, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 TRAITS = (
@@ -58,6 +65,13 @@ def test_traits_survive_their_document() -> None:
     checked = checked_event(Event("m", "type", NOON, TRAITS)).traits
     parsed = parse_traits(traits_document(checked))
     assert [repr(trait) for trait in parsed] == [repr(trait) for trait in checked]
+
+
+@pytest.mark.parametrize("name", ["at", '"', "\\", "é", "string"])
+@pytest.mark.parametrize("type_", TraitType)
+def test_what_is_around_a_value_makes_a_trait_of_it(name, type_) -> None:
+    trait = Trait(name, type_, type_.convert("2024"))
+    assert type_.format(trait.value).join(around_value(name, type_)) == trait_document(trait)
 
 
 @pytest.mark.parametrize("raw", [None, {}])

@@ -25,13 +25,21 @@ class Members(NamedTuple):
     value: sa.ColumnElement[str]
 
 
+class Found(NamedTuple):
+    """Rows made of an event's document, which of them are a trait that is looked for, and its value there as text."""
+
+    source: sa.FromClause
+    condition: sa.ColumnElement[bool]
+    value: sa.ColumnElement[str]
+
+
 def _wire_value(trait_filter: TraitFilter) -> int | float | str:
     value = trait_filter.value
     return format_time(value) if trait_filter.type is TraitType.DATETIME else value
 
 
-def _exists(members: Members, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    query = sa.select(sa.literal(1)).select_from(members.source).where(*conditions)
+def _exists(source: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    query = sa.select(sa.literal(1)).select_from(source).where(*conditions)
     return query.correlate(EVENT, TRAIT_TYPE).exists()
 
 
@@ -136,11 +144,15 @@ class Dialect:
         if trait_filter.op == "eq" and trait_filter.type is not TraitType.FLOAT:
             trait = Trait(trait_filter.key, trait_filter.type, trait_filter.value)
             return self.contains(EVENT.c.traits, documents.trait_document(trait))
-        members = self.trait_members()
+        source, found, value = self._find_trait(trait_filter.key, trait_filter.type)
         # The value is converted where the type is known to be right alone: other texts may not be such values at all.
-        found = sa.and_(members.name == trait_filter.key, members.type == trait_filter.type.label)
-        compares = OPERATORS[trait_filter.op](self._typed(members.value, trait_filter.type), _wire_value(trait_filter))
-        return _exists(members, sa.case((found, compares), else_=sa.false()))
+        compares = OPERATORS[trait_filter.op](self._typed(value, trait_filter.type), _wire_value(trait_filter))
+        return _exists(source, sa.case((found, compares), else_=sa.false()))
+
+    def _find_trait(self, name: str, type_: TraitType) -> Found:
+        """Return where an event's document holds the traits of that name and type."""
+        members = self.trait_members()
+        return Found(members.source, sa.and_(members.name == name, members.type == type_.label), members.value)
 
     def reads_exactly(self, trait_type: TraitType) -> bool:
         """Whether the database reads values of that type from a document to the last digit."""
@@ -153,7 +165,7 @@ class Dialect:
     def names_trait(self, name: sa.ColumnElement[str], label: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         """Return the condition that an event's document holds a trait of that name and type, columns of TRAIT_TYPE."""
         members = self.trait_members()
-        return _exists(members, members.name == name, members.type == label)
+        return _exists(members.source, members.name == name, members.type == label)
 
     def _typed(self, value: sa.ColumnElement[str], trait_type: TraitType) -> sa.ColumnElement:
         # Times sort as their texts do: a fraction only makes one longer than its second.

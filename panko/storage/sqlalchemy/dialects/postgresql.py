@@ -6,8 +6,13 @@ import contextlib
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage import documents
+from panko.storage.models import TraitType
+from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Found, Members
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT
+
+READS = "panko_reads"
+"""The execution option of a connection that only reads, each statement by itself."""
 
 
 class PostgreSQL(Dialect):
@@ -19,6 +24,18 @@ class PostgreSQL(Dialect):
     insert = staticmethod(postgresql.insert)
 
     def _prepare(self, engine):
+        # Reads are no transactions: of three round trips, two fall away. A connection that changed between its ways
+        # of working would lose half of that again, so each is in the one of reads, and writes say where they begin.
+        @sa.event.listens_for(engine, "connect")
+        def set_autocommit(connection, record):
+            connection.autocommit = True
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection):
+            # What the connection will stream is none of this statement's business.
+            if not connection.get_execution_options().get(READS):
+                connection.exec_driver_sql("BEGIN", execution_options={"yield_per": None, "stream_results": False})
+
         @sa.event.listens_for(engine, "do_execute")
         @sa.event.listens_for(engine, "do_executemany")
         def copy_rows(cursor, statement, parameters, context):
@@ -30,8 +47,7 @@ class PostgreSQL(Dialect):
             return True
 
     def reader(self, engine):
-        # Without a transaction, two of three round trips of a read fall away.
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
+        return engine.execution_options(**{READS: True})
 
     @contextlib.contextmanager
     def lock_schema(self, connection):
@@ -62,6 +78,17 @@ class PostgreSQL(Dialect):
 
     def contains(self, document, text):
         return sa.func.strpos(document, text) > 0
+
+    def _find_trait(self, name, type_):
+        if type_ is TraitType.TEXT:
+            return super()._find_trait(name, type_)
+        # A tenth of the time that JSON takes. A value of these types has no quote in it, so that it ends at the first
+        # one; and in a text that looks like such a trait the quotes are escaped.
+        before, after = documents.around_value(name, type_)
+        pieces = sa.func.unnest(sa.func.string_to_array(EVENT.c.traits, before))
+        source = pieces.table_valued(sa.column("text", sa.Text)).render_derived("piece")
+        value = sa.func.split_part(source.c.text, '"', 1, type_=sa.Text)
+        return Found(source, sa.func.starts_with(source.c.text, value + after), self._collated(value))
 
     def trait_members(self):
         columns = (sa.column(name, sa.Text) for name in MEMBERS)

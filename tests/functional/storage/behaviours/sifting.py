@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from panko.storage.documents import around_value
 from panko.storage.filters import OPERATORS, Page, Scope
 from panko.storage.models import TraitType
 from tests.functional.storage.builders import NOON, VALUES, at, event, found, has, meets, ordered, trait, walk
@@ -34,6 +35,20 @@ class Sifting:
                 page = {"limit": len(values) + 1}
                 assert found(storage, has("x", value, op), pagination=page) == expected, (op, value)
                 assert found(storage, has("x", value, op), has("all", "yes"), pagination=page) == expected, (op, value)
+
+    @pytest.mark.parametrize("type_", [type_ for type_ in TraitType if type_ is not TraitType.TEXT])
+    def test_texts_that_look_like_other_traits_are_texts(self, storage, type_):
+        """Whichever piece of an event's document a text may pretend to be."""
+        before, after = around_value("x", type_)
+        value = VALUES[type_][-1]
+        pieces = (before, after, f"\\{after}", f"9{after}", f"{before}9{after}", f'\\","{after}', "\\", '"')
+        texts = [trait("x", text + more) for text, more in itertools.product(pieces, ("", *pieces))]
+        texts.append(trait("all", "yes"))
+        storage.record_events([event("m0", *texts), event("m1", *texts, trait("x", value)), *crowd()])
+        for op in ("le", "ge", "ne"):
+            expected = [] if op == "ne" else ["m1"]
+            filters = has("x", value, op), has("all", "yes")
+            assert found(storage, *filters, pagination={"limit": 3}) == expected, op
 
     @pytest.mark.parametrize("type_", TraitType)
     def test_many_events_with_a_value_are_walked_through(self, storage, type_):
