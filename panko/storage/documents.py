@@ -37,8 +37,8 @@ def traits_document(traits: Iterable[Trait]) -> str:
 
 
 def _member(trait: Trait) -> dict[str, str]:
-    trait_type = trait.dtype
-    return {"name": trait.name, "value": trait_type.format(trait.value), "type": trait_type.label}
+    name, trait_type, value = trait
+    return {"name": name, "value": trait_type.format(value), "type": trait_type.label}
 
 
 def parse_traits(document: str) -> tuple[Trait, ...]:

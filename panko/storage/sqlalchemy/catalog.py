@@ -105,7 +105,7 @@ def _latest_by_trait(events: Iterable[CheckedEvent], event_types: dict[str, int]
     # Events of one type mostly have the same traits, so that few kinds of events make many.
     kinds: dict[tuple, CheckedEvent] = {}
     for event in events:
-        kind = (event.event_type, *[(trait.name, trait.dtype) for trait in event.traits])
+        kind = (event.event_type, *[trait[:2] for trait in event.traits])
         if kind not in kinds or kinds[kind].generated < event.generated:
             kinds[kind] = event
     latest: dict[TraitKey, datetime.datetime] = {}

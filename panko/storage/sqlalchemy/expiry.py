@@ -10,7 +10,7 @@ from panko.storage.models import Event
 from panko.storage.sqlalchemy import catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
-from panko.storage.sqlalchemy.writer import make_index_rows
+from panko.storage.sqlalchemy.writer import add_index_rows, no_index_rows
 
 BATCH = 1000
 """Events that one transaction deletes: few enough that writers hardly wait."""
@@ -49,8 +49,10 @@ def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.
     with engine.begin() as connection:
         dialect.begin_write(connection)
         rows = connection.execute(expired).all()
-        events = ((Event("", "", row.generated, documents.parse_traits(row.traits)), row.id) for row in rows)
-        for trait_type, keys in make_index_rows(events).items():
+        index_rows = no_index_rows()
+        for row in rows:
+            add_index_rows(index_rows, Event("", "", row.generated, documents.parse_traits(row.traits)), row.id)
+        for trait_type, keys in index_rows.items():
             dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
         dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
     return len(rows)

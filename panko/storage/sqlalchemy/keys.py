@@ -9,6 +9,8 @@ import time
 
 MARK = "\x01"
 OWNER_AS_IT_IS = 64
+REMEMBERED = 64
+"""Characters of a text whose key may be remembered: most come again, as those of projects, users and hosts do."""
 
 
 def _hash(text: str) -> int:
@@ -27,6 +29,11 @@ def name_key(name: str) -> int:
 
 def text_key(name: str, value: str) -> int:
     """Return the key of a text trait: a signed 64-bit hash of name and value, neither of which has a NUL."""
+    return _remembered_text_key(name, value) if len(value) <= REMEMBERED else _hash(f"{name}\x00{value}")
+
+
+@functools.lru_cache(maxsize=16384)
+def _remembered_text_key(name: str, value: str) -> int:
     return _hash(f"{name}\x00{value}")
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storing events: one batch, one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from panko.storage import documents
-from panko.storage.models import CheckedEvent, Trait, TraitType
+from panko.storage.models import CheckedEvent, Event, Trait, TraitType
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import EventIds, name_key, owner_key, text_key
@@ -14,7 +14,12 @@ from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
 from panko.storage.sqlalchemy.types import to_microseconds
 
 IndexRows = Mapping[TraitType, set[tuple]]
-"""Rows of the index tables by the type of trait; the event's id is the last member of each."""
+"""Rows of the index tables by the type of trait."""
+
+
+def no_index_rows() -> IndexRows:
+    """Return what :func:`add_index_rows` adds to."""
+    return {trait_type: set() for trait_type in TraitType}
 
 
 class Writer:
@@ -36,52 +41,51 @@ class Writer:
         :returns: how many were stored
         :raises oslo_db.exception.DBDuplicateEntry: where another writer stored one of them meanwhile: try again
         """
-        ids = dict(zip((event.message_id for event in events), self._ids.take(len(events)), strict=True))
-        index_rows = make_index_rows(zip(events, ids.values(), strict=True))
         with self._engine.begin() as connection:
             version = self._dialect.share_catalog(connection)
-            duplicates = self._find_stored(connection, list(ids))
-            if duplicates:
-                events = [event for event in events if event.message_id not in duplicates]
-                duplicate_ids = {ids[message_id] for message_id in duplicates}
-                index_rows = {type_: _without(duplicate_ids, rows) for type_, rows in index_rows.items()}
+            stored = self._find_stored(connection, [event.message_id for event in events])
+            if stored:
+                events = [event for event in events if event.message_id not in stored]
+            if not events:
+                return 0
             names = self._catalog.enter(connection, version, events)
-            rows = [_event_row(event, ids[event.message_id], names.event_types[event.event_type]) for event in events]
+            index_rows = no_index_rows()
+            rows = self._make_rows(events, names.event_types, index_rows)
             self._dialect.insert_rows(connection, EVENT, rows)
             for trait_type, table in TRAIT_INDEXES.items():
                 self._dialect.insert_rows(connection, table, sorted(index_rows[trait_type]))
         self._catalog.remember(names)
-        return len(rows)
+        return len(events)
+
+    def _make_rows(
+        self, events: Sequence[CheckedEvent], event_types: Mapping[str, int], index_rows: IndexRows
+    ) -> Iterator[tuple]:
+        """Yield the events' rows, and add to the rows of the index tables meanwhile.
+
+        A database that takes rows as they come works at the same time.
+        """
+        for event, event_id in zip(events, self._ids.take(len(events)), strict=True):
+            yield _event_row(event, event_id, event_types[event.event_type])
+            add_index_rows(index_rows, event, event_id)
 
     def _find_stored(self, connection: sa.Connection, message_ids: list[str]) -> set[str]:
         condition = self._dialect.is_one_of(EVENT.c.message_id, message_ids)
         return set(connection.scalars(sa.select(EVENT.c.message_id).where(condition)))
 
 
-def make_index_rows(events: Iterable[tuple[CheckedEvent, int]]) -> IndexRows:
-    """Return the rows by which the index tables find the events' traits.
-
-    :param events: events, each with its id
-    """
-    rows = {trait_type: set() for trait_type in TraitType}
+def add_index_rows(rows: IndexRows, event: Event, event_id: int) -> None:
+    """Add the rows by which the index tables find a checked event's traits."""
     texts, integers, floats, datetimes = rows.values()
-    for event, event_id in events:
-        generated = to_microseconds(event.generated)
-        for trait in event.traits:
-            trait_type = trait.dtype
-            if trait_type is TraitType.TEXT:
-                texts.add((text_key(trait.name, trait.value), generated, event_id))
-            elif trait_type is TraitType.INTEGER:
-                integers.add((name_key(trait.name), trait.value, generated, event_id))
-            elif trait_type is TraitType.FLOAT:
-                floats.add((name_key(trait.name), trait.value, generated, event_id))
-            else:
-                datetimes.add((name_key(trait.name), to_microseconds(trait.value), generated, event_id))
-    return rows
-
-
-def _without(event_ids: set[int], rows: Iterable[tuple]) -> set[tuple]:
-    return {row for row in rows if row[-1] not in event_ids}
+    generated = to_microseconds(event.generated)
+    for name, trait_type, value in event.traits:
+        if trait_type is TraitType.TEXT:
+            texts.add((text_key(name, value), generated, event_id))
+        elif trait_type is TraitType.INTEGER:
+            integers.add((name_key(name), value, generated, event_id))
+        elif trait_type is TraitType.FLOAT:
+            floats.add((name_key(name), value, generated, event_id))
+        else:
+            datetimes.add((name_key(name), to_microseconds(value), generated, event_id))
 
 
 def _event_row(event: CheckedEvent, event_id: int, event_type_id: int) -> tuple:

@@ -102,10 +102,11 @@ class Dialect:
         places = ", ".join(self.PLACE for _ in columns)
         return self.INSERT.format(table=quote.format_table(table), columns=", ".join(columns), places=places)
 
-    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
+    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Iterable[tuple]) -> None:
         """Insert rows, each a tuple of all the table's columns in the form the database keeps them."""
-        if rows:
-            connection.exec_driver_sql(self.insert_statement(table), rows)
+        given = list(rows)
+        if given:
+            connection.exec_driver_sql(self.insert_statement(table), given)
 
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
         """Delete rows by their primary keys, tuples in the form the database keeps them."""

@@ -37,12 +37,12 @@ class PostgreSQL(Dialect):
                 connection.exec_driver_sql("BEGIN", execution_options={"yield_per": None, "stream_results": False})
 
         @sa.event.listens_for(engine, "do_execute")
-        @sa.event.listens_for(engine, "do_executemany")
         def copy_rows(cursor, statement, parameters, context):
             if not statement.startswith("COPY "):
                 return False
+            (rows,) = parameters
             with cursor.copy(statement) as copy:
-                for row in parameters if context.executemany else [parameters]:
+                for row in rows:
                     copy.write_row(row)
             return True
 
@@ -61,6 +61,10 @@ class PostgreSQL(Dialect):
 
     def own_catalog(self, connection):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
+
+    def insert_rows(self, connection, table, rows):
+        if rows:
+            connection.exec_driver_sql(self.insert_statement(table), (rows,))
 
     def _delete_statement(self, table):
         # One statement for all keys: an array of values for each column.
