@@ -16,6 +16,8 @@ from panko.storage.sqlalchemy.keys import name_key, text_key
 from panko.storage.sqlalchemy.queries import ids_of, scope_conditions
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, TRAIT_INDEXES
 
+Time = datetime.datetime | sa.ColumnElement[datetime.datetime]
+
 COLUMNS = (EVENT.c.message_id, EVENT.c.event_type_id, EVENT.c.traits, EVENT.c.generated, EVENT.c.raw)
 """What an event is made of again."""
 
@@ -93,23 +95,24 @@ class PageQuery:
         """
         return self._select(source, until, limit=self._page.limit)
 
-    def select_first(self, source: Source, size: int) -> sa.Select:
+    def select_first(self, connection: sa.Connection, source: Source, size: int) -> sa.Select:
         """Return the query for the first of the page's events and of the one after it, as far as they are found soon.
 
+        :param connection: what the bound of the events themselves may be asked on
         :param source: where to read the events, one in the order of time
         :param size: how many events of the source are looked into; where the events themselves are fewer, no row is
             returned
         """
         limit = self._page.limit + 1
         if source.trait_filter is None:
-            return self._select(source, self.probe(source, size).scalar_subquery(), limit=limit)
+            return self._select(source, self._dialect.bound(connection, self.probe(source, size)), limit=limit)
         # A time for their bound, known to the database alone, would leave its planner to guess how few they are.
         return self._select(source, first=size, limit=limit)
 
     def _select(
         self,
         source: Source | None,
-        until: datetime.datetime | sa.ScalarSelect | None = None,
+        until: Time | None = None,
         first: int | None = None,
         limit: int | None = None,
     ) -> sa.Select:
@@ -176,9 +179,7 @@ class PageQuery:
         if self._filter.end_timestamp is not None:
             yield generated <= self._filter.end_timestamp
 
-    def _select_ids(
-        self, trait_filter: TraitFilter, until: datetime.datetime | sa.ScalarSelect | None, first: int | None = None
-    ) -> sa.Select:
+    def _select_ids(self, trait_filter: TraitFilter, until: Time | None, first: int | None = None) -> sa.Select:
         index = TRAIT_INDEXES[trait_filter.type]
         query = sa.select(index.c.event_id).where(*_meets(index, trait_filter))
         query = query.where(*self._time_conditions(index.c.generated))
@@ -203,7 +204,7 @@ class PageQuery:
     def _beyond(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
         return generated < time if self._page.sort[0][1] == "desc" else generated > time
 
-    def _not_beyond(self, generated: sa.Column, time: datetime.datetime | sa.ScalarSelect) -> sa.ColumnElement[bool]:
+    def _not_beyond(self, generated: sa.Column, time: Time) -> sa.ColumnElement[bool]:
         return generated >= time if self._page.sort[0][1] == "desc" else generated <= time
 
     def _not_before(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:

@@ -46,7 +46,7 @@ def read_page(connection: sa.Connection, query: PageQuery) -> Sequence[sa.Row]:
 def _read_decided(connection: sa.Connection, query: PageQuery, source: Source) -> Sequence[sa.Row]:
     """Return the rows of the page from a source in the order of time, all of whose events are the page's."""
     size = query.limit + 1 if query.begins_at_first else query.limit + 2  # One is the marker's own.
-    rows = connection.execute(query.select_first(source, size)).all()
+    rows = connection.execute(query.select_first(connection, source, size)).all()
     if _is_full(rows, query.limit) or (query.begins_at_first and len(rows) < size):
         return rows[: query.limit]
     return _read_from(connection, query, source)
@@ -57,7 +57,7 @@ def _read_sifted(connection: sa.Connection, query: PageQuery, sources: Sequence[
     # Events that have one of the traits are fewer to look into than all events.
     nearest = sources[0] if sources[0].ordered else EVENTS
     budget = looked_into = max(FIRST_BUDGET, 2 * query.limit)
-    rows = connection.execute(query.select_first(nearest, budget)).all()
+    rows = connection.execute(query.select_first(connection, nearest, budget)).all()
     if _is_full(rows, query.limit):
         return rows[: query.limit]
     if rows:

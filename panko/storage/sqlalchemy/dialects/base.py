@@ -3,7 +3,7 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -70,6 +70,10 @@ class Dialect:
     def reader(self, engine: sa.Engine) -> sa.Engine:
         """Return the engine for short reads, each statement of which may see another state of the database."""
         return engine
+
+    def bound(self, connection: sa.Connection, query: sa.Select) -> Any:
+        """Return the one value that a query finds, for a condition that bounds what is read of an index."""
+        return query.scalar_subquery()
 
     def lock_schema(self, connection: sa.Connection) -> contextlib.AbstractContextManager:
         """Keep others from changing the schema while the block runs, and commit what it does.

@@ -56,6 +56,11 @@ class MySQL(Dialect):
                 f"({self._largest_statement} bytes)"
             )
 
+    def bound(self, connection, query):
+        # A subquery would be compared with every entry of the index.
+        value = connection.scalar(query)
+        return sa.null() if value is None else value
+
     @contextlib.contextmanager
     def lock_schema(self, connection):
         # Changes of the schema commit by themselves, so that no transaction could hold a lock for all of them.
