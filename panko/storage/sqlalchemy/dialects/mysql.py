@@ -58,8 +58,8 @@ class MySQL(Dialect):
 
     def bound(self, connection, query):
         # A subquery would be compared with every entry of the index.
-        value = connection.scalar(query)
-        return sa.null() if value is None else value
+        (column,) = query.selected_columns
+        return sa.literal(connection.scalar(query), column.type)
 
     @contextlib.contextmanager
     def lock_schema(self, connection):
