@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that give tests real databases: PostgreSQL, MariaDB and SQLite."""
+"""Fixtures that give tests real servers: PostgreSQL, MariaDB and SQLite, Keystone."""
 
+import importlib.metadata
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -11,9 +12,12 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.servers import MariaDB, PostgreSQL, Server, ServerMissing
+from tests.servers.daemon import Daemon
+from tests.servers.environments import ENVIRONMENTS
+from tests.servers.keystone import Keystone
 from tests.servers.shared import SharedServers
 
-_Server = TypeVar("_Server", bound=Server)
+_Server = TypeVar("_Server", bound=Daemon)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
@@ -42,6 +46,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End the servers when the session does, in the process that owns them."""
     if not hasattr(config, "workerinput") and _SHARED in config.stash:
         config.stash[_SHARED].stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which releases of other projects the tests met, also where pytest is told to be quiet."""
+    if config.stash[_SHARED].has_started(Keystone):
+        versions = [version for environment in ENVIRONMENTS for version in environment.versions()]
+        versions.append(f"keystonemiddleware {importlib.metadata.version('keystonemiddleware')}")
+        terminalreporter.write_line(f"tested with {', '.join(versions)}")
 
 
 def _or_skip(make: Callable[[], _Server]) -> _Server:
@@ -73,6 +85,12 @@ def mysql_server(pytestconfig: pytest.Config) -> MariaDB:
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(MariaDB))
 
 
+@pytest.fixture(scope="session")
+def keystone(pytestconfig: pytest.Config) -> Keystone:
+    """The Keystone that the whole session shares, with users and projects: a test adds what it changes or disables."""
+    return _or_skip(lambda: pytestconfig.stash[_SHARED].get(Keystone))
+
+
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
     """The URL, without a driver, of an empty PostgreSQL database of this test alone."""
@@ -102,4 +120,11 @@ def private_postgresql() -> Iterator[PostgreSQL]:
 def private_mysql() -> Iterator[MariaDB]:
     """A durable MariaDB server of this test alone, which may be stopped, killed and started again."""
     with _or_skip(MariaDB) as server:
+        yield server
+
+
+@pytest.fixture
+def private_keystone() -> Iterator[Keystone]:
+    """A Keystone of this test alone as it is after the bootstrap, with nothing but the administrator."""
+    with _or_skip(lambda: Keystone(populate=False)) as server:
         yield server

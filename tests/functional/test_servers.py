@@ -2,11 +2,14 @@
 """Tests that the servers of the test suite crash and resume, which the fault tests rely on."""
 
 import secrets
+import shutil
 
 import pytest
 import sqlalchemy as sa
 
-from tests.servers import Server
+from tests.servers import Server, ServerMissing
+from tests.servers.environments import Environment
+from tests.servers.keystone import Keystone
 
 _PRIVATE = [("private_postgresql", "postgresql+psycopg"), ("private_mysql", "mysql+pymysql")]
 _SHARED = [("postgresql_server", "postgresql+psycopg"), ("mysql_server", "mysql+pymysql")]
@@ -43,3 +46,22 @@ def test_database_in_use_is_dropped(request: pytest.FixtureRequest, fixture: str
         server.drop_database(name)
         left_open.invalidate()
     engine.dispose()
+
+
+def test_a_private_keystone_goes_on_with_its_data_and_knows_its_administrator_alone(private_keystone: Keystone) -> None:
+    """Whom it made the first time, and which tokens it gave, it knows after a crash."""
+    token = private_keystone.token("admin", project="admin")
+    private_keystone.kill()
+    private_keystone.start()
+    private_keystone.request("GET", "/auth/tokens", headers={"X-Subject-Token": token})
+    assert [user["name"] for user in private_keystone.request("GET", "/users")["users"]] == ["admin"]
+
+
+def test_an_environment_that_cannot_be_made_says_why() -> None:
+    """And is not taken for one that was made the next time."""
+    environment = Environment("no-such-environment", ("--no-index", "no-such-package"), ("no-such-package",))
+    for _ in range(2):
+        with pytest.raises(ServerMissing, match=r"no-such-environment cannot be made: .*no-such-package"):
+            environment.make()
+    assert environment.versions() == []
+    shutil.rmtree(environment.directory)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One database server of each kind for a whole test session, however many pytest-xdist workers take part."""
+"""One server of each kind for a whole test session, however many pytest-xdist workers take part."""
 
 import dataclasses
 import json
@@ -12,10 +12,12 @@ from typing import Self, TypeVar
 
 import filelock
 
-from tests.servers import MariaDB, PostgreSQL, Server, ServerError
+from tests.servers import MariaDB, PostgreSQL, ServerError
+from tests.servers.daemon import Daemon
+from tests.servers.keystone import Keystone
 from tests.servers.processes import unprivileged
 
-_Server = TypeVar("_Server", bound=Server)
+_Server = TypeVar("_Server", bound=Daemon)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +64,13 @@ class SharedServers:
             state.write_text(json.dumps(dataclasses.asdict(server)))
         return server
 
+    def has_started(self, server_class: type[Daemon]) -> bool:
+        """Return whether any process of the session has asked for the server of that class."""
+        return Path(self.directory, f"{server_class.kind}.json").exists()
+
     def stop(self) -> None:
         """End the servers that any process of the session has started, and remove their data."""
-        for server_class in (PostgreSQL, MariaDB):
+        for server_class in (PostgreSQL, MariaDB, Keystone):
             state = Path(self.directory, f"{server_class.kind}.json")
             known = json.loads(state.read_text()) if state.exists() else {"error": "not started"}
             if "error" not in known:

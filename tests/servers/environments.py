@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other projects' programs for tests, each set in a virtual environment of its own under var/test, made once."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+
+from tests.servers.processes import ServerMissing
+
+ROOT = Path(__file__).parents[2]
+DIRECTORY = ROOT / "var/test"
+_PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--timeout", "20"]
+_TIMEOUT = 900
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """A virtual environment with the newest releases at the time when it was made.
+
+    requirements: as pip takes them. A path makes what lies there a part of it, as it is at any time (editable); with
+    setup.cfg in that directory, a change of that file makes the environment anew.
+    shown: the packages whose versions are told of at the end of a test run.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    shown: tuple[str, ...]
+
+    @property
+    def directory(self) -> Path:
+        """Where it is, or is to be."""
+        return DIRECTORY / self.name
+
+    def make(self) -> Path:
+        """Return the directory of its programs; it is made, which takes a minute, where it is not there as wanted.
+
+        Raises ServerMissing where that cannot be done, such as on a machine without a network.
+        """
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        stamp = self.directory / "stamp"
+        with filelock.FileLock(DIRECTORY / f"{self.name}.lock"):
+            if not stamp.exists() or stamp.read_text() != self._wanted():
+                self._build()
+                stamp.write_text(self._wanted())
+        return self.directory / "bin"
+
+    def versions(self) -> list[str]:
+        """Return names and versions of the packages to be shown; nothing where the environment was not made."""
+        libraries = [str(path) for path in self.directory.glob("lib/python*/site-packages")]
+        found = importlib.metadata.distributions(path=libraries) if libraries else ()
+        versions = {each.metadata["Name"]: each.version for each in found}
+        return [f"{name} {versions[name]}" for name in self.shown if name in versions]
+
+    def _wanted(self) -> str:
+        """Return what changes where the environment must be made anew."""
+        lines = [sys.version, *self.requirements]
+        for requirement in self.requirements:
+            metadata = Path(requirement.partition("[")[0], "setup.cfg")
+            if requirement.startswith("/"):
+                lines.append(hashlib.sha256(metadata.read_bytes()).hexdigest())
+        return "\n".join(lines)
+
+    def _build(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        editable = [part for each in self.requirements if each.startswith("/") for part in ("--editable", each)]
+        packages = [each for each in self.requirements if not each.startswith("/")]
+        install = [*_PIP, "--prefer-binary", *packages, *editable]
+        for command in ([sys.executable, "-m", "venv", self.directory], [self.directory / "bin/python", *install]):
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT, env=_variables())
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                said = (str(error.stderr or "").strip() or str(error)).splitlines()[-1]
+                needs = "install the Debian package python3-venv, and have a package index within reach of pip"
+                raise ServerMissing(f"{self.directory} cannot be made: {needs}: {said}") from error
+
+
+def _variables() -> dict[str, str]:
+    """Return the environment variables of this process but those that would point to other libraries."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+KEYSTONE = Environment("keystone", ("keystone", "gunicorn"), ("keystone",))
+OPENSTACK = Environment("openstack", ("python-openstackclient",), ("python-openstackclient",))
+
+ENVIRONMENTS = [KEYSTONE, OPENSTACK]
+"""Those whose versions are told of at the end of a test run."""

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Keystone: SQLite, fernet tokens, users and projects with the roles that a cloud has."""
+
+import base64
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.servers import environments
+from tests.servers.daemon import Daemon
+from tests.servers.identities import REGION, Identities
+
+PROJECTS = {
+    "demo": {"alice": "member", "bob": "member", "carol": "reader", "boss": "admin"},
+    "other": {"dave": "member"},
+    "service": {"panko": "service", "nova": "service"},
+}
+"""The roles of the users in each project; panko is whom Panko asks as, nova another service."""
+
+SYSTEM = {"auditor": ["reader"], "operator": ["admin"], "clerk": ["service"], "nova": ["reader", "service"]}
+"""The roles of users in the whole system. A role implies the ones below it: admin, manager, member, reader."""
+
+DOMAIN = {"landlord": "admin"}
+"""The roles of users in the domain Default."""
+
+_CONFIG = """
+[DEFAULT]
+log_dir =
+[database]
+connection = sqlite:///{data}/keystone.sqlite
+[token]
+provider = fernet
+expiration = {expiration}
+[fernet_tokens]
+key_repository = {data}/fernet-keys
+[fernet_receipts]
+key_repository = {data}/receipt-keys
+[credential]
+key_repository = {data}/credential-keys
+[identity]
+# The fewest that there may be: tests need no protection from those who guess passwords for years.
+password_hash_rounds = 4
+"""
+
+_SERVER = """
+wsgi_app = "keystone.wsgi.api:application"
+bind = "127.0.0.1:{port}"
+workers = 1
+threads = 8
+raw_env = ["OS_KEYSTONE_CONFIG_FILES={config}"]
+"""
+
+# Keystone as a library, in a process of its own: it answers one request, and prints the token in the answer.
+_ISSUE_ONE_TOKEN = """
+import sys
+body = sys.argv.pop()
+from keystone.wsgi.api import application
+from webob import Request
+request = Request.blank("/v3/auth/tokens", method="POST", content_type="application/json", body=body.encode())
+print(request.get_response(application).headers["X-Subject-Token"])
+"""
+
+
+@dataclasses.dataclass
+class Keystone(Daemon, Identities):
+    """A Keystone; `password` is that of all its users.
+
+    populate: whether there are the users and projects above and a service "event"; otherwise it is as an operator
+    finds it after the bootstrap.
+    """
+
+    password: str = dataclasses.field(default_factory=lambda: secrets.token_hex(12))
+    populate: bool = True
+
+    kind = "keystone"
+    stop_signal = signal.SIGTERM
+    quit_signal = signal.SIGQUIT
+
+    def find_programs(self) -> None:
+        """Make the environment of Keystone, or raise ServerMissing."""
+        self._programs = environments.KEYSTONE.make()
+
+    def account(self) -> dict[str, Any]:
+        """Return nothing: it runs as the tests do, to read its programs in the checkout, and asks for passwords."""
+        return {}
+
+    @property
+    def url(self) -> str:
+        """The address, without a version: what a service has as its auth_url."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def initialise(self) -> None:
+        """Make the configuration, the tables and the keys."""
+        for name in ("fernet-keys", "receipt-keys", "credential-keys"):
+            keys = self.path("data", name)
+            keys.mkdir(mode=0o700)
+            # What fernet_setup and its like make too, of which each takes more than a second.
+            for number in range(2):
+                (keys / str(number)).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
+        self._config_file.write_text(_CONFIG.format(data=self.path("data"), expiration=3600))
+        self._manage("db_sync")
+
+    def command(self) -> list[str]:
+        """Return the command that runs the server in the foreground, logging to standard error."""
+        # Keystone reads the command line of whatever server it runs in, so that this one gets a file.
+        settings = _SERVER.format(port=self.port, config=self._config_file)
+        self.path("gunicorn.conf.py").write_text(settings)
+        return [str(self._programs / "gunicorn")]
+
+    def answers(self) -> bool:
+        """Return whether the running server does its work."""
+        try:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+                connection.request("GET", "/v3")
+                return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def prepare(self) -> None:
+        """Bootstrap, and make users and projects."""
+        options = {
+            "password": self.password,
+            "region-id": REGION,
+            **{f"{interface}-url": f"{self.url}/v3" for interface in ("public", "internal", "admin")},
+        }
+        self._manage("bootstrap", *(f"--bootstrap-{name}={value}" for name, value in options.items()))
+        if not self.populate:
+            return
+        for project, roles in PROJECTS.items():
+            self.create_project(project)
+            for user, role in roles.items():
+                self.grant(role, user, project=project)
+        for user, names in SYSTEM.items():
+            for role in names:
+                self.grant(role, user, system_scope="all")
+        for user, role in DOMAIN.items():
+            self.grant(role, user, domain="default")
+        self.create("service", type="event", name="panko")
+
+    @property
+    def _config_file(self) -> Path:
+        return self.path("keystone.conf")
+
+    def _manage(self, *arguments: str) -> None:
+        self.run([str(self._programs / "keystone-manage"), f"--config-file={self._config_file}", *arguments])
+
+    def short_token(self, user: str, project: str, seconds: int = 1) -> str:
+        """Return a token that expires after so many seconds, as if Keystone's configuration said so for all."""
+        config = self.path("short.conf")
+        config.write_text(_CONFIG.format(data=self.path("data"), expiration=seconds))
+        who = {"name": user, "domain": {"id": "default"}, "password": self.password}
+        body = {
+            "identity": {"methods": ["password"], "password": {"user": who}},
+            "scope": {"project": {"name": project, "domain": {"id": "default"}}},
+        }
+        python = [str(self._programs / "python"), "-W", "ignore", "-c", _ISSUE_ONE_TOKEN, json.dumps({"auth": body})]
+        return self.run(["env", f"OS_KEYSTONE_CONFIG_FILES={config}", *python]).splitlines()[-1]
