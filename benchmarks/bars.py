@@ -55,7 +55,11 @@ DISK = 2.0
 """How many times Panko 10.0's bytes an event may take on disk."""
 
 
+STORAGE = {"documents": "storage"}
+"""Both calls by which ours reads events are held to what is asked of the storage."""
+
+
 def required(group: str, name: str, backend: str) -> float | None:
     """Return how many times faster a case is to be on a backend; None where nothing is said."""
-    bars = REQUIRED.get((group, name))
+    bars = REQUIRED.get((STORAGE.get(group, group), name))
     return bars[BACKENDS.index(backend)] if bars else None

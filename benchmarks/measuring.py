@@ -83,13 +83,10 @@ class Measuring:
                 self._measure(measurement)
             yield measurement
 
-    def _names(self, case: Case) -> list[str]:
-        return [name for name in self._sides if name in case.sides]
-
     def _measure(self, measurement: Measurement) -> None:
         case = measurement.case
         for round_ in range(self._effort.rounds):
-            for name in self._names(case):
+            for name in self._sides:
                 outcome = measurement.outcomes.setdefault(name, Outcome())
                 if round_ and not case.events and sum(outcome.samples) > self._effort.budget[name]:
                     continue  # A slow one has had its time.
@@ -102,7 +99,7 @@ class Measuring:
         case, side = measurement.case, self._sides[name]
         if case.events:
             return self._ingest(name, measurement)
-        command = {**case.command, "repeat": self._effort.repeat[name], "budget": self._effort.budget[name]}
+        command = {**case.command_of(name), "repeat": self._effort.repeat[name], "budget": self._effort.budget[name]}
         timeout = self._effort.timeout
         if case.fresh:
             side.end()
@@ -145,7 +142,7 @@ class Measuring:
             measurement.floor.samples += measure(self._backend)
 
     def _measure_expiry(self, measurement: Measurement) -> None:
-        for name in self._names(measurement.case):
+        for name in self._sides:
             start = self._facts.end + next(self._runs) * RUN_LENGTH
             expiry = Expiry(self._backend, self._facts, self._make_side, name, start)
             measurement.outcomes[name], notes = expiry.measure(2 * self._effort.timeout)

@@ -146,6 +146,7 @@ PREFACE = """\
 
 `make bench` measures this; `python -m benchmarks --help` tells of its options. Times are medians; each case's two sides
 took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
-`get_events` and its like, `documents` our call that gives events as JSON, `http` the whole WSGI application without a
+`get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
+`get_events` in Panko 10.0, and in ours one that gives events as JSON. `http` is the whole WSGI application without a
 network. "did not finish" ends a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.
 """
