@@ -24,11 +24,12 @@ def one_line(error: BaseException) -> str:
 
 def ending_in_one_line(
     main: Callable[[Sequence[str]], int | None],
+    failed: int = 1,
 ) -> Callable[[Sequence[str] | None], int]:
     """Make a command of a function that takes its arguments, the program's name first, and returns its exit code.
 
-    Errors of configuration, of storage and :class:`CommandError` become one line on stderr and exit code 1. Any other
-    exception is a fault of the program and keeps its traceback.
+    Errors of configuration, of storage and :class:`CommandError` become one line on stderr and the exit code
+    ``failed``. Any other exception is a fault of the program and keeps its traceback.
     """
 
     @functools.wraps(main)
@@ -38,7 +39,7 @@ def ending_in_one_line(
             return main(arguments) or 0
         except (CommandError, StorageError, cfg.Error) as error:
             print(f"{os.path.basename(arguments[0])}: {one_line(error)}", file=sys.stderr)
-            return 1
+            return failed
         except KeyboardInterrupt:
             return INTERRUPTED
 

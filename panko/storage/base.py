@@ -2,6 +2,7 @@
 """The contract between Panko and a storage driver; tests/functional/storage/contract.py is its proof."""
 
 import abc
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,12 +108,20 @@ class Connection(abc.ABC):
     def clear_expired_data(self, ttl: int, max_count: int | None = None) -> int:
         """Delete events generated more than ``ttl`` seconds ago, oldest first.
 
-        Once nothing that is expired is left, event types without events go too, and the names of their traits.
+        Once nothing that is expired is left, event types without events go too, and the names of their traits, and
+        :meth:`last_expiry` returns this time.
 
         :param ttl: seconds, 0 or more
         :param max_count: delete at most so many events (None or 0: no bound)
         :returns: number of events that were deleted
         """
+
+    def last_expiry(self) -> datetime.datetime | None:
+        """Return when :meth:`clear_expired_data` last left nothing that was expired, as naive UTC.
+
+        None: it never has, or the driver keeps no events.
+        """
+        return None
 
     def get_capabilities(self) -> dict[str, bool]:
         """Return what the driver can answer, by name."""

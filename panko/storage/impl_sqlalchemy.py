@@ -24,7 +24,7 @@ from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
 from panko.storage.sqlalchemy import engines, expiry, failures, migration, plans, queries
 from panko.storage.sqlalchemy.dialects import DIALECTS
-from panko.storage.sqlalchemy.tables import CATALOG, METADATA
+from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
 from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
@@ -71,7 +71,7 @@ class Connection(base.Connection):
         with failures.translated(), self._engine.begin() as connection:
             self._dialect.own_catalog(connection)
             for table in METADATA.tables.values():
-                if table is not CATALOG:
+                if table not in (CATALOG, EXPIRER_RUN):
                     connection.execute(sa.delete(table))
             connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
 
@@ -214,9 +214,22 @@ class Connection(base.Connection):
                         yield trait
 
     def clear_expired_data(self, ttl, max_count=None):
-        try:
-            expired_before = timeutils.utcnow() - datetime.timedelta(seconds=ttl)
-        except OverflowError:
-            return 0  # That was before the year 1, when nothing was generated.
+        now, deleted = timeutils.utcnow(), 0
         with failures.translated():
-            return expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+            # What would be older than the year 1 cannot be there.
+            with contextlib.suppress(OverflowError):
+                expired_before = now - datetime.timedelta(seconds=ttl)
+                deleted = expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+            if not max_count or deleted < max_count:
+                self._mark_expiry(now)
+        return deleted
+
+    def _mark_expiry(self, now: datetime.datetime) -> None:
+        row = {"id": 1, "finished": now}
+        with self._engine.begin() as connection:
+            self._dialect.begin_write(connection)
+            connection.execute(self._dialect.insert_or_advance(EXPIRER_RUN, EXPIRER_RUN.c.finished, [row]))
+
+    def last_expiry(self):
+        row = next(self._rows(sa.select(EXPIRER_RUN.c.finished)), None)
+        return None if row is None else row.finished

@@ -23,8 +23,8 @@ PROJECTS = {
 }
 """The roles of the users in each project; panko is whom Panko asks as, nova another service."""
 
-SYSTEM = {"auditor": "reader", "operator": "admin", "clerk": "member", "nova": "reader"}
-"""The roles of users in the whole system."""
+SYSTEM = {"auditor": ["reader"], "operator": ["admin"], "clerk": ["service"], "nova": ["reader", "service"]}
+"""The roles of users in the whole system. A role implies the ones below it: admin, manager, member, reader."""
 
 DOMAIN = {"landlord": "admin"}
 """The roles of users in the domain Default."""
@@ -136,8 +136,9 @@ class Keystone(Daemon, Identities):
             self.create_project(project)
             for user, role in roles.items():
                 self.grant(role, user, project=project)
-        for user, role in SYSTEM.items():
-            self.grant(role, user, system_scope="all")
+        for user, names in SYSTEM.items():
+            for role in names:
+                self.grant(role, user, system_scope="all")
         for user, role in DOMAIN.items():
             self.grant(role, user, domain="default")
         self.create("service", type="event", name="panko")

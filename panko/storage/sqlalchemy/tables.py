@@ -4,6 +4,7 @@
 ``event`` holds an event whole: its traits are there as the JSON that the API answers with. The ``trait_*`` tables are
 only its index, one for each type of trait: a lookup by value reads the events from them in the order of time.
 ``event_type`` and ``trait_type`` name what the events are and have; ``catalog`` guards the two (see catalog.py).
+``expirer_run`` has one row, once nothing that is expired was left, which says when that was last so.
 """
 
 import datetime
@@ -28,6 +29,13 @@ CATALOG = sa.Table(
     METADATA,
     sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+EXPIRER_RUN = sa.Table(
+    "expirer_run",
+    METADATA,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("finished", Timestamp, nullable=False),
 )
 
 EVENT_TYPE = sa.Table(

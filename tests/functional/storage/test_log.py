@@ -43,6 +43,7 @@ class TestLog(Accepting):
         assert list(storage.get_event_types()) == list(storage.get_trait_types("sample.created")) == []
         assert list(storage.get_traits("sample.created")) == []
         assert storage.clear_expired_data(0) == 0
+        assert storage.last_expiry() is None
 
     def test_any_marker_is_invalid(self, storage):
         with pytest.raises(InvalidMarker):

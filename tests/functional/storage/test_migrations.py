@@ -5,14 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from panko.storage import EventFilter
 from panko.storage.errors import SchemaMismatch
 from panko.storage.sqlalchemy import migration
 from panko.storage.sqlalchemy.tables import METADATA
-from tests.functional.storage.builders import event, found
+from tests.functional.storage.builders import ago, event, found
 from tests.functional.storage.workers import run_at_once, upgrade
 
 DESCRIPTIONS = {
@@ -87,10 +89,34 @@ def test_empty_database_asks_for_dbsync(storage) -> None:
         lambda: list(storage.get_trait_types("a")),
         lambda: list(storage.get_documents(EventFilter())),
         lambda: storage.clear_expired_data(1),
+        storage.last_expiry,
         storage.clear,
     ):
         with pytest.raises(SchemaMismatch, match="panko-dbsync"):
             call()
+
+
+def migrate(engine, revision: str) -> None:
+    """Bring the schema to an older revision than the head, as an older version of Panko did."""
+    config = Config()
+    config.set_main_option("script_location", str(migration.SCRIPTS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_first_schema_is_upgraded_and_keeps_its_events(storage, engine) -> None:
+    """Until then it asks for panko-dbsync; events can be recorded all the while, as on a rolling upgrade."""
+    migrate(engine, "0001")
+    storage.record_events([event("a", generated=ago(days=2)), event("b", generated=ago(hours=1))])
+    with pytest.raises(SchemaMismatch, match="has the schema 0001, not 0002"):
+        storage.check_schema()
+    storage.upgrade()
+    storage.check_schema()
+    assert found(storage) == ["a", "b"]
+    assert storage.last_expiry() is None
+    assert storage.clear_expired_data(24 * 3600) == 1
+    assert storage.last_expiry()
 
 
 @pytest.mark.parametrize("command", ["upgrade", "check_schema"])

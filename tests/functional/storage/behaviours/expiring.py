@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes when it is old, and what stays."""
 
+import datetime
 import threading
 
 import pytest
+from oslo_utils import timeutils
 
 from panko.storage.models import TraitDescription, TraitType
 from tests.functional.storage.builders import ago, event, found, has, trait
@@ -147,6 +149,22 @@ class Expiring:
             assert list(storage.get_event_types()) == ["sample.created"]
             assert trait_names(storage) == ["x"]
         assert found(storage, event_type="sample.created") == ["new 0", "new 1"]
+
+    def test_last_expiry_is_when_nothing_expired_was_left(self, storage, other):
+        """Whether or not there was anything to delete, and not while there still is; clearing does not change it."""
+        storage.record_events(event(f"{days}", generated=ago(days=days)) for days in (2, 3, 4))
+        before = storage.last_expiry() or datetime.datetime.min
+        storage.clear_expired_data(DAY, 2)
+        assert storage.last_expiry() in (None, before)
+        for max_count in (2, 2, None):
+            begun = timeutils.utcnow()
+            storage.clear_expired_data(DAY, max_count)
+            assert before < begun <= other.last_expiry() <= timeutils.utcnow()
+            before = other.last_expiry()
+        storage.clear()
+        assert storage.last_expiry() == before
+        storage.clear_expired_data(10**15)
+        assert storage.last_expiry() > before
 
     def test_two_expirers_and_a_writer_at_once(self, storage, other):
         """Each expired event is deleted and counted once, and nothing that is written is lost."""

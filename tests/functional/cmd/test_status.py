@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""panko-status says what an operator should see to, and changes nothing."""
+
+import datetime
+import hashlib
+import json
+import sqlite3
+
+import pytest
+
+from tests.functional.cmd.processes import free_port, run, said
+
+SUCCESS, WARNING, FAILURE = range(3)
+POLICY, SCHEMA, TIME_TO_LIVE, EXPIRER = (
+    "Policy file in YAML",
+    "Database schema",
+    "Events are not kept for ever",
+    "panko-expirer runs",
+)
+A_DAY = "event_time_to_live = 86400\n"
+
+
+def check(path):
+    """Return the results and the details of the checks, by name; the exit code is the worst result."""
+    done = run("panko-status", "--config-file", path, "upgrade", "check", "--json")
+    assert said(done) == []
+    checks = json.loads(done.stdout)["checks"]
+    results = {each["check"]: each["result"] for each in checks}
+    assert done.returncode == max(results.values())
+    return results, {each["check"]: each["details"] for each in checks}
+
+
+@pytest.fixture
+def ready(configure):
+    """A configuration file that says how long events are kept, of a database with the schema of this version."""
+    path = configure(A_DAY)
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    return path
+
+
+def expired_ago(tmp_path, **when):
+    """Have the last run of panko-expirer been then."""
+    with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
+        then = datetime.timedelta(**when) // datetime.timedelta(microseconds=1)
+        assert connection.execute("UPDATE expirer_run SET finished = finished - ?", [then]).rowcount == 1
+    connection.close()
+
+
+def test_all_is_well_where_the_expirer_runs(ready):
+    assert run("panko-expirer", "--config-file", ready).returncode == 0
+    assert check(ready)[0] == dict.fromkeys((POLICY, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
+    table = run("panko-status", "--config-file", ready, "upgrade", "check")
+    assert table.returncode == SUCCESS
+    assert table.stdout.count("Result: Success") == 4
+
+
+@pytest.mark.parametrize(("hours", "result"), [(47, SUCCESS), (49, WARNING)])
+def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hours, result):
+    run("panko-expirer", "--config-file", ready)
+    expired_ago(tmp_path, hours=hours)
+    results, details = check(ready)
+    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: SUCCESS, EXPIRER: result}
+    if result:
+        assert "has not run since 20" in details[EXPIRER]
+        assert "86400 s" in details[EXPIRER]
+
+
+def test_an_expirer_that_never_ran_is_told(ready):
+    results, details = check(ready)
+    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: SUCCESS, EXPIRER: WARNING}
+    assert "has not run yet" in details[EXPIRER]
+
+
+def test_events_that_are_kept_for_ever_are_told(config_file):
+    results, details = check(config_file)
+    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: WARNING, EXPIRER: SUCCESS}
+    assert "[database] event_time_to_live" in details[TIME_TO_LIVE]
+
+
+def test_a_schema_behind_is_told(ready, tmp_path):
+    with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
+        connection.execute("DROP TABLE expirer_run")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    results, details = check(ready)
+    assert results == {POLICY: SUCCESS, SCHEMA: FAILURE, TIME_TO_LIVE: SUCCESS, EXPIRER: FAILURE}
+    assert details[SCHEMA] == "The database has the schema 0001, not 0002. Run panko-dbsync."
+
+
+def test_a_database_that_is_not_there_is_told_and_not_made(configure, tmp_path):
+    path = configure(A_DAY)
+    results, details = check(path)
+    assert results[SCHEMA] == FAILURE
+    assert details[SCHEMA].endswith("Run panko-dbsync.")
+    assert not (tmp_path / "panko.sqlite").exists()
+
+
+def test_a_database_that_is_away_is_told_at_once(configure):
+    url = f"postgresql://panko:hunter2@127.0.0.1:{free_port()}/panko"
+    path = configure(A_DAY + "retry_interval = 3600\n", url=url)
+    results, details = check(path)
+    assert results[SCHEMA] == results[EXPIRER] == FAILURE
+    assert details[SCHEMA].startswith("The database does not answer.")
+    assert "hunter2" not in str(details)
+
+
+def test_an_unknown_driver_is_told(configure):
+    _, details = check(configure(url="nosuch://host/db"))
+    assert "no storage driver is named 'nosuch'" in details[SCHEMA]
+
+
+@pytest.mark.parametrize(
+    ("files", "section", "result", "text"),
+    [
+        ({"policy.yaml": '"segregation": "!"'}, "", SUCCESS, None),
+        ({"policy.json": '{"segregation": "!"}'}, "", FAILURE, "oslopolicy-convert-json-to-yaml"),
+        ({"policy.json": "{}", "policy.yaml": "{a: b}"}, "", WARNING, "is not read"),
+        ({"policy.yaml": '{"segregation": "!"}'}, "", FAILURE, "JSON-formatted"),
+        ({"mine.json": "{}"}, "[oslo_policy]\npolicy_file = mine.json\n", FAILURE, "JSON-formatted"),
+    ],
+)
+def test_a_policy_in_json_is_told(configure, tmp_path, files, section, result, text):
+    path = configure(section)
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    results, details = check(path)
+    assert results[POLICY] == result
+    assert (text or "") in (details[POLICY] or "")
+
+
+def test_nothing_is_altered(ready, tmp_path):
+    def state():
+        return {path: hashlib.sha256(path.read_bytes()).digest() for path in tmp_path.iterdir()}
+
+    run("panko-expirer", "--config-file", ready)
+    before = state()
+    check(ready)
+    assert state() == before
+
+
+def test_what_keeps_it_from_checking_is_one_line_and_no_result_of_a_check(tmp_path):
+    done = run("panko-status", "--config-file", str(tmp_path / "nowhere.conf"), "upgrade", "check")
+    assert done.returncode == 255
+    assert len(said(done)) == 1

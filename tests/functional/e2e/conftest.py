@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""panko-api as an operator runs it, on events of a real Keystone's users."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.functional.cmd.processes import Answer, RunningServer, panko_api, run
+from tests.servers.keystone import Keystone
+
+CONFIG = """
+[database]
+connection = sqlite:///{directory}/panko.sqlite
+
+[keystone_authtoken]
+www_authenticate_uri = {keystone.url}
+auth_url = {keystone.url}
+auth_type = password
+username = panko
+password = {keystone.password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles = service
+service_token_roles_required = true
+token_cache_time = {token_cache_time}
+"""
+
+TOKEN_CACHE_TIME = 2
+"""Seconds, instead of 300, so that a test can wait until a token is asked about again."""
+
+OWNERS = {"a": ("alice", "demo"), "b": ("bob", "demo"), "c": ("carol", "demo"), "d": ("dave", "other"), "-": ()}
+"""The events, by message_id: each one's user and project. The last one belongs to nobody."""
+
+
+@dataclass(frozen=True)
+class Panko:
+    """A running panko-api, the directory of its configuration, and the Keystone that it asks."""
+
+    server: RunningServer
+    directory: Path
+    keystone: Keystone
+
+    def get(self, path: str, token: str | None = None, **headers: str) -> Answer:
+        """Return the answer to a request with a token."""
+        return self.server.get(path, **headers, **({"X_Auth_Token": token} if token else {}))
+
+    def seen(self, token: str | None, path: str = "/v2/events", **headers: str) -> str:
+        """Return the letters of the events, or traits, in a list; "none", or the status where it is not 200."""
+        answer = self.get(path, token, **headers)
+        if answer.status != 200:
+            return str(answer.status)
+        letters = [each.get("message_id") or each["value"] for each in json.loads(answer.body)]
+        # The event of nobody comes last.
+        return "".join(sorted(letters, key=lambda letter: (letter == "-", letter))) or "none"
+
+
+def write_events(keystone: Keystone, path: Path) -> None:
+    """Write a file for panko-import, with the events of OWNERS."""
+    lines = []
+    for message_id, owner in OWNERS.items():
+        owners = [keystone.user_id(owner[0]), keystone.project_id(owner[1])] if owner else []
+        traits = [["user_id", 1, owners[0]], ["project_id", 1, owners[1]]] if owner else []
+        traits.append(["of", 1, message_id])
+        event = {"message_id": message_id, "event_type": "t", "generated": "2026-01-02T03:04:05", "traits": traits}
+        lines.append(json.dumps(event))
+    path.write_text("\n".join(lines))
+
+
+@contextlib.contextmanager
+def running_panko(keystone: Keystone, directory: Path, policy: str | None = None) -> Iterator[Panko]:
+    """Run panko-api on the events of OWNERS; the policy file, where there is one, lies beside panko.conf."""
+    config_file = directory / "panko.conf"
+    values = {"directory": directory, "keystone": keystone, "token_cache_time": TOKEN_CACHE_TIME}
+    config_file.write_text(CONFIG.format(**values))
+    if policy is not None:
+        (directory / "policy.yaml").write_text(policy)
+    write_events(keystone, directory / "events.json")
+    for command in (["panko-dbsync"], ["panko-import", str(directory / "events.json")]):
+        done = run(command[0], "--config-file", str(config_file), *command[1:])
+        assert done.returncode == 0, done.stderr
+    with panko_api(directory / "log", "--config-file", str(config_file), "--workers", "1") as server:
+        yield Panko(server, directory, keystone)
+
+
+@pytest.fixture(scope="session")
+def panko(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panko]:
+    """The panko-api that the tests of a process share, with the policy's defaults."""
+    with running_panko(keystone, tmp_path_factory.mktemp("panko")) as panko:
+        yield panko

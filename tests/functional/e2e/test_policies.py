@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the policy can be overridden in a policy.yaml, which counts as soon as it is written."""
+
+import json
+import time
+
+import pytest
+
+from panko import policies
+from panko.api.policy import SEARCH_INTERVAL
+from tests.functional.e2e.conftest import running_panko
+
+LIST, SHOW, ALL = "/v2/events", "/v2/events/a", "/v2/events?q.field=all_tenants&q.value=True"
+TYPES, TRAITS, VALUES = "/v2/event_types", "/v2/event_types/t/traits", "/v2/event_types/t/traits/of"
+
+# What alice, a member of demo whose event is a, gets of a resource by default, and with the rule.
+OVERRIDES = [
+    ("context_is_admin", "role:member", TYPES, "401", "200"),
+    ("segregation", "role:member", LIST, "a", "abc-"),
+    ("telemetry:events:index", "role:admin", LIST, "a", "403"),
+    ("telemetry:events:show", "role:admin", SHOW, "200", "403"),
+    ("telemetry:events:all_tenants", "role:member", ALL, "403", "abcd-"),
+    ("telemetry:events:project_events", "role:member", LIST, "a", "abc"),
+    ("telemetry:event_types:index", "role:member", TYPES, "401", "200"),
+    ("telemetry:traits:index", "role:member", TRAITS, "401", "200"),
+    ("telemetry:traits:show", "role:member", VALUES, "401", "a"),
+]
+
+PANKO_10 = """
+"context_is_admin": "role:admin"
+"segregation": "rule:context_is_admin"
+"telemetry:events:index": ""
+"telemetry:events:show": ""
+"""
+
+
+@pytest.fixture(scope="module")
+def panko(keystone, tmp_path_factory):
+    """A panko-api with a policy.yaml, which says nothing yet."""
+    with running_panko(keystone, tmp_path_factory.mktemp("policies"), policy="{}") as panko:
+        yield panko
+
+
+@pytest.fixture
+def write(panko):
+    """A function that writes the policy.yaml; the defaults count again afterwards."""
+    path = panko.directory / "policy.yaml"
+    yield path.write_text
+    path.write_text("{}")
+
+
+def told(panko, token, path):
+    return panko.seen(token, path) if path in (LIST, ALL, VALUES) else str(panko.get(path, token).status)
+
+
+def test_no_rule_is_left_out():
+    assert [rule for rule, *_ in OVERRIDES] == [rule.name for rule in policies.list_rules()]
+
+
+@pytest.mark.parametrize(("rule", "check", "path", "default", "overridden"), OVERRIDES)
+def test_a_rule_that_is_written_counts_at_once_for_a_real_token(panko, write, rule, check, path, default, overridden):
+    alice = panko.keystone.token("alice", project="demo")
+    assert told(panko, alice, path) == default
+    write(json.dumps({rule: check}).strip("{}"))
+    assert told(panko, alice, path) == overridden
+    write("{}")
+    assert told(panko, alice, path) == default
+
+
+def test_a_policy_file_of_panko_10_goes_on_working(panko, write):
+    """Its segregation knows no reader of the system, who is limited then, and so has nothing to see."""
+    auditor = panko.keystone.token("auditor", system_scope="all")
+    assert panko.seen(auditor) == "-"
+    write(PANKO_10)
+    assert panko.seen(auditor) == "403"
+    assert panko.seen(panko.keystone.token("boss", project="demo"), ALL) == "abcd-"
+    assert panko.seen(panko.keystone.token("alice", project="demo")) == "a"
+
+
+def test_a_policy_json_counts_where_there_is_no_newer_file(panko):
+    alice = panko.keystone.token("alice", project="demo")
+    newer, old = (panko.directory / f"policy.{kind}" for kind in ("yaml", "json"))
+    old.write_text(json.dumps({"telemetry:events:index": "role:admin"}))
+    assert panko.seen(alice) == "a"
+    newer.unlink()
+    assert panko.seen(alice) == "403"
+    newer.write_text("{}")
+    old.unlink()
+    time.sleep(SEARCH_INTERVAL)
+    assert panko.seen(alice) == "a"
