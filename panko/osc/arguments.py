@@ -13,7 +13,7 @@ TYPES = ("string", "integer", "float", "datetime")
 # These are compared by what they are, whatever type is asked for.
 EVENT_FIELDS = ("event_type", "message_id", "start_timestamp", "end_timestamp", "all_tenants")
 
-_FILTER = re.compile(r"(?:(?P<type>\w+)::)?(?P<name>[^<>=!]+)(?P<op><=|>=|!=|==|=|<|>)(?P<value>.*)", re.DOTALL)
+_FILTER = re.compile(r"(?:(?P<type>\w+)::)?+(?P<name>[^<>=!]+)(?P<op><=|>=|!=|==|=|<|>)(?P<value>.*)", re.DOTALL)
 _QUOTED = re.compile(r"(?P<quote>[\"'])(?P<text>.*)(?P=quote)", re.DOTALL)
 _LITERALS = {
     "integer": re.compile(r"[+-]?\d{1,19}", re.ASCII),
