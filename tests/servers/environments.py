@@ -24,8 +24,8 @@ _TIMEOUT = 900
 class Environment:
     """A virtual environment with the newest releases at the time when it was made.
 
-    requirements: as pip takes them. A path makes what lies there a part of it, as it is at any time (editable); with
-    setup.cfg in that directory, a change of that file makes the environment anew.
+    requirements: as pip takes them. A path makes what lies there a part of it, as it is at any time (editable), without
+    its own requirements; with setup.cfg in that directory, a change of that file makes the environment anew.
     shown: the packages whose versions are told of at the end of a test run.
     """
 
@@ -69,10 +69,12 @@ class Environment:
 
     def _build(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
-        editable = [part for each in self.requirements if each.startswith("/") for part in ("--editable", each)]
-        packages = [each for each in self.requirements if not each.startswith("/")]
-        install = [*_PIP, "--prefer-binary", *packages, *editable]
-        for command in ([sys.executable, "-m", "venv", self.directory], [self.directory / "bin/python", *install]):
+        python = self.directory / "bin/python"
+        commands = [[sys.executable, "-m", "venv", self.directory]]
+        commands.append([python, *_PIP, "--prefer-binary", *(e for e in self.requirements if not e.startswith("/"))])
+        for path in (e for e in self.requirements if e.startswith("/")):
+            commands.append([python, *_PIP, "--no-deps", "--editable", path])
+        for command in commands:
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT, env=_variables())
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
@@ -87,7 +89,11 @@ def _variables() -> dict[str, str]:
 
 
 KEYSTONE = Environment("keystone", ("keystone", "gunicorn"), ("keystone",))
-OPENSTACK = Environment("openstack", ("python-openstackclient",), ("python-openstackclient",))
+OPENSTACK = Environment("openstack", ("python-openstackclient", str(ROOT)), ("python-openstackclient",))
+"""The command as Panko's plugin extends it. No library of the server is there, which the plugin must do without."""
 
-ENVIRONMENTS = [KEYSTONE, OPENSTACK]
+PANKOCLIENT = Environment("pankoclient", ("python-openstackclient", "pankoclient"), ("pankoclient",))
+"""The command as Panko 10.0's client extends it: of the two only one can be installed."""
+
+ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT]
 """Those whose versions are told of at the end of a test run."""

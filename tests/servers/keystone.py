@@ -52,7 +52,9 @@ _SERVER = """
 wsgi_app = "keystone.wsgi.api:application"
 bind = "127.0.0.1:{port}"
 workers = 1
-threads = 8
+# One request at a time, as two that both write make SQLite refuse one: "database is locked". Keystone answers 500 then.
+worker_class = "gthread"
+threads = 1
 raw_env = ["OS_KEYSTONE_CONFIG_FILES={config}"]
 """
 

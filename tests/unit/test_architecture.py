@@ -98,6 +98,15 @@ def test_nothing_imports_what_is_above_it():
     assert not breaches(outside("panko.cmd", "panko.wsgi"), "panko.cmd", "panko.wsgi")
 
 
+def test_the_plugin_of_the_openstack_command_is_by_itself():
+    """It is installed without the libraries of the server, and has to start fast."""
+    others = {module.name for module in outside("panko.osc")} - {"panko"}
+    assert not breaches(inside("panko.osc"), *others)
+    assert not breaches(outside("panko.osc"), "panko.osc", "osc_lib")
+    libraries = {name.partition(".")[0] for module in inside("panko.osc") for name in module.imports()}
+    assert libraries - set(sys.stdlib_module_names) == {"panko", "osc_lib", "keystoneauth1"}
+
+
 def test_the_contract_and_its_values_know_neither_drivers_nor_the_service():
     contract = inside(*CONTRACT)
     assert not breaches(contract, "panko.service", "panko.opts", *SQL, *DRIVERS)
@@ -135,14 +144,20 @@ def test_only_the_service_makes_a_configuration():
     assert not shared | {m.name for m in PANKO if "oslo_config.cfg.CONF" in m.imports()}
 
 
-def test_every_library_that_is_imported_is_declared():
+@pytest.mark.parametrize(("importers", "extra"), [(outside("panko.osc"), None), (inside("panko.osc"), "cli")])
+def test_every_library_that_is_imported_is_declared(importers, extra):
     known = importlib.metadata.packages_distributions()
     # What is declared of an extra alone is not there for everyone.
-    requirements = [r for r in importlib.metadata.requires("panko") if "extra ==" not in r]
+    requirements = [r for r in importlib.metadata.requires("panko") if _extra_of(r) == extra]
     declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
-    imported = {name.partition(".")[0] for module in PANKO for name in module.imports()}
+    imported = {name.partition(".")[0] for module in importers for name in module.imports()}
     libraries = imported - set(sys.stdlib_module_names) - {"panko"}
     assert {name for name in libraries if not normalized(known[name]) & normalized(declared)} == set()
+
+
+def _extra_of(requirement: str) -> str | None:
+    match = re.search(r"extra == [\"'](\w+)", requirement)
+    return match and match[1]
 
 
 def normalized(names: Iterable[str]) -> set[str]:

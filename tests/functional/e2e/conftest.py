@@ -3,13 +3,17 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.functional.cmd.processes import Answer, RunningServer, panko_api, run
+from tests.functional.e2e import command as openstack
+from tests.servers import ServerMissing
+from tests.servers.environments import OPENSTACK, PANKOCLIENT, Environment
 from tests.servers.keystone import Keystone
 
 CONFIG = """
@@ -72,14 +76,19 @@ def write_events(keystone: Keystone, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_panko(keystone: Keystone, directory: Path, policy: str | None = None) -> Iterator[Panko]:
-    """Run panko-api on the events of OWNERS; the policy file, where there is one, lies beside panko.conf."""
+def running_panko(
+    keystone: Keystone,
+    directory: Path,
+    policy: str | None = None,
+    write: Callable[[Keystone, Path], None] = write_events,
+) -> Iterator[Panko]:
+    """Run panko-api on the events of OWNERS, or others; the policy file, where there is one, lies beside panko.conf."""
     config_file = directory / "panko.conf"
     values = {"directory": directory, "keystone": keystone, "token_cache_time": TOKEN_CACHE_TIME}
     config_file.write_text(CONFIG.format(**values))
     if policy is not None:
         (directory / "policy.yaml").write_text(policy)
-    write_events(keystone, directory / "events.json")
+    write(keystone, directory / "events.json")
     for command in (["panko-dbsync"], ["panko-import", str(directory / "events.json")]):
         done = run(command[0], "--config-file", str(config_file), *command[1:])
         assert done.returncode == 0, done.stderr
@@ -92,3 +101,36 @@ def panko(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The panko-api that the tests of a process share, with the policy's defaults."""
     with running_panko(keystone, tmp_path_factory.mktemp("panko")) as panko:
         yield panko
+
+
+@pytest.fixture(scope="session")
+def cloud(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openstack.Cloud]:
+    """A panko-api in the catalog, with the events of command.py, that the tests of a process share."""
+    with (
+        running_panko(keystone, tmp_path_factory.mktemp("cloud"), write=openstack.write_events) as panko,
+        keystone.endpoint(f"http://127.0.0.1:{panko.server.port}") as region,
+    ):
+        yield openstack.Cloud(keystone, panko.server, region)
+
+
+def _programs(environment: Environment) -> Path:
+    """Return the directory of an environment's programs; one that cannot be made skips the test, but not in CI."""
+    try:
+        return environment.make()
+    except ServerMissing as error:
+        missing = str(error)
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def plugin() -> Path:
+    """The directory of the openstack command with Panko's plugin, and nothing of Panko's server."""
+    return _programs(OPENSTACK)
+
+
+@pytest.fixture(scope="session")
+def pankoclient() -> Path:
+    """The directory of the openstack command with the client of Panko 10.0."""
+    return _programs(PANKOCLIENT)

@@ -37,7 +37,8 @@ class Operator:
             "panko.example.org:8977": f"127.0.0.1:{self.port}",
             "postgresql://panko:secret@db.example.org/panko": database_url,
         }
-        path = f"{OPENSTACK.make()}:{COMMANDS}:{environment()['PATH']}"
+        # Panko's commands come first, as the other environment has no libraries for them.
+        path = f"{COMMANDS}:{OPENSTACK.make()}:{environment()['PATH']}"
         self._environment = {**environment(), **keystone.environment("admin", project="admin"), "PATH": path}
 
     def adapt(self, text):
@@ -74,7 +75,7 @@ def test_an_operator_who_follows_the_page_gets_a_list_of_events(private_keystone
         assert "1 events stored" in operator.run(events)
         (event,) = json.loads(operator.run(asking))
         assert event["event_type"] == "panko.installed"
-        assert listing == "openstack event list\n"
+        assert "panko.installed" in operator.run(listing)
 
 
 def test_no_block_of_the_page_is_left_out():

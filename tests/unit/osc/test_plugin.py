@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every openstack command loads of Panko."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+GROUPS = ("openstack.cli.extension", "openstack.event.v2")
+NEW_MODULES = "import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
+
+
+def loaded_by(module):
+    """Return the libraries that a module brings with it, in a process of its own."""
+    code = NEW_MODULES.format(module=module)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.split()} - set(sys.stdlib_module_names)
+
+
+def test_the_plugin_brings_no_library_with_it():
+    assert loaded_by("panko.osc.plugin") == {"panko"}
+
+
+@pytest.mark.parametrize("module", ["events", "types", "watch"])
+def test_a_command_brings_nothing_of_the_server_with_it(module):
+    libraries = loaded_by(f"panko.osc.v2.{module}")
+    assert {"panko", "osc_lib", "cliff"} <= libraries
+    assert not {"sqlalchemy", "oslo_config", "oslo_db", "pecan", "stevedore.driver", "keystonemiddleware"} & libraries
+
+
+def test_every_command_can_be_loaded():
+    points = [point for group in GROUPS for point in importlib.metadata.entry_points(group=group)]
+    ours = {point.name: point.load() for point in points if point.module.startswith("panko.")}
+    assert set(ours) == {
+        "event",
+        "event_capabilities_list",
+        "event_list",
+        "event_show",
+        "event_trait_description",
+        "event_trait_list",
+        "event_type_list",
+        "event_watch",
+    }
+    assert all(command.__doc__ for command in ours.values())
