@@ -4,7 +4,6 @@
 import contextlib
 import datetime
 import sqlite3
-from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -15,8 +14,6 @@ from panko.storage.models import TraitType
 from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT
 
-PLUGIN = "panko_sqlite"
-UNLIMITED = -1
 BUSY_TIMEOUT = datetime.timedelta(seconds=30)
 
 CACHE = 16 * 1024
@@ -37,30 +34,11 @@ def _set_journal(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-class KeptConnections(sa.CreateEnginePlugin):
-    """Makes engines of SQLite's files keep their connections open, as those of other databases do.
-
-    oslo.db would close each after use, and with the last one SQLite copies the whole journal to the database.
-    SQLAlchemy finds this plugin by its entry point, named :data:`PLUGIN`.
-    """
-
-    def __init__(self, url: sa.URL, kwargs: dict[str, Any]):
-        if kwargs.get("poolclass") is sa.NullPool:
-            kwargs |= {"poolclass": sa.QueuePool, "max_overflow": UNLIMITED}
-
-    def update_url(self, url):
-        return url.difference_update_query(["plugin"])
-
-
 class SQLite(Dialect):
     """SQLite 3.37 and newer."""
 
     DRIVER = "sqlite"
     insert = staticmethod(sqlite.insert)
-
-    @classmethod
-    def complete(cls, url):
-        return super().complete(url).update_query_dict({"plugin": PLUGIN}, append=True)
 
     def _prepare(self, engine):
         @sa.event.listens_for(engine, "connect")
