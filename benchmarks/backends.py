@@ -136,14 +136,18 @@ class _ServerBackend(Backend):
     server_class: ClassVar[type[Server]]
     driver: ClassVar[str]
     options: ClassVar[str] = ""
+    settings: ClassVar[dict[str, str]] = {}
 
     def __init__(self, durable=True):
         self._durable = durable
-        self.server = self.server_class(durable=durable)
+        self.server = self._make_server(self.server_class)
+
+    def _make_server(self, server_class: type[Server]) -> Server:
+        return server_class(durable=self._durable, settings=self.settings)
 
     def start(self, saved):
         if saved:
-            self.server = _restored(self.server_class, saved)(durable=self._durable)
+            self.server = self._make_server(_restored(self.server_class, saved))
         self.server.start()
 
     def save(self, directory):
@@ -214,10 +218,14 @@ class PostgreSQLBackend(_ServerBackend):
 
 
 class MariaDBBackend(_ServerBackend):
-    """MariaDB with its own defaults, and a buffer pool of 256 MiB."""
+    """MariaDB with its own defaults, and a buffer pool that the data fit into.
+
+    It reads past the system's cache, which holds all data of the other databases.
+    """
 
     name = "mysql"
     server_class = MariaDB
+    settings: ClassVar[dict[str, str]] = {"innodb-buffer-pool-size": "2G"}
     driver = "mysql+pymysql"
     options = "?charset=utf8"
 
