@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import comparison, growth, peer, report
+from benchmarks import client, comparison, growth, peer, report
 from benchmarks.backends import BACKENDS, OURS, SIDES, THEIRS, Backend
 from benchmarks.cases import FULL, SMOKE
 from benchmarks.progress import say
@@ -23,6 +23,7 @@ def _arguments() -> argparse.Namespace:
     add("--cases", metavar="PATTERN", help="measure only cases whose title holds this; * stands for anything")
     add("--ours-only", action="store_true", help="leave Panko 10.0 out")
     add("--growth", action="store_true", help="measure our reads on tables of 20,000, 200,000 and 2 million events")
+    add("--client", action="store_true", help="measure the openstack command, with a real Keystone, instead")
     add("--smoke", action="store_true", help=f"try every case shortly on {SMOKE_EVENTS:,} events, ours alone")
     add("--keep", action="store_true", help=f"keep the loaded databases in {DIRECTORY.relative_to(ROOT)}, and use them")
     add("--write", action="store_true", help="write the tables to RESULTS.md as well")
@@ -57,10 +58,7 @@ class Run:
             else:
                 section, failed_there = self._compare(name)
                 failed = failed or failed_there
-            print(f"\n{section}\n", flush=True)
-            if self._arguments.write:
-                report.write_section(f"{name} growth" if self._arguments.growth else name, section)
-                say(f"written to {report.RESULTS}")
+            _show(f"{name} growth" if self._arguments.growth else name, section, self._arguments.write)
         return not failed
 
     def _measure_growth(self, name: str) -> str:
@@ -86,5 +84,21 @@ class Run:
         return Side(name, self._pythons[name], environment)
 
 
+def main() -> int:
+    """Return the exit code."""
+    arguments = _arguments()
+    if not arguments.client:
+        return 0 if Run(arguments).measure() else 1
+    _show("client", client.measure(), arguments.write)
+    return 0
+
+
+def _show(name: str, section: str, write: bool) -> None:
+    print(f"\n{section}\n", flush=True)
+    if write:
+        report.write_section(name, section)
+        say(f"written to {report.RESULTS}")
+
+
 if __name__ == "__main__":
-    sys.exit(0 if Run(_arguments()).measure() else 1)
+    sys.exit(main())

@@ -51,6 +51,9 @@ GROWTH_READS = {
 }
 """The reads that this holds for."""
 
+CLIENT = 1.3
+"""How many times the process time of ``openstack token issue`` a page of events may take."""
+
 DISK = 2.0
 """How many times Panko 10.0's bytes an event may take on disk."""
 

@@ -15,19 +15,21 @@ def describe(backend: Backend, versions: dict[str, dict[str, str]]) -> list[str]
 
     :param versions: versions of the libraries, by side
     """
-    today = datetime.datetime.now(datetime.UTC).date()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0))
-    load = os.getloadavg()[0]
     libraries = (
         f"{side}: " + ", ".join(f"{name} {v}" for name, v in found.items()) for side, found in versions.items()
     )
-    return [
+    return [describe_machine(), backend.version(), *libraries]
+
+
+def describe_machine() -> str:
+    """Return a line that tells day, machine, and what else it does."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return (
         f"{today}, {cores} cores of {_processor()}, {memory:.0f} GiB, {platform.system()} {platform.release()}, "
-        f"load average {load:.1f} at the start",
-        backend.version(),
-        *libraries,
-    ]
+        f"load average {os.getloadavg()[0]:.1f} at the start"
+    )
 
 
 def _processor() -> str:
