@@ -35,9 +35,12 @@ def read_notification(body: str | bytes) -> dict[str, Any]:
     is wrong. Nor is there the id by which it passes over messages that come again: storage knows events by theirs.
     """
     try:
-        message = _loads(body if isinstance(body, str) else body.decode())
+        # In the envelope is one text, which is the notification.
+        message = orjson.loads(body)
         if isinstance(message, dict) and "oslo.message" in message:
             message = _loads(message["oslo.message"])
+        elif isinstance(message, dict):
+            message = _loads(body if isinstance(body, str) else body.decode())
     except (ValueError, TypeError, AttributeError, RecursionError):
         return _notification({}, Unreadable("not JSON"))
     if not isinstance(message, dict):
