@@ -43,6 +43,18 @@ def decode_event(document: Any) -> CheckedEvent:
     """
     if not isinstance(document, Mapping):
         raise InvalidEvent("it is no JSON object")
+    if "message_id" not in document and "generated" not in document:
+        raise InvalidEvent(
+            "it has no message_id and no generated: of an event's payload alone, which Ceilometer's publisher sends "
+            "with raw_only=True, no event can be stored"
+        )
+    try:
+        return _decode(document)
+    except RecursionError as error:
+        raise InvalidEvent("it is nested too deeply") from error
+
+
+def _decode(document: Mapping[str, Any]) -> CheckedEvent:
     generated = document.get("generated")
     if not isinstance(generated, str):
         raise InvalidEvent("it has no generated" if generated is None else "its generated is no text")
