@@ -33,6 +33,9 @@ MARGIN = 60
 REFUSED_FOR = 10
 """Seconds for which credentials that Keystone refused are not asked about again."""
 
+REFUSALS = (http.BadRequest, http.Unauthorized, http.Forbidden, http.NotFound)
+"""What Keystone says of a credential: not found is an id that it does not know."""
+
 TIMEOUT = 10
 """Seconds that Keystone has to answer, where [keystone_authtoken] http_connect_timeout does not say."""
 
@@ -78,8 +81,8 @@ class Keystone:
         asked = time.monotonic()
         try:
             access = _ask(ApplicationCredential(url, credential.secret, credential.id), self._session())
-        except (http.BadRequest, http.Unauthorized, http.Forbidden) as error:
-            LOG.warning("Keystone refused the application credential %.64a", credential.id)
+        except REFUSALS as error:
+            LOG.warning("Keystone refused the application credential %.64a: %s", credential.id, error.http_status)
             raise CredentialRefused from error
         # Its times are compared with each other, and not with a clock of ours.
         return Token(access.auth_token, asked + (access.expires - access.issued).total_seconds() - MARGIN)
