@@ -61,7 +61,7 @@ $(VENV)/run.stamp: $(METADATA) | $(BIN)/pip
 	@touch $@
 
 $(VENV)/test.stamp: $(METADATA) | $(BIN)/pip
-	$(PIP_INSTALL) --editable ".[test,cli,postgresql,mysql]"
+	$(PIP_INSTALL) --editable ".[test,cli,collector,postgresql,mysql]"
 	@touch $@
 
 $(VENV)/doc.stamp: $(METADATA) | $(BIN)/pip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that give tests real servers: PostgreSQL, MariaDB and SQLite, Keystone."""
+"""Fixtures that give tests real servers: PostgreSQL, MariaDB and SQLite, Keystone, RabbitMQ."""
 
 import importlib.metadata
 import os
@@ -15,6 +15,7 @@ from tests.servers import MariaDB, PostgreSQL, Server, ServerMissing
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
 from tests.servers.keystone import Keystone
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
 
 _Server = TypeVar("_Server", bound=Daemon)
@@ -68,9 +69,13 @@ def _or_skip(make: Callable[[], _Server]) -> _Server:
 
 
 def _fresh_database(server: Server) -> Iterator[str]:
-    name = f"panko_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{secrets.token_hex(4)}"
+    name = _fresh_name()
     yield server.create_database(name)
     server.drop_database(name)
+
+
+def _fresh_name() -> str:
+    return f"panko_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{secrets.token_hex(4)}"
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +94,20 @@ def mysql_server(pytestconfig: pytest.Config) -> MariaDB:
 def keystone(pytestconfig: pytest.Config) -> Keystone:
     """The Keystone that the whole session shares, with users and projects: a test adds what it changes or disables."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(Keystone))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(pytestconfig: pytest.Config) -> RabbitMQ:
+    """The RabbitMQ that the whole session shares: not to be stopped."""
+    return _or_skip(lambda: pytestconfig.stash[_SHARED].get(RabbitMQ))
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """The URL, as `transport_url` takes it, of an empty virtual host of this test alone."""
+    name = _fresh_name()
+    yield rabbitmq_server.create_virtual_host(name)
+    rabbitmq_server.drop_virtual_host(name)
 
 
 @pytest.fixture
@@ -127,4 +146,11 @@ def private_mysql() -> Iterator[MariaDB]:
 def private_keystone() -> Iterator[Keystone]:
     """A Keystone of this test alone as it is after the bootstrap, with nothing but the administrator."""
     with _or_skip(lambda: Keystone(populate=False)) as server:
+        yield server
+
+
+@pytest.fixture
+def private_rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ of this test alone, which may be stopped, killed and started again."""
+    with _or_skip(RabbitMQ) as server:
         yield server

@@ -4,12 +4,15 @@
 import secrets
 import shutil
 
+import amqp.exceptions
+import kombu
 import pytest
 import sqlalchemy as sa
 
 from tests.servers import Server, ServerMissing
 from tests.servers.environments import Environment
 from tests.servers.keystone import Keystone
+from tests.servers.rabbitmq import RabbitMQ
 
 _PRIVATE = [("private_postgresql", "postgresql+psycopg"), ("private_mysql", "mysql+pymysql")]
 _SHARED = [("postgresql_server", "postgresql+psycopg"), ("mysql_server", "mysql+pymysql")]
@@ -65,3 +68,20 @@ def test_an_environment_that_cannot_be_made_says_why() -> None:
             environment.make()
     assert environment.versions() == []
     shutil.rmtree(environment.directory)
+
+
+def test_a_private_rabbitmq_keeps_what_is_durable_over_a_crash(private_rabbitmq: RabbitMQ) -> None:
+    """A message of a durable queue is there after kill() and start(), in its virtual host alone."""
+    url = private_rabbitmq.create_virtual_host("crashed").replace("rabbit:", "amqp:", 1)
+    with kombu.Connection(url, transport_options={"confirm_publish": True}) as connection:
+        queue = kombu.Queue("kept", durable=True, channel=connection.channel())
+        queue.declare()
+        kombu.Producer(connection.channel()).publish("message", routing_key="kept", delivery_mode="persistent")
+    private_rabbitmq.kill()
+    assert private_rabbitmq.pid is None
+    private_rabbitmq.start()
+    assert private_rabbitmq.queues("crashed") == {"kept": 1}
+    assert private_rabbitmq.queues("/") == {}
+    private_rabbitmq.drop_virtual_host("crashed")
+    with pytest.raises(amqp.exceptions.NotAllowed), kombu.Connection(url) as connection:
+        connection.connect()

@@ -16,6 +16,7 @@ from tests.servers import MariaDB, PostgreSQL, ServerError
 from tests.servers.daemon import Daemon
 from tests.servers.keystone import Keystone
 from tests.servers.processes import unprivileged
+from tests.servers.rabbitmq import RabbitMQ
 
 _Server = TypeVar("_Server", bound=Daemon)
 
@@ -70,7 +71,7 @@ class SharedServers:
 
     def stop(self) -> None:
         """End the servers that any process of the session has started, and remove their data."""
-        for server_class in (PostgreSQL, MariaDB, Keystone):
+        for server_class in (PostgreSQL, MariaDB, Keystone, RabbitMQ):
             state = Path(self.directory, f"{server_class.kind}.json")
             known = json.loads(state.read_text()) if state.exists() else {"error": "not started"}
             if "error" not in known:
