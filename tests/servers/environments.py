@@ -100,7 +100,7 @@ CEILOMETER = Environment(
     ("ceilometer==27.*", "SQLAlchemy", "oslo.db", "orjson", "psycopg[binary]", str(ROOT)),
     ("ceilometer", "oslo.messaging"),
 )
-"""The notification agent with Panko's publisher beside it: Panko by itself, and what the publisher needs beyond that."""
+"""The notification agent, and beside it Panko with what its publisher needs, none of the libraries of the API."""
 
 ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT, CEILOMETER]
 """Those whose versions are told of at the end of a test run."""
