@@ -64,6 +64,54 @@ DATABASE_OPTS = [
     ),
 ]
 
+COLLECTOR_OPTS = [
+    cfg.StrOpt(
+        "transport_url",
+        secret=True,
+        help="Message bus that panko-collector listens on, the one that Ceilometer publishes to: "
+        "rabbit://user:password@host:5672/virtual_host. Unset: [oslo_messaging_notifications] transport_url, else "
+        "[DEFAULT] transport_url.",
+    ),
+    cfg.StrOpt("control_exchange", default="ceilometer", help="Exchange that Ceilometer publishes to."),
+    cfg.ListOpt(
+        "topics",
+        default=["event"],
+        help="Topics that are listened on: [publisher_notifier] event_topic of Ceilometer. The queue of a topic is "
+        "named after it and the priority: event.sample.",
+    ),
+    cfg.StrOpt(
+        "telemetry_secret",
+        secret=True,
+        help="Secret that events must be signed with: [publisher] telemetry_secret of Ceilometer. Others are refused. "
+        "Unset: signatures do not count.",
+    ),
+    cfg.IntOpt("workers", min=1, default=1, help="Processes of panko-collector."),
+    cfg.IntOpt(
+        "batch_size",
+        min=1,
+        default=1000,
+        help="Messages whose events are stored in one transaction, at most. Ceilometer sends one event in most.",
+    ),
+    cfg.FloatOpt(
+        "batch_timeout",
+        min=0.01,
+        default=0.2,
+        help="Seconds that a batch waits for more messages after its first one.",
+    ),
+    cfg.IntOpt(
+        "graceful_timeout",
+        min=1,
+        default=30,
+        help="Seconds that the batch at hand has to finish when panko-collector is told to stop.",
+    ),
+    cfg.IntOpt(
+        "log_interval",
+        min=1,
+        default=60,
+        help="Seconds after which each worker logs how many events it has stored and refused, where that has changed.",
+    ),
+]
+
 STORAGE_OPTS = [
     cfg.IntOpt("max_retries", min=-1, help="Where it is set, it counts instead of [database] max_retries."),
     cfg.IntOpt("retry_interval", min=0, help="Where it is set, it counts instead of [database] retry_interval."),
@@ -75,6 +123,7 @@ def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
     return [
         (None, DEFAULT_OPTS),
         ("api", API_OPTS + SERVER_OPTS),
+        ("collector", COLLECTOR_OPTS),
         ("database", DATABASE_OPTS),
         ("storage", STORAGE_OPTS),
     ]
