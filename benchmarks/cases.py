@@ -38,7 +38,7 @@ SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=
 class Case:
     """One line of the table.
 
-    :param group: "record_events", "publisher", "storage", "documents", "http" or "expiry"
+    :param group: "record_events", "publisher", "POST", "storage", "documents", "http" or "expiry"
     :param command: what the worker is told, but for how much
     :param their_command: what Panko 10.0's is told, where it has another name for the same
     :param events: for ingest, the events that each side brings in a turn: the old service would take too long for more
@@ -92,7 +92,15 @@ def _ingest() -> list[Case]:
         _publish("1 thread", 1, {THEIRS: 200, OURS: 1000}),
         _publish("16 threads", 16, {THEIRS: 400, OURS: 4000}),
         _publish("64 threads", 64, {THEIRS: 800, OURS: 8000}),
+        _post(),
     ]
+
+
+def _post() -> Case:
+    """Return the case of arrays that come by HTTP: Panko 10.0 has nothing faster than its publisher to set beside."""
+    ours = {"do": "post", "batch": 100, "clients": 4}
+    theirs = {"do": "publish", "threads": 64}
+    return Case("POST", "arrays of 100, 4 clients", ours, {THEIRS: 800, OURS: 20_000}, their_command=theirs)
 
 
 def _record(name: str, batch: int, threads: int, events: dict[str, int]) -> Case:

@@ -118,7 +118,7 @@ class Measuring:
         stored_before = self._backend.count(name)
         outcome = self._sides[name].run(
             timeout=2 * self._effort.timeout,
-            **case.command,
+            **case.command_of(name),
             events=max(case.events[name] // self._effort.writes, 2 * batch),
             seconds=self._effort.timeout / 2,
             seed=1000 + run,

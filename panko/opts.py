@@ -27,6 +27,18 @@ API_OPTS = [
         help="Largest number of events that an answer holds, whatever the request's limit. Unset: no bound; a large "
         "answer is streamed.",
     ),
+    cfg.IntOpt(
+        "max_create_body_size",
+        min=1,
+        default=4 * 1024 * 1024,
+        help="Bytes that the body of a request that stores events may have.",
+    ),
+    cfg.BoolOpt(
+        "basic_auth",
+        default=True,
+        help="Whether clients may show the id and the secret of an application credential by HTTP's Basic "
+        "authentication, instead of a token. The Keystone of [keystone_authtoken] auth_url is asked about them.",
+    ),
 ]
 
 SERVER_OPTS = [

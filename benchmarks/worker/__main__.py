@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from benchmarks.worker import expiry, reads, requests, setup, writes
+from benchmarks.worker import expiry, posting, reads, requests, setup, writes
 from benchmarks.worker.session import Session
 
 COMMANDS = {
@@ -25,6 +25,7 @@ COMMANDS = {
         requests.request,
         writes.record,
         writes.publish,
+        posting.post,
         writes.write_on,
         expiry.expire,
     )

@@ -41,6 +41,14 @@ class Access:
         if self._identity.is_system and self._is_limited:
             raise Refused
 
+    def require_creation(self) -> None:
+        """Return where the caller is known and may store events; what they may see does not matter.
+
+        :raises Refused: else
+        """
+        if not self._identity.is_complete or not self._may(events.CREATE):
+            raise Refused
+
     def require_details(self, rule: str) -> None:
         """Return where the rule lets the caller into event types and traits.
 

@@ -12,8 +12,10 @@ import wsme.types
 from wsme.api import FunctionDefinition
 from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
+from panko.api.bodies import read_body
+
 LARGEST_BODY = 1024 * 1024
-"""Bytes that the body of a request may have."""
+"""Bytes that the body of a request for events may have."""
 
 
 def read_arguments(definition: FunctionDefinition, names: Sequence[str], request: webob.Request) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def read_arguments(definition: FunctionDefinition, names: Sequence[str], request
     :param names: the first arguments, which stand in the path
     :raises ClientSideError: where the request says something that is no argument, or not of its type
     """
-    query, body, content_type = request.GET, _read_body(request), request.content_type.lower()
+    query, body, content_type = request.GET, read_body(request, LARGEST_BODY), request.content_type.lower()
     _check_arrays(definition, query)
     given = _positional(definition, names, query)
     try:
@@ -44,16 +46,6 @@ def _positional(definition: FunctionDefinition, names: Sequence[str], query: Map
     """Return the arguments as Pecan gives them to WSME, whose errors for these are the ones that clients know."""
     given = query.mixed()
     return [*names, *(given.get(argument.name) for argument in definition.arguments[len(names) :])]
-
-
-def _read_body(request: webob.Request) -> bytes:
-    try:
-        body = request.body_file.read(LARGEST_BODY + 1)
-    except OSError as error:
-        raise ClientSideError("The body of the request ended early") from error
-    if len(body) > LARGEST_BODY:
-        raise ClientSideError(f"The body of the request is larger than {LARGEST_BODY} bytes", status_code=413)
-    return body
 
 
 def _read_members(body: bytes) -> dict[str, Any]:

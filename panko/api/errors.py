@@ -2,8 +2,8 @@
 """What goes wrong in the API, and the one table from exceptions to what a client is told."""
 
 import http
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import webob.exc
@@ -52,6 +52,18 @@ class NotFound(ClientSideError):
         super().__init__(f"{kind} {name} Not Found", status_code=404)
 
 
+class NothingStored(ClientSideError):
+    """Every event that the caller sent was refused.
+
+    :param refusals: what the client is told of each
+    """
+
+    def __init__(self, refusals: Sequence[Mapping[str, Any]]):
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        super().__init__(f"No event could be stored. {refusals[0]['index']}: {refusals[0]['reason']}{more}")
+        self.refusals = refusals
+
+
 class AnswerAborted(Exception):
     """An answer that had begun could not be finished: the server is to break the connection off."""
 
@@ -87,12 +99,19 @@ def _routing_fault(error: webob.exc.HTTPException) -> Fault:
     return Fault(error.status_int, error.detail or error.title, body, dict(error.headers))
 
 
+def _refusals_fault(error: NothingStored) -> Fault:
+    """Return the fault of a request whose events were all refused; its JSON names each of them."""
+    fault = Fault.of(error.code, error.faultstring)
+    return replace(fault, body={**fault.body, "refusals": error.refusals})
+
+
 _LATER = {"Retry-After": str(RETRY_AFTER)}
 _INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
 _NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
 _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
 
 _FAULTS = (
+    (NothingStored, _refusals_fault),
     (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
     (webob.exc.HTTPException, _routing_fault),
     (InvalidMarker, lambda error: Fault.of(400, str(error))),

@@ -18,10 +18,11 @@ from panko.storage.base import Connection
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many events an answer holds: where the request does not say, and at most."""
+    """How many events an answer holds, where the request does not say and at most; how many bytes store events."""
 
     default: int
-    largest: int | None = None
+    largest: int | None
+    create_body: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class ContextHook(PecanHook):
     """
 
     def __init__(self, conf: cfg.ConfigOpts, policy: Policy, storage: Connection):
-        self._limits = Limits(conf.api.default_api_return_limit, conf.api.max_api_return_limit)
+        self._limits = Limits(
+            conf.api.default_api_return_limit, conf.api.max_api_return_limit, conf.api.max_create_body_size
+        )
         self._policy = policy
         self._storage = storage
 

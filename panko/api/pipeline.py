@@ -13,6 +13,8 @@ from keystonemiddleware import auth_token
 from oslo_middleware.base import ConfigurableMiddleware
 from oslo_middleware.healthcheck import opts as healthcheck_opts
 
+from panko.api.basic_auth import BasicAuth
+from panko.api.credentials import Keystone, Tokens
 from panko.api.deployment import configuration
 from panko.api.middleware import KEEP_ERRORS
 
@@ -50,6 +52,15 @@ def authtoken(global_config: dict[str, str], **options: str) -> Filter:
     """
     conf = configuration(global_config)
     return lambda application: AuthProtocol(application, {**options, "oslo_config_config": conf})
+
+
+def basic_auth(global_config: dict[str, str]) -> Filter:
+    """Return the filter that takes an application credential for a token, by [keystone_authtoken] and [api]."""
+    conf = configuration(global_config)
+    if not conf.api.basic_auth:
+        return lambda application: application
+    tokens = Tokens(Keystone(conf).issue)
+    return lambda application: BasicAuth(application, tokens)
 
 
 class AuthProtocol(auth_token.AuthProtocol):

@@ -6,12 +6,16 @@ and reads the body of a form for it.
 """
 
 import http
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pecan
 import webob
 import webob.exc
 from pecan import rest
+
+OF_COLLECTION = {http.HTTPMethod.GET.value: "get_all", http.HTTPMethod.POST.value: "post"}
+OF_MEMBER = {http.HTTPMethod.GET.value: "get_one"}
+"""By HTTP's method, the name of the one that answers it."""
 
 
 class Branch:
@@ -46,12 +50,16 @@ class Resource(rest.RestController):
         while len(segments) > 1 and (child := _child(controller, segments[1])):
             names.append(segments[0])
             controller, segments = child, segments[2:]
-        method = getattr(controller, "get_one" if segments else "get_all", None)
-        if len(segments) > 1 or method is None:
+        methods = _methods(controller, OF_MEMBER if segments else OF_COLLECTION)
+        if len(segments) > 1 or not methods:
             raise webob.exc.HTTPNotFound
-        if request.method != http.HTTPMethod.GET:
-            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": "GET"})
-        return method, names + segments
+        if request.method not in methods:
+            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(methods)})
+        return methods[request.method], names + segments
+
+
+def _methods(controller: Resource, names: Mapping[str, str]) -> dict[str, Callable]:
+    return {method: getattr(controller, name) for method, name in names.items() if hasattr(controller, name)}
 
 
 def _child(controller: object, name: str) -> Branch | Resource | None:

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From JSON, in each form that Ceilometer's publishers send, to events."""
 
+import datetime
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import CheckedEvent, Event, Trait, checked_event
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, CheckedEvent, Event, Trait, TraitType, checked_event
 
 TRAIT_MEMBERS = ("name", "dtype", "value")
+
+PUBLISHED_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?", re.ASCII)
+"""A time without an offset, which is read ten times as fast as by the grammar that allows for all forms."""
 
 
 def parse_events(document: bytes) -> list[Any]:
@@ -43,6 +48,18 @@ def decode_event(document: Any) -> CheckedEvent:
     """
     if not isinstance(document, Mapping):
         raise InvalidEvent("it is no JSON object")
+    if "message_id" not in document and "generated" not in document:
+        raise InvalidEvent(
+            "it has no message_id and no generated: of an event's payload alone, which Ceilometer's publisher sends "
+            "with raw_only=True, no event can be stored"
+        )
+    try:
+        return _decode(document)
+    except RecursionError as error:
+        raise InvalidEvent("it is nested too deeply") from error
+
+
+def _decode(document: Mapping[str, Any]) -> CheckedEvent:
     generated = document.get("generated")
     if not isinstance(generated, str):
         raise InvalidEvent("it has no generated" if generated is None else "its generated is no text")
@@ -50,7 +67,7 @@ def decode_event(document: Any) -> CheckedEvent:
         Event(
             message_id=document.get("message_id"),
             event_type=document.get("event_type"),
-            generated=generated,
+            generated=_decode_time(generated),
             traits=_decode_traits(document.get("traits")),
             raw=document.get("raw"),
         )
@@ -67,13 +84,34 @@ def _decode_traits(members: Any) -> list[Trait]:
 
 def _decode_trait(member: Any) -> Trait:
     if isinstance(member, list) and len(member) == len(TRAIT_MEMBERS):
-        return Trait(*member)
+        return _make_trait(*member)
     if not isinstance(member, Mapping):
         raise InvalidEvent(f"a trait is neither [name, dtype, value] nor an object of them: {_excerpt(member)}")
     missing = [name for name in TRAIT_MEMBERS if name not in member]
     if missing:
         raise InvalidEvent(f"a trait has no {missing[0]}: {_excerpt(member)}")
-    return Trait(*(member[name] for name in TRAIT_MEMBERS))
+    return _make_trait(*(member[name] for name in TRAIT_MEMBERS))
+
+
+def _make_trait(name: Any, dtype: Any, value: Any) -> Trait:
+    """Return a trait as storage would make it, where that costs little here: storage then takes it as it is."""
+    try:
+        dtype = TRAIT_TYPES_BY_DTYPE[dtype]
+    except (KeyError, TypeError):
+        return Trait(name, dtype, value)  # Storage says what is wrong with it.
+    if dtype is TraitType.DATETIME and isinstance(value, str):
+        value = _decode_time(value)
+    return Trait(name, dtype, value)
+
+
+def _decode_time(text: str) -> datetime.datetime | str:
+    """Return a time in the form that publishers send, or another text as it is: storage knows the whole grammar."""
+    if PUBLISHED_TIME.fullmatch(text):
+        try:
+            return datetime.datetime.fromisoformat(text)
+        except ValueError:
+            return text
+    return text
 
 
 def _excerpt(value: Any, length: int = 80) -> str:

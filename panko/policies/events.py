@@ -9,6 +9,7 @@ INDEX = "telemetry:events:index"
 SHOW = "telemetry:events:show"
 ALL_TENANTS = "telemetry:events:all_tenants"
 PROJECT_EVENTS = "telemetry:events:project_events"
+CREATE = "telemetry:events:create"
 
 LIST_EVENTS = {"path": "/v2/events", "method": "GET"}
 SHOW_EVENT = {"path": "/v2/events/{message_id}", "method": "GET"}
@@ -40,6 +41,13 @@ RULES = [
         "!",
         "See the events of every user of one's own project, where the rule segregation does not hold.",
         [LIST_EVENTS, SHOW_EVENT],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        CREATE,
+        f"rule:{base.CONTEXT_IS_ADMIN} or role:service",
+        "Store events, of any project: for Ceilometer's http publisher, and other services.",
+        [{"path": "/v2/events", "method": "POST"}],
         scope_types=base.SCOPES,
     ),
 ]

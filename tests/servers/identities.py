@@ -115,13 +115,18 @@ class Identities:
         """Make a token invalid."""
         self.request("DELETE", "/auth/tokens", headers={"X-Subject-Token": token})
 
-    def application_credential(self, user: str, project: str) -> tuple[str, str]:
+    def application_credential(self, user: str, project: str, expires_at: str | None = None) -> tuple[str, str]:
         """Return id and secret of a new application credential, of all roles that the user has in the project."""
         session = Session(self._plugin(user, project))
         path = f"{self.url}/v3/users/{session.get_user_id()}/application_credentials"
-        wanted = {"application_credential": {"name": secrets.token_hex(8)}}
+        wanted = {"application_credential": {"name": secrets.token_hex(8), "expires_at": expires_at}}
         made = session.post(path, json=wanted).json()["application_credential"]
         return made["id"], made["secret"]
+
+    def delete_application_credential(self, user: str, project: str, identifier: str) -> None:
+        """Delete an application credential; the tokens that were issued for it are revoked by that."""
+        session = Session(self._plugin(user, project))
+        session.delete(f"{self.url}/v3/users/{session.get_user_id()}/application_credentials/{identifier}")
 
     def token_by_application_credential(self, identifier: str, secret: str) -> str:
         """Return a new token for an application credential."""

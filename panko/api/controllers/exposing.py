@@ -2,6 +2,7 @@
 """Methods of controllers that answer requests: their arguments, and the form of their answers."""
 
 import functools
+import http
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,8 +12,10 @@ import webob.exc
 import wsme
 import wsme.types
 from wsme.api import FunctionDefinition
+from wsme.exc import UnknownArgument
 
 from panko.api.arguments import read_arguments
+from panko.api.bodies import check_json
 from panko.api.negotiation import CONTENT_TYPES, JSON, choose_content_type
 from panko.api.rendering import render
 from panko.api.responses import respond
@@ -43,6 +46,27 @@ def exposed(result_type: Any, *argument_types: Any) -> Callable[[Callable], Call
         return answer
 
     return decorate
+
+
+def creating(method: Callable) -> Callable:
+    """Make a method answer POST requests that have a body of JSON and no arguments.
+
+    The method returns a JSON document. It asks whether the caller may do this before it reads the body.
+    """
+
+    @pecan.expose(content_type=JSON)
+    @functools.wraps(method)
+    def answer(self):
+        request = pecan.request
+        content_type = negotiate(request, (JSON,))
+        if request.GET:
+            raise UnknownArgument(next(iter(request.GET)))
+        check_json(request, request.panko.limits.create_body)
+        response = respond_with(method(self), None, content_type, request)
+        response.status = http.HTTPStatus.CREATED
+        return response
+
+    return answer
 
 
 def negotiate(request: webob.Request, offers: tuple[str, ...] = CONTENT_TYPES) -> str:

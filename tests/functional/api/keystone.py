@@ -23,6 +23,9 @@ class Keystone(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.tokens: dict[str, dict[str, Any]] = {}
         self.validations = 0
+        self.credentials: dict[tuple[str, str], list[str]] = {}
+        """The tokens that each application credential, an id and a secret, is still given."""
+        self.trades = 0
         self.add(SERVICE_TOKEN, user_id="panko", project_id="service", roles=["service"])
 
     def add(
@@ -64,8 +67,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(versions, 200 if self.path.startswith("/v3") else 300)
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer_token(SERVICE_TOKEN, 201)
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]["identity"]
+        credential = asked.get("application_credential")
+        if credential is None:
+            self._answer_token(SERVICE_TOKEN, 201)
+            return
+        self.server.trades += 1
+        tokens = self.server.credentials.get((credential["id"], credential["secret"]))
+        if tokens:
+            self._answer_token(tokens.pop(0), 201)
+        else:
+            self._answer({"error": {"code": 401, "message": "no"}}, 401)
 
     def _answer_token(self, token, status):
         known = self.server.tokens.get(token)

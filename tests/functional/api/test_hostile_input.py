@@ -215,7 +215,7 @@ def test_names_that_no_event_can_have_are_not_known(send, path):
     assert send(f"/v2/event_types/{path}", expected=200).json == []
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE", "WHAT"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "WHAT"])
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [

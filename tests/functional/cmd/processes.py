@@ -79,8 +79,12 @@ class RunningServer:
 
     def get(self, path: str, **headers: str) -> Answer:
         """Return the answer to a request of its own connection."""
+        return self.request("GET", path, None, **headers)
+
+    def request(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
+        """Return the answer to a request, with a body or without, of its own connection."""
         with self.connect() as connection:
-            connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             with connection.getresponse() as response:
                 return Answer(response.status, response.headers, response.read())
 

@@ -11,6 +11,7 @@ from panko.api.policy import SEARCH_INTERVAL
 from tests.functional.e2e.conftest import running_panko
 
 LIST, SHOW, ALL = "/v2/events", "/v2/events/a", "/v2/events?q.field=all_tenants&q.value=True"
+CREATE = "POST /v2/events"
 TYPES, TRAITS, VALUES = "/v2/event_types", "/v2/event_types/t/traits", "/v2/event_types/t/traits/of"
 
 # What alice, a member of demo whose event is a, gets of a resource by default, and with the rule.
@@ -21,6 +22,7 @@ OVERRIDES = [
     ("telemetry:events:show", "role:admin", SHOW, "200", "403"),
     ("telemetry:events:all_tenants", "role:member", ALL, "403", "abcd-"),
     ("telemetry:events:project_events", "role:member", LIST, "a", "abc"),
+    ("telemetry:events:create", "role:member", CREATE, "403", "201"),
     ("telemetry:event_types:index", "role:member", TYPES, "401", "200"),
     ("telemetry:traits:index", "role:member", TRAITS, "401", "200"),
     ("telemetry:traits:show", "role:member", VALUES, "401", "a"),
@@ -50,6 +52,10 @@ def write(panko):
 
 
 def told(panko, token, path):
+    if path == CREATE:
+        method, path = path.split()
+        headers = {"X_Auth_Token": token, "Content_Type": "application/json"}
+        return str(panko.server.request(method, path, b"[]", **headers).status)
     return panko.seen(token, path) if path in (LIST, ALL, VALUES) else str(panko.get(path, token).status)
 
 

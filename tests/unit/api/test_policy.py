@@ -31,6 +31,7 @@ DEFAULTS = {
     "telemetry:events:show": "",
     "telemetry:events:all_tenants": "rule:segregation",
     "telemetry:events:project_events": "!",
+    "telemetry:events:create": "rule:context_is_admin or role:service",
     "telemetry:event_types:index": "rule:segregation",
     "telemetry:traits:index": "rule:segregation",
     "telemetry:traits:show": "rule:segregation",

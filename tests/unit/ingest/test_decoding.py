@@ -64,6 +64,28 @@ def test_an_event_without_traits_and_raw_is_read():
     assert decode_event(bare) == checked_event(Event("1", "t", datetime.datetime(2026, 1, 2, 3, 4, 5)))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-01-02T03:04:05", "2026-01-02 03:04:05", "2026-01-02T03:04:05.678901", "0001-01-01T00:00:00"),
+        *("2026-01-02T03:04:05.6", "2026-01-02T03:04:05,678901", "2026-01-02T03:04:05Z", "2026-01-02T03:04:05+01:00"),
+        *("2026-W01-1T03:04:05", "2026-02-30T03:04:05", "2026-01-02T24:00:00", "2026-01-02T03:04:60", "20260102"),
+        *("٢٠٢٦-01-02T03:04:05", "2026-01-02T03:04:05\n", "2026-01-02x03:04:05", "9999-12-31T23:59:59.999999"),
+    ],
+)
+def test_a_time_is_read_as_storage_reads_it(text):
+    def read(function, argument):
+        try:
+            return function(argument)
+        except InvalidEvent as error:
+            return str(error)
+
+    for generated, value in ((text, "2026-01-01"), ("2026-01-01", text)):
+        event = Event("1", "t", generated, [Trait("x", 4, value)])
+        form = {"message_id": "1", "event_type": "t", "generated": generated, "traits": [["x", 4, value]]}
+        assert read(decode_event, form) == read(checked_event, event)
+
+
 def test_decoding_leaves_its_argument_as_it_was(http_form):
     copy = {**http_form, "traits": [list(trait) for trait in http_form["traits"]]}
     decode_event(http_form)

@@ -5,10 +5,13 @@ import dataclasses
 
 import orjson
 import pecan
+from oslo_middleware.request_id import ENV_REQUEST_ID
 
-from panko.api.controllers.exposing import exposed
+from panko.api.bodies import read_body
+from panko.api.controllers.exposing import creating, exposed
 from panko.api.controllers.v2 import query
 from panko.api.controllers.v2.types import Event, EventQuery, Trait, TraitDescription
+from panko.api.creation import create_events
 from panko.api.errors import NotFound
 from panko.api.routing import Resource
 from panko.policies import event_types, events, traits
@@ -59,6 +62,15 @@ class EventsController(Resource):
         if not found:
             raise NotFound("Event", message_id)
         return found[0]
+
+    @creating
+    def post(self):
+        """Store the events of the body: an array of them, or one."""
+        request = pecan.request
+        context = request.panko
+        context.access.require_creation()
+        body = read_body(request, context.limits.create_body)
+        return create_events(context.storage, body, request.environ.get(ENV_REQUEST_ID))
 
 
 class TraitsController(Resource):

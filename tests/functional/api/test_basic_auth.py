@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For an application credential the pipeline gets a token, and another one where that is refused."""
+
+import base64
+import json
+
+import pytest
+
+from tests.functional.api.conftest import message_ids
+from tests.functional.api.keystone import running_keystone
+from tests.functional.api.test_keystone import OLD_PASTE
+
+KEYSTONE_APP = "panko+keystone"
+OWN = ["msg-000", "msg-012", "msg-036"]
+BASIC = {"Authorization": f"Basic {base64.b64encode(b'id:secret').decode()}"}
+
+
+@pytest.fixture
+def keystone():
+    with running_keystone() as server:
+        yield server
+
+
+@pytest.fixture
+def member(keystone):
+    """A credential whose user is a member, which is given two tokens."""
+    for token in ("first", "second"):
+        keystone.add(token, "user-0", ["member"], "proj-0")
+    keystone.credentials["id", "secret"] = ["first", "second"]
+    return BASIC
+
+
+def load(load_app, url, keystone, more="", **files):
+    # Nothing that is known of a token is believed: each request asks about it.
+    config = f"{keystone.config()}token_cache_time = -1\n{more}"
+    return load_app(url, name=KEYSTONE_APP, config=config, **files)
+
+
+@pytest.fixture
+def api(load_app, filled_url, keystone):
+    return load(load_app, filled_url, keystone)
+
+
+def test_a_token_is_got_once(api, keystone, member):
+    for _ in range(3):
+        assert message_ids(api.get("/v2/events", headers=member)) == OWN
+    assert keystone.trades == 1
+
+
+def test_the_scheme_is_read_in_any_case(api, member):
+    headers = {"Authorization": member["Authorization"].replace("Basic ", "bASIC  ")}
+    assert message_ids(api.get("/v2/events", headers=headers)) == OWN
+
+
+def test_a_token_that_was_revoked_is_replaced(api, keystone, member):
+    api.get("/v2/events", headers=member)
+    del keystone.tokens["first"]
+    body = json.dumps({"limit": 1}).encode()
+    answer = api.request("/v2/events", headers={**member, "Content-Type": "application/json"}, body=body)
+    assert message_ids(answer) == OWN[:1]
+    assert keystone.trades == 2
+
+
+def test_a_credential_that_was_deleted_is_401(api, keystone, member):
+    api.get("/v2/events", headers=member)
+    del keystone.tokens["first"], keystone.credentials["id", "secret"]
+    answer = api.get("/v2/events", headers=member, status=401)
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_a_refusal_by_the_policy_does_not_cost_the_token(api, keystone, member):
+    api.get("/v2/event_types", headers=member, status=401)
+    assert message_ids(api.get("/v2/events", headers=member)) == OWN
+    assert keystone.trades == 1
+
+
+def test_a_wrong_secret_is_asked_about_once(api, keystone):
+    for _ in range(5):
+        response = api.get("/v2/events", headers=BASIC, status=401)
+        assert response.headers["WWW-Authenticate"].startswith("Basic ")
+    assert keystone.trades == 1
+
+
+def test_another_scheme_is_passed_over(api):
+    response = api.get("/v2/events", headers={"Authorization": "Bearer x"}, status=401)
+    assert response.headers["WWW-Authenticate"].startswith("Keystone ")
+
+
+def test_errors_are_xml_where_the_client_likes(api):
+    response = api.get("/v2/events", headers={**BASIC, "Accept": "text/xml"}, status=401)
+    assert response.content_type == "text/xml"
+
+
+def test_the_filter_can_be_turned_off(load_app, filled_url, keystone, member):
+    api = load(load_app, filled_url, keystone, "[api]\nbasic_auth = false\n")
+    response = api.get("/v2/events", headers=member, status=401)
+    assert response.headers["WWW-Authenticate"].startswith("Keystone ")
+    assert keystone.trades == 0
+
+
+def test_without_a_keystone_that_is_known_it_is_503(load_app, filled_url):
+    api = load_app(filled_url, name=KEYSTONE_APP, config="[keystone_authtoken]\n")
+    assert api.get("/v2/events", headers=BASIC, status=503).headers["Retry-After"]
+
+
+def test_the_address_for_browsers_does_not_count(load_app, filled_url, keystone, member):
+    config = keystone.config().replace(
+        f"www_authenticate_uri = {keystone.url}", "www_authenticate_uri = http://127.0.0.1:1"
+    )
+    api = load_app(filled_url, name=KEYSTONE_APP, config=config)
+    assert message_ids(api.get("/v2/events", headers=member)) == OWN
+
+
+def test_a_paste_file_without_the_filter_takes_no_credentials(load_app, filled_url, keystone, member):
+    api = load(load_app, filled_url, keystone, paste=OLD_PASTE)
+    api.get("/v2/events", headers=member, status=401)
+    assert keystone.trades == 0

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens are got once for each credential, kept while they can be used, and no secret is kept with them."""
+
+import threading
+import time
+
+import pytest
+from keystoneauth1.exceptions import ClientException, ConnectFailure
+
+from panko.api import credentials
+from panko.api.credentials import Credential, CredentialRefused, Token, Tokens
+
+CREDENTIAL = Credential("id", "a-secret-that-is-nowhere-else")
+OTHER = Credential("id", "another")
+
+
+class Issuer:
+    """Issues numbered tokens, or fails, and counts how often it was asked."""
+
+    def __init__(self, lifetime=1000.0, pause=0.0):
+        self.asked = 0
+        self.lifetime = lifetime
+        self.pause = pause
+        self.error = None
+
+    def __call__(self, credential):
+        self.asked += 1
+        time.sleep(self.pause)
+        if self.error:
+            raise self.error
+        return Token(f"token-{self.asked}", time.monotonic() + self.lifetime)
+
+
+def test_a_token_is_used_again():
+    issuer = Issuer()
+    tokens = Tokens(issuer)
+    assert [tokens.get(CREDENTIAL) for _ in range(3)] == ["token-1"] * 3
+    assert tokens.get(OTHER) == "token-2"
+
+
+@pytest.mark.parametrize("lifetime", [0.05, -60.0])
+def test_a_token_is_not_used_after_its_end(lifetime):
+    tokens = Tokens(Issuer(lifetime))
+    assert tokens.get(CREDENTIAL) == "token-1"
+    time.sleep(0.06)
+    assert tokens.get(CREDENTIAL) == "token-2"
+
+
+def test_a_token_that_was_forgotten_is_replaced_once():
+    tokens = Tokens(Issuer())
+    first = tokens.get(CREDENTIAL)
+    tokens.forget(CREDENTIAL, first)
+    second = tokens.get(CREDENTIAL)
+    # Another request that had the first one finds out later.
+    tokens.forget(CREDENTIAL, first)
+    assert (tokens.get(CREDENTIAL), second) == ("token-2", "token-2")
+
+
+def test_a_credential_that_was_refused_is_not_asked_about_for_a_while(monkeypatch):
+    monkeypatch.setattr(credentials, "REFUSED_FOR", 0.1)
+    issuer = Issuer()
+    tokens = Tokens(issuer)
+    issuer.error = CredentialRefused()
+    for _ in range(5):
+        with pytest.raises(CredentialRefused):
+            tokens.get(CREDENTIAL)
+    assert issuer.asked == 1
+    issuer.error = None
+    assert tokens.get(OTHER) == "token-2"
+    time.sleep(0.11)
+    assert tokens.get(CREDENTIAL) == "token-3"
+
+
+def test_a_keystone_that_is_away_is_asked_again():
+    issuer = Issuer()
+    issuer.error = ConnectFailure("away")
+    tokens = Tokens(issuer)
+    with pytest.raises(ClientException):
+        tokens.get(CREDENTIAL)
+    issuer.error = None
+    assert tokens.get(CREDENTIAL) == "token-2"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(None, "token-1"), (CredentialRefused(), CredentialRefused), (ConnectFailure("x"), None)]
+)
+def test_of_many_that_ask_at_once_one_asks_keystone(error, expected):
+    issuer = Issuer(pause=0.3)
+    issuer.error = error
+    tokens, answers = Tokens(issuer), []
+
+    def ask():
+        try:
+            answers.append(tokens.get(CREDENTIAL))
+        except CredentialRefused:
+            answers.append(CredentialRefused)
+        except ClientException:
+            answers.append(None)
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [expected] * 16
+    assert issuer.asked == 1
+
+
+def test_what_is_known_is_bounded_and_guesses_do_not_push_out_what_is_known(monkeypatch):
+    monkeypatch.setattr(credentials, "MOST", 4)
+    issuer = Issuer()
+    tokens = Tokens(issuer)
+    assert tokens.get(CREDENTIAL) == "token-1"
+    issuer.error = CredentialRefused()
+    for number in range(20):
+        with pytest.raises(CredentialRefused):
+            tokens.get(Credential("id", f"guess {number}"))
+    assert tokens.get(CREDENTIAL) == "token-1"
+    issuer.error = None
+    for number in range(20):
+        tokens.get(Credential(f"id {number}", "s"))
+    assert tokens.get(CREDENTIAL) != "token-1"
+
+
+def test_no_secret_is_held():
+    tokens = Tokens(Issuer())
+    tokens.get(CREDENTIAL)
+    held, seen = [vars(tokens)], set()
+    while held:
+        each = held.pop()
+        assert each is not CREDENTIAL
+        assert CREDENTIAL.secret not in repr(each)
+        if id(each) not in seen and isinstance(each, (dict, list, tuple)):
+            seen.add(id(each))
+            held += [*each.items()] if isinstance(each, dict) else each
