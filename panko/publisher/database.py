@@ -11,7 +11,7 @@ from oslo_log import log
 from panko import service, storage
 from panko.publisher.grouping import GroupCommit
 from panko.storage.base import Connection
-from panko.storage.errors import EventsRefused, StorageError, StorageUnavailable
+from panko.storage.errors import EventsRefused, Refusal, StorageError, StorageUnavailable
 
 LOG = log.getLogger(__name__)
 
@@ -62,13 +62,15 @@ class DatabasePublisher:
             ``refused=log``
         :raises StorageUnavailable: where the database failed for PATIENCE; the same call may be repeated
         """
+        refusals: Sequence[Refusal] = ()
         try:
             self._group.record(events if isinstance(events, Sequence) else [events])
         except EventsRefused as error:
             if self._on_refusal == ["raise"]:
                 raise
-            for refusal in error.refusals:
-                LOG.error("%s", EventsRefused([refusal], 0, 0))
+            refusals = error.refusals
+        for refusal in refusals:
+            LOG.error("%s", EventsRefused([refusal], 0, 0))
 
     def _record_events(self, events: Sequence[Any]) -> None:
         """Store events; the group makes one call at a time."""
