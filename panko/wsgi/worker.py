@@ -10,6 +10,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from panko.wsgi.breaking_off import resetting
+from panko.wsgi.draining import draining
 
 STATUSES = {
     errors.LimitRequestLine: http.HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -29,7 +30,7 @@ class Worker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Get the application of this worker."""
         super().load_wsgi()
-        self.wsgi = resetting(self.wsgi)
+        self.wsgi = draining(resetting(self.wsgi))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, or that the application failed on before it began to answer."""

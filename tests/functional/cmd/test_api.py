@@ -13,6 +13,7 @@ from tests.functional.cmd.processes import free_port, panko_api, run, said
 
 NOAUTH = ("--pipeline", "panko+noauth")
 ADMIN = {"X_User_Id": "admin", "X_Project_Id": "admin", "X_Roles": "admin"}
+SERVICE = {"X_User_Id": "ceilometer", "X_Project_Id": "service", "X_Roles": "service"}
 
 
 @pytest.fixture
@@ -175,3 +176,26 @@ def test_a_configuration_file_that_cannot_be_read_is_named(tmp_path):
     config_file = tmp_path / "panko.conf"
     config_file.write_text("no section\n")
     assert str(config_file) in refused("--config-file", str(config_file))
+
+
+def test_events_that_are_posted_are_stored(server, event_line):
+    body = b"[" + event_line("posted") + b"]"
+    answer = server.request("POST", "/v2/events", body, Content_Type="application/json", **SERVICE)
+    assert (answer.status, json.loads(answer.body)["stored"]) == (201, 1)
+    assert server.get("/v2/events/posted?all_tenants=True", **ADMIN).status == 200
+
+
+LARGE = 12 * 1024 * 1024
+"""Bytes of a body that no buffers on its way hold: its client looks at the answer when it has sent everything."""
+
+
+def test_a_body_that_is_too_large_does_not_keep_its_client_from_the_answer(server):
+    answer = server.request("POST", "/v2/events", b" " * LARGE, Content_Type="application/json", **SERVICE)
+    assert answer.status == 413
+
+
+def test_a_body_that_is_not_looked_at_does_not_keep_its_client_from_the_answer(server):
+    pieces = iter([b" " * 65536] * (LARGE // 65536))
+    with server.connect() as connection:
+        connection.request("POST", "/v2/events", pieces, {"Content-Type": "application/json"}, encode_chunked=True)
+        assert connection.getresponse().status == 403
