@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
-from oslo_policy import opts as policy_opts
 
 from panko import opts
 
@@ -35,9 +34,7 @@ def prepare_service(
     conf.register_cli_opts(cli_opts)
     db_options.set_defaults(conf, connection=opts.DEFAULT_CONNECTION)
     if not share:
-        # These are the defaults of all users of those libraries in the process.
-        policy_opts.set_defaults(conf, POLICY_FILE)
-        opts.set_defaults()
+        _set_defaults(conf)
         log.register_options(conf)
     arguments = sys.argv if argv is None else argv
     conf(
@@ -50,3 +47,14 @@ def prepare_service(
     if not share:
         log.setup(conf, "panko")
     return conf
+
+
+def _set_defaults(conf: cfg.ConfigOpts) -> None:
+    """Set the defaults of all users of the libraries in the process."""
+    # They are imported here, as the process of another program may lack the libraries of the API.
+    from oslo_policy import opts as policy_opts
+
+    from panko import defaults
+
+    policy_opts.set_defaults(conf, POLICY_FILE)
+    defaults.set_defaults()

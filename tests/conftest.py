@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that give tests real servers: PostgreSQL, MariaDB and SQLite, Keystone, RabbitMQ."""
 
+import contextlib
 import importlib.metadata
 import os
 import secrets
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.servers import MariaDB, PostgreSQL, Server, ServerMissing
+from tests.servers import MariaDB, PostgreSQL, Server, ServerError, ServerMissing
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
 from tests.servers.keystone import Keystone
@@ -51,9 +52,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which releases of other projects the tests met, also where pytest is told to be quiet."""
-    if config.stash[_SHARED].has_started(Keystone):
-        versions = [version for environment in ENVIRONMENTS for version in environment.versions()]
+    servers, versions = config.stash[_SHARED], []
+    if servers.has_started(Keystone):
+        versions += [version for environment in ENVIRONMENTS for version in environment.versions()]
         versions.append(f"keystonemiddleware {importlib.metadata.version('keystonemiddleware')}")
+    if servers.has_started(RabbitMQ):
+        with contextlib.suppress(ServerError):
+            versions.append(f"RabbitMQ {servers.get(RabbitMQ).version()}")
+    if versions:
         terminalreporter.write_line(f"tested with {', '.join(versions)}")
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from panko.storage.errors import EventsRefused
+from panko.storage.errors import EventsRefused, StorageUnavailable
 
 MOST = 1000
 """Events of one transaction, where more are waiting."""
@@ -70,6 +70,10 @@ class GroupCommit:
             self._record_events([event for waiter in group for event in waiter.events])
         except EventsRefused as error:
             _tell_each(group, error)
+        except StorageUnavailable as error:
+            # Each gets an error of its own, as threads that raise one and the same add to one and the same traceback.
+            for waiter in group:
+                waiter.error = StorageUnavailable(error.detail)
         except BaseException as error:
             for waiter in group:
                 waiter.error = error

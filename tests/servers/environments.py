@@ -95,5 +95,12 @@ OPENSTACK = Environment("openstack", ("python-openstackclient", str(ROOT)), ("py
 PANKOCLIENT = Environment("pankoclient", ("python-openstackclient", "pankoclient"), ("pankoclient",))
 """The command as Panko 10.0's client extends it: of the two only one can be installed."""
 
-ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT]
+CEILOMETER = Environment(
+    "ceilometer",
+    ("ceilometer==27.*", "SQLAlchemy", "oslo.db", "orjson", "psycopg[binary]", str(ROOT)),
+    ("ceilometer", "oslo.messaging"),
+)
+"""The notification agent, and beside it Panko with what its publisher needs, none of the libraries of the API."""
+
+ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT, CEILOMETER]
 """Those whose versions are told of at the end of a test run."""

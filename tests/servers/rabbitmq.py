@@ -147,6 +147,10 @@ class RabbitMQ(Daemon):
         )
         return {name: int(messages) for name, messages in re.findall(r"queue=(.*?)=(\d+) ", said)}
 
+    def version(self) -> str:
+        """Return the release of the running server."""
+        return re.search(r'"(.*)"', self.tell("rabbit_misc:version()."))[1]
+
     def url(self, virtual_host: str = "") -> str:
         """Return the URL of a virtual host, by default the one that is always there, for `transport_url`."""
         return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.port}/{virtual_host}"

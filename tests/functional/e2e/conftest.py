@@ -13,12 +13,12 @@ import pytest
 from tests.functional.cmd.processes import Answer, RunningServer, panko_api, run
 from tests.functional.e2e import command as openstack
 from tests.servers import ServerMissing
-from tests.servers.environments import OPENSTACK, PANKOCLIENT, Environment
+from tests.servers.environments import CEILOMETER, OPENSTACK, PANKOCLIENT, Environment
 from tests.servers.keystone import Keystone
 
 CONFIG = """
 [database]
-connection = sqlite:///{directory}/panko.sqlite
+connection = {connection}
 
 [keystone_authtoken]
 www_authenticate_uri = {keystone.url}
@@ -81,10 +81,18 @@ def running_panko(
     directory: Path,
     policy: str | None = None,
     write: Callable[[Keystone, Path], None] = write_events,
+    url: str | None = None,
 ) -> Iterator[Panko]:
-    """Run panko-api on the events of OWNERS, or others; the policy file, where there is one, lies beside panko.conf."""
+    """Run panko-api on the events of OWNERS, or others; the policy file, where there is one, lies beside panko.conf.
+
+    :param url: of the database; by default an SQLite file in the directory
+    """
     config_file = directory / "panko.conf"
-    values = {"directory": directory, "keystone": keystone, "token_cache_time": TOKEN_CACHE_TIME}
+    values = {
+        "connection": url or f"sqlite:///{directory}/panko.sqlite",
+        "keystone": keystone,
+        "token_cache_time": TOKEN_CACHE_TIME,
+    }
     config_file.write_text(CONFIG.format(**values))
     if policy is not None:
         (directory / "policy.yaml").write_text(policy)
@@ -134,3 +142,9 @@ def plugin() -> Path:
 def pankoclient() -> Path:
     """The directory of the openstack command with the client of Panko 10.0."""
     return _programs(PANKOCLIENT)
+
+
+@pytest.fixture(scope="session")
+def ceilometer() -> Path:
+    """The directory of Ceilometer's programs, with Panko's publisher beside them."""
+    return _programs(CEILOMETER)

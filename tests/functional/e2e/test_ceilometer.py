@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a service notifies of comes out of the API, by each way that Ceilometer 27 knows."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run
+from tests.functional.e2e.agent import instance, running_agent
+from tests.functional.e2e.conftest import running_panko
+
+MOST_SECONDS = 2
+"""From the bus to the API. The fastest of TRIALS counts, as others use the processor too."""
+
+TRIALS = 3
+
+ACKNOWLEDGE_WHAT_IS_STORED = "[notification]\nack_on_event_error = False\n"
+
+
+@pytest.fixture
+def running(keystone, tmp_path):
+    """Make the context of a panko-api on an empty database."""
+
+    def make(url=None):
+        return running_panko(keystone, tmp_path, write=lambda keystone, path: path.write_text(""), url=url)
+
+    return make
+
+
+@pytest.fixture
+def agent(ceilometer, rabbitmq_server, rabbitmq_url, tmp_path):
+    """Make the context of an agent."""
+
+    def make(publisher=None, options=""):
+        return running_agent(ceilometer, rabbitmq_server, rabbitmq_url, tmp_path, publisher, options)
+
+    return make
+
+
+@contextlib.contextmanager
+def collector(*config_files):
+    """Run panko-collector for as long as the context lasts."""
+    options = [f"--config-file={path}" for path in config_files]
+    with subprocess.Popen([COMMANDS / "panko-collector", *options], env=environment()) as process:
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(TIMEOUT)
+
+
+def wait_for(panko, token, instance_id):
+    """Return the event of an instance when the API has it."""
+    deadline = time.monotonic() + 60
+    path = f"/v2/events?q.field=all_tenants&q.value=True&q.field=instance_id&q.value={instance_id}"
+    while time.monotonic() < deadline:
+        answer = panko.get(path, token)
+        assert answer.status == 200, answer.body
+        if found := json.loads(answer.body):
+            (event,) = found
+            return event
+        time.sleep(0.02)
+    raise AssertionError("the event did not arrive")
+
+
+def assert_events_arrive(panko, running_agent):
+    """Send what Nova sends; an administrator sees it: Ceilometer calls its project tenant_id, not project_id."""
+    token = panko.keystone.token("boss", project="demo")
+    seconds = []
+    for _ in range(TRIALS):
+        payload = instance(panko.keystone.project_id("demo"))
+        running_agent.notify("compute.instance.create.end", payload)
+        sent = time.monotonic()
+        event = wait_for(panko, token, payload["instance_id"])
+        seconds.append(time.monotonic() - sent)
+        assert event["event_type"] == "compute.instance.create.end"
+        traits = {trait["name"]: (trait["type"], trait["value"]) for trait in event["traits"]}
+        expected = {
+            "vcpus": ("integer", "1"),
+            "memory_mb": ("integer", "2048"),
+            "state": ("string", "active"),
+            "display_name": ("string", "web-1"),
+            "launched_at": ("datetime", "2026-01-02T03:04:05.678901"),
+            "service": ("string", "compute"),
+            "tenant_id": ("string", payload["tenant_id"]),
+        }
+        assert {name: traits.get(name) for name in expected} == expected
+    assert min(seconds) < MOST_SECONDS, seconds
+
+
+def test_by_panko_in_its_own_process(running, agent, postgresql_url, tmp_path):
+    """And a notification whose event cannot be stored is told of once, instead of brought again and again."""
+    publisher = f"panko://?config_file={tmp_path / 'panko.conf'}&refused=log"
+    with running(postgresql_url) as panko, agent(publisher, ACKNOWLEDGE_WHAT_IS_STORED) as process:
+        process.notify("compute.instance.create.end", instance("p", vcpus=2**70))
+        assert_events_arrive(panko, process)
+        assert process.log.count("does not fit into 64 bits") == 1
+        assert "Unable to load publisher panko" not in process.log
+
+
+def test_by_the_message_bus_with_nothing_configured_in_ceilometer(running, agent, rabbitmq_url, tmp_path):
+    options = tmp_path / "collector.conf"
+    options.write_text(f"[collector]\ntransport_url = {rabbitmq_url}\n")
+    with running() as panko, agent() as process, collector(tmp_path / "panko.conf", options):
+        assert_events_arrive(panko, process)
+
+
+def test_by_http_with_an_application_credential(running, agent, keystone):
+    identifier, secret = keystone.application_credential("panko", "service")
+    with (
+        running() as panko,
+        agent(f"http://{identifier}:{secret}@127.0.0.1:{panko.server.port}/v2/events") as process,
+    ):
+        assert_events_arrive(panko, process)
+
+
+def test_by_a_file_that_is_imported(running, agent, tmp_path):
+    """Ceilometer's file publisher rotates; what it wrote is imported as it is, and again without harm."""
+    written = tmp_path / "ceilometers"
+    with running() as panko:
+        with agent(f"file://{written}?json&max_bytes=4000&backup_count=50") as process:
+            ids = [instance(panko.keystone.project_id("demo"))["instance_id"] for _ in range(10)]
+            for instance_id in ids:
+                payload = instance(panko.keystone.project_id("demo"), instance_id=instance_id)
+                process.notify("compute.instance.create.end", payload)
+            files = wait_for_lines(tmp_path, len(ids))
+        assert len(files) > 1
+        arguments = ["--config-file", str(tmp_path / "panko.conf"), *map(str, files)]
+        done = run("panko-import", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"{len(ids)} lines done: {len(ids)} events stored, 0 duplicates, 0 refused\n"
+        assert f"0 events stored, {len(ids)} duplicates" in run("panko-import", *arguments).stdout
+        token = panko.keystone.token("boss", project="demo")
+        for instance_id in ids:
+            assert wait_for(panko, token, instance_id)["event_type"] == "compute.instance.create.end"
+
+
+def wait_for_lines(directory, count):
+    """Return the files of the publisher when so many lines are in them."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        files = sorted(directory.glob("ceilometers*"))
+        if sum(len(file.read_text().splitlines()) for file in files) >= count:
+            return files
+        time.sleep(0.1)
+    raise AssertionError(f"Ceilometer wrote too little: {files}")

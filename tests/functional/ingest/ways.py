@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways in, each as a function that stores documents and returns the refused ones: message_id and reason.
+
+A document is an event as Ceilometer's publishers http and notifier write it. A way gets it in its own form.
+"""
+
+import contextlib
+import json
+import re
+import threading
+import types
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import webtest
+
+from panko import service
+from panko.api import app
+from panko.ingest.collector import Collector
+from panko.ingest.notifications import read_notification
+from panko.ingest.tally import Tally
+from panko.publisher.database import DatabasePublisher
+from panko.storage.errors import EventsRefused
+from tests.functional.api.conftest import ADMIN, NOAUTH
+from tests.functional.cmd.processes import run
+from tests.functional.storage.workers import connected
+from tests.servers.notifier import message
+
+Documents = list[dict[str, Any]]
+Way = Callable[[str, Path, Documents], dict[str, str]]
+
+
+def ceilometers(document: dict[str, Any]) -> Any:
+    """Return an event as Ceilometer has it: objects of classes that are not ours, and times that are times."""
+    traits = [types.SimpleNamespace(name=name, dtype=dtype, value=value) for name, dtype, value in document["traits"]]
+    for each in traits:
+        if each.dtype == 4 and isinstance(each.value, str):
+            with contextlib.suppress(ValueError):
+                each.value = datetime.fromisoformat(each.value)
+    with contextlib.suppress(ValueError):
+        document = {**document, "generated": datetime.fromisoformat(document["generated"])}
+    return types.SimpleNamespace(**{**document, "traits": traits})
+
+
+def by_record_events(url: str, directory: Path, documents: Documents) -> dict[str, str]:
+    """Call storage with all of them at once."""
+    with connected(url) as connection:
+        return _refused_by(connection.record_events, [ceilometers(document) for document in documents])
+
+
+def by_publisher(url: str, directory: Path, documents: Documents) -> dict[str, str]:
+    """Call the publisher panko:// with one after the other."""
+    refused = {}
+    parsed_url = urlparse(f"panko://?config_file={_config(url, directory)}")
+    with contextlib.closing(DatabasePublisher(None, parsed_url)) as publisher:
+        for document in documents:
+            refused |= _refused_by(publisher.publish_events, ceilometers(document))
+    return refused
+
+
+def _refused_by(call: Callable[[Any], Any], argument: Any) -> dict[str, str]:
+    try:
+        call(argument)
+    except EventsRefused as error:
+        return {refusal.event.message_id: refusal.reason for refusal in error.refusals}
+    return {}
+
+
+def by_file(url: str, directory: Path, documents: Documents) -> dict[str, str]:
+    """Import lines as Ceilometer's publisher file writes them."""
+    lines = []
+    for document in documents:
+        traits = [dict(zip(("name", "dtype", "value"), trait, strict=True)) for trait in document["traits"]]
+        lines.append(json.dumps({**document, "traits": traits, "generated": document["generated"].replace("T", " ")}))
+    path = directory / "events"
+    path.write_text("\n".join(lines))
+    done = run("panko-import", "--config-file", _config(url, directory), str(path))
+    told = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
+    assert all(told), done.stderr
+    assert f"{len(told)} refused" in done.stdout
+    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in told}
+
+
+def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
+    """Send an array of all of them to the API."""
+    conf = service.prepare_service([], config_files=[_config(url, directory)], share=True)
+    with contextlib.closing(app.load_app(conf, NOAUTH)) as loaded:
+        answer = webtest.TestApp(loaded).post_json("/v2/events", documents, headers=ADMIN, status=201).json
+    assert answer["refused"] == len(answer["refusals"])
+    return {refusal["message_id"]: refusal["reason"] for refusal in answer["refusals"]}
+
+
+def by_collector(url: str, directory: Path, documents: Documents) -> dict[str, str]:
+    """Hand the collector a batch of messages of one event each; it tells of kinds of reasons alone."""
+    refused = {}
+
+    class Told(Tally):
+        def refuse(self, reason: str) -> None:
+            refused[document["message_id"]] = ""
+            super().refuse(reason)
+
+    with connected(url) as connection:
+        for document in documents:
+            collector = Collector(connection, None, Told(), threading.Event())
+            assert collector.collect([read_notification(message([document]))["payload"]])
+    return refused
+
+
+def _config(url: str, directory: Path) -> str:
+    path = directory / "panko.conf"
+    path.write_text(f"[database]\nconnection = {url}\n")
+    return str(path)
+
+
+WAYS: dict[str, Way] = {
+    "record_events": by_record_events,
+    "publisher": by_publisher,
+    "file": by_file,
+    "post": by_post,
+    "collector": by_collector,
+}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The publisher loads, says why where it cannot, and leaves the process of others as it is."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+import time
+from urllib.parse import urlparse
+
+import pytest
+
+from panko.publisher.database import DatabasePublisher
+from panko.storage.errors import EventsRefused, SchemaMismatch, StorageError, UnknownDriver
+from tests.functional.storage.builders import event, found, trait
+from tests.functional.storage.workers import connected
+from tests.servers.processes import free_port
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Write a panko.conf and return the publisher's URL that names it."""
+
+    def write(url, make_schema=True):
+        path = tmp_path / "panko.conf"
+        path.write_text(f"[database]\nconnection = {url}\n")
+        if make_schema:
+            with connected(url) as connection:
+                connection.upgrade()
+        return f"panko://?config_file={path}"
+
+    return write
+
+
+@pytest.fixture
+def load():
+    """Load the publisher of a URL; its connections end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(url):
+            publisher = DatabasePublisher(None, urlparse(url))
+            stack.callback(publisher.close)
+            return publisher
+
+        yield make
+
+
+def stored(url):
+    with connected(url) as connection:
+        return found(connection)
+
+
+def test_one_event_and_a_list_of_them_are_stored(load, configure, sqlite_url):
+    publisher = load(configure(sqlite_url))
+    publisher.publish_events(event("a"))
+    publisher.publish_events([event("a"), event("b")])
+    assert stored(sqlite_url) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "reason"),
+    [
+        ("oracle://panko:s3cret@127.0.0.1/panko", UnknownDriver, "no storage driver is named 'oracle'"),
+        ("sqlite:///{directory}/empty.sqlite", SchemaMismatch, "Run panko-dbsync"),
+        ("postgresql://panko:s3cret@127.0.0.1:port/panko", StorageError, "connection"),
+    ],
+)
+def test_what_keeps_it_from_loading_is_one_line(load, configure, tmp_path, url, kind, reason):
+    with pytest.raises(kind) as caught:
+        load(configure(url.format(directory=tmp_path), make_schema=False))
+    assert reason in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("panko://?config_file=/nowhere/panko.conf", "/nowhere/panko.conf"),
+        ("panko://?config=/etc/panko/panko.conf", "config_file=PATH"),
+        ("panko://?refused=drop", "refused=log"),
+    ],
+)
+def test_a_url_that_is_wrong_is_no_publisher(load, url, reason):
+    with pytest.raises(Exception, match=reason) as caught:
+        load(url)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sqlite_url, caplog):
+    url = configure(sqlite_url)
+    bad = event("bad", trait("number", 2**70))
+    with pytest.raises(EventsRefused, match=r"'bad'.*does not fit into 64 bits"):
+        load(url).publish_events([bad, event("good")])
+    load(f"{url}&refused=log").publish_events([bad, event("good")])
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "'bad' was not stored: trait number" in record.getMessage()
+
+
+def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, private_postgresql, caplog):
+    """Nor from storing when the database is back, which a call waits for a while."""
+    database = private_postgresql.create_database("panko")
+    url = configure(database)
+    private_postgresql.stop()
+    publisher = load(url)
+    assert "Events are not stored until it does." in caplog.text
+    late = threading.Timer(1, private_postgresql.start)
+    late.start()
+    publisher.publish_events(event("a"))
+    late.join()
+    assert stored(database) == ["a"]
+
+
+def test_a_database_that_stays_away_raises_and_is_not_asked_without_a_pause(load, configure, monkeypatch):
+    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1)
+    publisher = load(configure(f"postgresql://panko@127.0.0.1:{free_port()}/panko", make_schema=False))
+    started = time.monotonic()
+    with pytest.raises(StorageError, match="The database does not answer"):
+        publisher.publish_events(event("a"))
+    assert time.monotonic() - started > 0.8
+
+
+SCRIPT = """
+import logging, sys
+from urllib.parse import urlparse
+from oslo_config import cfg
+from oslo_log import log
+conf = cfg.ConfigOpts()
+log.register_options(conf)
+conf([], project="ceilometer", default_config_files=[])
+log.setup(conf, "ceilometer")
+
+def state(names):
+    loggers = {name: logging.getLogger(name) for name in names}
+    logging_of = {name: (logger.level, *logger.handlers) for name, logger in loggers.items()}
+    return sys.excepthook, logging_of, sorted(conf), conf.default_log_levels
+
+names = ["", *logging.root.manager.loggerDict]
+before = state(names)
+from panko.publisher.database import DatabasePublisher
+DatabasePublisher(conf, urlparse(sys.argv[1])).close()
+for then, now in zip(before, state(names)):
+    assert then == now, (then, now)
+"""
+
+
+def test_configuration_and_logging_of_the_process_stay_as_they_are(configure, sqlite_url):
+    python = [sys.executable, "-W", "ignore", "-c", SCRIPT, configure(sqlite_url)]
+    done = subprocess.run(python, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
