@@ -97,7 +97,7 @@ COLLECTOR_OPTS = [
         help="Secret that events must be signed with: [publisher] telemetry_secret of Ceilometer. Others are refused. "
         "Unset: signatures do not count.",
     ),
-    cfg.IntOpt("workers", min=1, default=1, help="Processes of panko-collector."),
+    cfg.IntOpt("workers", min=1, help="Processes of panko-collector. Unset: one for each core, 8 at most."),
     cfg.IntOpt(
         "batch_size",
         min=1,

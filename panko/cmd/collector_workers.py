@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of panko-collector."""
 
+import gc
+import os
 import threading
 
 import cotyledon
@@ -13,6 +15,11 @@ from panko.ingest.tally import Tally
 from panko.storage.base import Connection
 
 LOG = log.getLogger(__name__)
+
+MOST_WORKERS = 8
+
+GARBAGE = 100_000
+"""Objects after which the collection of garbage begins: a batch makes many, and nearly all of them are no garbage."""
 
 
 class Worker(cotyledon.Service):
@@ -34,6 +41,8 @@ class Worker(cotyledon.Service):
 
     def run(self) -> None:
         """Listen, and tell of the counts from time to time, until the process is to end."""
+        gc.freeze()
+        gc.set_threshold(GARBAGE, 20, 20)
         secret = self._conf.collector.telemetry_secret
         collector = Collector(self._connection, secret, self._tally, self._stopping)
         self._listener = listening.make_listener(listening.make_transport(self._conf), self._conf, collector)
@@ -61,5 +70,6 @@ class Worker(cotyledon.Service):
 def make_manager(conf: cfg.ConfigOpts, connection: Connection) -> cotyledon.ServiceManager:
     """Return what starts the workers, starts one anew that dies, and ends them all by SIGTERM."""
     manager = cotyledon.ServiceManager(graceful_shutdown_timeout=conf.collector.graceful_timeout)
-    manager.add(Worker, workers=conf.collector.workers, args=(conf, connection))
+    workers = conf.collector.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    manager.add(Worker, workers=workers, args=(conf, connection))
     return manager
