@@ -116,7 +116,8 @@ class RabbitMQ(Daemon):
 
     def tell(self, expressions: str) -> str:
         """Have the node evaluate Erlang, and return what came of it: rabbitmqctl takes two seconds for the same."""
-        call = [self._call, "-sname", self.node, "-timeout", "30", "-e"]
+        # "-R": by a name of its own, as of two callers at once with the usual one the node sends the second away.
+        call = [self._call, "-R", "-sname", self.node, "-timeout", "30", "-e"]
         where = [f"HOME={self.path('data')}", f"ERL_EPMD_PORT={self.epmd_port}"]
         said = self.run(["env", *where, "sh", "-c", 'echo "$0" | exec "$@"', expressions, *call])
         if not said.startswith("{ok,"):

@@ -20,6 +20,9 @@ FILE_LINES = 300
 """The rules say "about 40" and "about 250"."""
 
 CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents"))
+BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.listening")
+"""What knows the message bus, and the libraries of the extra for it."""
+
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
 
 
@@ -116,6 +119,10 @@ def test_nothing_but_the_sql_driver_knows_sql():
     assert not breaches(outside(*SQL), "sqlalchemy", "alembic", *SQL)
 
 
+def test_nothing_but_the_collector_knows_the_message_bus():
+    assert not breaches(outside(*BUS), *BUS, "oslo_messaging", "kombu", "cotyledon", "oslo_service")
+
+
 def test_a_driver_imports_neither_the_factory_nor_another_driver():
     factory = next(module for module in PANKO if module.name == "panko.storage")
     functions = {f"panko.storage.{node.name}" for node in factory.tree.body if isinstance(node, ast.FunctionDef)}
@@ -144,15 +151,12 @@ def test_only_the_service_makes_a_configuration():
     assert not shared | {m.name for m in PANKO if "oslo_config.cfg.CONF" in m.imports()}
 
 
-COLLECTOR = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.listening")
-
-
 @pytest.mark.parametrize(
     ("importers", "extras"),
     [
-        (outside("panko.osc", *COLLECTOR), {None}),
-        (inside(*COLLECTOR), {None, "collector"}),
+        (outside("panko.osc", *BUS), {None}),
         (inside("panko.osc"), {"cli"}),
+        (inside(*BUS), {None, "collector"}),
     ],
 )
 def test_every_library_that_is_imported_is_declared(importers, extras):

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""panko-collector as a process, and what it is to be told."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment
+from tests.servers.processes import children
+
+SECTION = """
+[collector]
+transport_url = {url}
+workers = {workers}
+log_interval = 1
+"""
+
+
+class Collecting:
+    """A running collector; its log is what it wrote to stdout and stderr."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log_file: Path):
+        self.process = process
+        self._log_file = log_file
+
+    @property
+    def log(self) -> str:
+        """What the collector wrote so far."""
+        return self._log_file.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        """Return when the log has a text."""
+        wait_until(lambda: text in self.log, lambda: f"the log has no {text}:\n{self.log}")
+
+    def stop(self) -> int:
+        """Ask the collector to end, and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(TIMEOUT)
+
+    def kill(self) -> None:
+        """Kill all its processes at once."""
+        for pid in [*children(self.process.pid), self.process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(TIMEOUT)
+
+
+@contextlib.contextmanager
+def collecting(config_file: str, log_file: Path) -> Iterator[Collecting]:
+    """Run panko-collector for as long as the context lasts."""
+    command = [COMMANDS / "panko-collector", "--config-file", config_file]
+    with log_file.open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log, env=environment()) as process:
+        collector = Collecting(process, log_file)
+        try:
+            yield collector
+        finally:
+            if process.poll() is None:
+                collector.kill()
+
+
+def wait_until(happened: Callable[[], object], told: Callable[[], str] = str, seconds: float = TIMEOUT) -> None:
+    """Return when something has happened; fail where it does not."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.05)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The events of messages are stored in batches; bad ones are refused alone, counted, and told of by their id."""
+
+import logging
+import threading
+
+import pytest
+
+from panko.ingest.collector import Collector
+from panko.ingest.notifications import Unreadable
+from panko.ingest.signatures import sign
+from panko.ingest.tally import Tally
+from panko.storage import impl_log
+from panko.storage.base import Recorded
+from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
+
+HIDDEN = "not for the log"
+
+
+class Recorder(impl_log.Connection):
+    """A storage driver that remembers its calls, and fails at the first ones as it is told to."""
+
+    def __init__(self, *failures):
+        super().__init__("log://", None)
+        self.calls = []
+        self.failures = list(failures)
+
+    def record_events(self, events):
+        self.calls.append([event.message_id for event in events])
+        if self.failures:
+            raise self.failures.pop(0)
+        return Recorded(stored=len(events))
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+def event(message_id, **members):
+    return {
+        "message_id": message_id,
+        "event_type": "t",
+        "generated": "2026-01-02T03:04:05.678901",
+        "traits": [["n", 1, HIDDEN]],
+        "raw": {"n": HIDDEN},
+        "message_signature": "",
+    } | members
+
+
+def collector(storage, tally, secret=None, stopping=False):
+    event = threading.Event()
+    if stopping:
+        event.set()
+    return Collector(storage, secret, tally, event)
+
+
+def test_the_events_of_many_messages_are_one_call(tally):
+    storage = Recorder()
+    assert collector(storage, tally).collect([[event("1")], [event("2"), event("3")], []])
+    assert storage.calls == [["1", "2", "3"]]
+    assert str(tally) == "3 events stored, 0 duplicates, 0 refused"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (event(None), "no message_id"),
+        (event("b" * 256), "bad message_id"),
+        (event("bad", event_type=None), "no event_type"),
+        (event("bad", event_type="t" * 256), "bad event_type"),
+        (event("bad", generated=None), "unreadable time"),
+        (event("bad", generated=1), "unreadable time"),
+        (event("bad", generated=HIDDEN), "unreadable time"),
+        (event("bad", generated="2026-13-02T03:04:05"), "unreadable time"),
+        (event("bad", traits=[["n", 9, HIDDEN]]), "unknown dtype"),
+        (event("bad", traits=[["line\nbreak", 9, HIDDEN]]), "unknown dtype"),
+        (event("bad", traits=[["n", 2, HIDDEN]]), "bad trait"),
+        (event("bad", traits=[["n", 2]]), "bad trait"),
+        (event("bad", traits=HIDDEN), "bad trait"),
+        (event("bad", raw={"n": float("nan")}), "bad raw notification"),
+        (HIDDEN, "not an event"),
+    ],
+)
+def test_a_bad_event_is_refused_alone(tally, caplog, bad, reason):
+    storage = Recorder()
+    assert collector(storage, tally).collect([[event("1"), bad], [event("2")]])
+    assert storage.calls == [["1", "2"]]
+    assert tally.refused == {reason: 1}
+    (said,) = caplog.messages
+    assert said.endswith(f" was refused: {reason}")
+    assert HIDDEN not in said
+    if isinstance(bad, dict) and bad["message_id"]:
+        assert bad["message_id"][:255] in said
+    assert str(tally) == f"2 events stored, 0 duplicates, 1 refused ({reason}: 1)"
+
+
+def test_a_message_that_cannot_be_read_is_refused_alone(tally, caplog):
+    storage = Recorder()
+    unreadable = [Unreadable("not JSON"), Unreadable("not a notification", "m\n1")]
+    assert collector(storage, tally).collect([unreadable[0], [event("1")], unreadable[1]])
+    assert storage.calls == [["1"]]
+    assert tally.refused == {"not JSON": 1, "not a notification": 1}
+    assert caplog.messages == [
+        "Event without message_id was refused: not JSON",
+        r"Event 'm\n1' was refused: not a notification",
+    ]
+
+
+def test_nothing_is_no_call(tally):
+    storage = Recorder()
+    assert collector(storage, tally).collect([[], Unreadable("not JSON")])
+    assert storage.calls == []
+
+
+def test_with_a_secret_what_is_not_signed_is_refused(tally):
+    storage = Recorder()
+    signed, changed = event("signed"), event("changed")
+    signed["message_signature"] = sign(signed, "secret")
+    changed["message_signature"] = sign(changed | {"raw": {}}, "secret")
+    assert collector(storage, tally, "secret").collect([[signed, changed, event("unsigned"), HIDDEN]])
+    assert storage.calls == [["signed"]]
+    assert tally.refused == {"bad signature": 2, "not an event": 1}
+
+
+def test_what_storage_refuses_is_counted_and_done_with(tally):
+    class Refusing(Recorder):
+        def record_events(self, events):
+            raise EventsRefused([Refusal(events[0], "its raw notification is too large")], stored=1, duplicates=1)
+
+    assert collector(Refusing(), tally).collect([[event("1"), event("2"), event("3")]])
+    assert str(tally) == "1 events stored, 1 duplicates, 1 refused (bad raw notification: 1)"
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("no route"), RuntimeError("a fault of the program")])
+def test_while_the_database_is_away_the_batch_is_tried_again(tally, caplog, error):
+    storage = Recorder(error)
+    assert collector(storage, tally).collect([[event("1")]])
+    assert storage.calls == [["1"], ["1"]]
+    assert str(tally) == "1 events stored, 0 duplicates, 0 refused"
+    (record,) = caplog.records
+    assert record.getMessage().endswith("Trying again in 0.5 s.")
+    assert bool(record.exc_info) == isinstance(error, RuntimeError)
+
+
+def test_a_batch_at_the_end_of_the_process_goes_back_to_the_queue_at_once(tally, caplog):
+    storage = Recorder(*[StorageUnavailable()] * 2)
+    assert not collector(storage, tally, stopping=True).collect([[event("1")]])
+    assert storage.calls == [["1"]]
+    assert caplog.record_tuples[-1][1] == logging.WARNING
+    assert tally.news() is None
+
+
+def test_counts_are_news_once():
+    tally = Tally()
+    assert tally.news() is None
+    tally.add(2, 1)
+    assert tally.news() == "2 events stored, 1 duplicates, 0 refused"
+    assert tally.news() is None
+    tally.refuse("not JSON")
+    assert tally.news() == "2 events stored, 1 duplicates, 1 refused (not JSON: 1)"
