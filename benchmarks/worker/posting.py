@@ -17,6 +17,9 @@ from benchmarks.worker.session import Session
 from benchmarks.worker.writes import drive, with_duplicates
 
 START_TIMEOUT = 30
+SETTLING = 1
+"""Seconds that the other workers of the server may be ready later than the first one."""
+
 REQUEST_TIMEOUT = 60
 HEADERS = {
     "Content-Type": "application/json",
@@ -78,7 +81,11 @@ def _serving() -> Iterator[int]:
 def _wait_for(process: subprocess.Popen, port: int) -> None:
     end = time.monotonic() + START_TIMEOUT
     while process.poll() is None and time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_TIMEOUT)
+        with contextlib.suppress(OSError), contextlib.closing(connection):
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            time.sleep(SETTLING)
             return
         time.sleep(0.02)
     raise RuntimeError("panko-api does not answer")
