@@ -26,17 +26,18 @@ def record(
     :param start: time of the first event (ISO 8601)
     :param seconds: after this time no further call is begun
     """
-    calls = list(dataset.batches(_with_duplicates(events, seed, start), batch))
+    calls = list(dataset.batches(with_duplicates(events, seed, start), batch))
     yield _drive(session.connection.record_events, calls, threads, seconds)
 
 
 def publish(session: Session, events: int, threads: int, seed: int, start: str, seconds: float) -> Iterator[dict]:
     """Time the publisher, which the threads share; each call brings one event. The arguments are those of record."""
-    calls = [[event] for event in _with_duplicates(events, seed, start)]
+    calls = [[event] for event in with_duplicates(events, seed, start)]
     yield _drive(session.publisher.publish_events, calls, threads, seconds)
 
 
-def _with_duplicates(count: int, seed: int, start: str) -> Iterator[Any]:
+def with_duplicates(count: int, seed: int, start: str) -> Iterator[Any]:
+    """Yield events of a set, of which some come a second time."""
     rnd = random.Random(seed)
     before: list[Any] = []
     for event in dataset.events(count, seed=seed, start=datetime.datetime.fromisoformat(start)):
