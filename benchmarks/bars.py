@@ -10,6 +10,7 @@ REQUIRED: dict[tuple[str, str], tuple[float | None, float | None, float | None]]
     ("record_events", "batches of 1,000"): (45, 30, 25),
     ("publisher", "64 threads"): (15, 8, 8),
     ("POST", "arrays of 100, 4 clients"): (20, None, None),
+    ("collector", "from a full queue"): (20, None, None),
     ("storage", "newest 100"): BY_TIME,
     ("storage", "first 100"): BY_TIME,
     ("storage", "deep marker"): BY_TIME,

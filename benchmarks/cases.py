@@ -11,6 +11,9 @@ from benchmarks.reads import LARGE, Read, as_documents, pages, reads
 
 EXPIRED_SHARE = 0.1
 
+COLLECTOR = "collector"
+"""The group of cases that need a message bus."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -38,7 +41,7 @@ SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=
 class Case:
     """One line of the table.
 
-    :param group: "record_events", "publisher", "POST", "storage", "documents", "http" or "expiry"
+    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "http" or "expiry"
     :param command: what the worker is told, but for how much
     :param their_command: what Panko 10.0's is told, where it has another name for the same
     :param events: for ingest, the events that each side brings in a turn: the old service would take too long for more
@@ -93,6 +96,7 @@ def _ingest() -> list[Case]:
         _publish("16 threads", 16, {THEIRS: 400, OURS: 4000}),
         _publish("64 threads", 64, {THEIRS: 800, OURS: 8000}),
         _post(),
+        _collect("from a full queue", {THEIRS: 800, OURS: 40_000}),
     ]
 
 
@@ -109,3 +113,8 @@ def _record(name: str, batch: int, threads: int, events: dict[str, int]) -> Case
 
 def _publish(name: str, threads: int, events: dict[str, int]) -> Case:
     return Case("publisher", name, {"do": "publish", "threads": threads}, events)
+
+
+def _collect(name: str, events: dict[str, int]) -> Case:
+    """Return the case of the message bus; Panko 10.0 had its publisher alone, which Ceilometer calls by 64 threads."""
+    return Case(COLLECTOR, name, {"do": "collect"}, events, their_command={"do": "publish", "threads": 64})

@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from benchmarks import floors
+from benchmarks import bus, floors
 from benchmarks.backends import OURS, THEIRS, Backend
-from benchmarks.cases import Case, Effort
+from benchmarks.cases import COLLECTOR, Case, Effort
 from benchmarks.expiry import Expiry
 from benchmarks.loading import Facts
 from benchmarks.progress import followed, say
@@ -60,6 +60,7 @@ class Measuring:
         self._make_side = make_side
         self._sides = {name: make_side(name) for name in side_names}
         self._runs = itertools.count(1)
+        self._bus: bus.Bus | None = None
 
     def __enter__(self):
         return self
@@ -67,6 +68,8 @@ class Measuring:
     def __exit__(self, *_: object):
         for side in self._sides.values():
             side.__exit__()
+        if self._bus:
+            self._bus.close()
 
     def versions(self) -> dict[str, dict[str, str]]:
         """Return the versions of Python and libraries, by side."""
@@ -75,6 +78,9 @@ class Measuring:
     def measure(self, cases: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
         """Yield what the cases brought whose titles match a pattern."""
         chosen = [case for case in cases if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
+        if any(case.group == COLLECTOR for case in chosen) and (missing := bus.missing()):
+            say(f"the collector is not measured: {missing}")
+            chosen = [case for case in chosen if case.group != COLLECTOR]
         for case in followed(chosen, self._backend.name, len(chosen)):
             measurement = Measurement(case)
             if case.group == "expiry":
@@ -114,16 +120,19 @@ class Measuring:
 
     def _ingest(self, name: str, measurement: Measurement) -> Outcome:
         case, run = measurement.case, next(self._runs)
-        batch = case.command.get("batch", 1)
+        given = {
+            "events": max(case.events[name] // self._effort.writes, 2 * case.command.get("batch", 1)),
+            "seed": 1000 + run,
+            "start": (self._facts.end + run * RUN_LENGTH).isoformat(),
+        }
         stored_before = self._backend.count(name)
-        outcome = self._sides[name].run(
-            timeout=2 * self._effort.timeout,
-            **case.command_of(name),
-            events=max(case.events[name] // self._effort.writes, 2 * batch),
-            seconds=self._effort.timeout / 2,
-            seed=1000 + run,
-            start=(self._facts.end + run * RUN_LENGTH).isoformat(),
-        )
+        timeout = 2 * self._effort.timeout
+        if case.group == COLLECTOR and name == OURS:
+            self._bus = self._bus or bus.Bus()
+            outcome = self._bus.collect(self._backend.url(OURS), timeout=timeout, **given)
+        else:
+            command = {**case.command_of(name), **given, "seconds": self._effort.timeout / 2}
+            outcome = self._sides[name].run(timeout=timeout, **command)
         if outcome.timeout:
             self._backend.end_sessions(name)
             return outcome
