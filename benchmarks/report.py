@@ -149,6 +149,6 @@ took turns on the same server, one process each, on the same event set (`dataset
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
 `get_events` in Panko 10.0, and in ours one that gives events as JSON. `http` is the whole WSGI application without a
 network; `collector` is a `panko-collector` that empties a queue of RabbitMQ, an event in each message, and `POST` is
-`panko-api` as it is run, over HTTP on loopback, both beside Panko 10.0's publisher with 64 threads. "did not finish" ends
-a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.
+`panko-api` as it is run, over HTTP on loopback, both beside Panko 10.0's publisher with 64 threads. "did not finish"
+ends a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.
 """
