@@ -8,6 +8,7 @@ import kombu.serialization
 import oslo_messaging
 from oslo_config import cfg
 
+from panko.ingest import draining
 from panko.ingest.collector import Collector
 from panko.ingest.notifications import PRIORITY, read_notification
 
@@ -55,8 +56,9 @@ def _what_is_wrong(error: Exception) -> str:
 
 def make_listener(transport: oslo_messaging.Transport, conf: cfg.ConfigOpts, collector: Collector) -> Any:
     """Return the server that takes batches of messages from the queues of the topics, and hands them over."""
+    # What the library knows is the process's own, which reads no other messages.
+    draining.install()
     for content_type in CONTENT_TYPES:
-        # The registry is the library's own; it is this process's, which reads no other messages.
         kombu.serialization.register(
             "json" if content_type == CONTENT_TYPES[0] else content_type,
             json.dumps,

@@ -2,7 +2,6 @@
 """From the body of a message on the bus to the events that it brings, as parsed JSON."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,9 @@ import orjson
 PRIORITY = "sample"
 """The priority at which Ceilometer publishes events; with the topic it names the queue."""
 
-_ENVELOPE = '{"oslo.version"'
-_LARGE_NUMBER = re.compile(r"[0-9]{19}")
-"""What orjson may read as a float: integers of more than 64 bits."""
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_LARGE_NUMBER = b"0" * 19
+"""Digits of an integer that may have more than 64 bits, which orjson would read as a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def read_notification(body: str | bytes) -> dict[str, Any]:
     is wrong. Nor is there the id by which it passes over messages that come again: storage knows events by theirs.
     """
     try:
-        message = _loads(body if isinstance(body, str) else body.decode(), enveloped=True)
+        message = _loads(body if isinstance(body, str) else body.decode())
         if isinstance(message, dict) and "oslo.message" in message:
             message = _loads(message["oslo.message"])
     except (ValueError, TypeError, AttributeError, RecursionError):
@@ -59,9 +58,9 @@ def _notification(message: Mapping[str, Any], payload: list[Any] | Unreadable) -
     }
 
 
-def _loads(document: str, enveloped: bool = False) -> Any:
-    # An envelope holds nothing but texts; to look for numbers there would take as long as to read it.
-    if document.startswith(_ENVELOPE) if enveloped else not _LARGE_NUMBER.search(document):
+def _loads(document: str) -> Any:
+    # To look for a run of digits so takes a tenth of the time that a regular expression does.
+    if _LARGE_NUMBER not in document.encode(errors="surrogatepass").translate(_DIGITS_TO_ZERO):
         try:
             return orjson.loads(document)
         except orjson.JSONDecodeError:

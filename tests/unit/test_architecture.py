@@ -20,7 +20,7 @@ FILE_LINES = 300
 """The rules say "about 40" and "about 250"."""
 
 CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents"))
-BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.listening")
+BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.draining", "panko.ingest.listening")
 """What knows the message bus, and the libraries of the extra for it."""
 
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
