@@ -19,8 +19,11 @@ THREADS = 64
 """As many as Ceilometer has."""
 
 EVENTS = 20_000
-RAISED_AT_MOST = 500
-"""Calls of one event, before the test gives up."""
+GIVEN_UP_AFTER = 120
+"""Seconds after which an event that is not stored yet fails the test: a server takes as long as the machine has it."""
+
+PAUSE = 0.01
+"""Seconds from a call that raised to the next one with the same event."""
 
 FAULTS = ("kill", "restart", "restart")
 """What happens to the database, each when a further quarter of the events is stored."""
@@ -38,12 +41,14 @@ class Sender:
     def send(self, number):
         """Return when a call with the event has returned."""
         message_id = f"m{number:05}"
-        for _ in range(RAISED_AT_MOST):
+        deadline = time.monotonic() + GIVEN_UP_AFTER
+        while time.monotonic() < deadline:
             try:
                 self._publisher.publish_events(event(message_id, trait("number", number), trait("name", message_id)))
             except StorageUnavailable:
                 with self._lock:
                     self.raised[message_id] += 1
+                time.sleep(PAUSE)
             else:
                 with self._lock:
                     self.returned += 1
@@ -52,7 +57,7 @@ class Sender:
 
     def wait_for(self, count):
         """Return when so many calls have returned."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + GIVEN_UP_AFTER
         while self.returned < count:
             assert time.monotonic() < deadline, f"{self.returned} of {count} are stored"
             time.sleep(0.005)
