@@ -12,7 +12,14 @@ from oslo_config import cfg
 from oslo_log import log
 from wsme.exc import ClientSideError
 
-from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError, StorageUnavailable
+from panko.storage.errors import (
+    InvalidFilter,
+    InvalidMarker,
+    NotSupported,
+    SchemaMismatch,
+    StorageError,
+    StorageUnavailable,
+)
 
 LOG = log.getLogger(__name__)
 
@@ -116,6 +123,7 @@ _FAULTS = (
     (webob.exc.HTTPException, _routing_fault),
     (InvalidMarker, lambda error: Fault.of(400, str(error))),
     (InvalidFilter, lambda error: Fault.of(400, str(error))),
+    (NotSupported, lambda error: Fault.of(501, str(error))),
     (StorageUnavailable, lambda error: _NO_STORAGE),
     (SchemaMismatch, lambda error: _NO_STORAGE),
     (KeystoneException, lambda error: _NO_KEYSTONE),
@@ -139,7 +147,7 @@ def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
     """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
     if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         LOG.error("Request %s cannot be answered now: %s", request_id, describe(error))
-    elif fault.code == "Server":
+    elif fault.code == "Server" and fault.status != http.HTTPStatus.NOT_IMPLEMENTED:
         log_failure("Request %s failed", request_id, error)
 
 

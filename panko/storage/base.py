@@ -10,8 +10,14 @@ from typing import Any
 from oslo_config import cfg
 
 from panko.storage import documents
+from panko.storage.errors import NotSupported
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
+from panko.storage.summaries import Counting, EventCount, TraitValues
+
+COUNT = "events:count"
+VALUES = "traits:values"
+"""Names of what a driver may lack, as its capabilities have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,30 @@ class Connection(abc.ABC):
         :param trait_type: name of the trait; None: all
         """
 
+    def count_events(self, event_filter: EventFilter, counting: Counting) -> Iterator[EventCount]:
+        """Yield how many events there are that the filter asks for, by period and group.
+
+        They come by the time of the period, and of one period the group first that has the most events over all time,
+        that of the other groups last. The counts are exact.
+
+        :raises InvalidFilter: where there are more than :data:`~panko.storage.summaries.MOST_COUNTS` of them; by the
+            call, or by the first ``next``
+        :raises NotSupported: where the driver cannot count
+        """
+        raise NotSupported(COUNT)
+
+    def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
+        """Return the distinct values of a trait among the newest of the events that the filter asks for.
+
+        The cost is bounded by ``newest``, however many events there are.
+
+        :param newest: number of events that are looked into, from 1 to
+            :data:`~panko.storage.summaries.MOST_LOOKED_INTO`
+        :raises InvalidFilter: where ``newest`` is another number
+        :raises NotSupported: where the driver has no such answer
+        """
+        raise NotSupported(VALUES)
+
     @abc.abstractmethod
     def clear_expired_data(self, ttl: int, max_count: int | None = None) -> int:
         """Delete events generated more than ``ttl`` seconds ago, oldest first.
@@ -124,9 +154,17 @@ class Connection(abc.ABC):
         return None
 
     def get_capabilities(self) -> dict[str, bool]:
-        """Return what the driver can answer, by name."""
-        return dict(self.CAPABILITIES)
+        """Return what the driver can answer, by name.
+
+        What came after Panko 10 is named just where the driver lacks it: clients know the whole answer of the others.
+        """
+        lacking = {name: False for name, method in _LATER.items() if getattr(type(self), method.__name__) is method}
+        return {**self.CAPABILITIES, **lacking}
 
     def get_storage_capabilities(self) -> dict[str, bool]:
         """Return what the driver's database is fit for, by name."""
         return dict(self.STORAGE_CAPABILITIES)
+
+
+_LATER = {COUNT: Connection.count_events, VALUES: Connection.get_trait_values}
+"""The methods that a driver may lack, by the name of the capability."""

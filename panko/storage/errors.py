@@ -36,6 +36,16 @@ class SchemaMismatch(StorageError):
     """The database's schema is not the one that this version of Panko works with."""
 
 
+class NotSupported(StorageError):
+    """The driver cannot answer such a question at all.
+
+    :param capability: name that its capabilities have for it
+    """
+
+    def __init__(self, capability: str):
+        super().__init__(f"The storage driver has no {capability}: see its capabilities.")
+
+
 class InvalidMarker(StorageError):
     """The marker names no event that the caller can see.
 

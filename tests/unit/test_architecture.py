@@ -19,7 +19,7 @@ FUNCTION_LINES = 45
 FILE_LINES = 300
 """The rules say "about 40" and "about 250"."""
 
-CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents"))
+CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters", "errors", "documents", "summaries"))
 BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.draining", "panko.ingest.listening")
 """What knows the message bus, and the libraries of the extra for it."""
 
