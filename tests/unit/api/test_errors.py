@@ -66,10 +66,10 @@ def test_what_is_the_services_fault_is_not_told(error, status):
 def test_what_the_driver_lacks_is_501_and_no_line_of_the_log(caplog):
     """It says which of its capabilities it lacks, and clients can read these beforehand."""
     client = make_client(MemoryConnection())
-    answer = client.get("/v2/event_counts", headers=ADMIN, status=501)
+    answer = client.get("/event_counts", headers=ADMIN, status=501)
     assert "events:count" in answer.json["error_message"]["faultstring"]
-    assert "traits:values" in client.get("/v2/event_types/t/traits/n/values", headers=ADMIN, status=501).text
-    assert client.get("/v2/capabilities").json["api"]["events:count"] is False
+    assert "traits:values" in client.get("/event_types/t/traits/n/values", headers=ADMIN, status=501).text
+    assert client.get("/capabilities").json["api"]["events:count"] is False
     assert not caplog.records
 
 
