@@ -13,9 +13,9 @@ PERIOD = 5 * 60 * 10**6
 
 
 def upgrade() -> None:
-    count = op.create_table("event_count", *_counted(), sqlite_with_rowid=False)
     cause = sa.Column("cause", sa.BigInteger, primary_key=True, autoincrement=False)
-    op.create_table("event_count_change", cause, *_counted(), sqlite_with_rowid=False)
+    op.create_table("event_count_change", *_key(), cause, _events(), sqlite_with_rowid=False)
+    count = op.create_table("event_count", *_key(), _events(), sqlite_with_rowid=False)
     event = sa.table("event", sa.column("generated", sa.BigInteger), sa.column("event_type_id", sa.Integer))
     # Times before 1970 are negative, and so is what remains of them.
     remainder = (event.c.generated % PERIOD + PERIOD) % PERIOD
@@ -24,9 +24,12 @@ def upgrade() -> None:
     op.execute(sa.insert(count).from_select(["period", "event_type_id", "events"], counts))
 
 
-def _counted() -> list[sa.Column]:
+def _key() -> list[sa.Column]:
     return [
         sa.Column("period", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("event_type_id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("events", sa.BigInteger, nullable=False),
     ]
+
+
+def _events() -> sa.Column:
+    return sa.Column("events", sa.BigInteger, nullable=False)

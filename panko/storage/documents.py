@@ -2,9 +2,8 @@
 """Events as the JSON that the API answers with, which is also how SQL databases keep them."""
 
 import datetime
-import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -29,28 +28,41 @@ def trait_document(trait: Trait) -> str:
 
 
 def around_value(name: str, type_: TraitType) -> tuple[str, str]:
-    """Return what stands before and after the value in the JSON of any trait of that name and type."""
+    """Return what stands before and after the value in the JSON of any trait of that name and type.
+
+    No text has that in it: its quotes are escaped.
+    """
     before = orjson.dumps({"name": name, "value": ""}).decode().removesuffix('"}')
     return before, f'","type":"{type_.label}"}}'
 
 
-def find_values(document: str, name: str) -> Iterator[tuple[TraitType, Any]]:
-    """Yield type and value of the traits of a name in what :func:`traits_document` returned, in their order.
+class TraitFinder:
+    """Finds the traits of a name in what :func:`traits_document` returned, a tenth of the work of reading them all.
 
-    A tenth of the time that it takes to read all traits: see :func:`around_value` on why a piece of text can be one.
+    :param name: the name
     """
-    if not is_storable(name):
-        return
-    for found in _trait_pattern(name).finditer(document):
-        text, label = found.groups()
-        trait_type, parse = _PARSERS[label]
-        yield trait_type, parse(orjson.loads(f'"{text}"') if "\\" in text else text)
+
+    def __init__(self, name: str):
+        self._before = around_value(name, TraitType.TEXT)[0] if is_storable(name) else None
+
+    def find(self, document: str) -> list[tuple[str, str]]:
+        """Return value and type of each such trait, in their order, as they are written there."""
+        found = []
+        at = -1 if self._before is None else document.find(self._before)
+        while at >= 0:
+            match = _VALUE_AND_TYPE.match(document, at + len(self._before))
+            found.append(match.groups())
+            at = document.find(self._before, match.end())
+        return found
 
 
-@functools.lru_cache(maxsize=64)
-def _trait_pattern(name: str) -> re.Pattern[str]:
-    before, _ = around_value(name, TraitType.TEXT)
-    return re.compile(rf'{re.escape(before)}((?:[^"\\]|\\.)*)","type":"(\w+)"')
+_VALUE_AND_TYPE = re.compile(r'([^"\\]*(?:\\.[^"\\]*)*)","type":"(\w+)"')
+
+
+def parse_found(written: str, label: str) -> tuple[TraitType, Any]:
+    """Return type and value of what :class:`TraitFinder` found."""
+    trait_type, parse = _PARSERS[label]
+    return trait_type, parse(orjson.loads(f'"{written}"') if "\\" in written else written)
 
 
 def traits_document(traits: Iterable[Trait]) -> str:

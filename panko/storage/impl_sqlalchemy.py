@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,10 +24,21 @@ from panko.storage.errors import (
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
-from panko.storage.sqlalchemy import conditions, counts, engines, expiry, failures, migration, pages, plans, queries
+from panko.storage.sqlalchemy import (
+    conditions,
+    counts,
+    engines,
+    expiry,
+    failures,
+    migration,
+    pages,
+    plans,
+    queries,
+    values,
+)
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
-from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EXPIRER_RUN, METADATA
+from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
 from panko.storage.sqlalchemy.types import earliest
 from panko.storage.sqlalchemy.writer import Writer
 from panko.storage.summaries import (
@@ -35,16 +47,12 @@ from panko.storage.summaries import (
     PROJECT_ID,
     EventCount,
     TraitValues,
-    summarize,
 )
 
 LOG = log.getLogger(__name__)
 
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
-
-VALUE_COLUMNS = (EVENT.c.message_id, EVENT.c.generated, EVENT.c.traits)
-"""What the values of a trait are found in, and what events are sorted by."""
 
 
 class Connection(base.Connection):
@@ -235,20 +243,19 @@ class Connection(base.Connection):
             raise InvalidFilter(
                 f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
-        for start, group, is_other, count in rows:
+        begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
+        for start, group, is_other, events in rows:
             if counting.group_by == PROJECT_ID and group is not None:
                 group = self._project_id(group)
-            yield EventCount(None if start is None else earliest(start), group, bool(is_other), count)
+            yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
 
     def _project_id(self, key: str) -> str | None:
         """Return the project id that a key stands for, which is another text where that is long."""
         if is_whole_owner(key):
             return key
         row = next(self._rows(queries.select_of_project(key)), None)
-        if row is None:  # It was expired since.
-            return None
-        texts = (value for type_, value in documents.find_values(row.traits, PROJECT_ID) if type_ is TraitType.TEXT)
-        return next(texts, None)
+        texts = () if row is None else values.texts_of(row.traits, PROJECT_ID)
+        return next(iter(texts), None)  # None: its events were expired since.
 
     def get_trait_values(self, trait_name, event_filter, newest):
         if not 1 <= newest <= MOST_LOOKED_INTO:
@@ -256,11 +263,10 @@ class Connection(base.Connection):
         page = Page(limit=newest, sort=(("generated", "desc"),))
         rows: Sequence[sa.Row] = ()
         if not conditions.matches_nothing(event_filter):
-            query = pages.PageQuery(event_filter, page, None, self._dialect, VALUE_COLUMNS)
+            query = pages.PageQuery(event_filter, page, None, self._dialect, values.COLUMNS)
             with failures.translated(), self._reader.connect() as connection:
                 rows = plans.read_page(connection, query)
-        found = summarize((row.generated, documents.find_values(row.traits, trait_name)) for row in rows)
-        return TraitValues(found, events=len(rows), complete=len(rows) < newest)
+        return TraitValues(values.summarize(rows, trait_name), events=len(rows), complete=len(rows) < newest)
 
     def clear_expired_data(self, ttl, max_count=None):
         now, deleted = timeutils.utcnow(), 0

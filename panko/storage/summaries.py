@@ -2,9 +2,8 @@
 """What events amount to, in place of the events themselves: values without I/O."""
 
 import datetime
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType
@@ -46,9 +45,10 @@ class Counting:
             raise InvalidFilter(f"a limit of {self.limit} groups is not from 1 to {MOST_GROUPS}")
 
 
-@dataclass(frozen=True, slots=True)
-class EventCount:
+class EventCount(NamedTuple):
     """How many events there are of a group in a period; where there are none, there is no count.
+
+    A tuple, since an answer may have thousands: no other frozen value is made as fast.
 
     :param start: beginning of the period, naive UTC; None: all time
     :param group: event type or value that the events share; None: they have no such trait, or there are no groups
@@ -58,7 +58,7 @@ class EventCount:
     start: datetime.datetime | None
     group: str | None
     is_other: bool
-    count: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,3 @@ class TraitValues:
     values: tuple[TraitValue, ...]
     events: int
     complete: bool
-
-
-def summarize(found: Iterable[tuple[datetime.datetime, Iterable[tuple[TraitType, Any]]]]) -> tuple[TraitValue, ...]:
-    """Return the distinct values of a trait in the order of :class:`TraitValues`.
-
-    :param found: for each event that was looked into, its time and the types and values of its traits of that name
-    """
-    counts: dict[tuple[TraitType, Any], list] = {}
-    for generated, values in found:
-        for key in set(values):
-            known = counts.setdefault(key, [0, generated])
-            known[0] += 1
-            known[1] = max(known[1], generated)
-    values = [TraitValue(value, type_, count, last) for (type_, value), (count, last) in counts.items()]
-    values.sort(key=lambda each: (each.type, each.value))
-    values.sort(key=lambda each: (each.count, each.last), reverse=True)
-    return tuple(values)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 
 from panko.storage.filters import EventFilter, Page
+from panko.storage.models import is_storable
 from panko.storage.sqlalchemy.conditions import of_event_types
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import NO_OWNER
@@ -22,7 +23,7 @@ from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
 from panko.storage.summaries import EVENT_TYPE as BY_TYPE
 from panko.storage.summaries import MOST_COUNTS, PROJECT_ID, Counting
 
-GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger)
+_GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger)
 
 
 def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialect) -> sa.Select:
@@ -38,7 +39,7 @@ def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialec
 
 
 class _CountQuery:
-    """The query, made of a source of ``time``, ``key`` of the group, and ``events``."""
+    """The query, made of a source of ``start``, where there are periods, ``key`` of the group, and ``events``."""
 
     def __init__(self, event_filter: EventFilter, counting: Counting, dialect: Dialect):
         self._filter = event_filter
@@ -75,13 +76,8 @@ class _CountQuery:
     def _counted(self, grouped: bool) -> sa.Select:
         """Return the query for the number of events by ``start``, where there are periods, and by ``key``."""
         source = (sa.union_all(*self._tallied()) if self._is_tallied() else self._read()).subquery()
-        columns = [source.c.key] if grouped else []
-        if self._counting.interval is not None:
-            columns.append(_beginning(source.c.time, self._counting.interval).label("start"))
-        values = sa.select(*columns, source.c.events).subquery()
-        keys = [column for column in values.c if column.name != "events"]
-        events = sa.func.sum(values.c.events)
-        return sa.select(*keys, _sum(values.c.events)).group_by(*keys).having(events != 0)
+        keys = [*_periods(source), *([source.c.key] if grouped else [])]
+        return sa.select(*keys, _sum(source.c.events)).group_by(*keys).having(sa.func.sum(source.c.events) != 0)
 
     def _is_tallied(self) -> bool:
         f, counting = self._filter, self._counting
@@ -89,12 +85,33 @@ class _CountQuery:
         by_type = counting.group_by in (None, BY_TYPE)
         return whole and by_type and f.scope.everything and not (f.traits_filter or f.message_id)
 
-    def _read(self, *conditions: sa.ColumnElement[bool]) -> sa.Select:
+    def _read(self) -> sa.Select:
         """Return the source that has each event that is asked for."""
         asked = PageQuery(self._filter, Page(), None, self._dialect).conditions()
         in_scope = sa.or_(*scope_conditions(self._filter.scope))
-        columns = (GENERATED.label("time"), self._key().label("key"), sa.literal(1, sa.BigInteger).label("events"))
-        return sa.select(*columns).where(*asked, in_scope, *conditions)
+        return self._each().where(*asked, in_scope)
+
+    def _each(self) -> sa.Select:
+        """Return the source that has every event."""
+        events = sa.literal(1, sa.BigInteger).label("events")
+        return sa.select(*self._beginning(_GENERATED), self._key().label("key"), events).select_from(EVENT)
+
+    def _beginning(
+        self, time: sa.ColumnElement[int], multiple_of: datetime.timedelta | None = None
+    ) -> Iterator[sa.ColumnElement[int]]:
+        """Yield the beginning of the period that a time is in, where there are periods.
+
+        :param multiple_of: what the time is a multiple of, if anything
+        """
+        interval = self._counting.interval
+        if interval is None:
+            return
+        if interval == multiple_of:
+            yield time.label("start")
+            return
+        length = sa.literal(interval // MICROSECOND, sa.BigInteger)
+        # What remains of a time before 1970 is negative.
+        yield (time - (time % length + length) % length).label("start")
 
     def _key(self) -> sa.ColumnElement:
         group_by = self._counting.group_by
@@ -102,7 +119,7 @@ class _CountQuery:
             return EVENT.c.event_type_id
         if group_by == PROJECT_ID:
             return sa.func.nullif(EVENT.c.project_id, NO_OWNER, type_=EVENT.c.project_id.type)
-        return self._dialect.first_text(group_by)
+        return self._dialect.first_text(group_by) if is_storable(group_by) else sa.cast(sa.null(), sa.Text)
 
     def _tallied(self) -> Iterator[sa.Select]:
         """Yield the sources that have each event that is asked for once: the tally, and what lies beside it."""
@@ -110,37 +127,46 @@ class _CountQuery:
         if begin is not None and end is not None and begin >= end:
             yield self._read()
             return
+        sources = []
         for table in (EVENT_COUNT, EVENT_COUNT_CHANGE):
-            query = sa.select(table.c.period.label("time"), table.c.event_type_id.label("key"), table.c.events)
-            if begin is not None:
-                query = query.where(table.c.period >= begin)
-            if end is not None:
-                query = query.where(table.c.period < end)
-            if self._filter.event_type:
-                query = query.where(of_event_types(table.c.event_type_id, self._filter.event_type, self._dialect))
-            yield query
+            columns = (*self._beginning(table.c.period, PERIOD), table.c.event_type_id.label("key"), table.c.events)
+            sources.append(sa.select(*columns).where(*_within(table.c.period, begin, end)))
         if begin is not None:
-            yield self._read(begin > GENERATED)
+            sources.append(self._each().where(*_within(_GENERATED, _start_of(self._filter), begin)))
         if end is not None:
-            yield self._read(end <= GENERATED)
+            sources.append(self._each().where(*_within(_GENERATED, end, _end_of(self._filter))))
+        names = self._filter.event_type
+        for source in sources:
+            yield source.where(of_event_types(source.selected_columns.key, names, self._dialect)) if names else source
 
     def _whole_periods(self) -> tuple[int | None, int | None]:
         """Return the begin of the first whole period in the asked time, and the end of the last, in microseconds."""
-        start, end = self._filter.start_timestamp, self._filter.end_timestamp
-        begin = None if start is None else -(-to_microseconds(start) // PERIOD_MICROSECONDS) * PERIOD_MICROSECONDS
-        # The end of the asked time is still in it.
-        until = None if end is None else (to_microseconds(end) + 1) // PERIOD_MICROSECONDS * PERIOD_MICROSECONDS
-        return begin, until
+        start, end = _start_of(self._filter), _end_of(self._filter)
+        begin = None if start is None else -(-start // PERIOD_MICROSECONDS) * PERIOD_MICROSECONDS
+        return begin, None if end is None else end // PERIOD_MICROSECONDS * PERIOD_MICROSECONDS
+
+
+def _start_of(event_filter: EventFilter) -> int | None:
+    start = event_filter.start_timestamp
+    return None if start is None else to_microseconds(start)
+
+
+def _end_of(event_filter: EventFilter) -> int | None:
+    """Return the first microsecond after the asked time: its end is still in it."""
+    end = event_filter.end_timestamp
+    return None if end is None else to_microseconds(end) + 1
+
+
+def _within(time: sa.ColumnElement[int], begin: int | None, end: int | None) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions that a time is not before the begin, and before the end."""
+    if begin is not None:
+        yield time >= begin
+    if end is not None:
+        yield time < end
 
 
 def _sum(events: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     return sa.cast(sa.func.sum(events), sa.BigInteger).label("events")
-
-
-def _beginning(time: sa.ColumnElement[int], interval: datetime.timedelta) -> sa.ColumnElement[int]:
-    """Return the beginning of the period that a time is in; what remains of a time before 1970 is negative."""
-    length = sa.literal(interval // MICROSECOND, sa.BigInteger)
-    return time - (time % length + length) % length
 
 
 def _periods(counted: sa.FromClause) -> Sequence[sa.ColumnElement[int]]:

@@ -95,10 +95,10 @@ EVENT_COUNT = sa.Table(
 EVENT_COUNT_CHANGE = sa.Table(
     "event_count_change",
     METADATA,
-    # Id of an event that the transaction recorded; negative where it deleted that event.
-    sa.Column("cause", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("period", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("event_type_id", sa.Integer, primary_key=True, autoincrement=False),
+    # Id of an event that the transaction recorded; negative where it deleted that event.
+    sa.Column("cause", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("events", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

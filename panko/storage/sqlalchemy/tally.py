@@ -42,7 +42,7 @@ def changes(events: Iterable[tuple[int, int]], cause: int, sign: int) -> list[tu
     counted = collections.Counter(
         (generated - generated % PERIOD_MICROSECONDS, event_type_id) for generated, event_type_id in events
     )
-    return [(sign * cause, *key, sign * count) for key, count in sorted(counted.items())]
+    return [(*key, sign * cause, sign * count) for key, count in sorted(counted.items())]
 
 
 class Settling:
@@ -85,7 +85,7 @@ def settle(engine: sa.Engine, dialect: Dialect) -> int:
         dialect.share_catalog(connection)  # Whoever clears the storage owns it.
         rows = connection.execute(chosen).all()
         counts: collections.Counter[tuple[int, int]] = collections.Counter()
-        for _, period, event_type_id, events in rows:
+        for period, event_type_id, _, events in rows:
             counts[period, event_type_id] += events
         _add(connection, dialect, counts)
         dialect.delete_rows(connection, EVENT_COUNT_CHANGE, sorted(tuple(row[:3]) for row in rows))

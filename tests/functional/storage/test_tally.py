@@ -43,16 +43,16 @@ def read(storage):
     """Return the events of each type, counted one by one."""
     counts = dict.fromkeys([each.group for each in tallied(storage)], 0)
     for each in storage.count_events(EventFilter(), Counting(READ, "event_type")):
-        counts[each.group] += each.count
+        counts[each.group] += each.events
     return counts
 
 
 def assert_exact(storage):
     counts = read(storage)
-    assert {each.group: each.count for each in tallied(storage)} == counts
+    assert {each.group: each.events for each in tallied(storage)} == counts
     by_hour = dict.fromkeys(counts, 0)
     for each in tallied(storage, HOUR):
-        by_hour[each.group] += each.count
+        by_hour[each.group] += each.events
     assert by_hour == counts
 
 
@@ -100,7 +100,7 @@ def test_counts_are_exact_after_writers_were_killed(storage, any_url):
             time.sleep(0.05 * number)
             process.send_signal(signal.SIGKILL)
         assert_exact(storage)
-    assert sum(each.count for each in tallied(storage)) > KILLS
+    assert sum(each.events for each in tallied(storage)) > KILLS
 
 
 def test_settled_changes_are_gone(storage, engine):

@@ -59,5 +59,5 @@ class EventCountsController(Resource):
 
 
 def _document(count):
-    document = {"start": count.start, "group": count.group, "other": count.is_other, "count": count.count}
+    document = {"start": count.start, "group": count.group, "other": count.is_other, "count": count.events}
     return orjson.dumps(document)

@@ -29,7 +29,7 @@ def counted(storage, interval=None, group_by=None, limit=10, **criteria):
 
 
 def total(storage, **criteria):
-    return sum(each.count for each in counted(storage, **criteria))
+    return sum(each.events for each in counted(storage, **criteria))
 
 
 def first_text(each, name):
@@ -41,7 +41,10 @@ def group_of(each, group_by):
 
 
 def begin_of(each, interval):
-    return interval and max(each.generated - (each.generated - EPOCH) % interval, datetime.datetime.min)
+    if interval is None:
+        return None
+    whole = (each.generated - EPOCH) // interval * interval
+    return EPOCH + max(whole, datetime.datetime.min - EPOCH)
 
 
 def expected(events, interval=None, group_by=None, limit=10):
@@ -146,6 +149,11 @@ class Counted:
         )
         assert counted(storage, group_by="x") == [EventCount(None, "a", False, 1), EventCount(None, "b", False, 1)]
 
+    @pytest.mark.parametrize("name", ["absent", "X", "", "'", "%", "\x00", "\ud800", "x" * 70_000])
+    def test_events_without_the_trait_are_one_group(self, storage, name):
+        storage.record_events([event("a", trait("x", "v")), event("b")])
+        assert counted(storage, group_by=name) == [EventCount(None, None, False, 2)]
+
     def test_a_project_that_is_no_text_is_none(self, storage):
         storage.record_events([event("a", trait("project_id", 5)), event("b"), owned("c", "p")])
         assert counted(storage, group_by="project_id") == [
@@ -202,7 +210,7 @@ class Counted:
             connection.record_events([event(f"m{number}", type_=f"t{number % 3}", generated=at(minutes=number % 60))])
             if number % 100 == 0:
                 assert total(storage) == number + 1
-        assert [each.count for each in counted(storage, group_by="event_type")] == [367, 367, 366]
+        assert [each.events for each in counted(storage, group_by="event_type")] == [367, 367, 366]
 
     def test_too_many_counts_are_refused(self, storage, monkeypatch):
         # The bound of the answer alone: 100,000 counts would take a minute to store.
