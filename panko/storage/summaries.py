@@ -2,6 +2,7 @@
 """What events amount to, in place of the events themselves: values without I/O."""
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,3 +83,20 @@ class TraitValues:
     values: tuple[TraitValue, ...]
     events: int
     complete: bool
+
+
+def summarize(found: Iterable[tuple[datetime.datetime, Iterable[tuple[TraitType, Any]]]]) -> tuple[TraitValue, ...]:
+    """Return the distinct values of a trait in the order of :class:`TraitValues`.
+
+    :param found: for each event that was looked into, its time and the types and values of its traits of that name
+    """
+    counts: dict[tuple[TraitType, Any], list] = {}
+    for generated, values in found:
+        for key in set(values):
+            known = counts.setdefault(key, [0, generated])
+            known[0] += 1
+            known[1] = max(known[1], generated)
+    values = [TraitValue(value, type_, count, last) for (type_, value), (count, last) in counts.items()]
+    values.sort(key=lambda each: (each.type, each.value))
+    values.sort(key=lambda each: (each.count, each.last), reverse=True)
+    return tuple(values)

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from panko.storage import documents
 from panko.storage.models import Event
-from panko.storage.sqlalchemy import catalog
+from panko.storage.sqlalchemy import catalog, tally
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, TRAIT_INDEXES
+from panko.storage.sqlalchemy.types import to_microseconds
 from panko.storage.sqlalchemy.writer import add_index_rows, no_index_rows
 
 BATCH = 1000
@@ -33,6 +34,7 @@ def delete_expired(
         count = _delete_batch(engine, dialect, expired_before, size)
         deleted += count
         if count < size:
+            tally.settle_all(engine, dialect)
             catalog.remove_unused(engine, dialect, expired_before)
             break
     return deleted
@@ -40,7 +42,7 @@ def delete_expired(
 
 def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, size: int) -> int:
     expired = (
-        sa.select(EVENT.c.id, EVENT.c.generated, EVENT.c.traits)
+        sa.select(EVENT.c.id, EVENT.c.generated, EVENT.c.event_type_id, EVENT.c.traits)
         .where(EVENT.c.generated < expired_before)
         .order_by(EVENT.c.generated, EVENT.c.message_id)
         .limit(size)
@@ -55,4 +57,7 @@ def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.
         for trait_type, keys in index_rows.items():
             dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
         dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
+        if rows:
+            counted = ((to_microseconds(row.generated), row.event_type_id) for row in rows)
+            dialect.insert_rows(connection, EVENT_COUNT_CHANGE, tally.changes(counted, rows[0].id, -1))
     return len(rows)
