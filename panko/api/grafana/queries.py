@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import orjson
 from wsme.exc import ClientSideError
 
+from panko.api.controllers.v2.query import GROUPS
 from panko.api.grafana import metrics
 from panko.api.grafana.conditions import Condition, ad_hoc_conditions_of, split_key
-from panko.api.grafana.intervals import choose_interval, parse_interval
+from panko.api.grafana.intervals import choose_interval, read_interval
 from panko.api.grafana.members import Members
 from panko.api.grafana.selections import Selection, selection_of
 from panko.api.grafana.times import Range, whole_range_of
 from panko.storage.filters import Page
-from panko.storage.models import TraitType
+from panko.storage.models import TraitType, is_storable
 from panko.storage.summaries import MOST_COUNTS, MOST_GROUPS, Counting
 
 MOST_TARGETS = 50
 MOST_ROWS = 10_000
 DEFAULT_ROWS = 100
 DEFAULT_POINTS = 1000
-DEFAULT_TOP = 10
 LARGEST_NUMBER = 2**53
 
 
@@ -112,12 +112,12 @@ def payload_of(given: Members) -> Members:
 
     :raises ClientSideError: where it is something else
     """
-    name = "data" if given.given.get("payload") is None else "payload"
+    name = next((each for each in ("payload", "data") if given.given.get(each) is not None), "payload")
     value = given.given.get(name)
-    if not isinstance(value, str) or not value.strip():
-        return given.object(name) if not isinstance(value, str) else Members({}, f"{given.path}{name}.")
+    if not isinstance(value, str):
+        return given.object(name)
     try:
-        return Members({name: orjson.loads(value)}, given.path).object(name)
+        return Members({name: orjson.loads(value.strip() or "{}")}, given.path).object(name)
     except ValueError as error:
         raise given.wrong(name, "an object in JSON") from error
 
@@ -146,10 +146,10 @@ def parse_counts(name: str, ref_id: str, payload: Members, panel: Panel) -> Coun
     :raises ClientSideError: where the payload cannot be read
     """
     group_by = _group_by(payload)
-    top = payload.whole("top", 1, MOST_GROUPS, DEFAULT_TOP)
+    top = payload.whole("top", 1, MOST_GROUPS, GROUPS)
     # The groups beyond the top are one more.
     room = MOST_COUNTS // (top + 1 if group_by else 1)
-    asked = parse_interval(payload.text("interval").strip(), f"{payload.path}interval")
+    asked = read_interval(payload.text("interval").strip(), f"{payload.path}interval")
     interval = choose_interval(asked, panel.span, panel.interval, min(panel.points or DEFAULT_POINTS, room))
     selection = selection_of(payload, panel.span, panel.ad_hoc)
     return CountsTarget(name, ref_id, selection, panel.span, Counting(interval, group_by, top))
@@ -164,6 +164,8 @@ def _group_by(payload: Members) -> str | None:
     kind, name = split_key(names[0])
     if kind not in (None, TraitType.TEXT):
         raise ClientSideError(f"{payload.path}group_by: events are grouped by string traits only")
+    if not is_storable(name):
+        raise payload.wrong("group_by", "a name that a trait can have")
     return name
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from wsme.exc import ClientSideError
 
+from panko.api.controllers.v2.query import EPOCH
 from panko.api.grafana.members import Members
 from panko.storage.models import parse_time
 
-EPOCH = datetime.datetime(1970, 1, 1)
 MILLISECOND = datetime.timedelta(milliseconds=1)
 
 _DIGITS = re.compile(r"-?[0-9]{1,18}")

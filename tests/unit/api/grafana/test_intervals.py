@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsme.exc import ClientSideError
 
-from panko.api.grafana.intervals import choose_interval, parse_interval, periods, starts
+from panko.api.grafana.intervals import choose_interval, periods, read_interval, starts
 from panko.api.grafana.times import Range
 from panko.storage.summaries import SECOND
 
@@ -18,21 +18,23 @@ HOUR = datetime.timedelta(hours=1)
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30", 30), ("30s", 30), ("5m", 300), ("1h", 3600), ("1d", 86400), ("2w", 1209600), ("500ms", 1), ("1.5h", 5400)],
+    [("30", 30), ("30s", 30), ("5m", 300), ("1h", 3600), ("1d", 86400), ("2w", 1209600), ("500ms", 1), ("1001ms", 2)],
 )
 def test_an_interval_has_a_unit_or_seconds(text, seconds):
-    assert parse_interval(text, "interval") == seconds
+    assert read_interval(text, "interval") == seconds * SECOND
 
 
 @pytest.mark.parametrize("text", ["", "auto", "none"])
 def test_no_interval_is_chosen_by_the_range(text):
-    assert parse_interval(text, "interval") is None
+    assert read_interval(text, "interval") is None
 
 
-@pytest.mark.parametrize("text", ["0", "0s", "-5m", "5 minutes", "x", "101y", "9" * 20, "1h30m", "\uff15m"])
+@pytest.mark.parametrize(
+    "text", ["0", "0s", "0ms", "1.5h", "-5m", "5 minutes", "x", "101y", "9" * 20, "1h30m", "\uff15m"]
+)
 def test_what_is_no_interval_is_refused(text):
     with pytest.raises(ClientSideError, match=r"payload\.interval: an interval such as 30s, 5m, 1h or 1d is expected"):
-        parse_interval(text, "payload.interval")
+        read_interval(text, "payload.interval")
 
 
 @pytest.mark.parametrize(
@@ -56,18 +58,19 @@ def test_long_intervals_are_rounded_up_to_whole_units(hours, milliseconds, point
 
 def test_an_interval_that_is_asked_for_counts_where_there_is_room():
     span = Range(DAY, DAY + 23 * HOUR)
-    assert choose_interval(3600, span, 0, 24) == HOUR
-    assert choose_interval(3600, span, 7_200_000, 24) == HOUR
-    assert choose_interval(3600, span, 0, 23) == 2 * HOUR
-    assert choose_interval(60, span, 7_200_000, 24) == 2 * HOUR
+    assert choose_interval(HOUR, span, 0, 24) == HOUR
+    assert choose_interval(HOUR, span, 7_200_000, 24) == HOUR
+    assert choose_interval(HOUR, span, 0, 23) == 2 * HOUR
+    assert choose_interval(60 * SECOND, span, 7_200_000, 24) == HOUR
 
 
 times = st.datetimes(datetime.datetime(1960, 1, 1), datetime.datetime(2060, 1, 1))
 
 
 @given(st.tuples(times, times).map(sorted), st.floats(0, 1e9), st.integers(2, 2000), st.none() | st.integers(1, 10**6))
-def test_there_are_never_more_points_than_there_is_room_for(ends, milliseconds, points, asked):
+def test_there_are_never_more_points_than_there_is_room_for(ends, milliseconds, points, seconds):
     span = Range(*ends)
+    asked = seconds and seconds * SECOND
     interval = choose_interval(asked, span, milliseconds, points)
     assert len(periods(span, interval)) <= points
     assert interval % SECOND == datetime.timedelta()
