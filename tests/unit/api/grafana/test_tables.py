@@ -105,6 +105,14 @@ def test_rows_say_where_the_next_ones_begin():
     assert render(0, 2) == ([], None)
 
 
+def test_rows_are_made_one_by_one_as_they_are_sent():
+    drawn = []
+    events = (drawn.append(number) or event(message_id=str(number)) for number in range(1000))
+    pieces = render_rows(events, 1000)
+    assert [next(pieces), orjson.loads(next(pieces))["message_id"]] == [b'{"rows":[', "0"]
+    assert drawn == [0]
+
+
 def make_series(counts, payload):
     span = {"from": "2016-10-31T11:30:00Z", "to": "2016-10-31T15:30:00+01:00"}
     body = {
