@@ -11,8 +11,12 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         "",
-        "Count events: those that the caller sees in a list.",
-        [{"path": "/v2/event_counts", "method": "GET"}],
+        "Count events: those that the caller sees in a list. In Grafana, list their types too.",
+        [
+            {"path": "/v2/event_counts", "method": "GET"},
+            {"path": "/grafana/query", "method": "POST"},
+            {"path": "/grafana/variable", "method": "POST"},
+        ],
         scope_types=base.SCOPES,
     ),
 ]

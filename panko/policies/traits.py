@@ -30,7 +30,11 @@ RULES = [
         VALUES,
         "",
         "List the distinct values of a trait in the newest events that the caller sees in a list.",
-        [{"path": "/v2/event_types/{event_type}/traits/{trait_name}/values", "method": "GET"}],
+        [
+            {"path": "/v2/event_types/{event_type}/traits/{trait_name}/values", "method": "GET"},
+            {"path": "/grafana/variable", "method": "POST"},
+            {"path": "/grafana/tag-values", "method": "POST"},
+        ],
         scope_types=base.SCOPES,
     ),
 ]
