@@ -125,7 +125,8 @@ def open_dashboard(
         variable = Variable(given["current"].get("value", ""))
         if given["type"] == "query":
             answer = send("POST", "/grafana/variable", variable_request(given, View(start, end, variables)))
-            options = tuple(each["__value"] for each in answer if _matches(given["regex"], each["__text"]))
+            options = [each["__value"] for each in answer if _matches(given["regex"], each["__text"])]
+            options = tuple(sorted(options, key=str.casefold) if given["sort"] else options)
             first = _frozen(given["current"].get("value") or next(iter(options), ""))
             variable = Variable(first, options, given.get("allValue"))
         if chosen and given["name"] in chosen:
