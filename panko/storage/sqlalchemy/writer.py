@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import sqlalchemy as sa
 
 from panko.storage import documents
-from panko.storage.models import CheckedEvent, Event, Trait, TraitType
+from panko.storage.models import TRAIT_TYPES_BY_LABEL, CheckedEvent, Event, Trait, TraitType
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import EventIds, name_key, owner_key, text_key
@@ -16,6 +16,8 @@ from panko.storage.sqlalchemy.types import to_microseconds
 
 IndexRows = Mapping[TraitType, set[tuple]]
 """Rows of the index tables by the type of trait."""
+
+_TEXT = TraitType.TEXT.label
 
 
 def no_index_rows() -> IndexRows:
@@ -94,6 +96,23 @@ def add_index_rows(rows: IndexRows, event: Event, event_id: int) -> None:
             floats.add((name_key(name), value, generated, event_id))
         else:
             datetimes.add((name_key(name), to_microseconds(value), generated, event_id))
+
+
+def add_written_rows(rows: IndexRows, traits: str, generated: int, event_id: int) -> None:
+    """Add the same rows for a stored event, without making its traits again.
+
+    :param traits: what :func:`panko.storage.documents.traits_document` returned
+    :param generated: microseconds since 1970
+    """
+    for name, written, label in documents.read_members(traits):
+        if label == _TEXT:
+            rows[TraitType.TEXT].add((text_key(name, written), generated, event_id))
+            continue
+        trait_type = TRAIT_TYPES_BY_LABEL[label]
+        value = trait_type.parse(written)
+        if trait_type is TraitType.DATETIME:
+            value = to_microseconds(value)
+        rows[trait_type].add((name_key(name), value, generated, event_id))
 
 
 def _event_row(event: CheckedEvent, event_id: int, event_type_id: int) -> tuple:
