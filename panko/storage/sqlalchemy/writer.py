@@ -135,9 +135,9 @@ def _owner(traits: Iterable[Trait]) -> tuple[str | None, str | None]:
     None stands for an event without a trait of the name, and the key of None for one whose trait is no text.
     """
     found: dict[str, str | None] = {}
-    for trait in traits:
-        if trait.name in ("project_id", "user_id"):
-            is_text = trait.dtype is TraitType.TEXT
-            if trait.name not in found or (found[trait.name] is None and is_text):
-                found[trait.name] = trait.value if is_text else None
+    for name, trait_type, value in traits:
+        if name == "project_id" or name == "user_id":  # Faster than a set.
+            is_text = trait_type is TraitType.TEXT
+            if name not in found or (found[name] is None and is_text):
+                found[name] = value if is_text else None
     return tuple(owner_key(found[name]) if name in found else None for name in ("project_id", "user_id"))
