@@ -24,7 +24,7 @@ def series_of(counts: Iterable[EventCount], target: CountsTarget) -> Iterator[di
     groups: dict[Group, dict[int, int]] = {} if target.counting.group_by else {(False, None): {}}
     for count in counts:
         points = groups.setdefault((count.is_other, count.group), collections.Counter())
-        points[to_milliseconds(count.start)] = count.count
+        points[to_milliseconds(count.start)] = count.events
     moments = [to_milliseconds(start) for start in starts(target.span, target.counting.interval)]
     for group in sorted(groups, key=lambda group: (group[0], -sum(groups[group].values()))):
         points = groups[group]
