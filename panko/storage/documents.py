@@ -2,8 +2,9 @@
 """Events as the JSON that the API answers with, which is also how SQL databases keep them."""
 
 import datetime
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -82,6 +83,14 @@ def parse_traits(document: str) -> tuple[Trait, ...]:
         trait_type, parse = _PARSERS[member["type"]]
         traits.append(_new_tuple(Trait, (member["name"], trait_type, parse(member["value"]))))
     return tuple(traits)
+
+
+def read_members(document: str) -> Iterator[tuple[str, str, str]]:
+    """Return name, value and type of each trait in what :func:`traits_document` returned, as they are written there."""
+    return map(_MEMBERS, orjson.loads(document))
+
+
+_MEMBERS = operator.itemgetter("name", "value", "type")
 
 
 def compose(message_id: str, event_type: str, traits: str, generated: datetime.datetime, raw: str) -> bytes:

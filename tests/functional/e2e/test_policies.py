@@ -24,11 +24,11 @@ OVERRIDES = [
     ("telemetry:events:all_tenants", "role:member", ALL, "403", "abcd-"),
     ("telemetry:events:project_events", "role:member", LIST, "a", "abc"),
     ("telemetry:events:create", "role:member", CREATE, "403", "201"),
+    ("telemetry:event_counts:index", "role:admin", COUNTS, "200", "403"),
     ("telemetry:event_types:index", "role:member", TYPES, "401", "200"),
     ("telemetry:traits:index", "role:member", TRAITS, "401", "200"),
     ("telemetry:traits:show", "role:member", VALUES, "401", "a"),
     ("telemetry:traits:values", "role:admin", DISTINCT, "200", "403"),
-    ("telemetry:event_counts:index", "role:admin", COUNTS, "200", "403"),
 ]
 
 PANKO_10 = """

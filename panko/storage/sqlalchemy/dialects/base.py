@@ -54,6 +54,10 @@ class Dialect:
     PLACE = "?"
     NUMBERS = {TraitType.INTEGER: sa.BigInteger(), TraitType.FLOAT: Float64()}
     insert = staticmethod(sa.insert)
+    DELETED_EVENTS = 1000
+    """Events that one transaction deletes: few enough that writers hardly wait."""
+    DELETING_LANES = 2
+    """Transactions of one expirer that delete at the same time, each on a connection of its own."""
 
     def __init__(self, engine: sa.Engine):
         self._dialect = engine.dialect
