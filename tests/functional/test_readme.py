@@ -39,7 +39,7 @@ def test_a_request_of_the_readme_finds_something(server, request_):
 
 
 def test_make_run_prints_the_requests_of_the_readme():
-    assert len(requests("README.rst")) == 3
+    assert len(requests("README.rst")) == 4
     assert requests("README.rst") == requests("etc/panko/sample-requests")
 
 
