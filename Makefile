@@ -40,7 +40,7 @@ docs: $(VENV)/doc.stamp
 	$(BIN)/sphinx-build -q -W --keep-going -b html doc/source doc/build/html
 	@echo "The documentation is in doc/build/html/index.html."
 
-config: $(VENV)/run.stamp
+config: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/panko/panko-config-generator.conf
 	$(BIN)/oslopolicy-sample-generator --config-file etc/panko/panko-policy-generator.conf
 
