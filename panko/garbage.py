@@ -7,7 +7,7 @@ THRESHOLDS = 100_000, 20, 20
 """Objects made and not yet freed at which the young are looked at; how often that is, until older ones are too.
 
 A batch of events is tens of thousands of objects, nearly all of which are freed by the count of their references. By
-Python's own thresholds the collector ran, in vain, for a third of the time that it takes to store them.
+Python's own thresholds the collector ran, in vain, for a quarter of the time that it takes to store them.
 """
 
 
