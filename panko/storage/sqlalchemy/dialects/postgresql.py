@@ -42,9 +42,6 @@ class PostgreSQL(Dialect):
                 return False
             (rows,) = parameters
             with cursor.copy(statement) as copy:
-                if isinstance(rows, str):
-                    copy.write(rows)
-                    return True
                 for row in rows:
                     copy.write_row(row)
             return True
@@ -66,12 +63,8 @@ class PostgreSQL(Dialect):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
 
     def insert_rows(self, connection, table, rows):
-        if not rows:
-            return
-        if isinstance(rows, list) and all(type(value) is int for value in rows[0]):
-            # Numbers alone, as most rows are of, need no more than a template: a third of the time.
-            rows = "".join(map(("\t".join(["%d"] * len(rows[0])) + "\n").__mod__, rows))
-        connection.exec_driver_sql(self.insert_statement(table), (rows,))
+        if rows:
+            connection.exec_driver_sql(self.insert_statement(table), (rows,))
 
     def _delete_statement(self, table):
         # One statement for all keys: an array of values for each column.
