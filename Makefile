@@ -10,17 +10,18 @@ METADATA := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs config bench clean
+.PHONY: help run test lint format docs pictures config bench clean
 
 help:
-	@echo "make run     serve sample events on http://127.0.0.1:$(PORT)"
-	@echo "make test    check style, and run all tests"
-	@echo "make lint    check style alone"
-	@echo "make format  put the style right"
-	@echo "make docs    write the documentation to doc/build/html"
-	@echo "make config  generate the sample configuration and policy in etc/panko"
-	@echo "make bench   measure storage and API beside Panko 10.0: an hour; BENCH_ARGS=--help tells of less"
-	@echo "make clean   remove what these have made"
+	@echo "make run       serve sample events on http://127.0.0.1:$(PORT)"
+	@echo "make test      check style, and run all tests"
+	@echo "make lint      check style alone"
+	@echo "make format    put the style right"
+	@echo "make docs      write the documentation to doc/build/html"
+	@echo "make pictures  draw the pictures in it anew, of the sample events"
+	@echo "make config    generate the sample configuration and policy in etc/panko"
+	@echo "make bench     measure storage and API beside Panko 10.0: an hour; BENCH_ARGS=--help tells of less"
+	@echo "make clean     remove what these have made"
 
 run: var/panko.conf var/panko.sqlite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/run_sample var/panko.conf $(PORT)
@@ -38,7 +39,12 @@ format: $(VENV)/test.stamp
 
 docs: $(VENV)/doc.stamp
 	$(BIN)/sphinx-build -q -W --keep-going -b html doc/source doc/build/html
+	@$(BIN)/python -m doc.plot_grafana doc/build/pictures > /dev/null
 	@echo "The documentation is in doc/build/html/index.html."
+
+# The committed pictures change with releases of matplotlib; drawing them elsewhere shows that the script works.
+pictures: $(VENV)/doc.stamp
+	$(BIN)/python -m doc.plot_grafana
 
 config: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/panko/panko-config-generator.conf

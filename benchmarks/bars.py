@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much faster than Panko 10.0 each case is to be, and how near to its floor."""
 
+from benchmarks.summaries import HOURLY, RECENT, VALUES
+
 BACKENDS = ("postgresql", "mysql", "sqlite")
 
 BY_TIME = (15, 200, 60)
@@ -35,7 +37,12 @@ REQUIRED: dict[tuple[str, str], tuple[float | None, float | None, float | None]]
 }
 """Times faster, by group and name of the case, on each of BACKENDS, with 200,000 events; None: nothing is asked."""
 
-AT_MOST_OF_FLOOR = {("record_events", "batches of 1,000"): 2.0, ("http", "page of 100, all tenants"): 4.0}
+AT_MOST_OF_FLOOR = {
+    ("record_events", "batches of 1,000"): 2.0,
+    ("http", "page of 100, all tenants"): 4.0,
+    **{(group, HOURLY): 2.0 for group in ("counts", "http")},
+    **{(group, name): 3.0 for group in ("counts", "http") for name in (RECENT, VALUES)},
+}
 """How many times the floor's time a case may take."""
 
 PEAK_MEMORY = 200 * 10**6
@@ -47,6 +54,7 @@ SLOWER_BY_EXPIRY = 2.0
 GROWTH = 1.5
 """How many times its time at 200,000 events a read may take at 2 million."""
 
+GROWTH_OF_COUNTS = {RECENT, VALUES}
 GROWTH_READS = {
     *("newest 100", "first 100", "deep marker", "time window", "one type"),
     *("text trait equals, rare", "text trait equals, common", "tenant newest 100", "admin newest 100"),
@@ -68,3 +76,9 @@ def required(group: str, name: str, backend: str) -> float | None:
     """Return how many times faster a case is to be on a backend; None where nothing is said."""
     bars = REQUIRED.get((STORAGE.get(group, group), name))
     return bars[BACKENDS.index(backend)] if bars else None
+
+
+def growth(group: str, name: str) -> float | None:
+    """Return how many times its time at 200,000 events a case may take at 2 million; None where nothing is said."""
+    bounded = {"storage": GROWTH_READS, "counts": GROWTH_OF_COUNTS}.get(group, ())
+    return GROWTH if name in bounded else None

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.backends import OURS, THEIRS
 from benchmarks.loading import Facts
 from benchmarks.reads import LARGE, Read, as_documents, pages, reads
+from benchmarks.summaries import summaries
 
 EXPIRED_SHARE = 0.1
 
@@ -41,10 +42,12 @@ SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=
 class Case:
     """One line of the table.
 
-    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "http" or "expiry"
+    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "counts", "http" or
+        "expiry"
     :param command: what the worker is told, but for how much
     :param their_command: what Panko 10.0's is told, where it has another name for the same
     :param events: for ingest, the events that each side brings in a turn: the old service would take too long for more
+    :param sides: which sides have such a thing
     :param fresh: whether its process is a new one, whose memory is measured
     """
 
@@ -54,6 +57,7 @@ class Case:
     events: Mapping[str, int] = field(default_factory=dict)
     fresh: bool = False
     their_command: Mapping[str, Any] | None = None
+    sides: tuple[str, ...] = (THEIRS, OURS)
 
     def command_of(self, side: str) -> Mapping[str, Any]:
         """Return what the worker of a side is told."""
@@ -74,6 +78,8 @@ def cases(facts: Facts) -> list[Case]:
         *(_as_documents(read) for read in events),
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in pages()),
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in found),
+        *(Case("counts", summary.name, summary.as_call(), sides=(OURS,)) for summary in summaries(facts)),
+        *(Case("http", summary.name, summary.as_request(), sides=(OURS,)) for summary in summaries(facts)),
         Case("http", LARGE.name, {"do": "request", **LARGE.as_request()}, fresh=True),
         *_ingest(),
         Case("expiry", "10% of the table", {"do": "expire"}),

@@ -11,9 +11,11 @@ from psycopg import sql
 
 from benchmarks import dataset
 from benchmarks.backends import OURS, Backend
+from benchmarks.summaries import HOURLY, RECENT, VALUES
 from panko.storage.sqlalchemy.tables import EVENT, METADATA
 
 PAGE_REPEATS = 50
+COUNT_REPEATS = 5
 COPIED = 10_000
 BATCH = 1000
 
@@ -21,6 +23,12 @@ PAGE = """
 SELECT event.message_id, event_type.name, event.traits, event.generated, event.raw
 FROM event JOIN event_type ON event_type.id = event.event_type_id
 ORDER BY event.generated, event.message_id LIMIT 100
+"""
+
+BY_HOUR = """
+SELECT event_type.name, hour, events FROM (
+    SELECT event_type_id, generated / 3600000000 AS hour, count(*) AS events FROM event GROUP BY 1, 2
+) AS counted JOIN event_type ON event_type.id = event_type_id ORDER BY hour, events
 """
 
 
@@ -79,8 +87,27 @@ def _copy(connection: psycopg.Connection, table: str, rows: list[tuple[Any, ...]
             to.write_row(row)
 
 
-FLOORS: dict[tuple[str, str, str], Callable[[Backend], list[float]]] = {
+def count_by_hour(backend: Backend) -> list[float]:
+    """Return the seconds that counting all events by hour and type takes, by the shortest query there is."""
+    samples = []
+    with backend.connect(OURS) as connection, connection.cursor() as cursor:
+        for _ in range(COUNT_REPEATS):
+            began = time.perf_counter()
+            cursor.execute(BY_HOUR).fetchall()
+            samples.append(time.perf_counter() - began)
+    return samples
+
+
+FLOORS: dict[tuple[str, str, str], Callable[[Backend], list[float]] | tuple[str, str]] = {
     ("postgresql", "http", "page of 100, all tenants"): page,
     ("postgresql", "record_events", "batches of 1,000"): copy,
+    ("postgresql", "counts", HOURLY): count_by_hour,
+    ("postgresql", "http", HOURLY): count_by_hour,
+    **{
+        ("postgresql", group, name): (of, "page of 100, all tenants" if group == "http" else "newest 100")
+        for group, of in (("counts", "documents"), ("http", "http"))
+        for name in (RECENT, VALUES)
+    },
 }
-"""By backend, and by group and name of the case that has the floor."""
+"""By backend, and by group and name of the case that has the floor: what measures it, or group and name of the case of
+ours that it is."""

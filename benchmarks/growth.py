@@ -12,7 +12,7 @@ from benchmarks.measuring import Measurement, Measuring
 from benchmarks.sides import Side
 
 SIZES = (20_000, 200_000, 2_000_000)
-GROUPS = ("storage", "http")
+GROUPS = ("storage", "counts", "http")
 
 
 def measure(
@@ -52,6 +52,6 @@ def _rows(columns: list[list[Measurement]]) -> Iterator[tuple[str, ...]]:
             yield (case.title, *figures, "", "", "")
             continue
         grown = medians[-1] / medians[-2]
-        bound = bars.GROWTH if case.group == "storage" and case.name in bars.GROWTH_READS else None
+        bound = bars.growth(case.group, case.name)
         met = "" if bound is None else "yes" if grown <= bound else "NO"
         yield (case.title, *figures, f"{grown:.2f}", f"{bound or ''}", met)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks import bus, floors
 from benchmarks.backends import OURS, THEIRS, Backend
-from benchmarks.cases import COLLECTOR, Case, Effort
+from benchmarks.cases import COLLECTOR, Case, Effort, cases
 from benchmarks.expiry import Expiry
 from benchmarks.loading import Facts
 from benchmarks.progress import followed, say
@@ -75,9 +75,9 @@ class Measuring:
         """Return the versions of Python and libraries, by side."""
         return {name: side.run(do="versions").fields["versions"] for name, side in self._sides.items()}
 
-    def measure(self, cases: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
+    def measure(self, wanted: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
         """Yield what the cases brought whose titles match a pattern."""
-        chosen = [case for case in cases if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
+        chosen = [case for case in wanted if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
         if any(case.group == COLLECTOR for case in chosen) and (missing := bus.missing()):
             say(f"the collector is not measured: {missing}")
             chosen = [case for case in chosen if case.group != COLLECTOR]
@@ -92,7 +92,7 @@ class Measuring:
     def _measure(self, measurement: Measurement) -> None:
         case = measurement.case
         for round_ in range(self._effort.rounds):
-            for name in self._sides:
+            for name in filter(case.sides.__contains__, self._sides):
                 outcome = measurement.outcomes.setdefault(name, Outcome())
                 if round_ and not case.events and sum(outcome.samples) > self._effort.budget[name]:
                     continue  # A slow one has had its time.
@@ -145,10 +145,18 @@ class Measuring:
         return outcome
 
     def _measure_floor(self, measurement: Measurement) -> None:
-        measure = floors.FLOORS.get((self._backend.name, measurement.case.group, measurement.case.name))
-        if measure and OURS in self._sides:
-            measurement.floor = measurement.floor or Outcome()
+        case = measurement.case
+        if OURS not in self._sides or (self._backend.name, case.group, case.name) not in floors.FLOORS:
+            return
+        measure = floors.FLOORS[self._backend.name, case.group, case.name]
+        measurement.floor = measurement.floor or Outcome()
+        if isinstance(measure, tuple):
+            measurement.floor.join(self._take_turn(OURS, Measurement(self._find(*measure))))
+        else:
             measurement.floor.samples += measure(self._backend)
+
+    def _find(self, group: str, name: str) -> Case:
+        return next(case for case in cases(self._facts) if (case.group, case.name) == (group, name))
 
     def _measure_expiry(self, measurement: Measurement) -> None:
         for name in self._sides:

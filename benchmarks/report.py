@@ -59,12 +59,14 @@ class Line:
 
     def met(self) -> bool | None:
         """Whether all that the case must reach is reached; None where nothing is asked or not all is known."""
-        if not self._required:
-            return None
         ratio, of_floor = self.ratio(), self._times_floor()
-        verdicts = [None if ratio is None else ratio >= self._required]
+        verdicts = []
+        if self._required:
+            verdicts.append(None if ratio is None else ratio >= self._required)
         if self._of_floor and of_floor is not None:
             verdicts.append(of_floor <= self._of_floor)
+        if not verdicts:
+            return None
         if self._measurement.case.fresh and OURS in self._measurement.outcomes:
             verdicts.append(self._measurement.outcomes[OURS].fields.get("peak", 0) <= bars.PEAK_MEMORY)
         verdicts += [times <= bars.SLOWER_BY_EXPIRY for times in self._measurement.slower.values()]
@@ -147,7 +149,8 @@ PREFACE = """\
 `make bench` measures this; `python -m benchmarks --help` tells of its options. Times are medians; each case's two sides
 took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
-`get_events` in Panko 10.0, and in ours one that gives events as JSON. `http` is the whole WSGI application without a
+`get_events` in Panko 10.0, and in ours one that gives events as JSON. `counts` are storage calls that Panko 10.0 lacks;
+their floor is the shortest SQL of the same answer, or a page of 100. `http` is the whole WSGI application without a
 network; `collector` is a `panko-collector` that empties a queue of RabbitMQ, an event in each message, and `POST` is
 `panko-api` as it is run, over HTTP on loopback, both beside Panko 10.0's publisher with 64 threads. "did not finish"
 ends a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.

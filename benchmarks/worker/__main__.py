@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from benchmarks.worker import expiry, posting, reads, requests, setup, writes
+from benchmarks.worker import expiry, posting, reads, requests, setup, summaries, writes
 from benchmarks.worker.session import Session
 
 COMMANDS = {
@@ -23,6 +23,8 @@ COMMANDS = {
         reads.read,
         reads.read_on,
         requests.request,
+        summaries.count,
+        summaries.values,
         writes.record,
         writes.publish,
         posting.post,

@@ -31,14 +31,21 @@ class Access:
     def _is_limited(self) -> bool:
         return not self._may(base.SEGREGATION)
 
+    def require_known(self) -> None:
+        """Return where there are events that the caller may see, whatever they want to know of them.
+
+        :raises Refused: else
+        """
+        if not self._identity.is_complete or (self._identity.is_system and self._is_limited):
+            raise Refused
+
     def require(self, rule: str) -> None:
         """Return where the caller is known and the rule holds for them.
 
         :raises Refused: else
         """
-        if not self._identity.is_complete or not self._may(rule):
-            raise Refused
-        if self._identity.is_system and self._is_limited:
+        self.require_known()
+        if not self._may(rule):
             raise Refused
 
     def require_creation(self) -> None:
@@ -72,6 +79,14 @@ class Access:
         if self._is_limited:
             return self._limited_scope()
         return Scope(project_id=self._identity.project_id, unowned=True)
+
+    def scope_of_grafana(self, all_tenants: bool | None) -> Scope:
+        """Return which events the caller sees in Grafana.
+
+        :param all_tenants: the request is for those of all projects; None: it is where they are for the caller
+        :raises Refused: where they are not for the caller
+        """
+        return self.scope_of_events(self._may(events.ALL_TENANTS) if all_tenants is None else all_tenants)
 
     def scope_of_details(self) -> Scope:
         """Return which events the event types and traits come from that the caller sees."""

@@ -22,20 +22,21 @@ def read_body(request: webob.Request, largest: int) -> bytes:
     return body
 
 
-def check_json(request: webob.Request, largest: int) -> None:
+def check_json(request: webob.Request, largest: int, what: str) -> None:
     """Return where the head of a request says that its body is JSON, and not larger than it may be.
 
     A request without a content type is refused as well: a page of another site can have a browser send one, with the
     password that the browser knows.
 
+    :param what: what is sent, as an error calls it
     :raises ClientSideError: where it says something else
     """
     content_type = request.content_type.lower()
     if content_type != JSON:
-        raise ClientSideError(f"Unknown mimetype: {content_type or 'none'}. Events are sent as {JSON}", status_code=415)
+        raise ClientSideError(f"Unknown mimetype: {content_type or 'none'}. {what} are sent as {JSON}", status_code=415)
     coding = request.headers.get("Content-Encoding", "identity").lower()
     if coding != "identity":
-        raise ClientSideError(f"Unknown content encoding: {coding}. Events are sent uncompressed", status_code=415)
+        raise ClientSideError(f"Unknown content encoding: {coding}. {what} are sent uncompressed", status_code=415)
     if (request.content_length or 0) > largest:
         raise _too_large(largest)
 

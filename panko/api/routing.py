@@ -58,6 +58,19 @@ class Resource(rest.RestController):
         return methods[request.method], names + segments
 
 
+class Root(Resource):
+    """A controller of the root of a tree, which answers by itself and leads to those among its class's attributes."""
+
+    @pecan.expose()
+    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
+        """Return the method that answers, and what the path says for its arguments.
+
+        :raises HTTPException: where there is none
+        """
+        child = _child(self, args[0]) if args else None
+        return child._route(args[1:], request) if child else super()._route(args, request)
+
+
 def _methods(controller: Resource, names: Mapping[str, str]) -> dict[str, Callable]:
     return {method: getattr(controller, name) for method, name in names.items() if hasattr(controller, name)}
 

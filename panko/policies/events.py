@@ -12,6 +12,8 @@ PROJECT_EVENTS = "telemetry:events:project_events"
 CREATE = "telemetry:events:create"
 
 LIST_EVENTS = {"path": "/v2/events", "method": "GET"}
+QUERY = {"path": "/grafana/query", "method": "POST"}
+ROWS = {"path": "/grafana/rows", "method": "GET"}
 SHOW_EVENT = {"path": "/v2/events/{message_id}", "method": "GET"}
 
 RULES = [
@@ -19,7 +21,7 @@ RULES = [
         INDEX,
         "",
         "List events.",
-        [LIST_EVENTS],
+        [LIST_EVENTS, QUERY, ROWS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
@@ -32,8 +34,9 @@ RULES = [
     policy.DocumentedRuleDefault(
         ALL_TENANTS,
         f"rule:{base.SEGREGATION}",
-        "List and show the events of all projects, where the request says all_tenants=True.",
-        [LIST_EVENTS, SHOW_EVENT],
+        "List and show the events of all projects, where the request says all_tenants=True. Grafana shows them unless "
+        "the request says all_tenants=False.",
+        [LIST_EVENTS, SHOW_EVENT, QUERY, ROWS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(

@@ -7,6 +7,7 @@ from panko.policies import base
 
 INDEX = "telemetry:traits:index"
 SHOW = "telemetry:traits:show"
+VALUES = "telemetry:traits:values"
 
 RULES = [
     policy.DocumentedRuleDefault(
@@ -23,6 +24,17 @@ RULES = [
         "List the values of a trait in all events of a type. Where the rule segregation does not hold, only those of "
         "visible events are listed.",
         [{"path": "/v2/event_types/{event_type}/traits/{trait_name}", "method": "GET"}],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        VALUES,
+        "",
+        "List the distinct values of a trait in the newest events that the caller sees in a list.",
+        [
+            {"path": "/v2/event_types/{event_type}/traits/{trait_name}/values", "method": "GET"},
+            {"path": "/grafana/variable", "method": "POST"},
+            {"path": "/grafana/tag-values", "method": "POST"},
+        ],
         scope_types=base.SCOPES,
     ),
 ]

@@ -2,11 +2,14 @@
 """Events as the JSON that the API answers with, which is also how SQL databases keep them."""
 
 import datetime
-from collections.abc import Iterable
+import operator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 
-from panko.storage.models import TRAIT_TYPES_BY_LABEL, Event, Trait, TraitType, format_time, raw_json
+from panko.storage.models import TRAIT_TYPES_BY_LABEL, Event, Trait, TraitType, format_time, is_storable, raw_json
 
 EMPTY_RAW = "{}"
 
@@ -26,9 +29,41 @@ def trait_document(trait: Trait) -> str:
 
 
 def around_value(name: str, type_: TraitType) -> tuple[str, str]:
-    """Return what stands before and after the value in the JSON of any trait of that name and type."""
+    """Return what stands before and after the value in the JSON of any trait of that name and type.
+
+    No text has that in it: its quotes are escaped.
+    """
     before = orjson.dumps({"name": name, "value": ""}).decode().removesuffix('"}')
     return before, f'","type":"{type_.label}"}}'
+
+
+class TraitFinder:
+    """Finds the traits of a name in what :func:`traits_document` returned, a tenth of the work of reading them all.
+
+    :param name: the name
+    """
+
+    def __init__(self, name: str):
+        self._before = around_value(name, TraitType.TEXT)[0] if is_storable(name) else None
+
+    def find(self, document: str) -> list[tuple[str, str]]:
+        """Return value and type of each such trait, in their order, as they are written there."""
+        found = []
+        at = -1 if self._before is None else document.find(self._before)
+        while at >= 0:
+            match = _VALUE_AND_TYPE.match(document, at + len(self._before))
+            found.append(match.groups())
+            at = document.find(self._before, match.end())
+        return found
+
+
+_VALUE_AND_TYPE = re.compile(r'([^"\\]*(?:\\.[^"\\]*)*)","type":"(\w+)"')
+
+
+def parse_found(written: str, label: str) -> tuple[TraitType, Any]:
+    """Return type and value of what :class:`TraitFinder` found."""
+    trait_type, parse = _PARSERS[label]
+    return trait_type, parse(orjson.loads(f'"{written}"') if "\\" in written else written)
 
 
 def traits_document(traits: Iterable[Trait]) -> str:
@@ -48,6 +83,14 @@ def parse_traits(document: str) -> tuple[Trait, ...]:
         trait_type, parse = _PARSERS[member["type"]]
         traits.append(_new_tuple(Trait, (member["name"], trait_type, parse(member["value"]))))
     return tuple(traits)
+
+
+def read_members(document: str) -> Iterator[tuple[str, str, str]]:
+    """Return name, value and type of each trait in what :func:`traits_document` returned, as they are written there."""
+    return map(_MEMBERS, orjson.loads(document))
+
+
+_MEMBERS = operator.itemgetter("name", "value", "type")
 
 
 def compose(message_id: str, event_type: str, traits: str, generated: datetime.datetime, raw: str) -> bytes:

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,15 +18,36 @@ from panko.storage import base, documents
 from panko.storage.errors import (
     EventsRefused,
     InvalidEvent,
+    InvalidFilter,
     InvalidMarker,
     Refusal,
 )
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
-from panko.storage.sqlalchemy import engines, expiry, failures, migration, pages, plans, queries
+from panko.storage.sqlalchemy import (
+    conditions,
+    counts,
+    engines,
+    expiry,
+    failures,
+    migration,
+    pages,
+    plans,
+    queries,
+    values,
+)
 from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
+from panko.storage.sqlalchemy.types import earliest
 from panko.storage.sqlalchemy.writer import Writer
+from panko.storage.summaries import (
+    MOST_COUNTS,
+    MOST_LOOKED_INTO,
+    PROJECT_ID,
+    EventCount,
+    TraitValues,
+)
 
 LOG = log.getLogger(__name__)
 
@@ -148,7 +170,7 @@ class Connection(base.Connection):
 
     def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if page.limit == 0 or pages.matches_nothing(event_filter):
+        if page.limit == 0 or conditions.matches_nothing(event_filter):
             return
         query = pages.PageQuery(event_filter, page, marker, self._dialect)
         most = len(event_filter.message_id) or page.limit
@@ -212,6 +234,39 @@ class Connection(base.Connection):
                 for trait in documents.parse_traits(row.traits):
                     if trait.dtype == dtype and trait_type in (None, trait.name):
                         yield trait
+
+    def count_events(self, event_filter, counting):
+        if conditions.matches_nothing(event_filter):
+            return
+        rows = list(self._rows(counts.select_counts(event_filter, counting, self._dialect)))
+        if len(rows) > MOST_COUNTS:
+            raise InvalidFilter(
+                f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
+            )
+        begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
+        for start, group, is_other, events in rows:
+            if counting.group_by == PROJECT_ID and group is not None:
+                group = self._project_id(group)
+            yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
+
+    def _project_id(self, key: str) -> str | None:
+        """Return the project id that a key stands for, which is another text where that is long."""
+        if is_whole_owner(key):
+            return key
+        row = next(self._rows(queries.select_of_project(key)), None)
+        texts = () if row is None else values.texts_of(row.traits, PROJECT_ID)
+        return next(iter(texts), None)  # None: its events were expired since.
+
+    def get_trait_values(self, trait_name, event_filter, newest):
+        if not 1 <= newest <= MOST_LOOKED_INTO:
+            raise InvalidFilter(f"{newest} is no number of events from 1 to {MOST_LOOKED_INTO}")
+        page = Page(limit=newest, sort=(("generated", "desc"),))
+        rows: Sequence[sa.Row] = ()
+        if not conditions.matches_nothing(event_filter):
+            query = pages.PageQuery(event_filter, page, None, self._dialect, values.COLUMNS)
+            with failures.translated(), self._reader.connect() as connection:
+                rows = plans.read_page(connection, query)
+        return TraitValues(values.summarize(rows, trait_name), events=len(rows), complete=len(rows) < newest)
 
     def clear_expired_data(self, ttl, max_count=None):
         now, deleted = timeutils.utcnow(), 0

@@ -3,7 +3,7 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType
@@ -45,9 +45,10 @@ class Counting:
             raise InvalidFilter(f"a limit of {self.limit} groups is not from 1 to {MOST_GROUPS}")
 
 
-@dataclass(frozen=True, slots=True)
-class EventCount:
+class EventCount(NamedTuple):
     """How many events there are of a group in a period; where there are none, there is no count.
+
+    A tuple, since an answer may have thousands: no other frozen value is made as fast.
 
     :param start: beginning of the period, naive UTC; None: all time
     :param group: event type or value that the events share; None: they have no such trait, or there are no groups
@@ -57,7 +58,7 @@ class EventCount:
     start: datetime.datetime | None
     group: str | None
     is_other: bool
-    count: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)

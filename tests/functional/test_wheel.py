@@ -74,6 +74,14 @@ def test_it_has_the_migrations_and_the_paste_file_as_files(wheel):
     assert not [name for name in names if "tests" in name or "__pycache__" in name]
 
 
+def test_it_installs_the_dashboards_for_grafana(environment):
+    installed = environment / "share/panko/grafana"
+    files = [path for path in (ROOT / "etc/grafana").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    for path in files:
+        assert (installed / path.relative_to(ROOT / "etc/grafana")).read_bytes() == path.read_bytes()
+
+
 def test_every_module_of_the_tree_is_in_it(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

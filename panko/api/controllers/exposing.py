@@ -14,8 +14,8 @@ import wsme.types
 from wsme.api import FunctionDefinition
 from wsme.exc import UnknownArgument
 
-from panko.api.arguments import read_arguments
-from panko.api.bodies import check_json
+from panko.api.arguments import LARGEST_BODY, read_arguments
+from panko.api.bodies import check_json, read_body
 from panko.api.negotiation import CONTENT_TYPES, JSON, choose_content_type
 from panko.api.rendering import render
 from panko.api.responses import respond
@@ -59,14 +59,43 @@ def creating(method: Callable) -> Callable:
     def answer(self):
         request = pecan.request
         content_type = negotiate(request, (JSON,))
-        if request.GET:
-            raise UnknownArgument(next(iter(request.GET)))
-        check_json(request, request.panko.limits.create_body)
+        _refuse_arguments(request)
+        check_json(request, request.panko.limits.create_body, "Events")
         response = respond_with(method(self), None, content_type, request)
         response.status = http.HTTPStatus.CREATED
         return response
 
     return answer
+
+
+def asking(method: Callable) -> Callable:
+    """Make a method answer POST requests of known callers, whose body asks for something and which change nothing.
+
+    The method is given the body, JSON or empty. It returns JSON documents: those of an array's members, which are drawn
+    from it as they are sent.
+    """
+
+    @pecan.expose(content_type=JSON)
+    @functools.wraps(method)
+    def answer(self):
+        request = pecan.request
+        content_type = negotiate(request, (JSON,))
+        _refuse_arguments(request)
+        request.panko.access.require_known()
+        body = read_body(request, LARGEST_BODY)
+        if body:
+            check_json(request, LARGEST_BODY, "Questions")
+        return respond_with(method(self, body), _ARRAY, content_type, request)
+
+    return answer
+
+
+_ARRAY = wsme.types.ArrayType(str)
+
+
+def _refuse_arguments(request: webob.Request) -> None:
+    if request.GET:
+        raise UnknownArgument(next(iter(request.GET)))
 
 
 def negotiate(request: webob.Request, offers: tuple[str, ...] = CONTENT_TYPES) -> str:

@@ -7,6 +7,7 @@ catalog's version on, by which writers see that their memory is stale.
 """
 
 import datetime
+import operator
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -101,11 +102,14 @@ class Catalog:
         return new
 
 
+_NAME_AND_TYPE = operator.itemgetter(0, 1)
+
+
 def _latest_by_trait(events: Iterable[CheckedEvent], event_types: dict[str, int]) -> dict[TraitKey, datetime.datetime]:
     # Events of one type mostly have the same traits, so that few kinds of events make many.
     kinds: dict[tuple, CheckedEvent] = {}
     for event in events:
-        kind = (event.event_type, *[trait[:2] for trait in event.traits])
+        kind = (event.event_type, *map(_NAME_AND_TYPE, event.traits))
         if kind not in kinds or kinds[kind].generated < event.generated:
             kinds[kind] = event
     latest: dict[TraitKey, datetime.datetime] = {}

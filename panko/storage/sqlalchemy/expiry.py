@@ -2,18 +2,15 @@
 """Deleting old events, a short transaction at a time."""
 
 import datetime
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
 
-from panko.storage import documents
-from panko.storage.models import Event
-from panko.storage.sqlalchemy import catalog
+from panko.storage.sqlalchemy import catalog, tally
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
-from panko.storage.sqlalchemy.writer import add_index_rows, no_index_rows
-
-BATCH = 1000
-"""Events that one transaction deletes: few enough that writers hardly wait."""
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, TRAIT_INDEXES
+from panko.storage.sqlalchemy.writer import add_written_rows, no_index_rows
 
 
 def delete_expired(
@@ -27,32 +24,67 @@ def delete_expired(
     :param max_count: delete at most so many (None: all)
     :returns: how many were deleted
     """
-    deleted = 0
-    while max_count is None or deleted < max_count:
-        size = BATCH if max_count is None else min(BATCH, max_count - deleted)
-        count = _delete_batch(engine, dialect, expired_before, size)
-        deleted += count
-        if count < size:
-            catalog.remove_unused(engine, dialect, expired_before)
-            break
+    expiry = _Expiry(engine, dialect, expired_before, max_count)
+    deleted = expiry.delete()
+    if max_count is None or deleted < max_count:
+        tally.settle_all(engine, dialect)
+        catalog.remove_unused(engine, dialect, expired_before)
     return deleted
 
 
-def _delete_batch(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, size: int) -> int:
-    expired = (
-        sa.select(EVENT.c.id, EVENT.c.generated, EVENT.c.traits)
-        .where(EVENT.c.generated < expired_before)
-        .order_by(EVENT.c.generated, EVENT.c.message_id)
-        .limit(size)
-        .with_for_update(skip_locked=True)
-    )
-    with engine.begin() as connection:
-        dialect.begin_write(connection)
-        rows = connection.execute(expired).all()
-        index_rows = no_index_rows()
-        for row in rows:
-            add_index_rows(index_rows, Event("", "", row.generated, documents.parse_traits(row.traits)), row.id)
-        for trait_type, keys in index_rows.items():
-            dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
-        dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
-    return len(rows)
+class _Expiry:
+    """One deletion, whose lanes delete a batch each at the same time: what one is at, the others pass over."""
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, max_count: int | None):
+        self._engine = engine
+        self._dialect = dialect
+        self._left = max_count
+        self._lock = threading.Lock()
+        generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
+        self._expired = (
+            sa.select(EVENT.c.id, generated, EVENT.c.event_type_id, EVENT.c.traits)
+            .where(EVENT.c.generated < expired_before)
+            .order_by(EVENT.c.generated, EVENT.c.message_id)
+            .with_for_update(skip_locked=True)
+        )
+
+    def delete(self) -> int:
+        """Delete the events, and return how many."""
+        lanes = self._dialect.DELETING_LANES
+        with ThreadPoolExecutor(lanes, thread_name_prefix="expiry") as pool:
+            return sum(pool.map(lambda _: self._delete_batches(), range(lanes)))
+
+    def _delete_batches(self) -> int:
+        deleted = 0
+        while size := self._take_size():
+            count = self._delete_batch(size)
+            deleted += count
+            if count < size:
+                break
+        return deleted
+
+    def _take_size(self) -> int:
+        """Return how many events the next batch has at most."""
+        size = self._dialect.DELETED_EVENTS
+        if self._left is None:
+            return size
+        with self._lock:
+            size = min(size, self._left)
+            self._left -= size
+        return size
+
+    def _delete_batch(self, size: int) -> int:
+        with self._engine.begin() as connection:
+            self._dialect.begin_write(connection)
+            rows = connection.execute(self._expired.limit(size)).all()
+            index_rows = no_index_rows()
+            for row in rows:
+                add_written_rows(index_rows, row.traits, row.generated, row.id)
+            for trait_type, keys in index_rows.items():
+                self._dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
+            self._dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
+            if rows:
+                counted = ((row.generated, row.event_type_id) for row in rows)
+                changes = tally.changes(counted, rows[0].id, -1)
+                self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
+        return len(rows)

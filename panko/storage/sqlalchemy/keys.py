@@ -8,6 +8,9 @@ import threading
 import time
 
 MARK = "\x01"
+NO_OWNER = MARK
+"""The key of an owner's trait that is no text."""
+
 OWNER_AS_IT_IS = 64
 REMEMBERED = 64
 """Characters of a text whose key may be remembered: most come again, as those of projects, users and hosts do."""
@@ -43,10 +46,15 @@ def owner_key(value: str | None) -> str | None:
     :param value: the id; None where the event's trait of that name is no text
     """
     if value is None:
-        return MARK
+        return NO_OWNER
     if len(value) <= OWNER_AS_IT_IS and not value.startswith(MARK):
         return value
     return MARK + hashlib.blake2b(value.encode(), digest_size=32).hexdigest()
+
+
+def is_whole_owner(key: str) -> bool:
+    """Whether :func:`owner_key` left an id as it is."""
+    return not key.startswith(MARK)
 
 
 class EventIds:

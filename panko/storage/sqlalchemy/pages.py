@@ -2,8 +2,6 @@
 """The queries for a page of events: from a filter and a page to SQL."""
 
 import datetime
-import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,23 +9,15 @@ import sqlalchemy as sa
 
 from panko.storage.filters import OPERATORS, EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType, is_storable
+from panko.storage.sqlalchemy.conditions import finite, meets, of_event_types
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import name_key, text_key
-from panko.storage.sqlalchemy.queries import ids_of, scope_conditions
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, TRAIT_INDEXES
+from panko.storage.sqlalchemy.queries import scope_conditions
+from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
 
 Time = datetime.datetime | sa.ColumnElement[datetime.datetime]
 
 COLUMNS = (EVENT.c.message_id, EVENT.c.event_type_id, EVENT.c.traits, EVENT.c.generated, EVENT.c.raw)
 """What an event is made of again."""
-
-
-def matches_nothing(event_filter: EventFilter) -> bool:
-    """Whether no event that can be stored is asked for."""
-    names = (event_filter.event_type, event_filter.message_id)
-    return any(given and not any(map(is_storable, given)) for given in names) or any(
-        trait_filter.matches_nothing() or _finite(trait_filter) is None for trait_filter in event_filter.traits_filter
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +38,23 @@ class PageQuery:
     :param event_filter: a filter that some event can meet (see :func:`matches_nothing`)
     :param marker: the row of :func:`select_marker` that the page begins after
     :param dialect: dialect of the database
+    :param columns: what is read of each event; what it is sorted by is among it
     """
 
-    def __init__(self, event_filter: EventFilter, page: Page, marker: sa.Row | None, dialect: Dialect):
+    def __init__(
+        self,
+        event_filter: EventFilter,
+        page: Page,
+        marker: sa.Row | None,
+        dialect: Dialect,
+        columns: Sequence[sa.Column] = COLUMNS,
+    ):
         self._filter = event_filter
-        self._trait_filters = [_finite(trait_filter) for trait_filter in event_filter.traits_filter]
+        self._trait_filters = [finite(trait_filter) for trait_filter in event_filter.traits_filter]
         self._page = page
         self._marker = marker
         self._dialect = dialect
+        self._columns = columns
 
     @property
     def limit(self) -> int | None:
@@ -116,18 +115,28 @@ class PageQuery:
         first: int | None = None,
         limit: int | None = None,
     ) -> sa.Select:
-        conditions = list(self._event_conditions())
+        conditions = list(self.conditions(source, until, first))
+        return self._in_scope(self._columns, conditions, self._page.sort, limit)
+
+    def conditions(
+        self, source: Source | None = None, until: Time | None = None, first: int | None = None
+    ) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield what the page's events meet, all but the scope.
+
+        :param source: as in :meth:`select`, and so is ``until``
+        :param first: how many events of the source are looked into; None: all
+        """
+        yield from self._event_conditions()
         if until is not None:
-            conditions.append(self._not_beyond(EVENT.c.generated, until))
+            yield self._not_beyond(EVENT.c.generated, until)
         for trait_filter in self._trait_filters:
             indexed = trait_filter.type is not TraitType.TEXT or trait_filter.op == "eq"
             if source and trait_filter is source.trait_filter:
-                conditions.append(EVENT.c.id.in_(self._select_ids(trait_filter, until, first)))
+                yield EVENT.c.id.in_(self._select_ids(trait_filter, until, first))
             elif indexed and not (source and self._dialect.reads_exactly(trait_filter.type)):
-                conditions.append(EVENT.c.id.in_(self._select_ids(trait_filter, until)))
+                yield EVENT.c.id.in_(self._select_ids(trait_filter, until))
             else:
-                conditions.append(self._dialect.has_trait(trait_filter))
-        return self._in_scope(COLUMNS, conditions, self._page.sort, limit)
+                yield self._dialect.has_trait(trait_filter)
 
     def probe(self, source: Source, size: int, ordered: bool = True) -> sa.Select:
         """Return the query for the time of a source's event number ``size``; no row where it has fewer.
@@ -166,7 +175,9 @@ class PageQuery:
     def _event_conditions(self, after_marker: bool = True) -> Iterator[sa.ColumnElement[bool]]:
         yield from self._time_conditions(EVENT.c.generated)
         if self._filter.event_type:
-            yield _of_event_types(list(filter(is_storable, self._filter.event_type)), self._dialect)
+            yield of_event_types(
+                EVENT.c.event_type_id, list(filter(is_storable, self._filter.event_type)), self._dialect
+            )
         if self._filter.message_id:
             message_ids = list(filter(is_storable, self._filter.message_id))
             yield self._dialect.is_one_of(EVENT.c.message_id, message_ids)
@@ -181,7 +192,7 @@ class PageQuery:
 
     def _select_ids(self, trait_filter: TraitFilter, until: Time | None, first: int | None = None) -> sa.Select:
         index = TRAIT_INDEXES[trait_filter.type]
-        query = sa.select(index.c.event_id).where(*_meets(index, trait_filter))
+        query = sa.select(index.c.event_id).where(*meets(index, trait_filter))
         query = query.where(*self._time_conditions(index.c.generated))
         if until is not None:
             query = query.where(self._not_beyond(index.c.generated, until))
@@ -195,7 +206,7 @@ class PageQuery:
     def _select_times(self, trait_filter: TraitFilter, distinct: bool) -> sa.Select:
         """Return the query for the times of a trait's events; distinct: each once, also with several such traits."""
         index = TRAIT_INDEXES[trait_filter.type]
-        query = sa.select(index.c.generated).where(*_meets(index, trait_filter))
+        query = sa.select(index.c.generated).where(*meets(index, trait_filter))
         query = query.where(*self._time_conditions(index.c.generated))
         if self._marker is not None:
             query = query.where(self._beyond(index.c.generated, self._marker.generated))
@@ -209,33 +220,6 @@ class PageQuery:
 
     def _not_before(self, generated: sa.Column, time: datetime.datetime) -> sa.ColumnElement[bool]:
         return generated <= time if self._page.sort[0][1] == "desc" else generated >= time
-
-
-def _meets(index: sa.Table, trait_filter: TraitFilter) -> list[sa.ColumnElement[bool]]:
-    if trait_filter.type is TraitType.TEXT:
-        return [index.c.key == text_key(trait_filter.key, trait_filter.value)]
-    compares = OPERATORS[trait_filter.op](index.c.value, trait_filter.value)
-    return [index.c.key == name_key(trait_filter.key), compares]
-
-
-def _of_event_types(names: Sequence[str], dialect: Dialect) -> sa.ColumnElement[bool]:
-    if len(names) == 1:
-        return EVENT.c.event_type_id == ids_of(EVENT_TYPE.c.name == names[0]).scalar_subquery()
-    return EVENT.c.event_type_id.in_(ids_of(dialect.is_one_of(EVENT_TYPE.c.name, names)))
-
-
-def _finite(trait_filter: TraitFilter) -> TraitFilter | None:
-    """Return a filter on a finite number that says the same; None where no event can meet it.
-
-    Stored floats are finite, and not every database takes an infinite one in a comparison.
-    """
-    value = trait_filter.value
-    if trait_filter.type is not TraitType.FLOAT or math.isfinite(value):
-        return trait_filter
-    if not OPERATORS[trait_filter.op](0.0, value):
-        return None
-    op = "le" if value > 0 else "ge"
-    return TraitFilter(trait_filter.key, TraitType.FLOAT, math.copysign(sys.float_info.max, value), op)
 
 
 def _order(columns: sa.ColumnCollection, sort: Iterable[tuple[str, str]]) -> Iterator[sa.ColumnElement]:

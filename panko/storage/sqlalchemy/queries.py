@@ -40,6 +40,11 @@ def select_traits(event_type: str, scope: Scope) -> sa.Select:
     return sa.select(EVENT.c.traits).where(of_type, in_scope).order_by(EVENT.c.id)
 
 
+def select_of_project(key: str) -> sa.Select:
+    """Return the query for the traits' document of one event of the project that has this key."""
+    return sa.select(EVENT.c.traits).where(EVENT.c.project_id == key).limit(1)
+
+
 def scope_conditions(scope: Scope) -> list[sa.ColumnElement[bool]]:
     """Return conditions of which an event in scope meets just one."""
     if scope.everything:

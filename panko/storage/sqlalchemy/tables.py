@@ -3,6 +3,8 @@
 
 ``event`` holds an event whole: its traits are there as the JSON that the API answers with. The ``trait_*`` tables are
 only its index, one for each type of trait: a lookup by value reads the events from them in the order of time.
+``event_count`` says how many events of a type there are in each period, once ``event_count_change`` is added to it, in
+which each transaction leaves what it changed (see tally.py).
 ``event_type`` and ``trait_type`` name what the events are and have; ``catalog`` guards the two (see catalog.py).
 ``expirer_run`` has one row, once nothing that is expired was left, which says when that was last so.
 """
@@ -16,6 +18,9 @@ from panko.storage.sqlalchemy.types import CodePointString, Document, Float64, T
 
 OWNER_LENGTH = 80
 """Characters of a project or user id as a key: see :func:`panko.storage.sqlalchemy.keys.owner_key`."""
+
+PERIOD = datetime.timedelta(minutes=5)
+"""Length of the periods that events are counted in; they begin at multiples of it since 1970."""
 
 SEEN_AGAIN = datetime.timedelta(days=1)
 """How far an event's time may lie past ``trait_type.last_seen`` before that is moved on."""
@@ -75,6 +80,27 @@ EVENT = sa.Table(
     sa.Index("ix_event_type", "event_type_id", "generated", "message_id"),
     sa.Index("ix_event_project", "project_id", "generated", "message_id"),
     sa.Index("ix_event_user", "project_id", "user_id", "generated", "message_id"),
+)
+
+EVENT_COUNT = sa.Table(
+    "event_count",
+    METADATA,
+    # Its beginning, in microseconds since 1970.
+    sa.Column("period", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_type_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+EVENT_COUNT_CHANGE = sa.Table(
+    "event_count_change",
+    METADATA,
+    sa.Column("period", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_type_id", sa.Integer, primary_key=True, autoincrement=False),
+    # Id of an event that the transaction recorded; negative where it deleted that event.
+    sa.Column("cause", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 

@@ -72,6 +72,14 @@ def from_microseconds(value: int | None) -> datetime.datetime | None:
     return None if value is None else EPOCH + datetime.timedelta(0, 0, value)
 
 
+def earliest(value: int) -> datetime.datetime:
+    """Return the naive UTC time that is so many microseconds after 1970, or the first of the year 1 where it is before.
+
+    A period in which the first events that can be may begin before that.
+    """
+    return EPOCH + max(datetime.timedelta(0, 0, value), datetime.datetime.min - EPOCH)
+
+
 class Float64(sa.types.TypeDecorator):
     """A float of 64 bits, to the last digit."""
 

@@ -4,6 +4,8 @@
 import datetime
 import itertools
 import json
+import logging
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,41 @@ def filled_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 def api(load_app: LoadApp, filled_url: str) -> webtest.TestApp:
     """The application that believes who asks, on the conformance events."""
     return load_app(filled_url)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+def hostile_client(request, tmp_path_factory):
+    """A client of the application on the conformance events, on each database; nothing may change them."""
+    directory = tmp_path_factory.mktemp("hostile")
+    if request.param == "sqlite":
+        server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
+    else:
+        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_hostile_{secrets.token_hex(8)}"
+        url = server.create_database(name)
+    fill(url)
+    path = write_config(directory, url)
+    loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
+    yield webtest.TestApp(loaded, lint=False)
+    loaded.close()
+    if server:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def send(hostile_client, caplog):
+    """A function that sends a request, and fails where the service does."""
+
+    def request(path, method="GET", body=b"", expected=None, **headers):
+        sent = {**ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        content = body if isinstance(body, bytes) else body.encode()
+        response = hostile_client.request(path, method=method, headers=sent, body=content, expect_errors=True)
+        assert response.status_int < 500, response.text
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+        if expected is not None:
+            assert response.status_int == expected, response.text
+        return response
+
+    return request
 
 
 def message_ids(response: webtest.TestResponse) -> list[str]:

@@ -74,6 +74,28 @@ def test_a_refusal_by_the_policy_does_not_cost_the_token(api, keystone, member):
     assert keystone.trades == 1
 
 
+def test_grafana_asks_with_a_credential(api, keystone, member):
+    api.get("/grafana", headers=member)
+    span = {"from": 0, "to": "2024-01-01T00:00:00Z"}
+    body = {"range": span, "targets": [{"target": "event_counts"}, {"target": "events"}]}
+    series, table = api.post_json("/grafana/query", body, headers=member).json
+    assert sum(count for count, _ in series["datapoints"]) == 3
+    assert [row[2] for row in table["rows"]] == OWN[::-1]
+    assert len(api.get("/grafana/rows", headers=member).json["rows"]) == 3
+    assert keystone.trades == 1
+
+
+def test_grafana_tells_of_a_wrong_credential_when_it_tests_the_data_source(api):
+    for path in ("/grafana", "/grafana/", "/grafana/rows"):
+        refusal = api.get(path, headers=BASIC, status=401)
+        assert refusal.json["error_message"]["faultstring"]
+    api.get("/grafana", status=401)
+
+
+def test_a_token_serves_as_well_as_a_credential(api, keystone):
+    api.get("/grafana", headers=keystone.add("token", "user-0", ["member"], "proj-0"))
+
+
 def test_a_wrong_secret_is_asked_about_once(api, keystone):
     for _ in range(5):
         response = api.get("/v2/events", headers=BASIC, status=401)

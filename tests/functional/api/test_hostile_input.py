@@ -3,54 +3,15 @@
 
 import itertools
 import json
-import logging
-import secrets
 
 import pytest
 import webob
-import webtest
 
-from panko import service
-from panko.api import app
-from tests.functional.api.conftest import ADMIN, NOAUTH, fill, write_config
+from tests.functional.api.conftest import ADMIN
 
 JSON = "application/json"
 DEEP = "[" * 100_000
 LONG = "9" * 5000
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def client(request, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("hostile")
-    if request.param == "sqlite":
-        server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
-    else:
-        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_hostile_{secrets.token_hex(8)}"
-        url = server.create_database(name)
-    fill(url)
-    path = write_config(directory, url)
-    loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
-    yield webtest.TestApp(loaded, lint=False)
-    loaded.close()
-    if server:
-        server.drop_database(name)
-
-
-@pytest.fixture
-def send(client, caplog):
-    """A function that sends a request, and fails where the service does."""
-
-    def request(path, method="GET", body=b"", expected=None, **headers):
-        sent = {**ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        content = body if isinstance(body, bytes) else body.encode()
-        response = client.request(path, method=method, headers=sent, body=content, expect_errors=True)
-        assert response.status_int < 500, response.text
-        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
-        if expected is not None:
-            assert response.status_int == expected, response.text
-        return response
-
-    return request
 
 
 QUERIES = [
@@ -204,10 +165,10 @@ def test_an_address_that_is_no_text_is_refused(send, path):
 @pytest.mark.parametrize(
     ("query", "status"), [("q.field=\xff&q.value=1", 400), ("limit=\xe9", 400), ("q.field=\xc3\xa9&q.value=1", 200)]
 )
-def test_raw_bytes_of_a_query_are_to_be_text(client, query, status):
+def test_raw_bytes_of_a_query_are_to_be_text(hostile_client, query, status):
     request = webob.Request.blank("/v2/events", headers=ADMIN)
     request.environ["QUERY_STRING"] = query
-    assert request.get_response(client.app).status_int == status
+    assert request.get_response(hostile_client.app).status_int == status
 
 
 @pytest.mark.parametrize("path", ["%00/traits", "a/traits/%00", f"{LONG}/traits", "a%00b/traits/x"])

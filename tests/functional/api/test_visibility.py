@@ -193,3 +193,46 @@ def test_the_rules_of_panko_10_go_on_working(load_app, filled_url):
     api.get(f"/v2/events/{OWN_EVENT}", headers=MEMBER, status=403)
     boss = {**ADMIN, "X-Roles": "boss"}
     assert OTHERS_EVENT in message_ids(api.get(f"/v2/events?{ALL}", headers=boss))
+
+
+def total(response):
+    return sum(count["count"] for count in response.json)
+
+
+def test_everyone_counts_the_events_that_they_list(get):
+    """And no others, whatever these are grouped by."""
+    for who in (ADMIN, MEMBER, SYSTEM):
+        listed = get(who, "/v2/events?limit=1000", 200).json
+        assert total(get(who, "/v2/event_counts", 200)) == len(listed) > 0
+        groups = {count["group"] for count in get(who, "/v2/event_counts?group_by=event_type&limit=1000", 200).json}
+        assert groups == {event["event_type"] for event in listed}
+    assert total(get(ADMIN, f"/v2/event_counts?{ALL}", 200)) == len(get(ADMIN, f"/v2/events?{ALL}", 200).json)
+    projects = get(MEMBER, "/v2/event_counts?group_by=project_id", 200).json
+    assert [count["group"] for count in projects] == ["proj-0"]
+
+
+def test_everyone_sees_the_values_of_the_events_that_they_list(get):
+    path = "/v2/event_types/compute.instance.create.start/traits/request_id/values"
+    values = {value["value"] for value in get(MEMBER, path, 200).json["values"]}
+    assert values == {"req-000", "req-012", "req-036"}
+    assert values < {value["value"] for value in get(ADMIN, f"{path}?{ALL}", 200).json["values"]}
+
+
+@pytest.mark.parametrize("path", ["/v2/event_counts", "/v2/event_types/a/traits/b/values"])
+def test_counts_and_values_are_refused_as_events_are(get, path):
+    get({}, path, 403)
+    get({**ADMIN, "X-User-Id": ""}, path, 403)
+    get(MEMBER, f"{path}?{ALL}", 403)
+    get({**SYSTEM, "X-Roles": "member"}, path, 403)
+    get(MEMBER, f"{path}?foo=1", 400)
+
+
+def test_counts_and_values_have_rules_of_their_own(load_app, filled_url):
+    policy = """
+"telemetry:event_counts:index": "role:admin"
+"telemetry:traits:values": "role:admin"
+"""
+    api = load_app(filled_url, policy=policy)
+    for path in ("/v2/event_counts", "/v2/event_types/a/traits/b/values"):
+        api.get(path, headers=MEMBER, status=403)
+        api.get(path, headers=ADMIN)

@@ -13,6 +13,7 @@ from tests.functional.e2e.conftest import running_panko
 LIST, SHOW, ALL = "/v2/events", "/v2/events/a", "/v2/events?q.field=all_tenants&q.value=True"
 CREATE = "POST /v2/events"
 TYPES, TRAITS, VALUES = "/v2/event_types", "/v2/event_types/t/traits", "/v2/event_types/t/traits/of"
+DISTINCT, COUNTS = "/v2/event_types/t/traits/of/values", "/v2/event_counts"
 
 # What alice, a member of demo whose event is a, gets of a resource by default, and with the rule.
 OVERRIDES = [
@@ -23,9 +24,11 @@ OVERRIDES = [
     ("telemetry:events:all_tenants", "role:member", ALL, "403", "abcd-"),
     ("telemetry:events:project_events", "role:member", LIST, "a", "abc"),
     ("telemetry:events:create", "role:member", CREATE, "403", "201"),
+    ("telemetry:event_counts:index", "role:admin", COUNTS, "200", "403"),
     ("telemetry:event_types:index", "role:member", TYPES, "401", "200"),
     ("telemetry:traits:index", "role:member", TRAITS, "401", "200"),
     ("telemetry:traits:show", "role:member", VALUES, "401", "a"),
+    ("telemetry:traits:values", "role:admin", DISTINCT, "200", "403"),
 ]
 
 PANKO_10 = """

@@ -14,6 +14,7 @@ from panko.storage.models import Event, Trait, TraitType
 Sort = tuple[tuple[str, str], ...]
 
 NOON = datetime.datetime(2024, 1, 15, 12)
+DAY = 24 * 3600
 UTC = datetime.UTC
 TYPES = {
     str: TraitType.TEXT,

@@ -8,7 +8,8 @@ import pytest
 
 from panko.storage import EventFilter, InvalidMarker
 from panko.storage.base import Recorded
-from panko.storage.errors import EventsRefused
+from panko.storage.errors import EventsRefused, NotSupported
+from panko.storage.summaries import Counting
 from tests.functional.storage.behaviours.accepting import Accepting
 from tests.functional.storage.builders import event, found, has, trait
 
@@ -45,12 +46,19 @@ class TestLog(Accepting):
         assert storage.clear_expired_data(0) == 0
         assert storage.last_expiry() is None
 
+    def test_what_it_lacks_is_not_supported(self, storage):
+        with pytest.raises(NotSupported, match="events:count"):
+            storage.count_events(EventFilter(), Counting())
+        with pytest.raises(NotSupported, match="traits:values"):
+            storage.get_trait_values("x", EventFilter(), 1)
+
     def test_any_marker_is_invalid(self, storage):
         with pytest.raises(InvalidMarker):
             found(storage, pagination={"marker": "a"})
 
     def test_capabilities_say_that_nothing_is_answered(self, storage):
-        assert storage.get_capabilities() == {"events:query:simple": False}
+        lacking = {"events:count": False, "traits:values": False}
+        assert storage.get_capabilities() == {"events:query:simple": False, **lacking}
         assert storage.get_storage_capabilities() == {"storage:production_ready": False}
 
     def test_upkeep_does_nothing(self, storage):

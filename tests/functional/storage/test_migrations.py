@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the schema that Alembic makes."""
 
+import datetime
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from panko.storage import EventFilter
 from panko.storage.errors import SchemaMismatch
 from panko.storage.sqlalchemy import migration
-from panko.storage.sqlalchemy.tables import METADATA
+from panko.storage.sqlalchemy.migration import head
+from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, EXPIRER_RUN, METADATA
+from panko.storage.summaries import Counting
 from tests.functional.storage.builders import ago, event, found
 from tests.functional.storage.workers import run_at_once, upgrade
 
@@ -96,26 +97,31 @@ def test_empty_database_asks_for_dbsync(storage) -> None:
             call()
 
 
-def migrate(engine, revision: str) -> None:
-    """Bring the schema to an older revision than the head, as an older version of Panko did."""
-    config = Config()
-    config.set_main_option("script_location", str(migration.SCRIPTS))
+def downgrade_to_first(engine) -> None:
+    """Make a database what it was with the first schema; what came later is tables of their own."""
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        for table in (EXPIRER_RUN, EVENT_COUNT, EVENT_COUNT_CHANGE):
+            table.drop(connection)
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
 
 
 def test_first_schema_is_upgraded_and_keeps_its_events(storage, engine) -> None:
-    """Until then it asks for panko-dbsync; events can be recorded all the while, as on a rolling upgrade."""
-    migrate(engine, "0001")
+    """Until then it asks for panko-dbsync; the events are counted by it."""
+    storage.upgrade()
+    early = datetime.datetime(1, 1, 1, 0, 0, 1)
+    storage.record_events([event("c", generated=early, type_="early")])
     storage.record_events([event("a", generated=ago(days=2)), event("b", generated=ago(hours=1))])
-    with pytest.raises(SchemaMismatch, match="has the schema 0001, not 0002"):
+    counts = list(storage.count_events(EventFilter(), Counting(datetime.timedelta(minutes=5), "event_type")))
+    downgrade_to_first(engine)
+    with pytest.raises(SchemaMismatch, match=f"has the schema 0001, not {head()}"):
         storage.check_schema()
     storage.upgrade()
     storage.check_schema()
-    assert found(storage) == ["a", "b"]
+    assert found(storage) == ["c", "a", "b"]
+    assert list(storage.count_events(EventFilter(), Counting(datetime.timedelta(minutes=5), "event_type"))) == counts
+    assert counts[0].start == datetime.datetime.min
     assert storage.last_expiry() is None
-    assert storage.clear_expired_data(24 * 3600) == 1
+    assert storage.clear_expired_data(24 * 3600) == 2
     assert storage.last_expiry()
 
 

@@ -4,10 +4,16 @@
 import pytest
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA, TRAIT_INDEXES
-from tests.functional.storage.builders import VALUES, ago, event, found, has, trait
+from panko.storage.sqlalchemy.tables import (
+    CATALOG,
+    EVENT_COUNT,
+    EVENT_COUNT_CHANGE,
+    EXPIRER_RUN,
+    METADATA,
+    TRAIT_INDEXES,
+)
+from tests.functional.storage.builders import DAY, VALUES, ago, event, found, has, trait
 
-DAY = 24 * 3600
 VALUES_OF_ALL_TYPES = [*(value for values in VALUES.values() for value in values), "x" * 100_000]
 
 
@@ -19,6 +25,11 @@ def count_rows(engine: sa.Engine) -> dict[str, int]:
             for table in METADATA.tables.values()
             if table not in (CATALOG, EXPIRER_RUN)
         }
+
+
+def without_counts(rows: dict[str, int]) -> dict[str, int]:
+    """Return the numbers of rows but of those tables whose rows come and go while counts are settled."""
+    return {name: number for name, number in rows.items() if name not in (EVENT_COUNT.name, EVENT_COUNT_CHANGE.name)}
 
 
 @pytest.fixture
@@ -58,7 +69,7 @@ def test_expiry_leaves_the_rows_of_other_events(storage, engine) -> None:
     rows = count_rows(engine)
     storage.record_events([event("old", *traits, generated=ago(days=2))])
     storage.clear_expired_data(DAY)
-    assert count_rows(engine) == rows
+    assert without_counts(count_rows(engine)) == without_counts(rows)
     assert found(storage, *(has("x", value) for value in ("a", 5 - 4, 1.0))) == ["new"]
 
 

@@ -63,6 +63,16 @@ def test_what_is_the_services_fault_is_not_told(error, status):
     assert ("Retry-After" in fault.headers) is (status == 503)
 
 
+def test_what_the_driver_lacks_is_501_and_no_line_of_the_log(caplog):
+    """It says which of its capabilities it lacks, and clients can read these beforehand."""
+    client = make_client(MemoryConnection())
+    answer = client.get("/event_counts", headers=ADMIN, status=501)
+    assert "events:count" in answer.json["error_message"]["faultstring"]
+    assert "traits:values" in client.get("/event_types/t/traits/n/values", headers=ADMIN, status=501).text
+    assert client.get("/capabilities").json["api"]["events:count"] is False
+    assert not caplog.records
+
+
 def test_routing_errors_have_a_form_of_their_own():
     fault = fault_of(webob.exc.HTTPNotFound())
     assert fault.body == {"code": 404, "title": "Not Found", "description": None}

@@ -34,7 +34,9 @@ DEFAULTS = {
     "telemetry:events:create": "rule:context_is_admin or role:service",
     "telemetry:event_types:index": "rule:segregation",
     "telemetry:traits:index": "rule:segregation",
+    "telemetry:event_counts:index": "",
     "telemetry:traits:show": "rule:segregation",
+    "telemetry:traits:values": "",
 }
 
 

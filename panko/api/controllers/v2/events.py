@@ -10,6 +10,7 @@ from oslo_middleware.request_id import ENV_REQUEST_ID
 from panko.api.bodies import read_body
 from panko.api.controllers.exposing import creating, exposed
 from panko.api.controllers.v2 import query
+from panko.api.controllers.v2.trait_values import TraitValuesController
 from panko.api.controllers.v2.types import Event, EventQuery, Trait, TraitDescription
 from panko.api.creation import create_events
 from panko.api.errors import NotFound
@@ -75,6 +76,8 @@ class EventsController(Resource):
 
 class TraitsController(Resource):
     """Answers for the traits of the events of a type."""
+
+    values = TraitValuesController()
 
     @exposed([TraitDescription], str)
     def get_all(self, event_type):

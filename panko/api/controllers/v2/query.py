@@ -2,7 +2,9 @@
 """From what a request asks for to what storage understands: pure functions."""
 
 import datetime
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
@@ -11,6 +13,7 @@ from panko.api.controllers.v2 import base
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
+from panko.storage.summaries import LONGEST_INTERVAL, MOST_GROUPS, MOST_LOOKED_INTO, SECOND, Counting, TraitValue
 
 ALL_TENANTS = "all_tenants"
 
@@ -27,6 +30,19 @@ TYPE_NAMES = ["integer", "float", "string", "datetime"]
 EPOCH = datetime.datetime(1970, 1, 1)
 EPOCH_DIGITS = range(11, 15)
 """How many digits a time has that is milliseconds since the epoch."""
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+"""Seconds of the units that an interval can be given in."""
+
+_INTERVAL = re.compile(rf"(\d{{1,10}})([{''.join(UNITS)}]?)", re.ASCII)
+
+GROUPS = 10
+"""Groups that are counted by themselves where the request does not say."""
+
+LOOKED_INTO = 500
+"""Newest events that are looked into for the values of a trait, where the request does not say."""
+
+VALUE_ORDERS = ("count", "last")
 
 SORT_HELP = (
     "the sort parameter should be a pair of sort key and sort dir combined with ':', "
@@ -150,3 +166,64 @@ def _sort_key(given: str | None) -> tuple[str, str]:
     if direction and direction not in SORT_DIRECTIONS:
         raise InvalidInput("sort direction", given, SORT_HELP.format("directions", SORT_DIRECTIONS))
     return key, direction or SORT_DIRECTIONS[0]
+
+
+def parse_interval(given: str | None) -> datetime.timedelta | None:
+    """Return the interval that a text stands for: seconds, or a number with one of :data:`UNITS`; None for none.
+
+    :raises ClientSideError: where it is no such text
+    """
+    if not given:
+        return None
+    match = _INTERVAL.fullmatch(given)
+    seconds = int(match[1]) * UNITS[match[2]] if match else 0
+    if not 1 <= seconds <= LONGEST_INTERVAL // SECOND:
+        raise InvalidInput(
+            "interval", given, f"It is seconds, or as 5m, 1h or 1d, from 1 to {LONGEST_INTERVAL // SECOND} seconds."
+        )
+    return seconds * SECOND
+
+
+def parse_counting(interval: str | None, group_by: str | None, limit: int | None) -> Counting:
+    """Return the way in which events are to be counted.
+
+    :raises ClientSideError: where an argument cannot be read
+    """
+    groups = _bounded("limit", limit, GROUPS, MOST_GROUPS)
+    return Counting(parse_interval(interval), group_by or None, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look for the values of a trait: into how many events, and which of the values to tell of."""
+
+    events: int
+    limit: int
+    newest_first: bool
+
+    def choose(self, values: Sequence[TraitValue]) -> Sequence[TraitValue]:
+        """Return the values that are told of, of those that are given in the order of their counts."""
+        if self.newest_first:
+            values = sorted(values, key=lambda value: value.last, reverse=True)
+        return values[: self.limit]
+
+
+def parse_look(limit: int | None, sort: str | None, events: int | None, default: int) -> Look:
+    """Return the look that is asked for.
+
+    :param default: the number of values where there is no limit
+    :raises ClientSideError: where an argument cannot be read
+    """
+    if sort and sort not in VALUE_ORDERS:
+        raise InvalidInput("sort", sort, f"It is one of {', '.join(VALUE_ORDERS)}.")
+    return Look(
+        events=_bounded("events", events, LOOKED_INTO, MOST_LOOKED_INTO),
+        limit=_bounded("limit", limit, default, LARGEST_LIMIT),
+        newest_first=sort == "last",
+    )
+
+
+def _bounded(name: str, given: int | None, default: int, most: int) -> int:
+    if given and not 1 <= given <= most:
+        raise InvalidInput(name, given, f"It is a number from 1 to {most}.")
+    return given or default

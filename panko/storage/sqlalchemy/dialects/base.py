@@ -54,6 +54,10 @@ class Dialect:
     PLACE = "?"
     NUMBERS = {TraitType.INTEGER: sa.BigInteger(), TraitType.FLOAT: Float64()}
     insert = staticmethod(sa.insert)
+    DELETED_EVENTS = 1000
+    """Events that one transaction deletes: few enough that writers hardly wait."""
+    DELETING_LANES = 2
+    """Transactions of one expirer that delete at the same time, each on a connection of its own."""
 
     def __init__(self, engine: sa.Engine):
         self._dialect = engine.dialect
@@ -139,6 +143,12 @@ class Dialect:
         greater = sa.case((statement.excluded[column.name] > column, statement.excluded[column.name]), else_=column)
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: greater})
 
+    def insert_or_add(self, table: sa.Table, column: sa.Column, rows: Iterable[dict]) -> sa.Insert:
+        """Return an INSERT that, where a row is there already, adds to a column of it."""
+        statement = self.insert(table).values(list(rows))
+        added = column + statement.excluded[column.name]
+        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: added})
+
     def trait_members(self) -> Members:
         """Return the traits of a row of ``event`` as a table; its columns compare by code point."""
         raise NotImplementedError
@@ -158,6 +168,13 @@ class Dialect:
         """Return where an event's document holds the traits of that name and type."""
         members = self.trait_members()
         return Found(members.source, sa.and_(members.name == name, members.type == type_.label), members.value)
+
+    def first_text(self, name: str) -> sa.ColumnElement[str]:
+        """Return the first string of that name among an event's traits, compared by code point; NULL where is none."""
+        members = self.trait_members()
+        query = sa.select(members.value).select_from(members.source)
+        query = query.where(members.name == name, members.type == TraitType.TEXT.label).limit(1)
+        return query.correlate(EVENT).scalar_subquery()
 
     def reads_exactly(self, trait_type: TraitType) -> bool:
         """Whether the database reads values of that type from a document to the last digit."""

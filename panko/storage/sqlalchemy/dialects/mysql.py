@@ -107,6 +107,10 @@ class MySQL(Dialect):
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
 
+    def insert_or_add(self, table, column, rows):
+        statement = self.insert(table).values(list(rows))
+        return statement.on_duplicate_key_update({column.name: column + statement.inserted[column.name]})
+
     def trait_members(self):
         rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.TRAIT_COLUMNS})"))
         source = rows.table_valued(*MEMBERS, name="trait")

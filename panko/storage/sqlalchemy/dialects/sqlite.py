@@ -39,6 +39,8 @@ class SQLite(Dialect):
 
     DRIVER = "sqlite"
     insert = staticmethod(sqlite.insert)
+    DELETED_EVENTS = 4000  # Each transaction writes every page that it changes, most of them whatever its size.
+    DELETING_LANES = 1
 
     def _prepare(self, engine):
         @sa.event.listens_for(engine, "connect")

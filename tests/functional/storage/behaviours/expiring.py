@@ -8,9 +8,7 @@ import pytest
 from oslo_utils import timeutils
 
 from panko.storage.models import TraitDescription, TraitType
-from tests.functional.storage.builders import ago, event, found, has, trait
-
-DAY = 24 * 3600
+from tests.functional.storage.builders import DAY, ago, event, found, has, trait
 
 
 def trait_names(storage, event_type: str = "sample.created") -> list[str]:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many events of a type there are in each period, exact at any time, and kept without a row that writers share.
+
+A transaction that stores or deletes events adds rows to ``event_count_change``: by how much it changes each count. No
+other transaction touches these, so that nobody waits. The counts are the sum of that table and of ``event_count``.
+Once in a while some changes are settled: one transaction adds them to the counts, and deletes them.
+"""
+
+import collections
+import threading
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+from oslo_log import log
+
+from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
+from panko.storage.sqlalchemy.types import MICROSECOND
+
+LOG = log.getLogger(__name__)
+
+PERIOD_MICROSECONDS = PERIOD // MICROSECOND
+
+SETTLED = 5000
+"""Changes that one transaction settles."""
+
+UNSETTLED = 1000
+"""Changes after which a process that wrote them settles some: a question for counts reads what is left of them."""
+
+STATEMENT_ROWS = 1000
+"""Rows of one statement: databases bound the number of its values."""
+
+
+def changes(events: Iterable[tuple[int, int]], cause: int, sign: int) -> list[tuple[int, int, int, int]]:
+    """Return the rows of ``event_count_change`` for events that a transaction stores or deletes.
+
+    :param events: their times, in microseconds since 1970, and the ids of their types
+    :param cause: id of one of them
+    :param sign: 1 where they are stored, -1 where they are deleted
+    """
+    counted = collections.Counter(
+        (generated - generated % PERIOD_MICROSECONDS, event_type_id) for generated, event_type_id in events
+    )
+    return [(*key, sign * cause, sign * count) for key, count in sorted(counted.items())]
+
+
+class Settling:
+    """Settles what the writers of one process change, in the thread of the one that makes it too much.
+
+    :param engine: engine of the database
+    :param dialect: its dialect
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect):
+        self._engine = engine
+        self._dialect = dialect
+        self._lock = threading.Lock()
+        self._unsettled = 0
+
+    def add(self, count: int) -> None:
+        """Note that so many changes were committed."""
+        with self._lock:
+            self._unsettled += count
+            if self._unsettled < UNSETTLED:
+                return
+            self._unsettled = 0
+        try:
+            settle(self._engine, self._dialect)
+        except failures.DATABASE_ERRORS as error:
+            # The events are stored and counted, which is all that the caller wants to know.
+            LOG.info("Counts of events will be settled later: %s", failures.detail(error))
+
+
+def settle_all(engine: sa.Engine, dialect: Dialect) -> None:
+    """Settle all changes but those that another one is settling."""
+    while settle(engine, dialect) == SETTLED:
+        pass
+
+
+def settle(engine: sa.Engine, dialect: Dialect) -> int:
+    """Settle some changes, and return how many; what is counted stays the same."""
+    chosen = sa.select(*EVENT_COUNT_CHANGE.c).limit(SETTLED).with_for_update(skip_locked=True)
+    with engine.begin() as connection:
+        dialect.share_catalog(connection)  # Whoever clears the storage owns it.
+        rows = connection.execute(chosen).all()
+        counts: collections.Counter[tuple[int, int]] = collections.Counter()
+        for period, event_type_id, _, events in rows:
+            counts[period, event_type_id] += events
+        _add(connection, dialect, counts)
+        dialect.delete_rows(connection, EVENT_COUNT_CHANGE, sorted(tuple(row[:3]) for row in rows))
+    return len(rows)
+
+
+def _add(connection: sa.Connection, dialect: Dialect, counts: Mapping[tuple[int, int], int]) -> None:
+    """Add to the counts, in one order, so that two who do so do not wait for each other in a circle."""
+    columns = EVENT_COUNT.c
+    rows = [dict(zip(columns.keys(), (*key, count), strict=True)) for key, count in sorted(counts.items()) if count]
+    for start in range(0, len(rows), STATEMENT_ROWS):
+        some = rows[start : start + STATEMENT_ROWS]
+        connection.execute(dialect.insert_or_add(EVENT_COUNT, columns.events, some))
+    if any(row["events"] < 0 for row in rows):
+        touched = columns.period.between(rows[0]["period"], rows[-1]["period"])
+        connection.execute(sa.delete(EVENT_COUNT).where(touched, columns.events == 0))

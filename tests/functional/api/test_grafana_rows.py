@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows for Infinity: flat, typed, page by page."""
+
+import pytest
+
+from tests.functional.api.conftest import ADMIN
+
+NOON = 1420113600000
+
+
+@pytest.fixture
+def get(api):
+    """A function that asks for rows: ``get("limit=2")``."""
+    return lambda query, status=200: api.get(f"/grafana/rows?{query}", headers=ADMIN, status=status)
+
+
+def ids(response):
+    return [row["message_id"] for row in response.json["rows"]]
+
+
+def test_a_row_is_an_event(get):
+    (row,) = get("trait.request_id=req-001").json["rows"]
+    assert row == {
+        "time": "2015-01-01T12:00:00.500000Z",
+        "event_type": "compute.instance.create.end",
+        "message_id": "msg-001",
+        "project_id": "proj-1",
+        "traits.big": 1099511627777,
+        "traits.launched_at": "2015-01-01T13:00:00.001111Z",
+        "traits.project_id": "proj-1",
+        "traits.ratio": 0.14285714285714285,
+        "traits.request_id": "req-001",
+        "traits.service": "host-1",
+        "traits.size": -40,
+        "traits.user_id": "user-1",
+    }
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_the_pages_are_all_rows_once(get, order):
+    whole = get(f"order={order}&limit=1000")
+    assert whole.json["next"] is None
+    found, cursor = [], ""
+    while cursor is not None:
+        page = get(f"order={order}&limit=7&cursor={cursor}")
+        found += ids(page)
+        cursor = page.json["next"]
+        assert cursor is None or len(page.json["rows"]) == 7
+    assert found == ids(whole)
+    assert len(found) == len(set(found)) == 46
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"from={NOON + 5000}&to={NOON + 5000}",
+        "from=2015-01-01T12:00:05Z&to=2015-01-01T12:00:05Z",
+        "from=2015-01-01T14:00:05%2B02:00&to=2015-01-01T07:00:05-05:00",
+    ],
+)
+def test_the_times_of_a_range_are_of_any_zone(get, query):
+    assert ids(get(query)) == ["msg-011", "msg-010"]
+
+
+def test_arguments_all_hold(get):
+    assert ids(get("event_type=image.update&event_type=port.delete.end&project_id=proj-1&trait.integer::size=50")) == [
+        "msg-010"
+    ]
+    assert ids(get("event_type=&project_id=&from=&to=&trait.service=&limit=3&cursor=&order=&all_tenants=")) == [
+        *("nonetype", "dup", "slash/id"),
+    ]
+
+
+def test_infinity_is_answered(api):
+    headers = {**ADMIN, "Accept": "application/json;q=0.9,text/plain", "Accept-Encoding": "gzip"}
+    response = api.get("/grafana/rows?limit=20", headers=headers)
+    assert response.content_type == "application/json"
+    assert len(response.json["rows"]) == 20
+
+
+def test_the_method_is_get(api):
+    assert api.post_json("/grafana/rows", {}, headers=ADMIN, status=405).headers["Allow"] == "GET"
+    api.get("/grafana/query", headers=ADMIN, status=405)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("foo=1", 'Unknown argument: "foo"'),
+        ("cursor=nothing", "Marker nothing not found."),
+        ("limit=x", "limit: a whole number is expected"),
+        ("from=x", "from: milliseconds since 1970, or a time in ISO 8601, is expected"),
+        ("from=2&to=1", "from is later than to"),
+        ("order=x", "order: one of newest, oldest is expected"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(get, query, text):
+    assert get(query, 400).json["error_message"]["faultstring"] == text

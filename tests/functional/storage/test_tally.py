@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tally of events stays exact whatever happens to those who write it."""
+
+import datetime
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from panko.storage import EventFilter
+from panko.storage.sqlalchemy import tally
+from panko.storage.sqlalchemy.tables import EVENT_COUNT_CHANGE
+from panko.storage.summaries import Counting
+from tests.functional.storage.builders import ago, event
+from tests.functional.storage.workers import connected, run_at_once
+
+TYPES = 5
+KILLS = 4
+HOUR = datetime.timedelta(hours=1)
+READ = datetime.timedelta(minutes=1)
+"""An interval that the tally does not know, so that the events themselves are counted."""
+
+
+@pytest.fixture
+def storage(connect, any_url):
+    """A connection to an empty database, its schema made."""
+    connection = connect(any_url)
+    connection.upgrade()
+    yield connection
+    connection.close()
+
+
+def tallied(storage, interval=None):
+    return list(storage.count_events(EventFilter(), Counting(interval, "event_type")))
+
+
+def read(storage):
+    """Return the events of each type, counted one by one."""
+    counts = dict.fromkeys([each.group for each in tallied(storage)], 0)
+    for each in storage.count_events(EventFilter(), Counting(READ, "event_type")):
+        counts[each.group] += each.events
+    return counts
+
+
+def assert_exact(storage):
+    counts = read(storage)
+    assert {each.group: each.events for each in tallied(storage)} == counts
+    by_hour = dict.fromkeys(counts, 0)
+    for each in tallied(storage, HOUR):
+        by_hour[each.group] += each.events
+    assert by_hour == counts
+
+
+def batch(name, size=7):
+    return [event(f"{name}-{n}", type_=f"t{n % TYPES}", generated=ago(hours=1 + n % 3, minutes=n)) for n in range(size)]
+
+
+def write(number, url, calls):
+    """Record batches, half of which other processes bring as well; or, as the first process, expire some meanwhile."""
+    with connected(url) as storage:
+        for call in range(calls):
+            if number:
+                storage.record_events(batch(f"{number if call % 2 else 'common'}-{call}"))
+            else:
+                storage.clear_expired_data(2 * 3600, 10)
+                tally.settle(storage._engine, storage._dialect)
+
+
+def write_on(url):
+    """Record and expire until killed."""
+    with connected(url) as storage:
+        for call in itertools.count():
+            storage.record_events(batch(f"{os.getpid()}-{call}", 23))
+            if call % 10 == 0:
+                print(call, flush=True)
+                storage.clear_expired_data(2 * 3600, 20)
+                tally.settle(storage._engine, storage._dialect)
+
+
+def test_counts_are_exact_while_many_write_and_expire(storage, any_url):
+    assert run_at_once(4, write, any_url, 40) == [None] * 4
+    assert_exact(storage)
+    storage.clear_expired_data(2 * 3600)
+    assert_exact(storage)
+    storage.clear_expired_data(0)
+    assert tallied(storage) == []
+
+
+def test_counts_are_exact_after_writers_were_killed(storage, any_url):
+    """At any place, between the events and their counts too."""
+    program = f"from {__name__} import write_on; write_on({any_url!r})"
+    for number in range(KILLS):
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline()
+            time.sleep(0.05 * number)
+            process.send_signal(signal.SIGKILL)
+        assert_exact(storage)
+    assert sum(each.events for each in tallied(storage)) > KILLS
+
+
+def test_settled_changes_are_gone(storage, engine):
+    """So that a question reads few of them."""
+    for number in range(20):
+        storage.record_events(batch(number))
+    before = tallied(storage, HOUR)
+    tally.settle_all(storage._engine, storage._dialect)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 0
+    assert tallied(storage, HOUR) == before
+
+
+def test_writers_settle_what_they_change(storage, engine):
+    for number in range(tally.UNSETTLED + 10):
+        storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 10
+    assert_exact(storage)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation knows every metric, field, list and argument."""
+
+from pathlib import Path
+
+import pytest
+
+from panko.api.controllers.grafana import GrafanaController
+from panko.api.grafana.choices import EVENT_TYPES, PROJECTS, TRAIT_VALUES
+from panko.api.grafana.metrics import METRICS
+from panko.api.grafana.rows import SINGLE
+from panko.api.routing import Resource
+
+PAGE = (Path(__file__).parents[4] / "doc/source/grafana.rst").read_text()
+FIELDS = {field.name: field for metric in METRICS.values() for field in metric.fields}
+
+
+@pytest.mark.parametrize("name", [*METRICS, *SINGLE, EVENT_TYPES, PROJECTS, TRAIT_VALUES, "trait.<name>"])
+def test_a_name_is_documented(name):
+    assert f"``{name}``" in PAGE
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_is_documented_with_its_metrics(name):
+    (line,) = (
+        line
+        for line in PAGE.partition(".. _grafana-rows:")[0].splitlines()
+        if line.startswith(f"``{name}`` ") and line.count("  ") > 1
+    )
+    metrics = [metric for metric in METRICS.values() if FIELDS[name] in metric.fields]
+    assert all(f"``{metric.name}``" in line for metric in metrics) or (" all " in line and len(metrics) == len(METRICS))
+
+
+def test_every_call_is_documented():
+    calls = [name for name in dir(GrafanaController) if isinstance(getattr(GrafanaController, name), Resource)]
+    assert len(calls) == 9
+    for name in calls:
+        assert f"/grafana/{name}``" in PAGE
