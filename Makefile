@@ -46,7 +46,7 @@ docs: $(VENV)/doc.stamp
 pictures: $(VENV)/doc.stamp
 	$(BIN)/python -m doc.plot_grafana
 
-config: $(VENV)/run.stamp
+config: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/panko/panko-config-generator.conf
 	$(BIN)/oslopolicy-sample-generator --config-file etc/panko/panko-policy-generator.conf
 

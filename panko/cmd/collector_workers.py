@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes of panko-collector."""
 
-import gc
 import os
 import threading
 
@@ -9,6 +8,7 @@ import cotyledon
 from oslo_config import cfg
 from oslo_log import log
 
+from panko import garbage
 from panko.ingest import listening
 from panko.ingest.collector import Collector
 from panko.ingest.tally import Tally
@@ -17,9 +17,6 @@ from panko.storage.base import Connection
 LOG = log.getLogger(__name__)
 
 MOST_WORKERS = 8
-
-GARBAGE = 100_000
-"""Objects after which the collection of garbage begins: a batch makes many, and nearly all of them are no garbage."""
 
 
 class Worker(cotyledon.Service):
@@ -41,8 +38,7 @@ class Worker(cotyledon.Service):
 
     def run(self) -> None:
         """Listen, and tell of the counts from time to time, until the process is to end."""
-        gc.freeze()
-        gc.set_threshold(GARBAGE, 20, 20)
+        garbage.collect_rarely()
         secret = self._conf.collector.telemetry_secret
         collector = Collector(self._connection, secret, self._tally, self._stopping)
         self._listener = listening.make_listener(listening.make_transport(self._conf), self._conf, collector)

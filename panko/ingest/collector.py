@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the collector does with the events of messages: verify, store in batches, count."""
 
+import operator
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,6 +24,8 @@ HELD = 60
 """Seconds that a batch is tried again before it goes back to the queue, from where another collector may take it."""
 
 ID_LENGTH = 255
+
+_MESSAGE_ID = operator.attrgetter("message_id")
 
 
 class Collector:
@@ -50,6 +53,8 @@ class Collector:
         events = [event for payload in payloads for event in self._events(payload)]
         if not events:
             return True
+        # Two collectors that store the same events in different orders would wait for each other, a second or longer.
+        events.sort(key=_MESSAGE_ID)
         retrying = tenacity.Retrying(
             wait=tenacity.wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
             stop=tenacity.stop_any(tenacity.stop_when_event_set(self._stopping), tenacity.stop_after_delay(HELD)),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from panko.ingest.parsing import parse_json
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, CheckedEvent, Event, Trait, TraitType, checked_event
 
@@ -14,6 +15,11 @@ TRAIT_MEMBERS = ("name", "dtype", "value")
 
 PUBLISHED_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{6})?", re.ASCII)
 """A time without an offset, which is read ten times as fast as by the grammar that allows for all forms."""
+
+# Without these two, traits take a third longer: a member of an enumeration is looked up in Python, and so is a named
+# tuple made.
+_DATETIME = TraitType.DATETIME
+_new_tuple = tuple.__new__
 
 
 def parse_events(document: bytes) -> list[Any]:
@@ -26,7 +32,7 @@ def parse_events(document: bytes) -> list[Any]:
     :raises InvalidEvent: where the document is no JSON
     """
     try:
-        value = json.loads(document.decode())
+        value = parse_json(document)
     except UnicodeDecodeError as error:
         raise InvalidEvent(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
@@ -99,9 +105,9 @@ def _make_trait(name: Any, dtype: Any, value: Any) -> Trait:
         dtype = TRAIT_TYPES_BY_DTYPE[dtype]
     except (KeyError, TypeError):
         return Trait(name, dtype, value)  # Storage says what is wrong with it.
-    if dtype is TraitType.DATETIME and isinstance(value, str):
+    if dtype is _DATETIME and isinstance(value, str):
         value = _decode_time(value)
-    return Trait(name, dtype, value)
+    return _new_tuple(Trait, (name, dtype, value))
 
 
 def _decode_time(text: str) -> datetime.datetime | str:
@@ -115,5 +121,8 @@ def _decode_time(text: str) -> datetime.datetime | str:
 
 
 def _excerpt(value: Any, length: int = 80) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except ValueError:
+        return "it has a number of too many digits"
     return text if len(text) <= length else f"{text[:length]}…"

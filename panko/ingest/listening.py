@@ -14,9 +14,6 @@ from panko.ingest.notifications import PRIORITY, read_notification
 
 RABBIT = "oslo_messaging_rabbit"
 
-CONTENT_TYPES = ("application/json", "application/data", "application/octet-stream", "text/plain")
-"""What a message may say that it is; all of it is read as JSON, or counted as what is none."""
-
 
 class Endpoint:
     """What oslo.messaging hands batches to."""
@@ -43,8 +40,9 @@ def make_transport(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
         # Neither says the URL, which holds a password.
         raise ValueError(_what_is_wrong(error)) from error
     if RABBIT in conf:
-        # Without a bound, the broker would send all that the queue holds. One batch is stored, the next one gathers.
-        conf.set_default("rabbit_qos_prefetch_count", 2 * conf.collector.batch_size, group=RABBIT)
+        # Without a bound, the broker would send all that the queue holds. One batch is stored, the next one waits, and
+        # the one after that gathers: an acknowledgement may take a tenth of a second to bring more.
+        conf.set_default("rabbit_qos_prefetch_count", 3 * conf.collector.batch_size, group=RABBIT)
     return transport
 
 
@@ -58,14 +56,9 @@ def make_listener(transport: oslo_messaging.Transport, conf: cfg.ConfigOpts, col
     """Return the server that takes batches of messages from the queues of the topics, and hands them over."""
     # What the library knows is the process's own, which reads no other messages.
     draining.install()
-    for content_type in CONTENT_TYPES:
-        kombu.serialization.register(
-            "json" if content_type == CONTENT_TYPES[0] else content_type,
-            json.dumps,
-            read_notification,
-            content_type=content_type,
-            content_encoding="utf-8",
-        )
+    kombu.serialization.register(
+        "json", json.dumps, read_notification, content_type=draining.JSON, content_encoding="utf-8"
+    )
     topics = [topic.removesuffix(f".{PRIORITY}") for topic in conf.collector.topics]
     return oslo_messaging.get_batch_notification_listener(
         transport,

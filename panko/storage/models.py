@@ -20,6 +20,9 @@ NAME_LENGTH = 255
 
 INT64 = range(-(2**63), 2**63)
 
+EXCERPT = 80
+"""Characters of a value that a reason repeats."""
+
 
 def utc(value: datetime.datetime) -> datetime.datetime:
     """Return a time as naive UTC; a naive one is taken for UTC.
@@ -68,12 +71,20 @@ def _text(value: Any) -> str:
     return text
 
 
+def _excerpt(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of too many digits"  # Python does not write what takes it long.
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+
+
 def _integer(value: Any) -> int:
     number = int(value)
     if number != value and not isinstance(value, str):
-        raise ValueError(f"{value!r} is no integer")
+        raise ValueError(f"{_excerpt(value)} is no integer")
     if number not in INT64:
-        raise ValueError(f"{number} does not fit into 64 bits")
+        raise ValueError(f"{_excerpt(number)} does not fit into 64 bits")
     return number
 
 
@@ -186,19 +197,20 @@ def _trait_name(name: Any) -> str:
 
 
 def _checked_trait(trait: Any) -> Trait:
-    name, dtype, value = trait.name, trait.dtype, trait.value
+    is_trait = type(trait) is Trait
+    name, dtype, value = trait if is_trait else (trait.name, trait.dtype, trait.value)
     _trait_name(name if isinstance(name, str) else None)
     try:
         trait_type = TRAIT_TYPES_BY_DTYPE[dtype]
     except (KeyError, TypeError) as error:
-        raise InvalidEvent(f"trait {name} has the unknown dtype {dtype!r}") from error
+        raise InvalidEvent(f"trait {name} has the unknown dtype {_excerpt(dtype)}") from error
     if value is None:
         raise InvalidEvent(f"trait {name} has no value")
     try:
         converted = trait_type.convert(value)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         raise InvalidEvent(f"trait {name} is no {trait_type.label} that can be stored: {error}") from error
-    if converted is value and dtype is trait_type and type(trait) is Trait:
+    if is_trait and converted is value and dtype is trait_type:
         return trait
     return Trait(name, trait_type, converted)
 

@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from panko import garbage
 from panko.wsgi.breaking_off import resetting
 from panko.wsgi.draining import draining
 
@@ -31,6 +32,7 @@ class Worker(ThreadWorker):
         """Get the application of this worker."""
         super().load_wsgi()
         self.wsgi = draining(resetting(self.wsgi))
+        garbage.collect_rarely()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, or that the application failed on before it began to answer."""

@@ -4,7 +4,7 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import kombu
@@ -45,18 +45,27 @@ def message(payload: Any) -> str:
 
 
 @contextlib.contextmanager
-def connected(url: str) -> Iterator[kombu.Queue]:
-    """Yield the queue, declared as Ceilometer's notifier does by default, in a virtual host of RabbitMQ."""
+def connected(url: str, durable: Mapping[str, str] | None = None) -> Iterator[kombu.Queue]:
+    """Yield the queue, declared as Ceilometer's notifier does by default, in a virtual host of RabbitMQ.
+
+    durable: arguments of a queue that outlasts the broker's restart
+    """
     with kombu.Connection(url.replace("rabbit:", "amqp:", 1)) as connection:
-        exchange = kombu.Exchange(EXCHANGE, "topic", durable=False)
-        queue = kombu.Queue(QUEUE, exchange, routing_key=QUEUE, durable=False, channel=connection.channel())
+        given = {"durable": durable is not None, "channel": connection.channel()}
+        exchange = kombu.Exchange(EXCHANGE, "topic", durable=durable is not None)
+        queue = kombu.Queue(QUEUE, exchange, routing_key=QUEUE, queue_arguments=durable, **given)
         queue.declare()
         yield queue
 
 
-def publish(url: str, bodies: Iterable[str | bytes], content_type: str = "application/json") -> None:
+def publish(
+    url: str,
+    bodies: Iterable[str | bytes],
+    content_type: str = "application/json",
+    durable: Mapping[str, str] | None = None,
+) -> None:
     """Publish messages; they are in the queue when this returns."""
-    with connected(url) as queue:
+    with connected(url, durable) as queue:
         channel = queue.channel
         channel.confirm_select()
         for body in bodies:

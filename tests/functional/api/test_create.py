@@ -244,7 +244,6 @@ def test_a_body_of_a_bad_event_alone_is_400_with_the_reason(lite, name):
         (json.dumps([event()]).encode("utf-16"), "it is not UTF-8"),
         (b"[" * 100_000, "it is nested too deeply"),
         (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
-        (b"9" * 5000, "it is no JSON: Exceeds the limit"),
     ],
 )
 def test_a_body_that_is_no_json_is_400_with_the_reason(lite, body, reason):
@@ -252,6 +251,15 @@ def test_a_body_that_is_no_json_is_400_with_the_reason(lite, body, reason):
     assert error["faultstring"].startswith("The body of the request holds no events: ")
     assert reason in error["faultstring"]
     assert lite.get(f"/v2/events{ALL}", headers=ADMIN).json == []
+
+
+def test_a_number_that_python_does_not_read_has_its_own_event_refused(lite):
+    bad = json.dumps(event(message_id="bad", traits=[["n", 2, 0]])).replace(", 0]", f", {'9' * 5000}]")
+    answer = post(lite, f"[{bad}, {json.dumps(event(message_id='good'))}, {'9' * 5000}]".encode()).json
+    assert (answer["stored"], answer["refused"]) == (1, 2)
+    assert answer["refusals"][0]["message_id"] == "bad"
+    assert "does not fit into 64 bits" in answer["refusals"][0]["reason"]
+    assert answer["refusals"][1] == {"index": 2, "message_id": None, "reason": "it is no JSON object"}
 
 
 @pytest.mark.parametrize("depth", [*range(150, 1100, 10)])

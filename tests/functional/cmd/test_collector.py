@@ -16,6 +16,9 @@ from tests.servers.processes import children
 
 SECRET = "s3cret"
 
+TRIALS = 3
+"""Of which the fastest counts, as others use the processor too."""
+
 
 @pytest.fixture
 def collector_file(configure, rabbitmq_url):
@@ -61,12 +64,16 @@ def test_an_event_is_stored_within_two_seconds(collector_file, rabbitmq_url, con
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
     with collecting(collector_file, tmp_path / "log") as collector:
         wait_until(lambda: stored(connection) == ["waited"], lambda: collector.log)
-        published = time.monotonic()
-        notifier.publish(rabbitmq_url, [notifier.message([event("1"), event("waited"), event("2")])])
-        wait_until(lambda: stored(connection) == ["1", "2", "waited"], lambda: collector.log)
-        assert time.monotonic() - published < 2
+        seconds = []
+        for number in range(TRIALS):
+            published = time.monotonic()
+            notifier.publish(rabbitmq_url, [notifier.message([event(f"{number}"), event("waited")])])
+            wait_until(lambda new=f"{number}": new in stored(connection), lambda: collector.log)
+            seconds.append(time.monotonic() - published)
+        assert min(seconds) < 2, seconds
         wait_until(lambda: left() == 0)
-        collector.wait_for_log("3 events stored, 1 duplicates, 0 refused")
+        collector.wait_for_log(f"{TRIALS + 1} events stored, {TRIALS} duplicates, 0 refused")
+        assert stored(connection) == ["0", "1", "2", "waited"]
         assert collector.stop() == 0
 
 
@@ -77,12 +84,12 @@ def test_what_cannot_be_stored_is_refused_alone_and_leaves_the_queue(
     bodies = ["no JSON", "[]", "null", notifier.message("not for the log"), notifier.message([event("good-1"), *bad])]
     with collecting(collector_file, tmp_path / "log") as collector:
         notifier.publish(rabbitmq_url, bodies)
-        for content_type in ("text/plain", "application/octet-stream", ""):
-            notifier.publish(rabbitmq_url, [b"\xff"], content_type)
-        notifier.publish(rabbitmq_url, [notifier.message([event("good-2")])])
+        for content_type in ("text/plain", "application/octet-stream", "", "application/x-python-serialize", "a/b"):
+            notifier.publish(rabbitmq_url, [b"\xff", b""], content_type)
+        notifier.publish(rabbitmq_url, [notifier.message([event("good-2")])], "application/x-unknown")
         wait_until(lambda: stored(connection) == ["good-1", "good-2"], lambda: collector.log)
         wait_until(lambda: left() == 0)
-        collector.wait_for_log("2 events stored, 0 duplicates, 10 refused (not JSON: 4, not a notification: 3, ")
+        collector.wait_for_log("2 events stored, 0 duplicates, 17 refused (not JSON: 11, not a notification: 3, ")
         for reason in ("no message_id: 1", "unreadable time: 1", "unknown dtype: 1"):
             assert reason in collector.log
         assert "Event 'no-dtype' was refused: unknown dtype" in collector.log
@@ -144,6 +151,23 @@ def test_a_collector_goes_on_when_the_message_bus_is_back(private_rabbitmq, conf
         collector.wait_for_log("2 events stored")
         assert private_rabbitmq.password not in collector.log
         private_rabbitmq.kill()
+        assert collector.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "arguments"), [("amqp_durable_queues", {}), ("rabbit_quorum_queue", {"x-queue-type": "quorum"})]
+)
+def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
+    url = private_rabbitmq.url()
+    path = configure(SECTION.format(url=url, workers=1) + f"[oslo_messaging_rabbit]\n{option} = true\n")
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    notifier.publish(url, [notifier.message([event(f"before-{number}")]) for number in range(10)], durable=arguments)
+    private_rabbitmq.stop()
+    private_rabbitmq.start()
+    with collecting(path, tmp_path / "log") as collector:
+        collector.wait_for_log("10 events stored")
+        notifier.publish(url, [notifier.message([event("after")])], durable=arguments)
+        collector.wait_for_log("11 events stored, 0 duplicates, 0 refused")
         assert collector.stop() == 0
 
 

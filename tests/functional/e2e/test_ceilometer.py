@@ -5,13 +5,17 @@ import contextlib
 import json
 import signal
 import subprocess
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run
 from tests.functional.e2e.agent import instance, running_agent
 from tests.functional.e2e.conftest import running_panko
+
+ROOT = Path(__file__).parents[3]
 
 MOST_SECONDS = 2
 """From the bus to the API. The fastest of TRIALS counts, as others use the processor too."""
@@ -165,3 +169,34 @@ def wait_for_lines(directory, count):
             return files
         time.sleep(0.1)
     raise AssertionError(f"Ceilometer wrote too little: {files}")
+
+
+def test_members_see_their_instances_by_the_definition_of_the_install_page(
+    running, agent, ceilometer, keystone, rabbitmq_url, tmp_path
+):
+    """The page's lines replace those that Ceilometer's own file begins with."""
+    (stock,) = ceilometer.parent.glob("lib/*/site-packages/ceilometer/pipeline/data/event_definitions.yaml")
+    page = (ROOT / "doc/source/install.rst").read_text()
+    block = page.partition(":caption: /etc/ceilometer/event_definitions.yaml\n\n")[2].partition("\n\nThe agent")[0]
+    ours = textwrap.dedent(block).splitlines()
+    theirs = [line for line in ours if "project_id" not in line]
+    theirs.remove("      fields: payload.tenant_id")
+    definitions = tmp_path / "event_definitions.yaml"
+    definitions.write_text(stock.read_text().replace("\n".join(theirs), "\n".join(ours)))
+    assert definitions.read_text() != stock.read_text()
+    options = tmp_path / "collector.conf"
+    options.write_text(f"[collector]\ntransport_url = {rabbitmq_url}\n")
+    payload = instance(keystone.project_id("demo"), user_id=keystone.user_id("alice"))
+    event_definitions = f"[event]\ndefinitions_cfg_file = {definitions}\n"
+    with (
+        running() as panko,
+        agent(options=event_definitions) as process,
+        collector(tmp_path / "panko.conf", options),
+    ):
+        process.notify("compute.instance.create.end", payload)
+        process.notify("compute.instance.create.end", instance("another", user_id=payload["user_id"]))
+        wait_for(panko, keystone.token("boss", project="demo"), payload["instance_id"])
+        (event,) = json.loads(panko.get("/v2/events", keystone.token("alice", project="demo")).body)
+        traits = {trait["name"]: trait["value"] for trait in event["traits"]}
+        assert traits["instance_id"] == payload["instance_id"]
+        assert traits["project_id"] == traits["tenant_id"] == payload["tenant_id"]

@@ -11,6 +11,9 @@ from tests.functional.ingest.ways import WAYS
 from tests.functional.storage.workers import connected
 
 TEXT, INTEGER, FLOAT, DATETIME = 1, 2, 3, 4
+TOO_LONG = 10**5000
+"""A number of more digits than Python reads or writes."""
+
 LONG = "ä€😀x" * 10_000
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)
 
@@ -44,6 +47,11 @@ REFUSED = {
     "half an integer": ([["t", 2, 2.5]], "2.5 is no integer"),
     "text that is no integer": ([["t", 2, "12.5"]], "trait t is no integer"),
     "integer of 65 bits": ([["t", 2, 2**63]], "does not fit into 64 bits"),
+    "integer of 5000 digits": ([["t", 2, TOO_LONG]], "does not fit into 64 bits"),
+    "float of 5000 digits": ([["t", 3, TOO_LONG]], "trait t is no float"),
+    "text of 5000 digits, as a number": ([["t", 1, TOO_LONG]], "trait t is no string"),
+    "type of 5000 digits": ([["t", TOO_LONG, 1]], "unknown dtype"),
+    "list with 5000 digits": ([["t", 1, [TOO_LONG]]], "trait t is no string"),
     "text that is no number": ([["t", 3, "much"]], "trait t is no float"),
     "not a number": ([["t", 3, "nan"]], "not finite"),
     "text that is no time": ([["t", 4, "yesterday"]], "trait t is no datetime"),
@@ -80,8 +88,9 @@ def test_the_same_is_stored_and_refused(url, way, tmp_path):
     sent = [document(name, traits) for name, (traits, _) in [*STORED.items(), *REFUSED.items()]]
     sent.sort(key=lambda each: each["message_id"])
     bad_time = document("unreadable time", [], generated="2026-13-02T03:04:05")
-    refused = WAYS[way](url, tmp_path, [*sent, bad_time, document("nothing", [["t", 1, "again"]])])
-    assert set(refused) == {*REFUSED, "unreadable time"}
+    bad_raw = {**document("5000 digits in raw", []), "raw": {"number": TOO_LONG}}
+    refused = WAYS[way](url, tmp_path, [*sent, bad_time, bad_raw, document("nothing", [["t", 1, "again"]])])
+    assert set(refused) == {*REFUSED, "unreadable time", "5000 digits in raw"}
     # The collector keeps to few kinds of reasons, which it counts.
     texts = {name: reason for name, (_, reason) in REFUSED.items()} if way != "collector" else {}
     assert {name: text for name, text in texts.items() if text not in refused[name]} == {}

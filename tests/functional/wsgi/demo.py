@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small application on the server of panko-api; run as ``python -m``, with port and a directory as arguments."""
 
+import gc
+import json
 import logging
 import os
 import sys
@@ -14,7 +16,7 @@ LARGE = 64 * 1024 * 1024
 
 
 def application(environ, start_response):
-    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with the process's id."""
+    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with facts of the process."""
     path = environ["PATH_INFO"]
     if path == "/fail":
         raise RuntimeError("secret reason")
@@ -25,6 +27,8 @@ def application(environ, start_response):
         time.sleep(2)
     if path == "/large":
         return [b"x" * LARGE]
+    if path == "/garbage":
+        return [json.dumps([gc.get_threshold()[0], gc.get_freeze_count()]).encode()]
     return [str(os.getpid()).encode()]
 
 

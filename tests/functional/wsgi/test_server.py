@@ -75,6 +75,12 @@ def test_requests_under_way_are_finished_before_the_server_stops(server):
         assert slow.result(TIMEOUT)
 
 
+def test_a_worker_looks_for_garbage_rarely_and_not_among_what_it_began_with(server):
+    objects, frozen = json.loads(server.get("/garbage").body)
+    assert objects >= 100_000
+    assert frozen > 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_server_has_let_go_of_its_port(server, how):
     assert server.stop(how) == 0

@@ -62,6 +62,13 @@ def test_the_events_of_many_messages_are_one_call(tally):
     assert str(tally) == "3 events stored, 0 duplicates, 0 refused"
 
 
+def test_all_collectors_store_events_in_one_order(tally):
+    """Those that had the same two, each in another order, would wait for each other for ever in the database."""
+    storage = Recorder()
+    assert collector(storage, tally).collect([[event("b")], [event("a"), event("c")], [event("a", event_type="later")]])
+    assert storage.calls == [["a", "a", "b", "c"]]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

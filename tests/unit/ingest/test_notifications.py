@@ -51,3 +51,9 @@ def test_what_is_no_notification_is_said_to_be_none(body):
 
 def test_of_a_notification_without_events_at_least_the_id_is_known():
     assert read_notification('{"message_id": "m"}')["payload"] == Unreadable("not a notification", "m")
+
+
+def test_a_number_that_python_does_not_read_leaves_the_other_events_be():
+    text = '{"payload": [{"message_id": "1"}, {"raw": 0}]}'.replace("0", "1" * 5000)
+    for body in (text, json.dumps({"oslo.message": text})):
+        assert read_notification(body)["payload"][0] == {"message_id": "1"}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read ahead of a real broker arrives whole and in order, and no more is acknowledged than was said."""
+
+import contextlib
+import json
+
+import kombu
+import pytest
+
+from panko.ingest import draining
+from tests.servers import notifier
+
+SIZES = [0, 1, 7, 8, 100, *range(draining.PIECE - 600, draining.PIECE + 600, 100), 131_065, 131_072, 500_000]
+
+
+@contextlib.contextmanager
+def consuming(url):
+    """Yield a connection, and the messages that are read as it is drained."""
+    messages = []
+    transport = f"{draining.__name__}:{draining.Transport.__name__}"
+    with kombu.Connection(url.replace("rabbit:", "amqp:", 1), transport=transport) as connection:
+        channel = connection.channel()
+        queue = kombu.Queue(notifier.QUEUE, durable=False, channel=channel)
+        # As oslo.messaging does it, which makes messages of what the channel brings.
+        queue.consume(notifier.QUEUE, callback=lambda raw: messages.append(channel.message_to_python(raw)))
+        yield connection, messages
+
+
+def drain(connection, messages, count):
+    while len(messages) < count:
+        connection.drain_events(timeout=10)
+
+
+@pytest.fixture
+def bodies(rabbitmq_url):
+    """The bodies of five messages in the queue."""
+    bodies = [str(number) for number in range(5)]
+    notifier.publish(rabbitmq_url, bodies)
+    return bodies
+
+
+@pytest.fixture
+def left(rabbitmq_url):
+    """What is in the queue, in order: so many messages, which may take the broker a while, or more than them."""
+
+    def look(count):
+        with consuming(rabbitmq_url) as (connection, messages):
+            drain(connection, messages, count)
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=0.2)
+        return [message.body for message in messages]
+
+    return look
+
+
+def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_url):
+    bodies = [f'"{index:x>{size}}"' for index, size in enumerate(SIZES * 5)]
+    notifier.publish(rabbitmq_url, bodies)
+    with consuming(rabbitmq_url) as (connection, messages):
+        drain(connection, messages, len(bodies))
+        assert [message.decode() for message in messages] == [json.loads(body) for body in bodies]
+
+
+def test_where_nothing_comes_it_is_a_timeout(rabbitmq_url, bodies):
+    with consuming(rabbitmq_url) as (connection, messages):
+        drain(connection, messages, len(bodies))
+        with pytest.raises(TimeoutError):
+            connection.drain_events(timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        ([0, 1, 2, 3, 4], []),
+        ([4, 2, 0, 1, 3], []),
+        ([0, 1, 3], ["2", "4"]),
+        ([1, 2], ["0", "3", "4"]),
+        ([4], ["0", "1", "2", "3"]),
+        ([], ["0", "1", "2", "3", "4"]),
+    ],
+)
+@pytest.mark.parametrize("by", ["reading", "closing"])
+def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, left, done, expected, by):
+    with consuming(rabbitmq_url) as (connection, messages):
+        drain(connection, messages, len(bodies))
+        for index in done:
+            messages[index].ack()
+        if by == "reading":
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=0.05)
+            # What is closed by force sends nothing more.
+            connection.collect()
+        else:
+            connection.default_channel.close()
+            messages[0].channel.close()
+    assert left(len(expected)) == expected
+
+
+def test_acknowledgements_go_on_from_one_reading_to_the_next(rabbitmq_url, bodies, left):
+    with consuming(rabbitmq_url) as (connection, messages):
+        drain(connection, messages, len(bodies))
+        for done in ([3], [0, 1], [2]):
+            for index in done:
+                messages[index].ack()
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=0.05)
+        connection.collect()
+    assert left(1) == ["4"]
+
+
+def test_what_is_sent_back_comes_again_beside_what_is_done(rabbitmq_url, bodies, left):
+    with consuming(rabbitmq_url) as (connection, messages):
+        drain(connection, messages, len(bodies))
+        messages[1].requeue()
+        for index in (0, 2, 3, 4):
+            messages[index].ack()
+        drain(connection, messages, len(bodies) + 1)
+        assert messages[-1].body == "1"
+        messages[-1].ack()
+        messages[0].channel.close()
+    assert left(0) == []
