@@ -17,7 +17,9 @@ from panko.storage.sqlalchemy.types import to_microseconds
 IndexRows = Mapping[TraitType, set[tuple]]
 """Rows of the index tables by the type of trait."""
 
-_TEXT = TraitType.TEXT.label
+# An attribute of an enumeration takes several times as long to look up, and each event has a dozen traits.
+_TEXT, _INTEGER, _FLOAT, _ = TraitType
+_TEXT_LABEL = _TEXT.label
 
 
 def no_index_rows() -> IndexRows:
@@ -88,11 +90,11 @@ def add_index_rows(rows: IndexRows, event: Event, event_id: int) -> None:
     texts, integers, floats, datetimes = rows.values()
     generated = to_microseconds(event.generated)
     for name, trait_type, value in event.traits:
-        if trait_type is TraitType.TEXT:
+        if trait_type is _TEXT:
             texts.add((text_key(name, value), generated, event_id))
-        elif trait_type is TraitType.INTEGER:
+        elif trait_type is _INTEGER:
             integers.add((name_key(name), value, generated, event_id))
-        elif trait_type is TraitType.FLOAT:
+        elif trait_type is _FLOAT:
             floats.add((name_key(name), value, generated, event_id))
         else:
             datetimes.add((name_key(name), to_microseconds(value), generated, event_id))
@@ -105,8 +107,8 @@ def add_written_rows(rows: IndexRows, traits: str, generated: int, event_id: int
     :param generated: microseconds since 1970
     """
     for name, written, label in documents.read_members(traits):
-        if label == _TEXT:
-            rows[TraitType.TEXT].add((text_key(name, written), generated, event_id))
+        if label == _TEXT_LABEL:
+            rows[_TEXT].add((text_key(name, written), generated, event_id))
             continue
         trait_type = TRAIT_TYPES_BY_LABEL[label]
         value = trait_type.parse(written)
@@ -137,7 +139,7 @@ def _owner(traits: Iterable[Trait]) -> tuple[str | None, str | None]:
     found: dict[str, str | None] = {}
     for name, trait_type, value in traits:
         if name == "project_id" or name == "user_id":  # Faster than a set.
-            is_text = trait_type is TraitType.TEXT
+            is_text = trait_type is _TEXT
             if name not in found or (found[name] is None and is_text):
                 found[name] = value if is_text else None
     return tuple(owner_key(found[name]) if name in found else None for name in ("project_id", "user_id"))
