@@ -3,7 +3,7 @@
 
 import datetime
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
@@ -52,7 +52,12 @@ class _Expiry:
         """Delete the events, and return how many."""
         lanes = self._dialect.DELETING_LANES
         with ThreadPoolExecutor(lanes, thread_name_prefix="expiry") as pool:
-            return sum(pool.map(lambda _: self._delete_batches(), range(lanes)))
+            deleting = [pool.submit(self._delete_batches) for _ in range(lanes)]
+            try:
+                wait(deleting, return_when=FIRST_EXCEPTION)
+            finally:
+                self._end()
+        return sum(lane.result() for lane in deleting)
 
     def _delete_batches(self) -> int:
         deleted = 0
@@ -63,12 +68,17 @@ class _Expiry:
                 break
         return deleted
 
+    def _end(self) -> None:
+        """Let no lane begin another batch, so that a failure of one, or an interrupt, is known soon."""
+        with self._lock:
+            self._left = 0
+
     def _take_size(self) -> int:
         """Return how many events the next batch has at most."""
         size = self._dialect.DELETED_EVENTS
-        if self._left is None:
-            return size
         with self._lock:
+            if self._left is None:
+                return size
             size = min(size, self._left)
             self._left -= size
         return size
