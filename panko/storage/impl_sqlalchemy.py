@@ -244,9 +244,10 @@ class Connection(base.Connection):
                 f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
         begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
+        project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
         for start, group, is_other, events in rows:
             if counting.group_by == PROJECT_ID and group is not None:
-                group = self._project_id(group)
+                group = project_id(group)
             yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
 
     def _project_id(self, key: str) -> str | None:
