@@ -46,7 +46,7 @@ def changes(events: Iterable[tuple[int, int]], cause: int, sign: int) -> list[tu
 
 
 class Settling:
-    """Settles what the writers of one process change, in the thread of the one that makes it too much.
+    """Settles what the writers and the expirer of one process change, in the thread that makes it too much.
 
     :param engine: engine of the database
     :param dialect: its dialect

@@ -123,6 +123,18 @@ def test_writers_settle_what_they_change(storage, engine):
     assert_exact(storage)
 
 
+def test_an_expirer_settles_what_it_changes(storage, engine, monkeypatch):
+    """Long before it is done, so that a question reads few changes meanwhile."""
+    storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
+    tally.settle_all(storage._engine, storage._dialect)
+    monkeypatch.setattr(tally, "UNSETTLED", 20)
+    for _ in range(9):
+        storage.clear_expired_data(24 * 3600, 20)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) < 20
+    assert_exact(storage)
+
+
 @pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
 def test_who_settles_waits_for_no_count_in_between(storage, engine):
     """Another one who changes that count may wait for those that were settled."""

@@ -166,8 +166,13 @@ class Counted:
         """And not for each period that it has events in."""
         storage.record_events([owned(f"m{number}", LONG, generated=at(minutes=number)) for number in range(20)])
         statements = []
-        sa.event.listen(storage._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+        def note(connection, cursor, statement, *others):
+            statements.append(statement)
+
+        sa.event.listen(storage._engine, "before_cursor_execute", note)
         assert {each.group for each in counted(storage, MINUTE, "project_id")} == {LONG}
+        sa.event.remove(storage._engine, "before_cursor_execute", note)
         assert sum(each.startswith("SELECT event.traits") for each in statements) == 1
 
     def test_text_that_looks_like_a_trait_is_none(self, storage):
