@@ -39,6 +39,7 @@ from panko.storage.sqlalchemy import (
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
+from panko.storage.sqlalchemy.tally import Settling
 from panko.storage.sqlalchemy.types import earliest
 from panko.storage.sqlalchemy.writer import Writer
 from panko.storage.summaries import (
@@ -70,7 +71,8 @@ class Connection(base.Connection):
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
-        self._writer = Writer(self._engine, self._dialect)
+        self._settling = Settling(self._engine, self._dialect)
+        self._writer = Writer(self._engine, self._dialect, self._settling)
         # No id ever names another event type, so what is here stays true.
         self._event_types: dict[int, str] = {}
 
@@ -244,9 +246,10 @@ class Connection(base.Connection):
                 f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
         begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
+        project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
         for start, group, is_other, events in rows:
             if counting.group_by == PROJECT_ID and group is not None:
-                group = self._project_id(group)
+                group = project_id(group)
             yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
 
     def _project_id(self, key: str) -> str | None:
@@ -274,7 +277,9 @@ class Connection(base.Connection):
             # What would be older than the year 1 cannot be there.
             with contextlib.suppress(OverflowError):
                 expired_before = now - datetime.timedelta(seconds=ttl)
-                deleted = expiry.delete_expired(self._engine, self._dialect, expired_before, max_count or None)
+                deleted = expiry.delete_expired(
+                    self._engine, self._dialect, self._settling, expired_before, max_count or None
+                )
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted

@@ -74,9 +74,6 @@ def periods(span: Range, interval: datetime.timedelta) -> range:
 
 
 def starts(span: Range, interval: datetime.timedelta) -> Iterator[datetime.datetime]:
-    """Yield the beginnings of the periods that a range reaches into, of those that have one in the calendar."""
+    """Yield the beginnings of the periods that a range reaches into, as counts have them: none before the year 1."""
     for number in periods(span, interval):
-        try:
-            yield EPOCH + number * interval
-        except OverflowError:
-            continue
+        yield EPOCH + max(number * interval, datetime.datetime.min - EPOCH)

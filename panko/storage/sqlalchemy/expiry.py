@@ -3,7 +3,7 @@
 
 import datetime
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
@@ -14,17 +14,22 @@ from panko.storage.sqlalchemy.writer import add_written_rows, no_index_rows
 
 
 def delete_expired(
-    engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, max_count: int | None
+    engine: sa.Engine,
+    dialect: Dialect,
+    settling: tally.Settling,
+    expired_before: datetime.datetime,
+    max_count: int | None,
 ) -> int:
     """Delete events generated before a time, oldest first, and what only they had from the catalog.
 
     Events that another expirer is deleting at the moment are left to it.
 
+    :param settling: is told how many counts each batch changes
     :param expired_before: naive UTC
     :param max_count: delete at most so many (None: all)
     :returns: how many were deleted
     """
-    expiry = _Expiry(engine, dialect, expired_before, max_count)
+    expiry = _Expiry(engine, dialect, settling, expired_before, max_count)
     deleted = expiry.delete()
     if max_count is None or deleted < max_count:
         tally.settle_all(engine, dialect)
@@ -35,9 +40,17 @@ def delete_expired(
 class _Expiry:
     """One deletion, whose lanes delete a batch each at the same time: what one is at, the others pass over."""
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime, max_count: int | None):
+    def __init__(
+        self,
+        engine: sa.Engine,
+        dialect: Dialect,
+        settling: tally.Settling,
+        expired_before: datetime.datetime,
+        max_count: int | None,
+    ):
         self._engine = engine
         self._dialect = dialect
+        self._settling = settling
         self._left = max_count
         self._lock = threading.Lock()
         generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
@@ -52,7 +65,12 @@ class _Expiry:
         """Delete the events, and return how many."""
         lanes = self._dialect.DELETING_LANES
         with ThreadPoolExecutor(lanes, thread_name_prefix="expiry") as pool:
-            return sum(pool.map(lambda _: self._delete_batches(), range(lanes)))
+            deleting = [pool.submit(self._delete_batches) for _ in range(lanes)]
+            try:
+                wait(deleting, return_when=FIRST_EXCEPTION)
+            finally:
+                self._end()
+        return sum(lane.result() for lane in deleting)
 
     def _delete_batches(self) -> int:
         deleted = 0
@@ -63,12 +81,17 @@ class _Expiry:
                 break
         return deleted
 
+    def _end(self) -> None:
+        """Let no lane begin another batch, so that a failure of one, or an interrupt, is known soon."""
+        with self._lock:
+            self._left = 0
+
     def _take_size(self) -> int:
         """Return how many events the next batch has at most."""
         size = self._dialect.DELETED_EVENTS
-        if self._left is None:
-            return size
         with self._lock:
+            if self._left is None:
+                return size
             size = min(size, self._left)
             self._left -= size
         return size
@@ -83,8 +106,8 @@ class _Expiry:
             for trait_type, keys in index_rows.items():
                 self._dialect.delete_rows(connection, TRAIT_INDEXES[trait_type], sorted(keys))
             self._dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
-            if rows:
-                counted = ((row.generated, row.event_type_id) for row in rows)
-                changes = tally.changes(counted, rows[0].id, -1)
-                self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
+            counted = ((row.generated, row.event_type_id) for row in rows)
+            changes = tally.changes(counted, rows[0].id, -1) if rows else []
+            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
+        self._settling.add(len(changes))
         return len(rows)

@@ -8,7 +8,7 @@ Once in a while some changes are settled: one transaction adds them to the count
 
 import collections
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from oslo_log import log
@@ -46,7 +46,7 @@ def changes(events: Iterable[tuple[int, int]], cause: int, sign: int) -> list[tu
 
 
 class Settling:
-    """Settles what the writers of one process change, in the thread of the one that makes it too much.
+    """Settles what the writers and the expirer of one process change, in the thread that makes it too much.
 
     :param engine: engine of the database
     :param dialect: its dialect
@@ -99,6 +99,17 @@ def _add(connection: sa.Connection, dialect: Dialect, counts: Mapping[tuple[int,
     for start in range(0, len(rows), STATEMENT_ROWS):
         some = rows[start : start + STATEMENT_ROWS]
         connection.execute(dialect.insert_or_add(EVENT_COUNT, columns.events, some))
-    if any(row["events"] < 0 for row in rows):
-        touched = columns.period.between(rows[0]["period"], rows[-1]["period"])
-        connection.execute(sa.delete(EVENT_COUNT).where(touched, columns.events == 0))
+    _delete_zeros(connection, dialect, [key for key, count in sorted(counts.items()) if count < 0])
+
+
+def _delete_zeros(connection: sa.Connection, dialect: Dialect, keys: Sequence[tuple[int, int]]) -> None:
+    """Delete those of the counts that are 0 by now, of which this transaction has changed each.
+
+    They are looked up without a lock: to wait for a count in between, which another one changes who waits for one of
+    these, would be a deadlock.
+    """
+    if keys:
+        columns = EVENT_COUNT.c
+        touched = columns.period.between(keys[0][0], keys[-1][0])
+        zeros = connection.execute(sa.select(*EVENT_COUNT.primary_key).where(touched, columns.events == 0))
+        dialect.delete_rows(connection, EVENT_COUNT, sorted({tuple(row) for row in zeros}.intersection(keys)))

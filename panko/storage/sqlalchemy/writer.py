@@ -32,14 +32,15 @@ class Writer:
 
     :param engine: engine of the database
     :param dialect: its dialect
+    :param settling: is told how many counts each batch changes
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, settling: Settling):
         self._engine = engine
         self._dialect = dialect
         self._catalog = Catalog(dialect)
         self._ids = EventIds()
-        self._settling = Settling(engine, dialect)
+        self._settling = settling
 
     def write(self, events: Sequence[CheckedEvent]) -> int:
         """Store those of the events, no two of one message_id, that are not there yet: all of them or none.

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
 from panko.storage import EventFilter
 from panko.storage.sqlalchemy import tally
-from panko.storage.sqlalchemy.tables import EVENT_COUNT_CHANGE
+from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE
 from panko.storage.summaries import Counting
 from tests.functional.storage.builders import ago, event
 from tests.functional.storage.workers import connected, run_at_once
@@ -120,3 +121,36 @@ def test_writers_settle_what_they_change(storage, engine):
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 10
     assert_exact(storage)
+
+
+def test_an_expirer_settles_what_it_changes(storage, engine, monkeypatch):
+    """Long before it is done, so that a question reads few changes meanwhile."""
+    storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
+    tally.settle_all(storage._engine, storage._dialect)
+    monkeypatch.setattr(tally, "UNSETTLED", 20)
+    for _ in range(9):
+        storage.clear_expired_data(24 * 3600, 20)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) < 20
+    assert_exact(storage)
+
+
+@pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
+def test_who_settles_waits_for_no_count_in_between(storage, engine):
+    """Another one who changes that count may wait for those that were settled."""
+    storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=-10 * number)) for number in range(3)])
+    tally.settle_all(storage._engine, storage._dialect)
+    key = (EVENT_COUNT.c.period, EVENT_COUNT.c.event_type_id)
+    with engine.begin() as connection:
+        first, between, last = connection.execute(sa.select(*key).order_by(*key)).all()
+        changes = [{**row._mapping, "cause": -1, "events": -1} for row in (first, last)]
+        connection.execute(sa.insert(EVENT_COUNT_CHANGE), changes)
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        connection.execute(sa.update(EVENT_COUNT).where(key[0] == between.period).values(events=5))
+        settled = pool.submit(tally.settle, storage._engine, storage._dialect)
+        try:
+            assert settled.result(10) == 2
+        finally:
+            connection.rollback()
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(*key)).all() == [between]

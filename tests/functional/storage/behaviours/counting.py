@@ -7,6 +7,7 @@ import itertools
 import random
 
 import pytest
+import sqlalchemy as sa
 
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EVERYTHING, EventFilter, Scope
@@ -160,6 +161,19 @@ class Counted:
             EventCount(None, None, False, 2),
             EventCount(None, "p", False, 1),
         ]
+
+    def test_a_long_project_id_is_looked_up_once(self, storage):
+        """And not for each period that it has events in."""
+        storage.record_events([owned(f"m{number}", LONG, generated=at(minutes=number)) for number in range(20)])
+        statements = []
+
+        def note(connection, cursor, statement, *others):
+            statements.append(statement)
+
+        sa.event.listen(storage._engine, "before_cursor_execute", note)
+        assert {each.group for each in counted(storage, MINUTE, "project_id")} == {LONG}
+        sa.event.remove(storage._engine, "before_cursor_execute", note)
+        assert sum(each.startswith("SELECT event.traits") for each in statements) == 1
 
     def test_text_that_looks_like_a_trait_is_none(self, storage):
         forged = '{"name":"x","value":"forged","type":"string"}'

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lanes in which expired events are deleted."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from panko.cmd.expirer import expire
+from panko.storage.errors import StorageUnavailable
+from tests.functional.storage.builders import DAY, ago, event, found
+
+
+@pytest.fixture
+def storage(connect, any_url):
+    """A connection to a database with 1000 expired events."""
+    connection = connect(any_url)
+    connection.upgrade()
+    connection.record_events(event(f"m{number}", generated=ago(days=2)) for number in range(1000))
+    yield connection
+    connection.close()
+
+
+def on_choice(storage, listen):
+    """Call something in each thread that looks for events to delete."""
+
+    @sa.event.listens_for(storage._engine, "before_cursor_execute")
+    def before(connection, cursor, statement, *others):
+        if statement.startswith("SELECT event.id"):
+            listen()
+
+
+def test_the_command_uses_all_lanes(storage):
+    threads = set()
+    on_choice(storage, lambda: threads.add(threading.current_thread().name))
+    assert expire(storage, DAY, 0) == 1000
+    assert len(threads) == storage._dialect.DELETING_LANES
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+@pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
+def test_a_lane_that_fails_ends_the_others(storage, lane):
+    """Instead of being told of after hours, when they have deleted all that was left."""
+
+    def fail():
+        if threading.current_thread().name == f"expiry_{lane}":
+            raise sa.exc.TimeoutError("no connection")
+
+    storage._dialect.DELETED_EVENTS = 10
+    on_choice(storage, fail)
+    with pytest.raises(StorageUnavailable):
+        storage.clear_expired_data(DAY)
+    assert len(found(storage)) > 0
