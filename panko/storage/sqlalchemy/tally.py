@@ -28,9 +28,6 @@ SETTLED = 5000
 UNSETTLED = 1000
 """Changes after which a process that wrote them settles some: a question for counts reads what is left of them."""
 
-STATEMENT_ROWS = 1000
-"""Rows of one statement: databases bound the number of its values."""
-
 
 def changes(events: Iterable[tuple[int, int]], cause: int, sign: int) -> list[tuple[int, int, int, int]]:
     """Return the rows of ``event_count_change`` for events that a transaction stores or deletes.
@@ -94,11 +91,7 @@ def settle(engine: sa.Engine, dialect: Dialect) -> int:
 
 def _add(connection: sa.Connection, dialect: Dialect, counts: Mapping[tuple[int, int], int]) -> None:
     """Add to the counts, in one order, so that two who do so do not wait for each other in a circle."""
-    columns = EVENT_COUNT.c
-    rows = [dict(zip(columns.keys(), (*key, count), strict=True)) for key, count in sorted(counts.items()) if count]
-    for start in range(0, len(rows), STATEMENT_ROWS):
-        some = rows[start : start + STATEMENT_ROWS]
-        connection.execute(dialect.insert_or_add(EVENT_COUNT, columns.events, some))
+    dialect.add_rows(connection, EVENT_COUNT, [(*key, count) for key, count in sorted(counts.items()) if count])
     _delete_zeros(connection, dialect, [key for key, count in sorted(counts.items()) if count < 0])
 
 

@@ -56,12 +56,12 @@ class Writer:
             if not events:
                 return 0
             names = self._catalog.enter(connection, version, events)
-            index_rows = no_index_rows()
+            index_rows: dict[TraitType, list[tuple]] = {}
             ids = self._ids.take(len(events))
             rows = _make_rows(events, ids, names.event_types, index_rows)
             self._dialect.insert_rows(connection, EVENT, rows)
             for trait_type, table in TRAIT_INDEXES.items():
-                self._dialect.insert_rows(connection, table, sorted(index_rows[trait_type]))
+                self._dialect.insert_rows(connection, table, index_rows[trait_type])
             counted = ((to_microseconds(event.generated), names.event_types[event.event_type]) for event in events)
             changed = changes(counted, ids[0], 1)
             self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changed)
@@ -75,15 +75,22 @@ class Writer:
 
 
 def _make_rows(
-    events: Sequence[CheckedEvent], ids: Iterable[int], event_types: Mapping[str, int], index_rows: IndexRows
+    events: Sequence[CheckedEvent],
+    ids: Iterable[int],
+    event_types: Mapping[str, int],
+    index_rows: dict[TraitType, list[tuple]],
 ) -> Iterator[tuple]:
-    """Yield the events' rows, and add to the rows of the index tables meanwhile.
+    """Yield the events' rows, and meanwhile put those of the index tables into lists, in the order of their keys.
 
     A database that takes rows as they come works at the same time.
+
+    :param index_rows: takes the lists
     """
+    found = no_index_rows()
     for event, event_id in zip(events, ids, strict=True):
         yield _event_row(event, event_id, event_types[event.event_type])
-        add_index_rows(index_rows, event, event_id)
+        add_index_rows(found, event, event_id)
+    index_rows.update((trait_type, sorted(rows)) for trait_type, rows in found.items())
 
 
 def add_index_rows(rows: IndexRows, event: Event, event_id: int) -> None:

@@ -2,6 +2,7 @@
 """What every database is asked for, and how most of them say it."""
 
 import contextlib
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -61,6 +62,7 @@ class Dialect:
 
     def __init__(self, engine: sa.Engine):
         self._dialect = engine.dialect
+        self.insert_statement = functools.cache(self.insert_statement)
         self._prepare(engine)
 
     @classmethod
@@ -143,11 +145,16 @@ class Dialect:
         greater = sa.case((statement.excluded[column.name] > column, statement.excluded[column.name]), else_=column)
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: greater})
 
-    def insert_or_add(self, table: sa.Table, column: sa.Column, rows: Iterable[dict]) -> sa.Insert:
-        """Return an INSERT that, where a row is there already, adds to a column of it."""
-        statement = self.insert(table).values(list(rows))
-        added = column + statement.excluded[column.name]
-        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: added})
+    def add_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
+        """Insert rows as :meth:`insert_rows` does; to the last column of those whose key is there already, add."""
+        if rows:
+            statement = f"{self.insert_statement(table)} {self._adding(table)}"
+            connection.exec_driver_sql(statement, rows)
+
+    def _adding(self, table: sa.Table) -> str:
+        """Return what an INSERT says of rows whose key is there already."""
+        *keys, added = (column.name for column in table.columns)
+        return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added} = {table.name}.{added} + excluded.{added}"
 
     def trait_members(self) -> Members:
         """Return the traits of a row of ``event`` as a table; its columns compare by code point."""

@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+from collections.abc import Sequence
 
 import orjson
 import sqlalchemy as sa
@@ -79,11 +80,24 @@ class MySQL(Dialect):
         if not given or not all(type(value) is int for value in given[0]):
             super().insert_rows(connection, table, given)
             return
-        # PyMySQL looks at each value by itself; numbers alone, as most rows are of, need no more than a template.
+        self._insert_numbers(connection, table, given)
+
+    def _insert_numbers(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = ""
+    ) -> None:
+        """Insert rows of integers. PyMySQL looks at each value by itself, but these need no more than a template.
+
+        :param then: what the statement says after its rows
+        """
         statement, _, row = self.insert_statement(table).replace(self.PLACE, "%d").partition("(%d")
-        for start in range(0, len(given), STATEMENT_ROWS):
-            values = ", ".join(map(f"(%d{row}".__mod__, given[start : start + STATEMENT_ROWS]))
-            connection.exec_driver_sql(statement + values)
+        for start in range(0, len(rows), STATEMENT_ROWS):
+            values = ", ".join(map(f"(%d{row}".__mod__, rows[start : start + STATEMENT_ROWS]))
+            connection.exec_driver_sql(f"{statement}{values} {then}")
+
+    def add_rows(self, connection, table, rows):
+        added = list(table.columns)[-1].name
+        # MySQL 8.0.20 has another form for VALUES as well, which MariaDB has not.
+        self._insert_numbers(connection, table, rows, f"ON DUPLICATE KEY UPDATE {added} = {added} + VALUES({added})")
 
     def _delete_statement(self, table):
         # One statement for all keys: a table made of JSON is joined with the index in the order of its rows.
@@ -106,10 +120,6 @@ class MySQL(Dialect):
         statement = self.insert(table).values(list(rows))
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
-
-    def insert_or_add(self, table, column, rows):
-        statement = self.insert(table).values(list(rows))
-        return statement.on_duplicate_key_update({column.name: column + statement.inserted[column.name]})
 
     def trait_members(self):
         rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.TRAIT_COLUMNS})"))

@@ -2,6 +2,8 @@
 """What PostgreSQL says in its own way."""
 
 import contextlib
+import functools
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -27,6 +29,8 @@ class PostgreSQL(Dialect):
     """What :mod:`struct` calls the types of numbers."""
 
     def _prepare(self, engine):
+        self._codes = functools.cache(self._codes)
+
         # Reads are no transactions: of three round trips, two fall away. A connection that changed between its ways
         # of working would lose half of that again, so each is in the one of reads, and writes say where they begin.
         @sa.event.listens_for(engine, "connect")
@@ -72,12 +76,24 @@ class PostgreSQL(Dialect):
     def insert_rows(self, connection, table, rows):
         if not rows:
             return
-        statement = self.insert_statement(table)
-        codes = [self.CODES.get(column.type.compile(self._dialect)) for column in table.columns]
-        if None in codes:
-            connection.exec_driver_sql(statement, (rows,))
+        codes = self._codes(table)
+        if codes is None:
+            connection.exec_driver_sql(self.insert_statement(table), (rows,))
         else:
-            connection.exec_driver_sql(f"{statement} (FORMAT BINARY)", (binary.copy_data(rows, "".join(codes)),))
+            statement = f"{self.insert_statement(table)} (FORMAT BINARY)"
+            connection.exec_driver_sql(statement, (binary.copy_data(rows, codes),))
+
+    def _codes(self, table: sa.Table) -> str | None:
+        """Return what :mod:`struct` calls the types of a table's columns; None where not all are numbers."""
+        codes = [self.CODES.get(column.type.compile(self._dialect)) for column in table.columns]
+        return None if None in codes else "".join(codes)
+
+    def add_rows(self, connection, table, rows):
+        if rows:
+            columns = ", ".join(table.columns.keys())
+            given = ", ".join("%b" for _ in table.columns)
+            statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {self._adding(table)}"  # noqa: S608
+            connection.exec_driver_sql(statement, _arrays(rows))
 
     def _delete_statement(self, table):
         # One statement for all keys: an array of values for each column.
@@ -88,7 +104,7 @@ class PostgreSQL(Dialect):
         return f"DELETE FROM {table.name} USING unnest({given}) AS given ({names}) WHERE {conditions}"  # noqa: S608
 
     def _delete_parameters(self, keys):
-        return tuple(map(binary.array_of, zip(*keys, strict=True)))
+        return _arrays(keys)
 
     def is_one_of(self, column, values):
         return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
@@ -112,3 +128,8 @@ class PostgreSQL(Dialect):
         document = sa.cast(EVENT.c.traits, postgresql.JSON)
         source = sa.func.json_to_recordset(document).table_valued(*columns).render_derived("trait", with_types=True)
         return Members(source, *(self._collated(source.c[name]) for name in MEMBERS))
+
+
+def _arrays(rows: Sequence[tuple]) -> tuple:
+    """Return the columns of rows as the parameters of a statement."""
+    return tuple(map(binary.array_of, zip(*rows, strict=True)))
