@@ -8,7 +8,7 @@ catalog's version on, by which writers see that their memory is stale.
 
 import datetime
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -66,8 +66,8 @@ class Catalog:
         known = self._names if self._names.version == version else Names(version)
         entered = Names(version)
         entered.event_types = self._enter_event_types(connection, known, {event.event_type for event in events})
-        latest = _latest_by_trait(events, entered.event_types)
-        entered.last_seen = self._enter_traits(connection, known, latest)
+        entered.last_seen = _find_new(events, entered.event_types, known.last_seen)
+        self._enter_traits(connection, entered.last_seen)
         return entered
 
     def remember(self, names: Names) -> None:
@@ -87,37 +87,35 @@ class Catalog:
             ids.update((row.name, row.id) for row in connection.execute(found))
         return ids
 
-    def _enter_traits(
-        self, connection: sa.Connection, known: Names, latest: dict[TraitKey, datetime.datetime]
-    ) -> dict[TraitKey, datetime.datetime]:
-        new = {
-            key: seen
-            for key, seen in sorted(latest.items())
-            if key not in known.last_seen or seen - known.last_seen[key] > SEEN_AGAIN
-        }
-        rows = [{**key._asdict(), "last_seen": seen} for key, seen in new.items()]
+    def _enter_traits(self, connection: sa.Connection, last_seen: Mapping[TraitKey, datetime.datetime]) -> None:
+        rows = [{**key._asdict(), "last_seen": seen} for key, seen in sorted(last_seen.items())]
         for start in range(0, len(rows), STATEMENT_ROWS):
             some = rows[start : start + STATEMENT_ROWS]
             connection.execute(self._dialect.insert_or_advance(TRAIT_TYPE, TRAIT_TYPE.c.last_seen, some))
-        return new
 
 
 _NAME_AND_TYPE = operator.itemgetter(0, 1)
 
 
-def _latest_by_trait(events: Iterable[CheckedEvent], event_types: dict[str, int]) -> dict[TraitKey, datetime.datetime]:
+def _find_new(
+    events: Iterable[CheckedEvent], event_types: Mapping[str, int], known: Mapping[TraitKey, datetime.datetime]
+) -> dict[TraitKey, datetime.datetime]:
+    """Return the traits of events that are not known, or not as late as that, and when the latest event has each."""
     # Events of one type mostly have the same traits, so that few kinds of events make many.
     kinds: dict[tuple, CheckedEvent] = {}
     for event in events:
         kind = (event.event_type, *map(_NAME_AND_TYPE, event.traits))
         if kind not in kinds or kinds[kind].generated < event.generated:
             kinds[kind] = event
-    latest: dict[TraitKey, datetime.datetime] = {}
+    new: dict[TraitKey, datetime.datetime] = {}
     for event in kinds.values():
-        for trait in event.traits:
-            key = TraitKey(event_types[event.event_type], int(trait.dtype), trait.name)
-            latest[key] = max(event.generated, latest.get(key, event.generated))
-    return latest
+        event_type_id, generated = event_types[event.event_type], event.generated
+        for name, dtype, _ in event.traits:
+            seen = known.get((event_type_id, dtype, name))
+            if seen is None or generated - seen > SEEN_AGAIN:
+                key = TraitKey(event_type_id, int(dtype), name)
+                new[key] = max(generated, new.get(key, generated))
+    return new
 
 
 def remove_unused(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime) -> None:

@@ -21,6 +21,9 @@ IndexRows = Mapping[TraitType, set[tuple]]
 _TEXT, _INTEGER, _FLOAT, _ = TraitType
 _TEXT_LABEL = _TEXT.label
 
+_OWNERS = ("project_id", "user_id")
+"""The traits that name whom an event belongs to."""
+
 
 def no_index_rows() -> IndexRows:
     """Return what :func:`add_index_rows` adds to."""
@@ -146,8 +149,8 @@ def _owner(traits: Iterable[Trait]) -> tuple[str | None, str | None]:
     """
     found: dict[str, str | None] = {}
     for name, trait_type, value in traits:
-        if name == "project_id" or name == "user_id":  # Faster than a set.
+        if name in _OWNERS:
             is_text = trait_type is _TEXT
             if name not in found or (found[name] is None and is_text):
                 found[name] = value if is_text else None
-    return tuple(owner_key(found[name]) if name in found else None for name in ("project_id", "user_id"))
+    return tuple(owner_key(found[name]) if name in found else None for name in _OWNERS)
