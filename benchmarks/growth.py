@@ -38,20 +38,21 @@ def measure(
             reads = [case for case in cases(facts) if case.group in GROUPS and not case.fresh]
             columns.append(list(measuring.measure(reads, pattern)))
             lines = machine.describe(backend, measuring.versions())
-    head = ("case", *(f"{events:,}" for events in SIZES), "2M to 200k", "at most", "met")
+    head = ("case", *(f"{events:,}" for events in SIZES), "2M to 200k", "at most", "met", "floor at 2M")
     title = f"## {backend.name}: growth"
-    return "\n\n".join([title, "  \n".join(lines), report.table(head, _rows(columns))])
+    return "\n\n".join([title, "  \n".join(lines), report.table(head, _rows(columns, backend.name))])
 
 
-def _rows(columns: list[list[Measurement]]) -> Iterator[tuple[str, ...]]:
+def _rows(columns: list[list[Measurement]], backend: str) -> Iterator[tuple[str, ...]]:
     for measured in zip(*columns, strict=True):
         case = measured[0].case
         medians = [measurement.outcomes[OURS].median for measurement in measured]
         figures = [report.figure(case, measurement.outcomes[OURS]) for measurement in measured]
         if None in medians:
-            yield (case.title, *figures, "", "", "")
+            yield (case.title, *figures, "", "", "", "")
             continue
         grown = medians[-1] / medians[-2]
         bound = bars.growth(case.group, case.name)
         met = "" if bound is None else "yes" if grown <= bound else "NO"
-        yield (case.title, *figures, f"{grown:.2f}", f"{bound or ''}", met)
+        floor = report.Line(measured[-1], backend).floor()
+        yield (case.title, *figures, f"{grown:.2f}", f"{bound or ''}", met, floor)

@@ -47,7 +47,7 @@ class Line:
             "" if ratio is None else f"{'> ' if self._is_bound() else ''}{_significant(ratio)}",
             f"{self._required:g}" if self._required else "",
             {True: "yes", False: "NO", None: ""}[self.met()],
-            self._floor(),
+            self.floor(),
         )
 
     def ratio(self) -> float | None:
@@ -86,7 +86,8 @@ class Line:
         floor, ours = self._measurement.floor, self._median(OURS)
         return ours / floor.median if floor and floor.median and ours else None
 
-    def _floor(self) -> str:
+    def floor(self) -> str:
+        """Return what the floor is, how many times as long ours takes, and at most; nothing where there is none."""
         times = self._times_floor()
         if times is None:
             return ""
