@@ -6,24 +6,15 @@ import datetime
 import functools
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from oslo_db import api as db_api
-from oslo_log import log
 from oslo_utils import timeutils
 
 from panko.storage import base, documents
-from panko.storage.errors import (
-    EventsRefused,
-    InvalidEvent,
-    InvalidFilter,
-    InvalidMarker,
-    Refusal,
-)
+from panko.storage.errors import InvalidFilter, InvalidMarker
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
-from panko.storage.models import CheckedEvent, Event, TraitDescription, TraitType, checked_event, is_storable
+from panko.storage.models import Event, TraitDescription, TraitType, is_storable
 from panko.storage.sqlalchemy import (
     conditions,
     counts,
@@ -38,19 +29,12 @@ from panko.storage.sqlalchemy import (
 )
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
+from panko.storage.sqlalchemy.recording import Recorder
 from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
 from panko.storage.sqlalchemy.tally import Settling
 from panko.storage.sqlalchemy.types import earliest
 from panko.storage.sqlalchemy.writer import Writer
-from panko.storage.summaries import (
-    MOST_COUNTS,
-    MOST_LOOKED_INTO,
-    PROJECT_ID,
-    EventCount,
-    TraitValues,
-)
-
-LOG = log.getLogger(__name__)
+from panko.storage.summaries import MOST_COUNTS, MOST_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
 
 STREAMED = 1000
 """An answer of more rows than this is fetched piece by piece, of so many rows."""
@@ -72,7 +56,7 @@ class Connection(base.Connection):
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
         self._settling = Settling(self._engine, self._dialect)
-        self._writer = Writer(self._engine, self._dialect, self._settling)
+        self._recorder = Recorder(Writer(self._engine, self._dialect, self._settling), self._dialect)
         # No id ever names another event type, so what is here stays true.
         self._event_types: dict[int, str] = {}
 
@@ -100,56 +84,7 @@ class Connection(base.Connection):
             connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
 
     def record_events(self, events):
-        given: dict[str, Any] = {}
-        batch: dict[str, CheckedEvent] = {}
-        refusals: list[Refusal] = []
-        duplicates = 0
-        for event in events:
-            try:
-                checked = checked_event(event)
-                self._dialect.check_size(checked)
-            except InvalidEvent as error:
-                refusals.append(Refusal(event, str(error)))
-                continue
-            if checked.message_id in batch:
-                duplicates += 1
-                continue
-            batch[checked.message_id] = checked
-            given[checked.message_id] = event
-        refused: list[str] = []
-        with failures.translated():
-            stored = self._store(list(batch.values()), refused)
-        duplicates += len(batch) - stored - len(refused)
-        refusals += (Refusal(given[message_id], "the database refused it") for message_id in refused)
-        if refusals:
-            raise EventsRefused(refusals, stored, duplicates)
-        return base.Recorded(stored, duplicates)
-
-    def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
-        """Store events; where the database refuses one, it is found by halving, and the others are stored.
-
-        :param refused: takes the message_ids of those that the database refused
-        :returns: how many were stored
-        """
-        if not events:
-            return 0
-        try:
-            return self._write(events)
-        except failures.DATABASE_ERRORS as error:
-            if not failures.is_refusal(error):
-                raise
-            if len(events) == 1:
-                LOG.warning("The database refused the event %s: %s", events[0].message_id, failures.detail(error))
-                refused.append(events[0].message_id)
-                return 0
-            middle = len(events) // 2
-            return self._store(events[:middle], refused) + self._store(events[middle:], refused)
-
-    @db_api.wrap_db_retry(
-        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=failures.is_duplicate
-    )
-    def _write(self, events: Sequence[CheckedEvent]) -> int:
-        return self._writer.write(events)
+        return self._recorder.record(events)
 
     def get_events(self, event_filter, pagination=None):
         for message_id, event_type_id, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):

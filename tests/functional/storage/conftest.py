@@ -85,3 +85,12 @@ def engine(any_url: str) -> Iterator[sa.Engine]:
     engine = sa.create_engine(DIALECTS[url.get_backend_name()].complete(url), poolclass=sa.NullPool)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def any_storage(connect: Connect, any_url: str) -> Iterator[Connection]:
+    """A connection to an empty database of this test alone, on each kind in turn, its schema made."""
+    connection = connect(any_url)
+    connection.upgrade()
+    yield connection
+    connection.close()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of what lies in the tables of SQL databases, which no answer shows."""
 
-import pytest
 import sqlalchemy as sa
 
 from panko.storage.sqlalchemy.tables import (
@@ -32,25 +31,16 @@ def without_counts(rows: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in rows.items() if name not in (EVENT_COUNT.name, EVENT_COUNT_CHANGE.name)}
 
 
-@pytest.fixture
-def storage(connect, any_url):
-    """A connection to an empty database, its schema made."""
-    connection = connect(any_url)
-    connection.upgrade()
-    yield connection
-    connection.close()
-
-
-def test_index_has_a_row_for_each_value(storage, engine) -> None:
+def test_index_has_a_row_for_each_value(any_storage, engine) -> None:
     """Equal values of an event share it."""
-    storage.record_events([event(name, *(trait("x", value) for value in VALUES_OF_ALL_TYPES * 2)) for name in "ab"])
+    any_storage.record_events([event(name, *(trait("x", value) for value in VALUES_OF_ALL_TYPES * 2)) for name in "ab"])
     rows = count_rows(engine)
     assert sum(rows[table.name] for table in TRAIT_INDEXES.values()) == 2 * len(VALUES_OF_ALL_TYPES)
 
 
-def test_expiry_leaves_no_rows(storage, engine) -> None:
+def test_expiry_leaves_no_rows(any_storage, engine) -> None:
     """Neither in the tables of traits nor in those of names."""
-    storage.record_events(
+    any_storage.record_events(
         event(
             f"old {i}",
             *(trait(name, value) for name in "xy" for value in VALUES_OF_ALL_TYPES),
@@ -58,29 +48,29 @@ def test_expiry_leaves_no_rows(storage, engine) -> None:
         )
         for i in range(3)
     )
-    storage.clear_expired_data(DAY)
+    any_storage.clear_expired_data(DAY)
     assert set(count_rows(engine).values()) == {0}
 
 
-def test_expiry_leaves_the_rows_of_other_events(storage, engine) -> None:
+def test_expiry_leaves_the_rows_of_other_events(any_storage, engine) -> None:
     """Also where they have the same traits."""
     traits = [trait("x", value) for value in VALUES_OF_ALL_TYPES]
-    storage.record_events([event("new", *traits, generated=ago(hours=1))])
+    any_storage.record_events([event("new", *traits, generated=ago(hours=1))])
     rows = count_rows(engine)
-    storage.record_events([event("old", *traits, generated=ago(days=2))])
-    storage.clear_expired_data(DAY)
+    any_storage.record_events([event("old", *traits, generated=ago(days=2))])
+    any_storage.clear_expired_data(DAY)
     assert without_counts(count_rows(engine)) == without_counts(rows)
-    assert found(storage, *(has("x", value) for value in ("a", 5 - 4, 1.0))) == ["new"]
+    assert found(any_storage, *(has("x", value) for value in ("a", 5 - 4, 1.0))) == ["new"]
 
 
-def test_clear_leaves_no_rows(storage, engine) -> None:
-    storage.record_events([event("a", *(trait("x", value) for value in VALUES_OF_ALL_TYPES))])
-    storage.clear()
+def test_clear_leaves_no_rows(any_storage, engine) -> None:
+    any_storage.record_events([event("a", *(trait("x", value) for value in VALUES_OF_ALL_TYPES))])
+    any_storage.clear()
     assert set(count_rows(engine).values()) == {0}
 
 
-def test_duplicates_and_refused_events_leave_no_rows(storage, engine) -> None:
-    storage.record_events([event("a", trait("x", 1))])
+def test_duplicates_and_refused_events_leave_no_rows(any_storage, engine) -> None:
+    any_storage.record_events([event("a", trait("x", 1))])
     rows = count_rows(engine)
-    storage.record_events([event("a", trait("y", 1), trait("x", 2), type_="other")] * 2)
+    any_storage.record_events([event("a", trait("y", 1), trait("x", 2), type_="other")] * 2)
     assert count_rows(engine) == rows

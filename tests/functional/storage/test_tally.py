@@ -27,15 +27,6 @@ READ = datetime.timedelta(minutes=1)
 """An interval that the tally does not know, so that the events themselves are counted."""
 
 
-@pytest.fixture
-def storage(connect, any_url):
-    """A connection to an empty database, its schema made."""
-    connection = connect(any_url)
-    connection.upgrade()
-    yield connection
-    connection.close()
-
-
 def tallied(storage, interval=None):
     return list(storage.count_events(EventFilter(), Counting(interval, "event_type")))
 
@@ -83,16 +74,16 @@ def write_on(url):
                 tally.settle(storage._engine, storage._dialect)
 
 
-def test_counts_are_exact_while_many_write_and_expire(storage, any_url):
+def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
     assert run_at_once(4, write, any_url, 40) == [None] * 4
-    assert_exact(storage)
-    storage.clear_expired_data(2 * 3600)
-    assert_exact(storage)
-    storage.clear_expired_data(0)
-    assert tallied(storage) == []
+    assert_exact(any_storage)
+    any_storage.clear_expired_data(2 * 3600)
+    assert_exact(any_storage)
+    any_storage.clear_expired_data(0)
+    assert tallied(any_storage) == []
 
 
-def test_counts_are_exact_after_writers_were_killed(storage, any_url):
+def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
     """At any place, between the events and their counts too."""
     program = f"from {__name__} import write_on; write_on({any_url!r})"
     for number in range(KILLS):
@@ -100,46 +91,46 @@ def test_counts_are_exact_after_writers_were_killed(storage, any_url):
             assert process.stdout.readline()
             time.sleep(0.05 * number)
             process.send_signal(signal.SIGKILL)
-        assert_exact(storage)
-    assert sum(each.events for each in tallied(storage)) > KILLS
+        assert_exact(any_storage)
+    assert sum(each.events for each in tallied(any_storage)) > KILLS
 
 
-def test_settled_changes_are_gone(storage, engine):
+def test_settled_changes_are_gone(any_storage, engine):
     """So that a question reads few of them."""
     for number in range(20):
-        storage.record_events(batch(number))
-    before = tallied(storage, HOUR)
-    tally.settle_all(storage._engine, storage._dialect)
+        any_storage.record_events(batch(number))
+    before = tallied(any_storage, HOUR)
+    tally.settle_all(any_storage._engine, any_storage._dialect)
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 0
-    assert tallied(storage, HOUR) == before
+    assert tallied(any_storage, HOUR) == before
 
 
-def test_writers_settle_what_they_change(storage, engine):
+def test_writers_settle_what_they_change(any_storage, engine):
     for number in range(tally.UNSETTLED + 10):
-        storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
+        any_storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 10
-    assert_exact(storage)
+    assert_exact(any_storage)
 
 
-def test_an_expirer_settles_what_it_changes(storage, engine, monkeypatch):
+def test_an_expirer_settles_what_it_changes(any_storage, engine, monkeypatch):
     """Long before it is done, so that a question reads few changes meanwhile."""
-    storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
-    tally.settle_all(storage._engine, storage._dialect)
+    any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
+    tally.settle_all(any_storage._engine, any_storage._dialect)
     monkeypatch.setattr(tally, "UNSETTLED", 20)
     for _ in range(9):
-        storage.clear_expired_data(24 * 3600, 20)
+        any_storage.clear_expired_data(24 * 3600, 20)
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) < 20
-    assert_exact(storage)
+    assert_exact(any_storage)
 
 
 @pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
-def test_who_settles_waits_for_no_count_in_between(storage, engine):
+def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
     """Another one who changes that count may wait for those that were settled."""
-    storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=-10 * number)) for number in range(3)])
-    tally.settle_all(storage._engine, storage._dialect)
+    any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=-10 * number)) for number in range(3)])
+    tally.settle_all(any_storage._engine, any_storage._dialect)
     key = (EVENT_COUNT.c.period, EVENT_COUNT.c.event_type_id)
     with engine.begin() as connection:
         first, between, last = connection.execute(sa.select(*key).order_by(*key)).all()
@@ -147,7 +138,7 @@ def test_who_settles_waits_for_no_count_in_between(storage, engine):
         connection.execute(sa.insert(EVENT_COUNT_CHANGE), changes)
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
         connection.execute(sa.update(EVENT_COUNT).where(key[0] == between.period).values(events=5))
-        settled = pool.submit(tally.settle, storage._engine, storage._dialect)
+        settled = pool.submit(tally.settle, any_storage._engine, any_storage._dialect)
         try:
             assert settled.result(10) == 2
         finally:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A call that stores events: which of them are stored, which were there, and which the database refuses."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from oslo_db import api as db_api
+from oslo_log import log
+
+from panko.storage.base import Recorded
+from panko.storage.errors import EventsRefused, InvalidEvent, Refusal
+from panko.storage.models import CheckedEvent, checked_event
+from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.writer import Writer
+
+LOG = log.getLogger(__name__)
+
+
+class Recorder:
+    """Does what :meth:`panko.storage.base.Connection.record_events` says, for many threads at once.
+
+    :param writer: what stores batches
+    :param dialect: dialect of the database
+    """
+
+    def __init__(self, writer: Writer, dialect: Dialect):
+        self._writer = writer
+        self._dialect = dialect
+
+    def record(self, events: Iterable[Any]) -> Recorded:
+        """Store events; what is raised is the contract's."""
+        given: dict[str, Any] = {}
+        batch: dict[str, CheckedEvent] = {}
+        refusals: list[Refusal] = []
+        duplicates = 0
+        for event in events:
+            try:
+                checked = checked_event(event)
+                self._dialect.check_size(checked)
+            except InvalidEvent as error:
+                refusals.append(Refusal(event, str(error)))
+                continue
+            if checked.message_id in batch:
+                duplicates += 1
+                continue
+            batch[checked.message_id] = checked
+            given[checked.message_id] = event
+        refused: list[str] = []
+        with failures.translated():
+            stored = self._store(list(batch.values()), refused)
+        duplicates += len(batch) - stored - len(refused)
+        refusals += (Refusal(given[message_id], "the database refused it") for message_id in refused)
+        if refusals:
+            raise EventsRefused(refusals, stored, duplicates)
+        return Recorded(stored, duplicates)
+
+    def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
+        """Store events; where the database refuses one, it is found by halving, and the others are stored.
+
+        :param refused: takes the message_ids of those that the database refused
+        :returns: how many were stored
+        """
+        if not events:
+            return 0
+        try:
+            return self._write(events)
+        except failures.DATABASE_ERRORS as error:
+            if not failures.is_refusal(error):
+                raise
+            if len(events) == 1:
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, failures.detail(error))
+                refused.append(events[0].message_id)
+                return 0
+            middle = len(events) // 2
+            return self._store(events[:middle], refused) + self._store(events[middle:], refused)
+
+    @db_api.wrap_db_retry(
+        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=failures.is_duplicate
+    )
+    def _write(self, events: Sequence[CheckedEvent]) -> int:
+        return self._writer.write(events)
