@@ -11,8 +11,8 @@ from panko import service, storage
 from panko.cmd.errors import ending_in_one_line
 from panko.storage.base import Connection
 
-DELETED_EVENTS = 20_000
-"""Events of one call where the configuration names no size: the storage chooses its transactions, several at a time."""
+EVENTS_OF_A_CALL = 20_000
+"""Where the configuration names no size: the storage divides them into transactions, several of them at a time."""
 
 LOG = log.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def expire(connection: Connection, ttl: int, batch_size: int) -> int:
     # A progress bar appears on a terminal only (disable=None).
     with tqdm.tqdm(desc="expired", unit=" events", disable=None) as progress:
         # What expires meanwhile, or another expirer deletes, may make a batch smaller: only an empty one ends this.
-        while deleted := connection.clear_expired_data(ttl, max_count=batch_size or DELETED_EVENTS):
+        while deleted := connection.clear_expired_data(ttl, max_count=batch_size or EVENTS_OF_A_CALL):
             total += deleted
             progress.update(deleted)
     return total

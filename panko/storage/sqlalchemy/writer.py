@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import sqlalchemy as sa
 
 from panko.storage import documents
-from panko.storage.models import TRAIT_TYPES_BY_LABEL, CheckedEvent, Event, Trait, TraitType
+from panko.storage.models import TRAIT_TYPES_BY_LABEL, CheckedEvent, Trait, TraitType
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import EventIds, name_key, owner_key, text_key
@@ -61,12 +61,13 @@ class Writer:
             names = self._catalog.enter(connection, version, events)
             index_rows: dict[TraitType, list[tuple]] = {}
             ids = self._ids.take(len(events))
-            rows = _make_rows(events, ids, names.event_types, index_rows)
+            times = [to_microseconds(event.generated) for event in events]
+            types = [names.event_types[event.event_type] for event in events]
+            rows = _make_rows(zip(events, ids, types, times, strict=True), index_rows)
             self._dialect.insert_rows(connection, EVENT, rows)
             for trait_type, table in TRAIT_INDEXES.items():
                 self._dialect.insert_rows(connection, table, index_rows[trait_type])
-            counted = ((to_microseconds(event.generated), names.event_types[event.event_type]) for event in events)
-            changed = changes(counted, ids[0], 1)
+            changed = changes(zip(times, types, strict=True), ids[0], 1)
             self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changed)
         self._catalog.remember(names)
         self._settling.add(len(changed))
@@ -78,29 +79,29 @@ class Writer:
 
 
 def _make_rows(
-    events: Sequence[CheckedEvent],
-    ids: Iterable[int],
-    event_types: Mapping[str, int],
-    index_rows: dict[TraitType, list[tuple]],
+    events: Iterable[tuple[CheckedEvent, int, int, int]], index_rows: dict[TraitType, list[tuple]]
 ) -> Iterator[tuple]:
     """Yield the events' rows, and meanwhile put those of the index tables into lists, in the order of their keys.
 
     A database that takes rows as they come works at the same time.
 
+    :param events: each with its id, the id of its type, and its time in microseconds since 1970
     :param index_rows: takes the lists
     """
     found = no_index_rows()
-    for event, event_id in zip(events, ids, strict=True):
-        yield _event_row(event, event_id, event_types[event.event_type])
-        add_index_rows(found, event, event_id)
+    for event, event_id, event_type_id, generated in events:
+        yield _event_row(event, event_id, event_type_id, generated)
+        add_index_rows(found, event.traits, generated, event_id)
     index_rows.update((trait_type, sorted(rows)) for trait_type, rows in found.items())
 
 
-def add_index_rows(rows: IndexRows, event: Event, event_id: int) -> None:
-    """Add the rows by which the index tables find a checked event's traits."""
+def add_index_rows(rows: IndexRows, traits: Iterable[Trait], generated: int, event_id: int) -> None:
+    """Add the rows by which the index tables find a checked event's traits.
+
+    :param generated: the event's time in microseconds since 1970
+    """
     texts, integers, floats, datetimes = rows.values()
-    generated = to_microseconds(event.generated)
-    for name, trait_type, value in event.traits:
+    for name, trait_type, value in traits:
         if trait_type is _TEXT:
             texts.add((text_key(name, value), generated, event_id))
         elif trait_type is _INTEGER:
@@ -128,13 +129,13 @@ def add_written_rows(rows: IndexRows, traits: str, generated: int, event_id: int
         rows[trait_type].add((name_key(name), value, generated, event_id))
 
 
-def _event_row(event: CheckedEvent, event_id: int, event_type_id: int) -> tuple:
+def _event_row(event: CheckedEvent, event_id: int, event_type_id: int, generated: int) -> tuple:
     project_id, user_id = _owner(event.traits)
     return (
         event_id,
         event.message_id,
         event_type_id,
-        to_microseconds(event.generated),
+        generated,
         project_id,
         user_id,
         documents.traits_document(event.traits),

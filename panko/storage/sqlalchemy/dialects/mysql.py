@@ -95,9 +95,12 @@ class MySQL(Dialect):
             connection.exec_driver_sql(f"{statement}{values} {then}")
 
     def add_rows(self, connection, table, rows):
-        added = list(table.columns)[-1].name
+        self._insert_numbers(connection, table, rows, self._adding(table))
+
+    def _adding(self, table):
+        *_, added = (column.name for column in table.columns)
         # MySQL 8.0.20 has another form for VALUES as well, which MariaDB has not.
-        self._insert_numbers(connection, table, rows, f"ON DUPLICATE KEY UPDATE {added} = {added} + VALUES({added})")
+        return f"ON DUPLICATE KEY UPDATE {added} = {added} + VALUES({added})"
 
     def _delete_statement(self, table):
         # One statement for all keys: a table made of JSON is joined with the index in the order of its rows.
