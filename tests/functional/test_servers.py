@@ -9,6 +9,7 @@ import kombu
 import pytest
 import sqlalchemy as sa
 
+from tests.functional.cmd.collecting import wait_until
 from tests.servers import Server, ServerMissing
 from tests.servers.environments import Environment
 from tests.servers.keystone import Keystone
@@ -80,6 +81,8 @@ def test_a_private_rabbitmq_keeps_what_is_durable_over_a_crash(private_rabbitmq:
     private_rabbitmq.kill()
     assert private_rabbitmq.pid is None
     private_rabbitmq.start()
+    # The node answers a moment before it has recovered the queues of each virtual host.
+    wait_until(lambda: private_rabbitmq.queues("crashed"), seconds=30)
     assert private_rabbitmq.queues("crashed") == {"kept": 1}
     assert private_rabbitmq.queues("/") == {}
     private_rabbitmq.drop_virtual_host("crashed")
