@@ -9,7 +9,6 @@ import kombu
 import pytest
 import sqlalchemy as sa
 
-from tests.functional.cmd.collecting import wait_until
 from tests.servers import Server, ServerMissing
 from tests.servers.environments import Environment
 from tests.servers.keystone import Keystone
@@ -78,11 +77,10 @@ def test_a_private_rabbitmq_keeps_what_is_durable_over_a_crash(private_rabbitmq:
         queue = kombu.Queue("kept", durable=True, channel=connection.channel())
         queue.declare()
         kombu.Producer(connection.channel()).publish("message", routing_key="kept", delivery_mode="persistent")
+    private_rabbitmq.write_queues()
     private_rabbitmq.kill()
     assert private_rabbitmq.pid is None
     private_rabbitmq.start()
-    # The node answers a moment before it has recovered the queues of each virtual host.
-    wait_until(lambda: private_rabbitmq.queues("crashed"), seconds=30)
     assert private_rabbitmq.queues("crashed") == {"kept": 1}
     assert private_rabbitmq.queues("/") == {}
     private_rabbitmq.drop_virtual_host("crashed")

@@ -148,6 +148,10 @@ class RabbitMQ(Daemon):
         )
         return {name: int(messages) for name, messages in re.findall(r"queue=(.*?)=(\d+) ", said)}
 
+    def write_queues(self) -> None:
+        """Have on disk which durable queues there are, as a client may hear of one a moment before it is there."""
+        self.tell("ok = mnesia:sync_log().")
+
     def version(self) -> str:
         """Return the release of the running server."""
         return re.search(r'"(.*)"', self.tell("rabbit_misc:version()."))[1]
