@@ -10,6 +10,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import trustme
+
 from tests.servers.daemon import Daemon
 from tests.servers.processes import ServerError, find_program, free_port, unprivileged
 
@@ -17,6 +19,9 @@ USER = "panko"
 
 _CONFIG = """
 listeners.tcp.default = 127.0.0.1:{port}
+listeners.ssl.default = 127.0.0.1:{tls_port}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {certificate}
 default_user = {user}
 default_pass = {password}
 loopback_users = none
@@ -38,11 +43,13 @@ class RabbitMQ(Daemon):
 
     password: of the user; whoever does not know it has no way in.
     cookie: what lets a program tell the node what to do.
+    tls_port: where it speaks TLS, by a certificate for its address, of its `authority`; set by the first start.
     epmd_port, distribution_port: set by the first start.
     """
 
     password: str = dataclasses.field(default_factory=lambda: secrets.token_hex(12))
     cookie: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
+    tls_port: int | None = None
     epmd_port: int | None = None
     distribution_port: int | None = None
 
@@ -67,21 +74,27 @@ class RabbitMQ(Daemon):
         return f"panko-{self.port}@localhost"
 
     def initialise(self) -> None:
-        """Choose the ports of the distribution, and leave the cookie where the programs look for it."""
-        self.epmd_port, self.distribution_port = free_port(), free_port()
-        cookie = self.path("data", ".erlang.cookie")
-        cookie.write_text(self.cookie)
-        cookie.chmod(0o400)
-        identity = unprivileged()
-        if identity:
-            os.chown(cookie, identity["user"], identity["group"])
+        """Choose the further ports, make certificates, and leave the cookie where the programs look for it."""
+        self.tls_port, self.epmd_port, self.distribution_port = free_port(), free_port(), free_port()
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.authority)
+        _write(self._certificate, authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes())
+        _write(self.path("data", ".erlang.cookie"), self.cookie.encode())
+
+    @property
+    def authority(self) -> Path:
+        """Where the certificate is by which a client knows the server."""
+        return self.path("authority.pem")
+
+    @property
+    def _certificate(self) -> Path:
+        return self.path("certificate.pem")
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground, logging to standard error."""
         config = self.path("rabbitmq.conf")
-        config.write_text(_CONFIG.format(port=self.port, user=USER, password=self.password))
-        os.chown(config, *_owner())
-        config.chmod(0o400)
+        values = {"user": USER, "password": self.password, "certificate": self._certificate}
+        _write(config, _CONFIG.format(port=self.port, tls_port=self.tls_port, **values).encode())
         variables = [f"{name}={value}" for name, value in self._variables(config).items()]
         # The port mapper, which Erlang would leave behind as a daemon, ends with the server that it is for.
         mapper = [self._setpriv, "--pdeathsig=KILL", self._epmd, "-port", str(self.epmd_port)]
@@ -160,8 +173,17 @@ class RabbitMQ(Daemon):
         """Return the URL of a virtual host, by default the one that is always there, for `transport_url`."""
         return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.port}/{virtual_host}"
 
+    def tls_url(self, virtual_host: str = "") -> str:
+        """Return the URL of a virtual host where the server speaks TLS."""
+        return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.tls_port}/{virtual_host}"
 
-def _owner() -> tuple[int, int]:
-    """Return user and group of the account that the server runs as."""
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that the account which the server runs as may read, and nobody else."""
+    path.unlink(missing_ok=True)
+    path.touch(0o600)
+    path.write_bytes(content)
     identity = unprivileged()
-    return (identity["user"], identity["group"]) if identity else (os.geteuid(), os.getegid())
+    if identity:
+        os.chown(path, identity["user"], identity["group"])
+    path.chmod(0o400)

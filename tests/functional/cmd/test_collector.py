@@ -171,6 +171,23 @@ def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, s
         assert collector.stop() == 0
 
 
+def test_by_tls_it_reads_from_a_broker_that_it_trusts(rabbitmq_server, rabbitmq_url, configure, tmp_path):
+    notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
+    url = rabbitmq_server.tls_url(rabbitmq_url.rpartition("/")[2])
+    sections = SECTION.format(url=url, workers=1) + "[oslo_messaging_rabbit]\nssl = true\n"
+    sections += "ssl_enforce_hostname_verification = true\n"
+    path = configure(sections)
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    with collecting(path, tmp_path / "log") as collector:
+        collector.wait_for_log("certificate verify failed")
+        assert rabbitmq_server.password not in collector.log
+        assert collector.stop() == 0
+    path = configure(sections + f"ssl_ca_file = {rabbitmq_server.authority}\n")
+    with collecting(path, tmp_path / "log") as collector:
+        collector.wait_for_log("1 events stored")
+        assert collector.stop() == 0
+
+
 def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tmp_path):
     path = configure(SECTION.format(url="rabbit://u:hidden@127.0.0.1:1/", workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0

@@ -14,11 +14,14 @@ SIZES = [0, 1, 7, 8, 100, *range(draining.PIECE - 600, draining.PIECE + 600, 100
 
 
 @contextlib.contextmanager
-def consuming(url):
-    """Yield a connection, and the messages that are read as it is drained."""
+def consuming(url, tls=False):
+    """Yield a connection, and the messages that are read as it is drained.
+
+    tls: False, or what the connection by TLS needs
+    """
     messages = []
     transport = f"{draining.__name__}:{draining.Transport.__name__}"
-    with kombu.Connection(url.replace("rabbit:", "amqp:", 1), transport=transport) as connection:
+    with kombu.Connection(url.replace("rabbit:", "amqp:", 1), transport=transport, ssl=tls) as connection:
         channel = connection.channel()
         queue = kombu.Queue(notifier.QUEUE, durable=False, channel=channel)
         # As oslo.messaging does it, which makes messages of what the channel brings.
@@ -53,10 +56,12 @@ def left(rabbitmq_url):
     return look
 
 
-def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_url):
+@pytest.mark.parametrize("tls", [False, True])
+def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitmq_url, tls):
     bodies = [f'"{index:x>{size}}"' for index, size in enumerate(SIZES * 5)]
     notifier.publish(rabbitmq_url, bodies)
-    with consuming(rabbitmq_url) as (connection, messages):
+    url = rabbitmq_server.tls_url(rabbitmq_url.rpartition("/")[2]) if tls else rabbitmq_url
+    with consuming(url, tls and {"ca_certs": rabbitmq_server.authority}) as (connection, messages):
         drain(connection, messages, len(bodies))
         assert [message.decode() for message in messages] == [json.loads(body) for body in bodies]
 
