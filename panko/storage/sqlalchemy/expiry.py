@@ -38,7 +38,11 @@ def delete_expired(
 
 
 class _Expiry:
-    """One deletion, whose lanes delete a batch each at the same time: what one is at, the others pass over."""
+    """One deletion, whose lanes delete a batch each at the same time: what one is at, the others pass over.
+
+    A database may lock more than a lane asked for, as MariaDB does where it reads the whole of a small table. A lane
+    that so finds too little ends; what is left then is for those that go on, or for a last one that is alone.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class _Expiry:
         self._dialect = dialect
         self._settling = settling
         self._left = max_count
+        self._ended = False
         self._lock = threading.Lock()
         generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
         self._expired = (
@@ -67,10 +72,13 @@ class _Expiry:
         with ThreadPoolExecutor(lanes, thread_name_prefix="expiry") as pool:
             deleting = [pool.submit(self._delete_batches) for _ in range(lanes)]
             try:
-                wait(deleting, return_when=FIRST_EXCEPTION)
-            finally:
-                self._end()
-        return sum(lane.result() for lane in deleting)
+                done, _ = wait(deleting, return_when=FIRST_EXCEPTION)
+                deleted = sum(lane.result() for lane in done)
+            except BaseException:
+                # Whether it is a failure of one lane or an interrupt, it is to be known soon.
+                self._ended = True
+                raise
+        return deleted + self._delete_batches()
 
     def _delete_batches(self) -> int:
         deleted = 0
@@ -78,16 +86,14 @@ class _Expiry:
             count = self._delete_batch(size)
             deleted += count
             if count < size:
+                self._give_back(size - count)
                 break
         return deleted
 
-    def _end(self) -> None:
-        """Let no lane begin another batch, so that a failure of one, or an interrupt, is known soon."""
-        with self._lock:
-            self._left = 0
-
     def _take_size(self) -> int:
         """Return how many events the next batch has at most."""
+        if self._ended:
+            return 0
         size = self._dialect.DELETED_EVENTS
         with self._lock:
             if self._left is None:
@@ -95,6 +101,12 @@ class _Expiry:
             size = min(size, self._left)
             self._left -= size
         return size
+
+    def _give_back(self, count: int) -> None:
+        """Leave to the other lanes what this one was to delete and did not find."""
+        with self._lock:
+            if self._left is not None:
+                self._left += count
 
     def _delete_batch(self, size: int) -> int:
         with self._engine.begin() as connection:
