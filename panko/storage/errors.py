@@ -30,6 +30,8 @@ class StorageUnavailable(StorageError):
     def __init__(self, detail: str = ""):
         super().__init__("The database does not answer.")
         self.detail = detail
+        if detail:
+            self.add_note(detail)
 
 
 class SchemaMismatch(StorageError):

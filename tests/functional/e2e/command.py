@@ -82,7 +82,8 @@ class OpenStack:
     @contextlib.contextmanager
     def running(self, output: Path, *arguments: str) -> Iterator[subprocess.Popen]:
         """Run it for as long as the context lasts, at the most; it writes to files, `output` and one beside it."""
-        command = [self.programs / "openstack", *arguments]
+        # A shell that starts the tests in the background has them, and their processes, ignore Ctrl-C.
+        command = ["env", "--default-signal=INT", self.programs / "openstack", *arguments]
         variables = {**environment(), **self.variables}
         with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
             process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
