@@ -7,10 +7,11 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
-from panko.storage import base, documents, models
-from panko.storage.errors import EventsRefused, InvalidEvent, InvalidMarker, Refusal
+from panko.storage import base, documents
+from panko.storage.errors import InvalidMarker
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
+from panko.storage.sifting import Sifting
 
 LOG = log.getLogger(__name__)
 
@@ -27,22 +28,11 @@ class Connection(base.Connection):
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
         # Nothing is remembered but the ids of this call, so only its own duplicates are known.
-        seen, duplicates, refusals = set(), 0, []
-        for event in events:
-            try:
-                checked = models.checked_event(event)
-                document = documents.event_document(checked)
-            except InvalidEvent as error:
-                refusals.append(Refusal(event, str(error)))
-                continue
-            if checked.message_id in seen:
-                duplicates += 1
-                continue
-            seen.add(checked.message_id)
-            LOG.info("event %s", document.decode())
-        if refusals:
-            raise EventsRefused(refusals, stored=len(seen), duplicates=duplicates)
-        return base.Recorded(stored=len(seen), duplicates=duplicates)
+        sifting, stored = Sifting(), 0
+        for _, checked in sifting.sift(events):
+            LOG.info("event %s", documents.event_document(checked).decode())
+            stored += 1
+        return sifting.outcome(stored)
 
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None

@@ -8,8 +8,9 @@ from oslo_db import api as db_api
 from oslo_log import log
 
 from panko.storage.base import Recorded
-from panko.storage.errors import EventsRefused, InvalidEvent, Refusal
-from panko.storage.models import CheckedEvent, checked_event
+from panko.storage.errors import Refusal
+from panko.storage.models import CheckedEvent
+from panko.storage.sifting import Sifting
 from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.writer import Writer
@@ -30,30 +31,14 @@ class Recorder:
 
     def record(self, events: Iterable[Any]) -> Recorded:
         """Store events; what is raised is the contract's."""
-        given: dict[str, Any] = {}
-        batch: dict[str, CheckedEvent] = {}
-        refusals: list[Refusal] = []
-        duplicates = 0
-        for event in events:
-            try:
-                checked = checked_event(event)
-                self._dialect.check_size(checked)
-            except InvalidEvent as error:
-                refusals.append(Refusal(event, str(error)))
-                continue
-            if checked.message_id in batch:
-                duplicates += 1
-                continue
-            batch[checked.message_id] = checked
-            given[checked.message_id] = event
+        sifting = Sifting(self._dialect.check_size)
+        given = {checked.message_id: (event, checked) for event, checked in sifting.sift(events)}
         refused: list[str] = []
         with failures.translated():
-            stored = self._store(list(batch.values()), refused)
-        duplicates += len(batch) - stored - len(refused)
-        refusals += (Refusal(given[message_id], "the database refused it") for message_id in refused)
-        if refusals:
-            raise EventsRefused(refusals, stored, duplicates)
-        return Recorded(stored, duplicates)
+            stored = self._store([checked for _, checked in given.values()], refused)
+        sifting.duplicates += len(given) - stored - len(refused)
+        sifting.refusals += (Refusal(given[message_id][0], "the database refused it") for message_id in refused)
+        return sifting.outcome(stored)
 
     def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
         """Store events; where the database refuses one, it is found by halving, and the others are stored.
