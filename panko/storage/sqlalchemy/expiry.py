@@ -2,6 +2,7 @@
 """Deleting old events, a short transaction at a time."""
 
 import datetime
+import math
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
@@ -55,7 +56,7 @@ class _Expiry:
         self._engine = engine
         self._dialect = dialect
         self._settling = settling
-        self._left = max_count
+        self._left = math.inf if max_count is None else max_count
         self._ended = False
         self._lock = threading.Lock()
         generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
@@ -94,19 +95,15 @@ class _Expiry:
         """Return how many events the next batch has at most."""
         if self._ended:
             return 0
-        size = self._dialect.DELETED_EVENTS
         with self._lock:
-            if self._left is None:
-                return size
-            size = min(size, self._left)
+            size = min(self._dialect.DELETED_EVENTS, self._left)
             self._left -= size
         return size
 
     def _give_back(self, count: int) -> None:
         """Leave to the other lanes what this one was to delete and did not find."""
         with self._lock:
-            if self._left is not None:
-                self._left += count
+            self._left += count
 
     def _delete_batch(self, size: int) -> int:
         with self._engine.begin() as connection:
