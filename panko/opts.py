@@ -72,8 +72,8 @@ DATABASE_OPTS = [
         "events_delete_batch_size",
         min=0,
         default=0,
-        help="Number of events that panko-expirer deletes at a time: in one transaction, or several of 1,000 where it "
-        "is larger. 0: a size that suits the database.",
+        help="Number of events that panko-expirer deletes at a time: in one transaction, or several where it is more "
+        "than the storage deletes in one. 0: a size that suits the database.",
     ),
 ]
 
