@@ -109,11 +109,24 @@ def rabbitmq_server(pytestconfig: pytest.Config) -> RabbitMQ:
 
 
 @pytest.fixture
-def rabbitmq_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
-    """The URL, as `transport_url` takes it, of an empty virtual host of this test alone."""
+def virtual_host(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """The name of an empty virtual host of this test alone."""
     name = _fresh_name()
-    yield rabbitmq_server.create_virtual_host(name)
+    rabbitmq_server.create_virtual_host(name)
+    yield name
     rabbitmq_server.drop_virtual_host(name)
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQ, virtual_host: str) -> str:
+    """The URL of the virtual host, as `transport_url` takes it."""
+    return rabbitmq_server.url(virtual_host)
+
+
+@pytest.fixture
+def rabbitmq_tls_url(rabbitmq_server: RabbitMQ, virtual_host: str) -> str:
+    """The same by TLS."""
+    return rabbitmq_server.url(virtual_host, tls=True)
 
 
 @pytest.fixture

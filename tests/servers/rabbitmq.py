@@ -169,13 +169,12 @@ class RabbitMQ(Daemon):
         """Return the release of the running server."""
         return re.search(r'"(.*)"', self.tell("rabbit_misc:version()."))[1]
 
-    def url(self, virtual_host: str = "") -> str:
-        """Return the URL of a virtual host, by default the one that is always there, for `transport_url`."""
-        return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.port}/{virtual_host}"
+    def url(self, virtual_host: str = "", tls: bool = False) -> str:
+        """Return the URL of a virtual host, by default the one that is always there, for `transport_url`.
 
-    def tls_url(self, virtual_host: str = "") -> str:
-        """Return the URL of a virtual host where the server speaks TLS."""
-        return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.tls_port}/{virtual_host}"
+        tls: where the server speaks TLS
+        """
+        return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.tls_port if tls else self.port}/{virtual_host}"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -39,9 +39,8 @@ def config_file(collector_file):
 
 
 @pytest.fixture
-def left(rabbitmq_server, rabbitmq_url):
+def left(rabbitmq_server, virtual_host):
     """How many messages the queue holds, with those that were not acknowledged yet."""
-    virtual_host = rabbitmq_url.rpartition("/")[2]
     return lambda: rabbitmq_server.queues(virtual_host).get(notifier.QUEUE)
 
 
@@ -171,10 +170,11 @@ def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, s
         assert collector.stop() == 0
 
 
-def test_by_tls_it_reads_from_a_broker_that_it_trusts(rabbitmq_server, rabbitmq_url, configure, tmp_path):
+def test_by_tls_it_reads_from_a_broker_that_it_trusts(
+    rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, configure, tmp_path
+):
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
-    url = rabbitmq_server.tls_url(rabbitmq_url.rpartition("/")[2])
-    sections = SECTION.format(url=url, workers=1) + "[oslo_messaging_rabbit]\nssl = true\n"
+    sections = SECTION.format(url=rabbitmq_tls_url, workers=1) + "[oslo_messaging_rabbit]\nssl = true\n"
     sections += "ssl_enforce_hostname_verification = true\n"
     path = configure(sections)
     assert run("panko-dbsync", "--config-file", path).returncode == 0

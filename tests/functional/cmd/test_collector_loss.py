@@ -15,7 +15,7 @@ STEP = 2500
 
 
 def test_all_are_stored_once_while_collector_and_database_die(
-    private_postgresql, rabbitmq_server, rabbitmq_url, configure, tmp_path
+    private_postgresql, rabbitmq_server, virtual_host, rabbitmq_url, configure, tmp_path
 ):
     database = private_postgresql.create_database("panko")
     path = configure(SECTION.format(url=rabbitmq_url, workers=2) + "batch_size = 200\n", database)
@@ -38,7 +38,7 @@ def test_all_are_stored_once_while_collector_and_database_die(
                 collector.kill()
                 collector = stack.enter_context(collecting(path, log_file))
         wait_until(lambda: stored() == EVENTS, lambda: f"{stored()} stored:\n{log_file.read_text()[-3000:]}")
-        wait_until(lambda: rabbitmq_server.queues(rabbitmq_url.rpartition("/")[2]) == {notifier.QUEUE: 0})
+        wait_until(lambda: rabbitmq_server.queues(virtual_host) == {notifier.QUEUE: 0})
         assert collector.stop() == 0
     assert stored() == EVENTS
     ids = private_postgresql.execute("SELECT message_id FROM event", "panko").split()

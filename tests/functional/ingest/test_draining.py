@@ -57,10 +57,10 @@ def left(rabbitmq_url):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitmq_url, tls):
+def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, tls):
     bodies = [f'"{index:x>{size}}"' for index, size in enumerate(SIZES * 5)]
     notifier.publish(rabbitmq_url, bodies)
-    url = rabbitmq_server.tls_url(rabbitmq_url.rpartition("/")[2]) if tls else rabbitmq_url
+    url = rabbitmq_tls_url if tls else rabbitmq_url
     with consuming(url, tls and {"ca_certs": rabbitmq_server.authority}) as (connection, messages):
         drain(connection, messages, len(bodies))
         assert [message.decode() for message in messages] == [json.loads(body) for body in bodies]

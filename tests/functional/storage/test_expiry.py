@@ -16,13 +16,10 @@ SERVERS = ["postgresql", "mysql"]
 
 
 @pytest.fixture
-def storage(connect, any_url):
+def storage(any_storage):
     """A connection to a database with 1000 expired events."""
-    connection = connect(any_url)
-    connection.upgrade()
-    connection.record_events(event(f"m{number}", generated=ago(days=2)) for number in range(1000))
-    yield connection
-    connection.close()
+    any_storage.record_events(event(f"m{number}", generated=ago(days=2)) for number in range(1000))
+    return any_storage
 
 
 def on_choice(storage, listen):
