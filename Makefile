@@ -5,16 +5,18 @@ PYTHON ?= python3
 PORT ?= 8977
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -q -n logical --dist worksteal
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 METADATA := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format docs pictures config bench clean
+.PHONY: help run test test-slow lint format docs pictures config bench clean
 
 help:
 	@echo "make run       serve sample events on http://127.0.0.1:$(PORT)"
-	@echo "make test      check style, and run all tests"
+	@echo "make test      check style, and run the tests that are not slow: a few minutes"
+	@echo "make test-slow run the others, with faults and real services: about 15 minutes"
 	@echo "make lint      check style alone"
 	@echo "make format    put the style right"
 	@echo "make docs      write the documentation to doc/build/html"
@@ -27,7 +29,10 @@ run: var/panko.conf var/panko.sqlite
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/run_sample var/panko.conf $(PORT)
 
 test: lint
-	$(BIN)/pytest -q -n logical --dist worksteal $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/test.stamp
+	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -23,11 +23,14 @@ _Server = TypeVar("_Server", bound=Daemon)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
+_SLOW_DIRECTORIES = {"e2e", "faults"}
+_SLOW_FIXTURES = {"private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the comparison with the oracle, tests/functional/api/test_oracle.py."""
     group = parser.getgroup("oracle", "comparison of the databases with the oracle")
-    group.addoption("--oracle-examples", type=int, default=500, metavar="N", help="requests that are made (500)")
+    group.addoption("--oracle-examples", type=int, default=2000, metavar="N", help="requests that are made (2000)")
     group.addoption("--oracle-seed", type=int, default=11, metavar="N", help="which events and requests (11)")
 
 
@@ -36,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input = getattr(config, "workerinput", None)
     servers = SharedServers(**worker_input[_WORKER_INPUT]) if worker_input else SharedServers.create()
     config.stash[_SHARED] = servers
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests by directory and fixtures, before pytest selects by marker."""
+    for item in items:
+        if not (_SLOW_DIRECTORIES.isdisjoint(item.path.parts) and _SLOW_FIXTURES.isdisjoint(item.fixturenames)):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,6 +17,7 @@ FACTS = Facts(events=2000, marker="m", generated="2026-01-01T00:16:40", resource
 TIMEOUT = 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "needed"), [("sqlite", None), ("postgresql", "postgresql_server"), ("mysql", "mysql_server")]
 )

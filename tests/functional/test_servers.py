@@ -18,6 +18,7 @@ _PRIVATE = [("private_postgresql", "postgresql+psycopg"), ("private_mysql", "mys
 _SHARED = [("postgresql_server", "postgresql+psycopg"), ("mysql_server", "mysql+pymysql")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fixture", "driver"), _PRIVATE)
 def test_committed_rows_survive_a_crash(request: pytest.FixtureRequest, fixture: str, driver: str) -> None:
     """What a durable server has committed is there after kill() and start(), at the same URL."""
@@ -60,6 +61,7 @@ def test_a_private_keystone_goes_on_with_its_data_and_knows_its_administrator_al
     assert [user["name"] for user in private_keystone.request("GET", "/users")["users"]] == ["admin"]
 
 
+@pytest.mark.slow
 def test_an_environment_that_cannot_be_made_says_why() -> None:
     """And is not taken for one that was made the next time."""
     environment = Environment("no-such-environment", ("--no-index", "no-such-package"), ("no-such-package",))

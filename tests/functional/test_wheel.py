@@ -13,6 +13,8 @@ import pytest
 
 from tests.functional.cmd.processes import ROOT, free_port, serving
 
+pytestmark = pytest.mark.slow
+
 NOT_PUBLISHED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "var", "build", "dist")
 
 

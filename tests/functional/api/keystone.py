@@ -10,6 +10,9 @@ from typing import Any
 
 EXPIRES = "2999-01-01T00:00:00.000000Z"
 SERVICE_TOKEN = "service"
+POLL_SECONDS = 0.01
+"""How often the service looks whether it is to stop; by default twice a second, which each test would wait for."""
+
 DOMAIN = {"id": "default", "name": "Default"}
 
 
@@ -106,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def running_keystone() -> Iterator[Keystone]:
     """Run a Keystone."""
     keystone = Keystone()
-    thread = threading.Thread(target=keystone.serve_forever, daemon=True)
+    thread = threading.Thread(target=keystone.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield keystone

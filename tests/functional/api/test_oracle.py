@@ -2,7 +2,7 @@
 """Every database answers a request for events as the oracle does, whatever stands in the events and in the request.
 
 ``--oracle-examples`` says how many requests are made, and ``--oracle-seed`` which ones, of which events: the same seed
-makes the same again.
+makes the same again. The requests after the first 300 are slow tests.
 """
 
 import contextlib
@@ -34,7 +34,10 @@ ENCODINGS = ("parallel", "indexed", "body")
 AT_ONCE = 10
 """Examples that hypothesis makes of one seed: of more, it makes most by copying parts of one to other parts of it."""
 
-EXAMPLES_FOR_A_WALK = 25
+FIRST_EXAMPLES = 300
+"""Requests that are made by the tests that are not slow."""
+
+EXAMPLES_FOR_A_WALK = 30
 """Requests for one page that are made for each answer that is walked through."""
 
 PAGES = 10
@@ -92,17 +95,19 @@ def record(events, url, conf):
     connection.close()
 
 
-@pytest.fixture
-def for_examples(pytestconfig):
-    """A function that calls another one with what strategies make, as often as the options say."""
+@pytest.fixture(params=["first", pytest.param("others", marks=pytest.mark.slow)])
+def for_examples(request, pytestconfig):
+    """A function that calls another one with what strategies make: for the first requests, or for all others."""
     seed, number = pytestconfig.getoption("oracle_seed"), pytestconfig.getoption("oracle_examples")
+    bounds = (0, min(FIRST_EXAMPLES, number)) if request.param == "first" else (FIRST_EXAMPLES, number)
     limited = hypothesis.settings(
         max_examples=AT_ONCE, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
     )
 
     def run(check, *strategies, one_of=1):
         given = limited(hypothesis.given(*strategies)(check))
-        for begun in range(0, number // one_of, AT_ONCE):
+        first, end = (bound // one_of for bound in bounds)
+        for begun in range(first, end, AT_ONCE):
             try:
                 hypothesis.seed(f"{seed} {begun}")(given)()
             except BaseException as error:

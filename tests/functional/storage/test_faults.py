@@ -30,7 +30,7 @@ def conf() -> cfg.ConfigOpts:
     return service.prepare_service([], config_files=[], share=True)
 
 
-@pytest.fixture(params=["private_postgresql", "private_mysql"])
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) for name in ("private_postgresql", "private_mysql")])
 def server(request: pytest.FixtureRequest) -> Server:
     """A server that may be killed, of each kind in turn."""
     return request.getfixturevalue(request.param)
