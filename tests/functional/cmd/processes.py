@@ -2,17 +2,23 @@
 """Panko's commands as processes of their own, as an operator runs them."""
 
 import contextlib
+import gc
 import http.client
+import importlib
+import importlib.metadata
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
+
+from tests.functional.forkserver import CONTEXT
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = Path(sys.executable).parent
@@ -21,7 +27,52 @@ TIMEOUT = 60
 
 
 def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with what it says as text."""
+    """Run a command of Panko to its end, with what it says as text.
+
+    The process is forked from one that has imported the command, as each new interpreter would need a second for that.
+    """
+    line = [str(COMMANDS / command), *arguments]
+    with tempfile.TemporaryDirectory() as directory:
+        streams = [Path(directory, name) for name in ("stdin", "stdout", "stderr")]
+        streams[0].write_bytes(stdin or b"")
+        process = CONTEXT.Process(target=_run_forked, args=(line, environment(), streams))
+        process.start()
+        process.join(TIMEOUT)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(line, TIMEOUT)
+        stdout, stderr = (stream.read_bytes().decode() for stream in streams[1:])
+        return subprocess.CompletedProcess(line, process.exitcode, stdout, stderr)
+
+
+def _run_forked(line: list[str], variables: dict[str, str], streams: list[Path]) -> None:
+    """Be the process of a command: with these arguments, environment variables and standard streams."""
+    for descriptor, stream in enumerate(streams):
+        opened = os.open(stream, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has put another one in its place.
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = line
+    try:
+        sys.exit(find_main(os.path.basename(line[0]))())
+    finally:
+        # As the end of an interpreter does, which a forked process leaves out: close what the command has left open.
+        gc.collect()
+
+
+def find_main(command: str) -> Callable[[], int]:
+    """Return the function that an installed command calls."""
+    if command == "panko-api":  # A script, so that it can be a WSGI file too.
+        return importlib.import_module("panko.cmd.api").main
+    (found,) = importlib.metadata.entry_points(group="console_scripts", name=command)
+    return found.load()
+
+
+def run_installed(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Do the same with the program that is installed, in an interpreter of its own."""
     done = subprocess.run(
         [COMMANDS / command, *arguments],
         input=b"" if stdin is None else stdin,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests let other processes do with a database, and how they start those."""
 
-import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +11,10 @@ from panko import service
 from panko.storage import EventFilter, get_connection
 from panko.storage.base import Connection
 from panko.storage.filters import Page
+from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import event, trait
 
 TIMEOUT = 120
-# A process forked from one that has imported the libraries starts at once; one forked from a test process, with its
-# threads, might hang.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__, "panko.storage.impl_sqlalchemy"])
 
 
 def run_at_once(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -26,9 +22,9 @@ def run_at_once(count: int, work: Callable[..., Any], *arguments: Any) -> list[A
 
     :returns: what each of them returned, or the text of what it raised
     """
-    barrier, results = _CONTEXT.Barrier(count), _CONTEXT.SimpleQueue()
+    barrier, results = CONTEXT.Barrier(count), CONTEXT.SimpleQueue()
     processes = [
-        _CONTEXT.Process(target=_report, args=(results, barrier, work, number, *arguments)) for number in range(count)
+        CONTEXT.Process(target=_report, args=(results, barrier, work, number, *arguments)) for number in range(count)
     ]
     for process in processes:
         process.start()

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each command starts as it is installed; the other tests fork theirs from a process that has imported it."""
+
+import pytest
+
+from tests.functional.cmd.processes import run_installed
+
+COMMANDS = ["panko-api", "panko-collector", "panko-dbsync", "panko-expirer", "panko-import", "panko-status"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_starts_as_it_is_installed(command):
+    done = run_installed(
+        command, "--config-file", "/nowhere/panko.conf", *(["upgrade", "check"] * (command == "panko-status"))
+    )
+    assert done.stderr == f"{command}: Failed to find some config files: /nowhere/panko.conf\n"
+    assert done.stdout == ""
+    assert done.returncode
