@@ -23,6 +23,12 @@ _Server = TypeVar("_Server", bound=Daemon)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
+_COST_ORDER = (
+    *("functional/api/test_oracle.py", "functional/test_", "faults/", "functional/e2e/", "functional/"),
+    *("functional/api/", "unit/"),
+)
+"""Test modules from those with the longest tests to those with the shortest, by the beginning of their paths."""
+
 _SLOW_DIRECTORIES = {"e2e", "faults"}
 _SLOW_FIXTURES = {"private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"}
 
@@ -43,10 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests by directory and fixtures, before pytest selects by marker."""
+    """Mark the slow tests by directory and fixtures, before pytest selects by marker, and put long tests first.
+
+    The worker that gets a long test last would keep the others waiting.
+    """
     for item in items:
         if not (_SLOW_DIRECTORIES.isdisjoint(item.path.parts) and _SLOW_FIXTURES.isdisjoint(item.fixturenames)):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=_cost_rank)
+
+
+def _cost_rank(item: pytest.Item) -> int:
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    return _COST_ORDER.index(max(filter(path.startswith, _COST_ORDER), key=len, default="unit/"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,9 +4,6 @@
 import datetime
 import itertools
 import os
-import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,8 +14,9 @@ from panko.storage import EventFilter
 from panko.storage.sqlalchemy import tally
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE
 from panko.storage.summaries import Counting
+from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import ago, event
-from tests.functional.storage.workers import connected, run_at_once
+from tests.functional.storage.workers import TIMEOUT, connected, run_at_once
 
 TYPES = 5
 KILLS = 4
@@ -63,13 +61,13 @@ def write(number, url, calls):
                 tally.settle(storage._engine, storage._dialect)
 
 
-def write_on(url):
-    """Record and expire until killed."""
+def write_on(url, begun):
+    """Record and expire until killed; set the event once the first events are stored."""
     with connected(url) as storage:
         for call in itertools.count():
             storage.record_events(batch(f"{os.getpid()}-{call}", 23))
             if call % 10 == 0:
-                print(call, flush=True)
+                begun.set()
                 storage.clear_expired_data(2 * 3600, 20)
                 tally.settle(storage._engine, storage._dialect)
 
@@ -85,12 +83,14 @@ def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
 
 def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
     """At any place, between the events and their counts too."""
-    program = f"from {__name__} import write_on; write_on({any_url!r})"
     for number in range(KILLS):
-        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
-            assert process.stdout.readline()
-            time.sleep(0.05 * number)
-            process.send_signal(signal.SIGKILL)
+        begun = CONTEXT.Event()
+        process = CONTEXT.Process(target=write_on, args=(any_url, begun))
+        process.start()
+        assert begun.wait(TIMEOUT)
+        time.sleep(0.05 * number)
+        process.kill()
+        process.join()
         assert_exact(any_storage)
     assert sum(each.events for each in tallied(any_storage)) > KILLS
 
@@ -106,7 +106,8 @@ def test_settled_changes_are_gone(any_storage, engine):
     assert tallied(any_storage, HOUR) == before
 
 
-def test_writers_settle_what_they_change(any_storage, engine):
+def test_writers_settle_what_they_change(any_storage, engine, monkeypatch):
+    monkeypatch.setattr(tally, "UNSETTLED", 100)
     for number in range(tally.UNSETTLED + 10):
         any_storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
     with engine.connect() as connection:
