@@ -79,7 +79,7 @@ def test_infinity_is_answered(api):
 
 
 def test_the_method_is_get(api):
-    assert api.post_json("/grafana/rows", {}, headers=ADMIN, status=405).headers["Allow"] == "GET"
+    assert api.post_json("/grafana/rows", {}, headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD"
     api.get("/grafana/query", headers=ADMIN, status=405)
 
 
