@@ -41,8 +41,15 @@ def _raise_load_failure(manager, entry_point, error):
 
 
 def connection_url(conf: cfg.ConfigOpts) -> str:
-    """Return the URL of the configured database, password included."""
-    return conf.database.event_connection or conf.database.connection
+    """Return the URL of the configured database, password included.
+
+    ``[database] connection`` wins if it is set; its default is used only if ``event_connection`` is not set either.
+    """
+    location = conf.get_location("connection", "database").location
+    is_set = location not in (cfg.Locations.opt_default, cfg.Locations.set_default)
+    candidates = (conf.database.connection, conf.database.event_connection)
+    first, second = candidates if is_set else candidates[::-1]
+    return first or second
 
 
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:

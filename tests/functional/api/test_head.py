@@ -9,8 +9,9 @@ from tests.functional.api.test_keystone import KEYSTONE_APP
 
 TRAITS = "/v2/event_types/compute.instance.create.end/traits"
 PATHS = [
-    *("/", "/healthcheck", "/v2/events", "/v2/events/", "/v2/events/msg-000", "/v2/event_types", "/v2/capabilities"),
-    *(TRAITS, f"{TRAITS}/service", f"{TRAITS}/service/values", "/v2/event_counts", "/grafana", "/grafana/rows"),
+    *("/", "/healthcheck", "/v2", "/v2/", "/v2/events", "/v2/events/", "/v2/events/msg-000", "/v2/event_types"),
+    *("/v2/capabilities", "/v2/event_counts", TRAITS, f"{TRAITS}/service", f"{TRAITS}/service/values"),
+    *("/grafana", "/grafana/rows"),
     # Errors too.
     *("/nothing", "/v2/nothing", "/v2/events/nothing", "/v2/event_types/x", "/v2/events?limit=x", "/grafana/query"),
 ]
