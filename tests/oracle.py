@@ -133,7 +133,8 @@ def is_storable(text: str) -> bool:
 
 def read_time(text: str) -> datetime.datetime:
     if text.isdigit() and len(text) > len("20150101"):
-        return datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(text))
+        seconds, milliseconds = (int(text), 0) if len(text) == 10 else (0, int(text))
+        return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds, milliseconds=milliseconds)
     time = datetime.datetime.fromisoformat(text)
     return time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
 

@@ -76,7 +76,7 @@ def test_a_refusal_by_the_policy_does_not_cost_the_token(api, keystone, member):
 
 def test_grafana_asks_with_a_credential(api, keystone, member):
     api.get("/grafana", headers=member)
-    span = {"from": 0, "to": "2024-01-01T00:00:00Z"}
+    span = {"from": "1970-01-01T00:00:00Z", "to": "2024-01-01T00:00:00Z"}
     body = {"range": span, "targets": [{"target": "event_counts"}, {"target": "events"}]}
     series, table = api.post_json("/grafana/query", body, headers=member).json
     assert sum(count for count, _ in series["datapoints"]) == 3
