@@ -29,7 +29,13 @@ class Keystone(http.server.ThreadingHTTPServer):
         self.add(SERVICE_TOKEN, user_id="panko", project_id="service", roles=["service"])
 
     def add(
-        self, token: str, user_id: str, roles: list[str], project_id: str | None = None, system: bool = False
+        self,
+        token: str,
+        user_id: str,
+        roles: list[str],
+        project_id: str | None = None,
+        system: bool = False,
+        domain: bool = False,
     ) -> dict[str, str]:
         """Make a token valid, and return the headers of a request with it."""
         self.tokens[token] = {
@@ -40,6 +46,7 @@ class Keystone(http.server.ThreadingHTTPServer):
             "expires_at": EXPIRES,
             **({"project": {"id": project_id, "name": project_id, "domain": DOMAIN}} if project_id else {}),
             **({"system": {"all": True}} if system else {}),
+            **({"domain": DOMAIN} if domain else {}),
         }
         return {"X-Auth-Token": token}
 
