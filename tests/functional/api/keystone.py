@@ -18,8 +18,8 @@ class Keystone(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0):
+        super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.tokens: dict[str, dict[str, Any]] = {}
         self.validations = 0
@@ -110,9 +110,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_keystone() -> Iterator[Keystone]:
-    """Run a Keystone."""
-    keystone = Keystone()
+def running_keystone(port: int = 0) -> Iterator[Keystone]:
+    """Run a Keystone, on a free port unless one is given."""
+    keystone = Keystone(port)
     thread = threading.Thread(target=keystone.serve_forever, daemon=True)
     thread.start()
     try:
