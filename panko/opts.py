@@ -61,7 +61,7 @@ DATABASE_OPTS = [
         secret=True,
         deprecated_for_removal=True,
         deprecated_reason="Use [database] connection.",
-        help="Connection URL of the database; where it is set, [database] connection does not count.",
+        help="Connection URL of the database if [database] connection is not set.",
     ),
     cfg.IntOpt(
         "event_time_to_live",

@@ -73,7 +73,8 @@ def visibility(request: Request) -> Condition:
     """Return whether the one who asks may see an event."""
     user, project = request.headers.get("X-User-Id"), request.headers.get("X-Project-Id")
     roles = request.headers.get("X-Roles", "").lower().split(",")
-    is_system = not project and request.headers.get("OpenStack-System-Scope") == "all"
+    has_scope = bool(project or request.headers.get("X-Domain-Id"))
+    is_system = not has_scope and request.headers.get("OpenStack-System-Scope") == "all"
     unlimited = "admin" in roles or ("reader" in roles and is_system)
     all_tenants = [each.value for each in request.filters if each.field == "all_tenants"][-1:]
     everything = bool(all_tenants) and all_tenants[0].strip().lower() in TRUE
@@ -133,7 +134,8 @@ def is_storable(text: str) -> bool:
 
 def read_time(text: str) -> datetime.datetime:
     if text.isdigit() and len(text) > len("20150101"):
-        return datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(text))
+        seconds, milliseconds = (int(text), 0) if len(text) == 10 else (0, int(text))
+        return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds, milliseconds=milliseconds)
     time = datetime.datetime.fromisoformat(text)
     return time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
 

@@ -11,6 +11,7 @@ from oslo_log import log
 from paste import deploy
 
 from panko import service
+from panko.api import keystone
 from panko.api.application import Application
 from panko.api.deployment import CONFIG_FILE, Deployment, current_deployment, deploying
 from panko.api.errors import InvalidConfiguration
@@ -53,10 +54,13 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Service:
     path = find_paste_file(conf)
     deployment = Deployment(conf)
     # A paste file may use what is given here, and has a meaning for the percent sign.
-    files = {CONFIG_FILE: conf.config_file[-1].replace("%", "%%")} if conf.config_file else {}
+    shared = {CONFIG_FILE: conf.config_file[-1].replace("%", "%%")} if conf.config_file else {}
+    # Paste files of Panko 10 name keystonemiddleware's own filter, which has no timeout by default.
+    keystone.register_options(conf)
+    shared["http_connect_timeout"] = str(conf[keystone.GROUP].http_connect_timeout)
     try:
         with deploying(deployment):
-            pipeline = deploy.loadapp(f"config:{urllib.parse.quote(path)}", name=appname, global_conf=files)
+            pipeline = deploy.loadapp(f"config:{urllib.parse.quote(path)}", name=appname, global_conf=shared)
     except (InvalidConfiguration, StorageError):
         deployment.close()
         raise

@@ -11,6 +11,7 @@ import webob
 
 from panko.api.credentials import Credential, CredentialRefused, Tokens
 from panko.api.errors import Fault
+from panko.api.keystone import KeystoneCalls
 from panko.api.middleware import KEEP_ERRORS
 from panko.api.responses import respond_with_fault
 
@@ -28,11 +29,13 @@ class BasicAuth:
 
     :param application: what asks Keystone about the token, and all that comes after it
     :param tokens: where tokens are from
+    :param calls: what bounds the time of all calls to Keystone for one request
     """
 
-    def __init__(self, application: Callable, tokens: Tokens):
+    def __init__(self, application: Callable, tokens: Tokens, calls: KeystoneCalls):
         self._application = application
         self._tokens = tokens
+        self._calls = calls
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Any:
         """Answer a request."""
@@ -44,7 +47,8 @@ class BasicAuth:
             return self._application(environ, start_response)
         request = webob.Request(environ)
         try:
-            response = self._respond(request, parse_credential(encoded))
+            with self._calls.within_deadline():
+                response = self._respond(request, parse_credential(encoded))
         except CredentialRefused:
             response = _challenge(request)
         return response(environ, start_response)

@@ -16,13 +16,12 @@ from keystoneauth1.access import AccessInfo
 from keystoneauth1.exceptions import ClientException, MissingAuthPlugin, http
 from keystoneauth1.identity.v3 import ApplicationCredential
 from keystoneauth1.session import Session
-from keystonemiddleware import opts
 from oslo_config import cfg
 from oslo_log import log
 
-LOG = log.getLogger(__name__)
+from panko.api.keystone import GROUP, KeystoneCalls, register_options
 
-GROUP = "keystone_authtoken"
+LOG = log.getLogger(__name__)
 
 MOST = 1024
 """Credentials that are known at once, and as many that were refused."""
@@ -35,9 +34,6 @@ REFUSED_FOR = 10
 
 REFUSALS = (http.BadRequest, http.Unauthorized, http.Forbidden, http.NotFound)
 """What Keystone says of a credential: not found is an id that it does not know."""
-
-TIMEOUT = 10
-"""Seconds that Keystone has to answer, where [keystone_authtoken] http_connect_timeout does not say."""
 
 
 class CredentialRefused(Exception):
@@ -68,8 +64,8 @@ class Keystone:
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
-        for group, options in opts.list_auth_token_opts():
-            conf.register_opts(options, group)
+        register_options(conf)
+        self.calls = KeystoneCalls(conf[GROUP].http_connect_timeout)
 
     def issue(self, credential: Credential) -> Token:
         """Return a new token.
@@ -80,7 +76,8 @@ class Keystone:
         url = self._url()
         asked = time.monotonic()
         try:
-            access = _ask(ApplicationCredential(url, credential.secret, credential.id), self._session())
+            plugin = ApplicationCredential(url, credential.secret, credential.id)
+            access = self.calls.run(_ask, plugin, self._session())
         except REFUSALS as error:
             LOG.warning("Keystone refused the application credential %.64a: %s", credential.id, error.http_status)
             raise CredentialRefused from error
@@ -101,7 +98,7 @@ class Keystone:
             cacert=section.cafile,
             cert=section.certfile,
             key=section.keyfile,
-            timeout=section.http_connect_timeout or TIMEOUT,
+            timeout=section.http_connect_timeout,
         )
 
 

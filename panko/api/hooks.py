@@ -15,6 +15,9 @@ from panko.api.policy import Identity, Policy
 from panko.api.responses import respond_with_fault
 from panko.storage.base import Connection
 
+TOKEN_INFO = "keystone.token_info"  # noqa: S105
+"""Where keystonemiddleware puts into the environment what Keystone says of the user's token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -40,9 +43,22 @@ def identify(request: webob.Request) -> Identity:
     return Identity(
         user_id=headers.get("X-User-Id") or None,
         project_id=headers.get("X-Project-Id") or None,
+        domain_id=headers.get("X-Domain-Id") or None,
         roles=tuple(headers.get("X-Roles", "").split(",")),
-        system_scope=headers.get("OpenStack-System-Scope") or None,
+        system_scope=_system_scope(request),
     )
+
+
+def _system_scope(request: webob.Request) -> str | None:
+    """Return the system scope of the user's own token.
+
+    keystonemiddleware overwrites the header with the scope of a service token. The environment then still holds what
+    Keystone says of the user's token; another filter that authenticates users sets the header alone.
+    """
+    user_token = request.environ.get(TOKEN_INFO)
+    if user_token is None:
+        return request.headers.get("OpenStack-System-Scope") or None
+    return "all" if (user_token["token"].get("system") or {}).get("all") else None
 
 
 class ContextHook(PecanHook):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that clients can parse, whichever part of the pipeline they come from."""
+"""What holds for every answer: errors that clients can parse, and HEAD answered as GET without a body."""
 
 import contextlib
 import http
@@ -25,6 +25,8 @@ _TAG = re.compile("<[^>]*>")
 class ErrorBodies:
     """Gives the errors of other packages' filters the form of our own, and lets no exception through.
 
+    HEAD is GET to the pipeline: the headers are those of GET, the length too, and the body is dropped here.
+
     :param application: the whole pipeline
     """
 
@@ -34,7 +36,10 @@ class ErrorBodies:
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Any:
         """Answer a request."""
         request = webob.Request(environ)
+        method = request.method
         try:
+            if method == http.HTTPMethod.HEAD:
+                request.method = http.HTTPMethod.GET.value
             response = self._respond(request)
         except Exception as error:
             request_id = environ.get(ENV_REQUEST_ID)
@@ -43,6 +48,8 @@ class ErrorBodies:
             response = respond_with_fault(fault, request)
             if request_id:
                 response.headers.setdefault(HTTP_RESP_HEADER_REQUEST_ID, request_id)
+        # The server logs the method that was sent, and WebOb sends no body in answer to HEAD.
+        request.method = method
         return response(environ, start_response)
 
     def _respond(self, request: webob.Request) -> webob.Response:

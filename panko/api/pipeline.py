@@ -4,10 +4,13 @@
 Their own factories know no configuration but that of one file, which a paste file has to name.
 """
 
+import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
 import oslo_middleware
+import webob
 from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
 from oslo_middleware.base import ConfigurableMiddleware
@@ -16,6 +19,8 @@ from oslo_middleware.healthcheck import opts as healthcheck_opts
 from panko.api.basic_auth import BasicAuth
 from panko.api.credentials import Keystone, Tokens
 from panko.api.deployment import configuration
+from panko.api.errors import RETRY_AFTER
+from panko.api.keystone import KeystoneCalls, register_options
 from panko.api.middleware import KEEP_ERRORS
 
 DISABLING_FILE = "/etc/panko/healthcheck_disable"
@@ -51,6 +56,7 @@ def authtoken(global_config: dict[str, str], **options: str) -> Filter:
     :param options: options of that section that the paste file sets
     """
     conf = configuration(global_config)
+    register_options(conf)
     return lambda application: AuthProtocol(application, {**options, "oslo_config_config": conf})
 
 
@@ -59,19 +65,36 @@ def basic_auth(global_config: dict[str, str]) -> Filter:
     conf = configuration(global_config)
     if not conf.api.basic_auth:
         return lambda application: application
-    tokens = Tokens(Keystone(conf).issue)
-    return lambda application: BasicAuth(application, tokens)
+    keystone = Keystone(conf)
+    tokens = Tokens(keystone.issue)
+    return lambda application: BasicAuth(application, tokens, keystone.calls)
 
 
 class AuthProtocol(auth_token.AuthProtocol):
     """Asks Keystone about tokens. A request without one is told to bring one also while Keystone is away."""
 
+    def __init__(self, app: WSGIApplication, conf: dict[str, Any]):
+        super().__init__(app, conf)
+        self._calls = KeystoneCalls(self._conf.get("http_connect_timeout"))
+        self._next_lookup = 0.0
+        # Not fetch_token, which takes most tokens from a cache.
+        self._identity_server.verify_token = functools.partial(self._calls.run, self._identity_server.verify_token)
+
+    def process_request(self, request: webob.Request) -> webob.Response | None:
+        """Put who asks into the headers; the tokens of user and service share one deadline."""
+        with self._calls.within_deadline():
+            return super().process_request(request)
+
     @property
     def www_authenticate_uri(self) -> str:
-        """Where to get a token; nothing, where neither the configuration nor Keystone says."""
+        """Where to get a token; nothing if neither the configuration nor Keystone says."""
+        if self._www_authenticate_uri or time.monotonic() < self._next_lookup:
+            return self._www_authenticate_uri or ""
         try:
-            return super().www_authenticate_uri
+            return self._calls.run(lambda: super(AuthProtocol, self).www_authenticate_uri) or ""
         except ClientException:
+            # Nobody needs a token to get here: not every request may wait for a silent Keystone.
+            self._next_lookup = time.monotonic() + RETRY_AFTER
             return ""
 
 

@@ -31,14 +31,16 @@ class Identity:
     project_id: str | None = None
     roles: tuple[str, ...] = ()
     system_scope: str | None = None
+    domain_id: str | None = None
 
     @property
     def is_system(self) -> bool:
         """Whether the token is for the whole system.
 
-        A valid service token can bring its own system scope into a project's request, which must not widen it.
+        A valid service token can bring its own system scope into the request of a project or a domain, which must not
+        widen it.
         """
-        return self.system_scope == "all" and self.project_id is None
+        return self.system_scope == "all" and self.project_id is None and self.domain_id is None
 
     @property
     def is_complete(self) -> bool:

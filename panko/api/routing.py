@@ -6,7 +6,7 @@ and reads the body of a form for it.
 """
 
 import http
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pecan
 import webob
@@ -54,7 +54,7 @@ class Resource(rest.RestController):
         if len(segments) > 1 or not methods:
             raise webob.exc.HTTPNotFound
         if request.method not in methods:
-            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(methods)})
+            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(_allowed(methods))})
         return methods[request.method], names + segments
 
 
@@ -73,6 +73,14 @@ class Root(Resource):
 
 def _methods(controller: Resource, names: Mapping[str, str]) -> dict[str, Callable]:
     return {method: getattr(controller, name) for method, name in names.items() if hasattr(controller, name)}
+
+
+def _allowed(methods: Iterable[str]) -> Iterator[str]:
+    """Yield the methods that a client may use: with GET also HEAD, which panko.api.middleware makes a GET of."""
+    for method in methods:
+        yield method
+        if method == http.HTTPMethod.GET:
+            yield http.HTTPMethod.HEAD.value
 
 
 def _child(controller: object, name: str) -> Branch | Resource | None:

@@ -4,11 +4,12 @@
 import importlib.metadata
 
 import stevedore.driver
+import stevedore.extension
 import tenacity
 from oslo_config import cfg
 from oslo_log import log
 
-from panko.storage.base import Connection
+from panko.storage.base import CONTRACT_VERSION, Connection
 from panko.storage.errors import InvalidMarker, StorageUnavailable, UnknownDriver
 from panko.storage.filters import EventFilter
 
@@ -22,7 +23,7 @@ def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
     """Return a driver, connected to the database that a URL names.
 
     :param url: ``scheme://…``; the scheme, up to a ``+``, is the driver's name among the entry points panko.storage
-    :raises UnknownDriver: where no driver of that name is installed
+    :raises UnknownDriver: where no driver of that name is installed, or it is written for another contract
     :raises StorageUnavailable: where the database cannot be reached
     """
     scheme = url.partition(":")[0].partition("+")[0]
@@ -33,7 +34,18 @@ def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
             "See the scheme of [database] connection."
         )
     manager = stevedore.driver.DriverManager(NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure)
+    _check_contract(manager.extensions[0])
     return manager.driver(url, conf)
+
+
+def _check_contract(extension: stevedore.extension.Extension) -> None:
+    declared = getattr(extension.plugin, "CONTRACT_VERSION", None)
+    if declared != CONTRACT_VERSION:
+        raise UnknownDriver(
+            f"the storage driver {extension.name!r} ({extension.entry_point_target}) is refused: its CONTRACT_VERSION "
+            f"is {declared}, and this version of Panko works with {CONTRACT_VERSION}. A driver that is written for "
+            "another contract, such as that of Panko 10, may show the events of all tenants. Install a newer release."
+        )
 
 
 def _raise_load_failure(manager, entry_point, error):
@@ -41,8 +53,15 @@ def _raise_load_failure(manager, entry_point, error):
 
 
 def connection_url(conf: cfg.ConfigOpts) -> str:
-    """Return the URL of the configured database, password included."""
-    return conf.database.event_connection or conf.database.connection
+    """Return the URL of the configured database, password included.
+
+    ``[database] connection`` wins if it is set; its default is used only if ``event_connection`` is not set either.
+    """
+    location = conf.get_location("connection", "database").location
+    is_set = location not in (cfg.Locations.opt_default, cfg.Locations.set_default)
+    candidates = (conf.database.connection, conf.database.event_connection)
+    first, second = candidates if is_set else candidates[::-1]
+    return first or second
 
 
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:

@@ -15,6 +15,9 @@ from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
 from panko.storage.summaries import Counting, EventCount, TraitValues
 
+CONTRACT_VERSION = 11
+"""The version of this contract. It changes if a driver written for the one before could answer wrongly."""
+
 COUNT = "events:count"
 VALUES = "traits:values"
 """Names of what a driver may lack, as its capabilities have them."""
@@ -37,6 +40,10 @@ class Connection(abc.ABC):
     :param url: connection URL, whose scheme chose the driver
     :param conf: the service's configuration
     """
+
+    CONTRACT_VERSION: int | None = None
+    """The version of the contract that a driver is written for, as a number: any but today's is refused when the driver
+    is loaded. Drivers of Panko 10 declare none; they do not know scopes, and would show every tenant's events."""
 
     CAPABILITIES: Mapping[str, bool] = {"events:query:simple": False}
     STORAGE_CAPABILITIES: Mapping[str, bool] = {"storage:production_ready": False}

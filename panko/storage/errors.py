@@ -16,7 +16,7 @@ class StorageError(Exception):
 
 
 class UnknownDriver(StorageError):
-    """The connection URL names a driver that is not installed."""
+    """The connection URL names a driver that is not installed, or that this version of Panko cannot use."""
 
 
 class StorageUnavailable(StorageError):

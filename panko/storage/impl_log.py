@@ -19,6 +19,8 @@ LOG = log.getLogger(__name__)
 class Connection(base.Connection):
     """Logs events at the level info, as the JSON that the API would answer with."""
 
+    CONTRACT_VERSION = 11
+
     def __init__(self, url: str, conf: cfg.ConfigOpts):
         """Need nothing of the URL or the configuration: where the log goes is said by oslo.log's options."""
 

@@ -43,6 +43,7 @@ STREAMED = 1000
 class Connection(base.Connection):
     """Events in SQLite, PostgreSQL, MariaDB or MySQL."""
 
+    CONTRACT_VERSION = 11
     CAPABILITIES = {"events:query:simple": True}
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 

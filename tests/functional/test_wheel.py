@@ -102,7 +102,8 @@ def test_its_server_answers(environment, config_file, tmp_path):
     assert capabilities.status == 200
 
 
-def test_its_script_is_a_wsgi_file_too(environment):
-    script = str(environment / "bin/panko-api")
-    load = f"import runpy; print(runpy.run_path({script!r}, run_name='_mod_wsgi_1')['application'])"
-    assert "panko.wsgi.api" in run(environment / "bin/python", "-c", load)
+def test_it_has_files_for_web_servers_that_load_one(environment):
+    (installed,) = environment.glob("lib/python*/site-packages/panko/api/app.wsgi")
+    for file in (environment / "bin/panko-api", installed):
+        load = f"import runpy; print(runpy.run_path({str(file)!r}, run_name='_mod_wsgi_1')['application'])"
+        assert "panko.wsgi.api" in run(environment / "bin/python", "-c", load)

@@ -59,7 +59,7 @@ def creating(method: Callable) -> Callable:
     def answer(self):
         request = pecan.request
         content_type = negotiate(request, (JSON,))
-        _refuse_arguments(request)
+        refuse_arguments(request)
         check_json(request, request.panko.limits.create_body, "Events")
         response = respond_with(method(self), None, content_type, request)
         response.status = http.HTTPStatus.CREATED
@@ -80,7 +80,7 @@ def asking(method: Callable) -> Callable:
     def answer(self):
         request = pecan.request
         content_type = negotiate(request, (JSON,))
-        _refuse_arguments(request)
+        refuse_arguments(request)
         request.panko.access.require_known()
         body = read_body(request, LARGEST_BODY)
         if body:
@@ -93,7 +93,8 @@ def asking(method: Callable) -> Callable:
 _ARRAY = wsme.types.ArrayType(str)
 
 
-def _refuse_arguments(request: webob.Request) -> None:
+def refuse_arguments(request: webob.Request) -> None:
+    """Raise UnknownArgument if the address has arguments."""
     if request.GET:
         raise UnknownArgument(next(iter(request.GET)))
 

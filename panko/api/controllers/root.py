@@ -22,17 +22,17 @@ class VersionsController(Branch):
     def index(self):
         """Return the version document."""
         content_type = negotiate(pecan.request, (JSON,))
-        document = version_document(pecan.request.application_url)
+        version = describe_version(f"{pecan.request.application_url}/v2")
+        document = {"versions": {"values": [version]}}
         return respond_with(orjson.dumps(document), None, content_type, pecan.request)
 
 
-def version_document(url: str) -> dict:
-    """Return the document of the versions of the API at a URL."""
-    version = {
+def describe_version(url: str) -> dict:
+    """Return what the version documents say of version 2, whose URL is given."""
+    return {
         "id": "v2",
-        "links": [{"href": f"{url}/v2", "rel": "self"}, DOCUMENTATION],
+        "links": [{"href": url, "rel": "self"}, DOCUMENTATION],
         "media-types": MEDIA_TYPES,
         "status": "stable",
         "updated": "2013-02-13T00:00:00Z",
     }
-    return {"versions": {"values": [version]}}

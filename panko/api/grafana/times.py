@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times as Grafana writes them: epoch milliseconds, or ISO 8601 with a zone."""
+"""Times as Grafana writes them: epoch seconds or milliseconds, or ISO 8601 with a zone."""
 
 import datetime
-import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2.query import EPOCH
+from panko.api.controllers.v2.query import EPOCH, parse_bound
 from panko.api.grafana.members import Members
-from panko.storage.models import parse_time
 
 MILLISECOND = datetime.timedelta(milliseconds=1)
-
-_DIGITS = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +32,23 @@ def to_zoned(time: datetime.datetime) -> str:
 
 
 def read_time(value: Any, name: str) -> datetime.datetime | None:
-    """Return the naive UTC time that a request names: milliseconds since 1970, or ISO 8601; None: there is none.
+    """Return the naive UTC time that a request names, in a form that ``q`` takes too; None: there is none.
+
+    A number is read as the text of its whole part.
 
     :param name: what the error calls it
-    :raises ClientSideError: where it cannot be read
+    :raises ClientSideError: if it cannot be read
     """
     if value is None or value == "":
         return None
     try:
-        if isinstance(value, str) and not _DIGITS.fullmatch(value):
-            return parse_time(value)
-        milliseconds = int(value) if isinstance(value, str) else value
-        if isinstance(value, bool) or not math.isfinite(milliseconds):
+        if isinstance(value, bool):
             raise ValueError
-        return EPOCH + milliseconds * MILLISECOND
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ClientSideError(f"{name}: milliseconds since 1970, or a time in ISO 8601, is expected") from error
+        return parse_bound(str(int(value)) if isinstance(value, int | float) else value)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise ClientSideError(
+            f"{name}: a time in ISO 8601, or seconds (10 digits) or milliseconds (11 to 14) since 1970, is expected"
+        ) from error
 
 
 def read_range(start: Any, end: Any, start_name: str, end_name: str) -> Range:

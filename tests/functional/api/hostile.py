@@ -246,6 +246,8 @@ def _bounds(time: datetime.datetime) -> list[Filter]:
     milliseconds, rest = divmod(time - datetime.datetime(1970, 1, 1), datetime.timedelta(milliseconds=1))
     if not rest and 10**10 <= milliseconds < 10**14:
         texts.append(str(milliseconds))
+        if milliseconds % 1000 == 0 and 10**9 <= milliseconds // 1000 < 10**10:
+            texts.append(str(milliseconds // 1000))
     return [Filter(f"{end}_timestamp", text, op) for end, op in (("start", "ge"), ("end", "le")) for text in texts]
 
 

@@ -21,8 +21,8 @@ class Keystone(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0):
+        super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.tokens: dict[str, dict[str, Any]] = {}
         self.validations = 0
@@ -32,7 +32,13 @@ class Keystone(http.server.ThreadingHTTPServer):
         self.add(SERVICE_TOKEN, user_id="panko", project_id="service", roles=["service"])
 
     def add(
-        self, token: str, user_id: str, roles: list[str], project_id: str | None = None, system: bool = False
+        self,
+        token: str,
+        user_id: str,
+        roles: list[str],
+        project_id: str | None = None,
+        system: bool = False,
+        domain: bool = False,
     ) -> dict[str, str]:
         """Make a token valid, and return the headers of a request with it."""
         self.tokens[token] = {
@@ -43,6 +49,7 @@ class Keystone(http.server.ThreadingHTTPServer):
             "expires_at": EXPIRES,
             **({"project": {"id": project_id, "name": project_id, "domain": DOMAIN}} if project_id else {}),
             **({"system": {"all": True}} if system else {}),
+            **({"domain": DOMAIN} if domain else {}),
         }
         return {"X-Auth-Token": token}
 
@@ -106,9 +113,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_keystone() -> Iterator[Keystone]:
-    """Run a Keystone."""
-    keystone = Keystone()
+def running_keystone(port: int = 0) -> Iterator[Keystone]:
+    """Run a Keystone, on a free port unless one is given."""
+    keystone = Keystone(port)
     thread = threading.Thread(target=keystone.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:

@@ -2,12 +2,13 @@
 """For an application credential the pipeline gets a token, and another one where that is refused."""
 
 import base64
+import datetime
 import json
 
 import pytest
 
 from tests.functional.api.conftest import message_ids
-from tests.functional.api.keystone import running_keystone
+from tests.functional.api.keystone import EXPIRES, running_keystone
 from tests.functional.api.test_keystone import OLD_PASTE
 
 KEYSTONE_APP = "panko+keystone"
@@ -76,7 +77,7 @@ def test_a_refusal_by_the_policy_does_not_cost_the_token(api, keystone, member):
 
 def test_grafana_asks_with_a_credential(api, keystone, member):
     api.get("/grafana", headers=member)
-    span = {"from": 0, "to": "2024-01-01T00:00:00Z"}
+    span = {"from": "1970-01-01T00:00:00Z", "to": "2024-01-01T00:00:00Z"}
     body = {"range": span, "targets": [{"target": "event_counts"}, {"target": "events"}]}
     series, table = api.post_json("/grafana/query", body, headers=member).json
     assert sum(count for count, _ in series["datapoints"]) == 3
@@ -137,3 +138,15 @@ def test_a_paste_file_without_the_filter_takes_no_credentials(load_app, filled_u
     api = load(load_app, filled_url, keystone, paste=OLD_PASTE)
     api.get("/v2/events", headers=member, status=401)
     assert keystone.trades == 0
+
+
+@pytest.mark.parametrize(("lifetime", "trades"), [(59, 2), (3600, 1)])
+def test_a_token_is_not_used_in_the_last_minute_before_its_end(api, keystone, member, lifetime, trades):
+    """It could expire on its way to Keystone, or while the request waits."""
+    # Keystone's two times are compared with each other: no clock matters here.
+    issued = datetime.datetime.fromisoformat(EXPIRES) - datetime.timedelta(seconds=lifetime)
+    for token in ("first", "second"):
+        keystone.tokens[token]["issued_at"] = issued.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for _ in range(2):
+        api.get("/v2/events", headers=member)
+    assert keystone.trades == trades

@@ -402,9 +402,9 @@ def send_unread(client, path, headers, stream, length):
 
 
 def test_allow_names_the_methods(lite):
-    assert lite.put("/v2/events", headers=ADMIN, status=405).headers["Allow"] == "GET, POST"
-    assert lite.put("/v2/events/", headers=ADMIN, status=405).headers["Allow"] == "GET, POST"
-    assert lite.post("/v2/events/1", headers=ADMIN, status=405).headers["Allow"] == "GET"
+    assert lite.put("/v2/events", headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD, POST"
+    assert lite.put("/v2/events/", headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD, POST"
+    assert lite.post("/v2/events/1", headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD"
 
 
 def test_a_trailing_slash_does_not_matter(lite):

@@ -212,7 +212,7 @@ def test_a_variable_is_a_list_of_the_datas_names(post):
         '{"target": "trait_values", "name": "service"}',
     ):
         assert sorted(names(payload, range=RANGE)) == expected
-    assert names("trait_values(service)", range={"from": 0, "to": 1}) == []
+    assert names("trait_values(service)", range={"from": "1970", "to": 10**10}) == []
     assert names({"target": "trait_values", "type": "image.update", "name": "integer::mixed"}) == ["7"]
 
 

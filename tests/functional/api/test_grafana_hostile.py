@@ -126,7 +126,8 @@ def test_names_and_values_that_no_event_has_are_not_found(ask, send, text):
     [
         *(
             {"from": "0001-01-01", "to": "9999-12-31T23:59:59.999999Z"},
-            {"from": 0, "to": 1e14},
+            {"from": "1970-01-01", "to": 1e14 - 1},
+            {"from": "1653-02-10", "to": 1e10},
             {"from": -1e13, "to": 0},
         ),
         *({"from": "9999-12-31T23:59:59-12:00", "to": 1}, {"from": 1e300, "to": 1}, {"from": 5, "to": 5}, [], "x"),

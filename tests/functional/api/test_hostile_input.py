@@ -176,7 +176,7 @@ def test_names_that_no_event_can_have_are_not_known(send, path):
     assert send(f"/v2/event_types/{path}", expected=200).json == []
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "WHAT"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "WHAT"])
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [

@@ -52,6 +52,37 @@ def test_a_service_tokens_system_scope_does_not_widen_a_projects_request(api, ke
     assert message_ids(api.get("/v2/events", headers=headers)) == ["msg-000", "msg-012", "msg-036"]
 
 
+RESOURCES = [
+    *("/v2/events", "/v2/events?q.field=all_tenants&q.value=True", "/v2/events/msg-004?all_tenants=True"),
+    *("/v2/event_types", "/v2/event_types/extremes/traits/imax", "/v2/event_counts", "/grafana", "/grafana/rows"),
+]
+
+
+@pytest.mark.parametrize("role", ["reader", "admin"])
+@pytest.mark.parametrize("scope", [{"domain": True}, {}], ids=["domain", "unscoped"])
+def test_a_service_tokens_system_scope_is_not_that_of_a_token_without_a_project(api, keystone, scope, role):
+    user = keystone.add("user-token", "landlord", [role], **scope)
+    service = keystone.add("service-token", "nova", ["service", "reader", "admin"], system=True)
+    headers = {**user, "X-Service-Token": service["X-Auth-Token"]}
+    for path in RESOURCES:
+        api.get(path, headers=headers, status=403)
+    api.get("/v2/capabilities", headers=headers)
+
+
+def test_a_system_token_is_served_beside_a_service_token_of_a_project(api, keystone):
+    reader = keystone.add("system-token", "auditor", ["reader"], system=True)
+    service = keystone.add("service-token", "nova", ["service"], "service")
+    headers = {**reader, "X-Service-Token": service["X-Auth-Token"]}
+    assert message_ids(api.get("/v2/events", headers=headers))[0] == "extremes"
+
+
+def test_a_paste_file_of_panko_10_knows_whose_the_system_scope_is(old_api, keystone):
+    user = keystone.add("user-token", "landlord", ["admin"], domain=True)
+    service = keystone.add("service-token", "nova", ["service", "admin"], system=True)
+    headers = {**user, "X-Service-Token": service["X-Auth-Token"]}
+    old_api.get("/v2/events?q.field=all_tenants&q.value=True", headers=headers, status=403)
+
+
 def test_headers_of_the_client_say_nothing_of_identity(api, keystone):
     member = keystone.add("member-token", "user-0", ["member"], "proj-0")
     forged = {"X-Roles": "admin", "X-User-Id": "adm", "X-Project-Id": "proj-1", "OpenStack-System-Scope": "all"}

@@ -73,11 +73,13 @@ def test_an_application_behind_a_proxy_knows_its_address(load_app, filled_url):
     proxied = load_app(filled_url, config="[oslo_middleware]\nenable_proxy_headers_parsing = true\n")
     direct = load_app(filled_url)
 
-    def link(api):
-        return api.get("/", headers=headers).json["versions"]["values"][0]["links"][0]["href"]
+    def links(api):
+        whole = api.get("/", headers=headers).json["versions"]["values"][0]
+        own = [api.get(path, headers=headers).json["version"] for path in ("/v2", "/v2/")]
+        return [version["links"][0]["href"] for version in (whole, *own)]
 
-    assert link(proxied) == "https://cloud/event/v2"
-    assert link(direct) == "http://localhost/v2"
+    assert links(proxied) == ["https://cloud/event/v2"] * 3
+    assert links(direct) == ["http://localhost/v2"] * 3
 
 
 def test_a_load_balancer_can_be_told_not_to_use_the_server(load_app, filled_url, tmp_path, caplog):

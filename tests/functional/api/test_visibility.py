@@ -58,6 +58,13 @@ def test_system_scope_does_not_widen_the_request_of_a_project(get):
     get(someone, "/v2/event_types", 401)
 
 
+@pytest.mark.parametrize("role", ["reader", "admin"])
+def test_system_scope_does_not_widen_the_request_of_a_domain(get, role):
+    someone = {**SYSTEM, "X-Roles": role, "X-Domain-Id": "default"}
+    for path in ("/v2/events", f"/v2/events?{ALL}", "/v2/event_types", "/v2/event_types/image.update/traits"):
+        get(someone, path, 403)
+
+
 def test_system_scope_needs_a_user(get):
     get({**SYSTEM, "X-User-Id": ""}, "/v2/events", 403)
 

@@ -8,7 +8,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ for line in sys.stdin:
 """
 
 
+CONTEXT = {"request_id": "req-5e1c0b1f-6f0e-4b0e-9d57-2f6a3c6e5b11", "is_admin": False}
+"""The context of a notification: of the request that led to it."""
+
+
 @dataclass(frozen=True)
 class Agent:
     """A running agent; `log` is what it wrote so far."""
@@ -61,10 +65,9 @@ class Agent:
         """What the agent wrote so far."""
         return self.log_file.read_text()
 
-    def notify(self, event_type: str, payload: dict[str, Any]) -> None:
+    def notify(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] = CONTEXT) -> None:
         """Return when a notification of a service is on the bus."""
-        context = {"request_id": "req-5e1c0b1f-6f0e-4b0e-9d57-2f6a3c6e5b11", "is_admin": False}
-        self.service.stdin.write(f"{json.dumps([context, event_type, payload])}\n")
+        self.service.stdin.write(f"{json.dumps([dict(context), event_type, payload])}\n")
         self.service.stdin.flush()
         assert self.service.stdout.readline() == "sent\n"
 

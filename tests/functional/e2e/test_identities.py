@@ -115,8 +115,10 @@ def test_a_service_token_of_the_system_does_not_widen_a_projects_request(panko):
         assert panko.seen(token, X_Service_Token=service) == user[0]
         assert panko.seen(token, f"/v2/events{ALL}", X_Service_Token=service) == "403"
         assert panko.seen(token, "/v2/event_types", X_Service_Token=service) == "401"
-    unscoped = panko.keystone.token("alice")
-    assert panko.seen(unscoped, X_Service_Token=service) == "403"
+    for token in (panko.keystone.token("alice"), panko.keystone.token("landlord", domain="default")):
+        for resource in ("list", "list all", "d all", "types", "values"):
+            assert panko.seen(token, RESOURCES[resource], X_Service_Token=service) == "403"
+        assert panko.seen(token, "/grafana/rows", X_Service_Token=service) == "403"
 
 
 def test_a_service_token_must_be_one(panko):

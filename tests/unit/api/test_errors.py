@@ -148,7 +148,7 @@ def test_a_form_that_is_not_acceptable_counts_before_arguments_and_rights():
 
 def test_a_method_that_is_not_allowed_is_told_which_is():
     client = make_client(MemoryConnection())
-    for path, allowed in (("/events", "GET, POST"), ("/events/1", "GET"), ("/event_types", "GET")):
+    for path, allowed in (("/events", "GET, HEAD, POST"), ("/events/1", "GET, HEAD"), ("/event_types", "GET, HEAD")):
         assert client.delete(path, headers=ADMIN, status=405).headers["Allow"] == allowed
     client.post("/events/1", headers=ADMIN, status=405)
 

@@ -87,6 +87,7 @@ def test_every_rule_is_registered_with_its_default_and_a_description():
         (MEMBER, False),
         (Identity("u", "p", ("reader",)), False),
         (Identity("u", "p", ("reader",), "all"), False),
+        (Identity("u", None, ("reader",), "all", "domain"), False),
         (Identity("u", None, ("reader",), "some"), False),
         (Identity("u", "p", ("member", " admin")), False),
         (Identity("u", "p", ("",)), False),

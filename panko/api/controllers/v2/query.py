@@ -28,8 +28,8 @@ TYPE_NAMES = ["integer", "float", "string", "datetime"]
 """The types of traits, in the order in which an error names them."""
 
 EPOCH = datetime.datetime(1970, 1, 1)
-EPOCH_DIGITS = range(11, 15)
-"""How many digits a time has that is milliseconds since the epoch."""
+EPOCH_UNITS = {10: SECOND, **dict.fromkeys(range(11, 15), datetime.timedelta(milliseconds=1))}
+"""The unit of a time since the epoch, by its number of digits."""
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Seconds of the units that an interval can be given in."""
@@ -126,11 +126,21 @@ def _unreadable(value: str, type_name: str) -> ClientSideError:
     return ClientSideError(f"Unable to convert the value {value} to the expected data type {type_name}.")
 
 
+def parse_bound(text: str) -> datetime.datetime:
+    """Return the naive UTC time that an end of a time range names.
+
+    Read are ISO 8601 and, of digits alone, seconds (10) and milliseconds (11 to 14) since the epoch, a year (4) and a
+    date (8).
+
+    :raises ValueError: if it is none of these
+    """
+    unit = EPOCH_UNITS.get(len(text)) if text.isascii() and text.isdigit() else None
+    return EPOCH + int(text) * unit if unit else parse_time(text)
+
+
 def _time(value: str) -> datetime.datetime:
-    if value.isascii() and value.isdigit() and len(value) in EPOCH_DIGITS:
-        return EPOCH + datetime.timedelta(milliseconds=int(value))
     try:
-        return parse_time(value)
+        return parse_bound(value)
     except ValueError as error:
         raise _unreadable(value, TraitType.DATETIME.label) from error
 

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Keystone that is silent, or slower than anybody waits, costs a request its timeout and no more."""
+
+import base64
+import contextlib
+import socket
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from panko import service
+from panko.api.keystone import DEFAULT_TIMEOUT_SECONDS, GROUP, register_options
+from tests.functional.api.conftest import load_app, write_config  # noqa: F401
+from tests.functional.api.keystone import running_keystone
+from tests.functional.api.test_keystone import KEYSTONE_APP, OLD_PASTE
+
+pytestmark = pytest.mark.slow
+
+END_SECONDS = 60
+"""When a test gives up: the timeout that it sets is of one second."""
+
+TOKEN = {"X-Auth-Token": "junk"}
+BASIC = {"Authorization": f"Basic {base64.b64encode(b'id:secret').decode()}"}
+
+
+def silence(connection, stop):
+    stop.wait()
+
+
+def drip(connection, stop):
+    """Answer byte by byte, each well within the timeout of a read, without an end."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+    while not stop.wait(0.1):
+        connection.sendall(b"x")
+
+
+@contextlib.contextmanager
+def answering(behave):
+    """Run a server that accepts every connection and treats it so, and yield its URL."""
+    stop = threading.Event()
+
+    def treat(connection):
+        with connection, contextlib.suppress(OSError):
+            behave(connection, stop)
+
+    def accept(listener):
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                threading.Thread(target=treat, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=accept, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.fixture(params=[silence, drip], ids=lambda behave: behave.__name__)
+def url(request):
+    with answering(request.param) as url:
+        yield url
+
+
+def in_time(call, *args, **kwargs):
+    """Return what a call returns; fail if it does not end."""
+    outcome = Future()
+
+    def work():
+        try:
+            outcome.set_result(call(*args, **kwargs))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return outcome.result(END_SECONDS)
+
+
+def config(url, retries=3, **more):
+    with running_keystone() as keystone:
+        text = keystone.config().replace(keystone.url, url).replace("max_retries = 0", f"max_retries = {retries}")
+    return text + "".join(f"{name} = {value}\n" for name, value in {"http_connect_timeout": 1, **more}.items())
+
+
+@pytest.mark.parametrize("headers", [TOKEN, {**TOKEN, "X-Service-Token": "junk"}, BASIC], ids=["token", "two", "basic"])
+def test_who_asks_is_told_to_come_back(load_app, url, headers):  # noqa: F811
+    api = load_app("log://", name=KEYSTONE_APP, config=config(url))
+    answers = [in_time(api.get, "/v2/events", headers=headers, status=503) for _ in range(2)]
+    for answer in answers:
+        assert answer.headers["Retry-After"]
+        assert answer.json["error_message"]["faultcode"] == "Server"
+        assert url not in answer.text
+    in_time(api.get, "/", status=200)
+
+
+def test_a_request_without_a_token_is_told_to_bring_one(load_app, url):  # noqa: F811
+    """Where to get it is a question to Keystone, unless the configuration says."""
+    text = config(url).replace(f"www_authenticate_uri = {url}\n", "")
+    api = load_app("log://", name=KEYSTONE_APP, config=text)
+    for _ in range(2):
+        assert in_time(api.get, "/v2/events", status=401).headers["WWW-Authenticate"]
+
+
+def test_many_requests_end_by_the_same_time(load_app, url):  # noqa: F811
+    api = load_app("log://", name=KEYSTONE_APP, config=config(url))
+    outcomes = [Future() for _ in range(20)]
+
+    def ask(outcome):
+        outcome.set_result(api.get("/v2/events", headers=TOKEN, expect_errors=True).status_int)
+
+    for outcome in outcomes:
+        threading.Thread(target=ask, args=(outcome,), daemon=True).start()
+    assert [outcome.result(END_SECONDS) for outcome in outcomes] == [503] * 20
+
+
+def test_a_paste_file_of_panko_10_has_the_timeout_too(load_app):  # noqa: F811
+    """Its filter is keystonemiddleware's own, which has a timeout for each read and no deadline."""
+    with answering(silence) as url:
+        text = config(url, retries=0, auth_version="v3")
+        api = load_app("log://", name=KEYSTONE_APP, config=text, paste=OLD_PASTE)
+        assert in_time(api.get, "/v2/events", headers=TOKEN, status=503).headers["Retry-After"]
+
+
+def test_panko_starts_while_keystone_is_silent(load_app, url):  # noqa: F811
+    api = in_time(load_app, "log://", name=KEYSTONE_APP, config=config(url))
+    in_time(api.get, "/healthcheck", status=200)
+
+
+def test_keystone_is_asked_again_once_it_answers(load_app):  # noqa: F811
+    with answering(silence) as url:
+        api = load_app("log://", name=KEYSTONE_APP, config=config(url))
+        in_time(api.get, "/v2/capabilities", headers=TOKEN, status=503)
+    with running_keystone(int(url.rpartition(":")[2])) as keystone:
+        user = keystone.add("junk", "u", ["member"], "p")
+        assert in_time(api.get, "/v2/capabilities", headers=user, status=200)
+
+
+@pytest.mark.parametrize(("lines", "seconds"), [("", DEFAULT_TIMEOUT_SECONDS), ("http_connect_timeout = 3\n", 3)])
+def test_the_timeout_is_ten_seconds_unless_it_is_set(tmp_path, lines, seconds):
+    path = write_config(tmp_path, "log://", f"[{GROUP}]\n{lines}")
+    conf = service.prepare_service([], config_files=[str(path)], share=True)
+    register_options(conf)
+    assert conf[GROUP].http_connect_timeout == seconds
+    assert DEFAULT_TIMEOUT_SECONDS == 10
