@@ -18,7 +18,6 @@ from tests.functional.storage.builders import event, found, trait
 from tests.functional.storage.workers import connected
 from tests.servers.processes import free_port
 
-
 HIDDEN = "not for the log"
 
 REFUSING = [
@@ -101,7 +100,7 @@ def test_a_url_that_is_wrong_is_no_publisher(load, url, reason):
 def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sqlite_url, caplog):
     url = configure(sqlite_url)
     bad = event("bad", trait("number", 2**70))
-    with pytest.raises(EventsRefused, match="^event 'bad' was not stored: trait number is no integer") as caught:
+    with pytest.raises(EventsRefused, match=r"^event 'bad' was not stored: trait number is no integer") as caught:
         load(url).publish_events([bad, event("good")])
     assert str(2**70) not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
