@@ -17,11 +17,6 @@ from tests.functional.e2e.conftest import running_panko
 
 ROOT = Path(__file__).parents[3]
 
-MOST_SECONDS = 2
-"""From the bus to the API. The fastest of TRIALS counts, as others use the processor too."""
-
-TRIALS = 3
-
 ACKNOWLEDGE_WHAT_IS_STORED = "[notification]\nack_on_event_error = False\n"
 
 
@@ -75,26 +70,21 @@ def wait_for(panko, token, instance_id):
 def assert_events_arrive(panko, running_agent):
     """Send what Nova sends; an administrator sees it: Ceilometer calls its project tenant_id, not project_id."""
     token = panko.keystone.token("boss", project="demo")
-    seconds = []
-    for _ in range(TRIALS):
-        payload = instance(panko.keystone.project_id("demo"))
-        running_agent.notify("compute.instance.create.end", payload)
-        sent = time.monotonic()
-        event = wait_for(panko, token, payload["instance_id"])
-        seconds.append(time.monotonic() - sent)
-        assert event["event_type"] == "compute.instance.create.end"
-        traits = {trait["name"]: (trait["type"], trait["value"]) for trait in event["traits"]}
-        expected = {
-            "vcpus": ("integer", "1"),
-            "memory_mb": ("integer", "2048"),
-            "state": ("string", "active"),
-            "display_name": ("string", "web-1"),
-            "launched_at": ("datetime", "2026-01-02T03:04:05.678901"),
-            "service": ("string", "compute"),
-            "tenant_id": ("string", payload["tenant_id"]),
-        }
-        assert {name: traits.get(name) for name in expected} == expected
-    assert min(seconds) < MOST_SECONDS, seconds
+    payload = instance(panko.keystone.project_id("demo"))
+    running_agent.notify("compute.instance.create.end", payload)
+    event = wait_for(panko, token, payload["instance_id"])
+    assert event["event_type"] == "compute.instance.create.end"
+    traits = {trait["name"]: (trait["type"], trait["value"]) for trait in event["traits"]}
+    expected = {
+        "vcpus": ("integer", "1"),
+        "memory_mb": ("integer", "2048"),
+        "state": ("string", "active"),
+        "display_name": ("string", "web-1"),
+        "launched_at": ("datetime", "2026-01-02T03:04:05.678901"),
+        "service": ("string", "compute"),
+        "tenant_id": ("string", payload["tenant_id"]),
+    }
+    assert {name: traits.get(name) for name in expected} == expected
 
 
 def test_by_panko_in_its_own_process(running, agent, private_postgresql, tmp_path):
