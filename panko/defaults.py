@@ -14,8 +14,6 @@ from panko import opts
 QUIET_LIBRARIES = [
     # It tells of its own plugins at the level info each time it is imported.
     "alembic=WARN",
-    # It logs errors of the database that the driver expects, or raises itself.
-    "oslo_db.sqlalchemy.exc_filters=CRITICAL",
 ]
 
 

@@ -8,9 +8,14 @@ from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
 
-from panko import opts
+from panko import opts, unknown_options
 
 POLICY_FILE = "policy.yaml"
+
+SHARED_LIBRARIES = ("oslo.db",)
+"""Whose options are known in the process of another program: it may not have the libraries of the API."""
+
+LOG = log.getLogger(__name__)
 
 
 def prepare_service(
@@ -18,6 +23,7 @@ def prepare_service(
     config_files: Sequence[str] | None = None,
     share: bool = False,
     cli_opts: Sequence[cfg.Opt] = (),
+    warn: bool = True,
 ) -> cfg.ConfigOpts:
     """Read the configuration and set up logging by it.
 
@@ -25,6 +31,7 @@ def prepare_service(
     :param config_files: configuration files; None: those of the command line, else panko.conf where oslo.config looks
     :param share: the process is another program's: its logging and the defaults of its libraries stay as they are
     :param cli_opts: options and arguments of this command alone
+    :param warn: log what looks like a typo in the configuration
     :returns: a new configuration object
     :raises oslo_config.cfg.Error: where a file or an option cannot be read
     """
@@ -46,6 +53,10 @@ def prepare_service(
     )
     if not share:
         log.setup(conf, "panko")
+    if warn:
+        libraries = SHARED_LIBRARIES if share else unknown_options.LIBRARIES
+        for finding in unknown_options.find_unknown_options(conf, libraries):
+            LOG.warning("%s", finding)
     return conf
 
 

@@ -9,17 +9,29 @@ import time
 from dataclasses import dataclass
 
 from oslo_config import cfg
+from oslo_log import log
 from oslo_policy import opts as oslo_policy_opts
 from oslo_policy import policy as oslo_policy
 
 from panko import policies, service
 from panko.api.errors import InvalidConfiguration, PolicyUnusable
+from panko.unknown_options import nearest, suggest
 
 OLD_POLICY_FILE = "policy.json"
 """oslo.policy passes over a file of this name in silence; where there is no newer one, it still counts here."""
 
+DEFAULT_RULE = "default"
+"""The rule that oslo.policy asks instead of one that is missing; its name can be changed, which nobody does."""
+
+OPERATION_SIMILARITY = 0.6
+RULE_SIMILARITY = 0.85
+"""How similar a name is to that of a rule of Panko's for which it may be a typo, from 0 to 1."""
+
+LOG = log.getLogger(__name__)
+
 _FAILURES = (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError, cfg.Error)
 _FAILURES += (oslo_policy.InvalidDefinitionError, oslo_policy.InvalidRuleDefault)
+_REFERENCE = re.compile(r"\brule:([^\s()]+)")
 _REMOTE_CHECK = re.compile(r"\bhttps?:")
 
 
@@ -77,6 +89,22 @@ class Rules:
         self._enforcer.skip_undefined_check = True
         self._enforcer.check_rules(raise_on_violation=True)
 
+    def find_unknown(self) -> list[str]:
+        """Return a sentence for each rule of the files that is not one of Panko's, and that no other rule refers to.
+
+        A file that other services read too may have any rules of its own: one without a colon, which no service asks
+        for by that name, is reported only if it is very similar to one of Panko's.
+        """
+        known = self._enforcer.registered_rules
+        checks = [rule.check_str for rule in (*self._enforcer.file_rules.values(), *known.values())]
+        used = {name for check in checks for name in _REFERENCE.findall(str(check))} | {DEFAULT_RULE}
+        findings = []
+        for name in self._enforcer.file_rules.keys() - known.keys() - used:
+            meant = nearest(name, known, OPERATION_SIMILARITY if ":" in name else RULE_SIMILARITY)
+            if meant or ":" in name:
+                findings.append(f"The policy rule {name} is not one of Panko's and has no effect.{suggest(meant)}")
+        return sorted(findings)
+
     def may(self, rule: str, identity: Identity) -> bool:
         """Return whether a rule holds for an identity."""
         credentials = {
@@ -86,6 +114,25 @@ class Rules:
             "system_scope": "all" if identity.is_system else None,
         }
         return bool(self._enforcer.enforce(rule, {}, credentials))
+
+
+def _read_rules(conf: cfg.ConfigOpts, path: str | None) -> Rules:
+    """Return the rules of a policy file.
+
+    :raises InvalidConfiguration: if it cannot be read
+    """
+    try:
+        return Rules(conf, path)
+    except _FAILURES as error:
+        raise InvalidConfiguration(path or "policy", error) from error
+
+
+def find_unknown_rules(conf: cfg.ConfigOpts) -> list[str]:
+    """Return what :meth:`Rules.find_unknown` finds in the policy that a configuration names.
+
+    :raises InvalidConfiguration: if it cannot be read
+    """
+    return _read_rules(conf, _find_file(conf)).find_unknown()
 
 
 def _make_enforcer(conf: cfg.ConfigOpts, path: str | None) -> oslo_policy.Enforcer:
@@ -125,10 +172,12 @@ class Policy:
         self._state = self._read_state()
         self._next_search = 0.0
         self._failure: str | None = None
-        try:
-            self._rules = Rules(conf, self._path)
-        except _FAILURES as error:
-            raise InvalidConfiguration(self._path or "policy", error) from error
+        self._rules = _read_rules(conf, self._path)
+        self._warn()
+
+    def _warn(self) -> None:
+        for finding in self._rules.find_unknown():
+            LOG.warning("%s", finding)
 
     def rules(self) -> Rules:
         """Return the rules as they are now.
@@ -161,6 +210,7 @@ class Policy:
                 # The defaults may let in more than the file did.
                 raise FileNotFoundError("it is gone")
             self._rules, self._path, self._failure = Rules(self._conf, path), path, None
+            self._warn()
         except _FAILURES as error:
             self._failure = str(InvalidConfiguration(path or self._path or "policy", error))
         self._state = state
@@ -176,6 +226,14 @@ class Policy:
 
 
 def get_enforcer() -> oslo_policy.Enforcer:
-    """Return an enforcer for this machine's configuration, as oslo.policy's tools ask for it: they read the files."""
-    conf = service.prepare_service([])
-    return _make_enforcer(conf, _find_file(conf))
+    """Return an enforcer for the configuration, as oslo.policy's tools ask for it: they read the files.
+
+    The tools take --config-file by a configuration of their own, the library's global one. In that oslopolicy-validator
+    then looks for the path of the policy file, and expects the service to have set it there.
+    """
+    tool = cfg.CONF
+    conf = service.prepare_service([], config_files=tool.config_file or None, share=True, warn=False)
+    path = _find_file(conf)
+    oslo_policy_opts.set_defaults(tool)  # It registers them first.
+    tool.set_override("policy_file", path or conf.oslo_policy.policy_file, group="oslo_policy")
+    return _make_enforcer(conf, path)

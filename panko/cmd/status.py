@@ -3,6 +3,7 @@
 
 import datetime
 import functools
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,11 +14,13 @@ from oslo_upgradecheck.upgradecheck import Code, Result
 from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.api.policy import OLD_POLICY_FILE
+from panko.api.errors import InvalidConfiguration
+from panko.api.policy import OLD_POLICY_FILE, find_unknown_rules
 from panko.cmd.dbsync import SQLITE_FILE
 from panko.cmd.errors import ending_in_one_line, one_line
 from panko.storage.base import Connection
 from panko.storage.errors import SchemaMismatch, StorageError
+from panko.unknown_options import find_unknown_options
 
 NOT_CHECKED = 255
 """Exit code where the checks could not be made: 0 to 2 say how they went."""
@@ -48,6 +51,15 @@ class Checks(upgradecheck.UpgradeCommands):
         if newer:
             return Result(Code.WARNING, f"{old} is not read, as there is {newer}. Remove it.")
         return Result(Code.FAILURE, f"{old} is read as long as there is no newer policy file. {CONVERT}")
+
+    def _check_options(self) -> Result:
+        return _warn_of(find_unknown_options(self._conf))
+
+    def _check_rules(self) -> Result:
+        try:
+            return _warn_of(find_unknown_rules(self._conf))
+        except InvalidConfiguration as error:
+            return Result(Code.FAILURE, one_line(error))
 
     def _check_schema(self) -> Result:
         return self._ask_storage(lambda connection: Result(Code.SUCCESS))
@@ -81,11 +93,17 @@ class Checks(upgradecheck.UpgradeCommands):
             return Result(Code.FAILURE, one_line(error))
 
     _upgrade_checks = (
+        ("Options are known", _check_options),
         ("Policy file in YAML", _check_policy),
+        ("Policy rules are known", _check_rules),
         ("Database schema", _check_schema),
         ("Events are not kept for ever", _check_time_to_live),
         ("panko-expirer runs", _check_expirer),
     )
+
+
+def _warn_of(findings: Sequence[str]) -> Result:
+    return Result(Code.WARNING, " ".join(findings)) if findings else Result(Code.SUCCESS)
 
 
 def _require_file(url: str) -> None:
@@ -123,10 +141,17 @@ CLI_OPTS = [cfg.SubCommandOpt("command", handler=_add_commands)]
 @functools.partial(ending_in_one_line, failed=NOT_CHECKED)
 def main(argv: Sequence[str]) -> int:
     """Print the outcome of each check, and return the worst: 0 is success, 1 a warning, 2 a failure."""
-    conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
+    # It reports what others log.
+    conf = service.prepare_service(argv, cli_opts=CLI_OPTS, warn=False)
     # The library looks there for the argument --json; its own way of reading arguments makes another configuration.
     upgradecheck.CONF = conf
-    return Checks(conf).check()
+    # The results are all that is printed: a line of the log, on stdout too, would be no JSON.
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        return Checks(conf).check()
+    finally:
+        logging.disable(disabled)
 
 
 if __name__ == "__main__":

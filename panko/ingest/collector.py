@@ -50,9 +50,17 @@ class Collector:
         :param payloads: of :func:`~panko.ingest.notifications.read_notification`
         :returns: whether they are durable or refused, so that the messages are done with
         """
-        events = [event for payload in payloads for event in self._events(payload)]
-        if not events:
-            return True
+        refused: list[tuple[Any, str]] = []
+        events = [event for payload in payloads for event in self._decode(payload, refused)]
+        if events and not self._store(events):
+            return False
+        # Only now: messages that go back to the queue come again, and would be counted and logged each time.
+        for message_id, reason in refused:
+            self._refuse(message_id, reason)
+        return True
+
+    def _store(self, events: list[CheckedEvent]) -> bool:
+        """Return whether the events are durable, or refused by storage; retry while the database is unavailable."""
         # Two collectors that store the same events in different orders would wait for each other, a second or longer.
         events.sort(key=_MESSAGE_ID)
         retrying = tenacity.Retrying(
@@ -80,20 +88,23 @@ class Collector:
         else:
             self._tally.add(recorded.stored, recorded.duplicates)
 
-    def _events(self, payload: list[Any] | Unreadable) -> Iterator[CheckedEvent]:
-        """Yield the events of a message that can be stored; the others are refused."""
+    def _decode(self, payload: list[Any] | Unreadable, refused: list[tuple[Any, str]]) -> Iterator[CheckedEvent]:
+        """Yield the events of a message that can be stored.
+
+        :param refused: takes the message_id and the reason of each of the others
+        """
         if isinstance(payload, Unreadable):
-            self._refuse(payload.message_id, payload.reason)
+            refused.append((payload.message_id, payload.reason))
             return
         for document in payload:
+            message_id = document.get("message_id") if isinstance(document, dict) else None
             try:
                 if self._secret and isinstance(document, dict) and not signatures.is_signed(document, self._secret):
-                    self._refuse(document.get("message_id"), "bad signature")
-                    continue
-                yield decoding.decode_event(document)
+                    refused.append((message_id, "bad signature"))
+                else:
+                    yield decoding.decode_event(document)
             except InvalidEvent as error:
-                message_id = document.get("message_id") if isinstance(document, dict) else None
-                self._refuse(message_id, reason_of(str(error)))
+                refused.append((message_id, reason_of(str(error))))
 
     def _refuse(self, message_id: Any, reason: str) -> None:
         self._tally.refuse(reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from panko.ingest import decoding
+from panko.ingest.receiving import shorten
 from panko.ingest.shifting import shift_event
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent
@@ -142,5 +143,5 @@ class Importer:
         return recorded.stored, recorded.duplicates
 
     def _refuse(self, line: Line, reason: str) -> None:
-        self._complain(line, reason)
+        self._complain(line, shorten(reason))
         self._read = replace(self._read, refused=self._read.refused + 1)

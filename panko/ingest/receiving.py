@@ -79,8 +79,12 @@ def _record(connection: Connection, events: dict[int, CheckedEvent]) -> tuple[Re
 
 
 def _refused(index: int, message_id: str | None, reason: object) -> RefusedEvent:
-    text = str(reason)
-    return RefusedEvent(index, message_id, text if len(text) <= REASON_LENGTH else f"{text[:REASON_LENGTH]}…")
+    return RefusedEvent(index, message_id, shorten(str(reason)))
+
+
+def shorten(reason: str) -> str:
+    """Return a reason, cut where it repeats too much of what it is about."""
+    return reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
 
 
 def _message_id(member: Any) -> str | None:

@@ -67,7 +67,8 @@ class DatabasePublisher:
             self._group.record(events if isinstance(events, Sequence) else [events])
         except EventsRefused as error:
             if self._on_refusal == ["raise"]:
-                raise
+                # Ceilometer logs the whole traceback, twice: where the group stored the event is of no use there.
+                raise error.with_traceback(None) from None
             refusals = error.refusals
         for refusal in refusals:
             LOG.error("%s", EventsRefused([refusal], 0, 0))

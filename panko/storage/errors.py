@@ -78,6 +78,9 @@ class Refusal:
 class EventsRefused(StorageError):
     """Some events of a call were not stored, and never will be as they are; the others were.
 
+    The text is one line for a log: it names the first of them, and leaves out what a reason repeats of the event after
+    a colon.
+
     :param refusals: the events that were refused, each with its reason
     :param stored: number of events of the same call that were stored
     :param duplicates: number of events of the same call that were there already
@@ -87,7 +90,8 @@ class EventsRefused(StorageError):
         first = refusals[0]
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
         message_id = getattr(first.event, "message_id", None)
-        super().__init__(f"event {message_id!r} was not stored: {first.reason}{more}")
+        reason = " ".join(first.reason.partition(": ")[0].split())
+        super().__init__(f"event {message_id!a} was not stored: {reason}{more}")
         self.refusals = tuple(refusals)
         self.stored = stored
         self.duplicates = duplicates

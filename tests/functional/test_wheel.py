@@ -84,6 +84,25 @@ def test_it_installs_the_dashboards_for_grafana(environment):
         assert (installed / path.relative_to(ROOT / "etc/grafana")).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("generator", "name", "known"),
+    [
+        ("oslo-config-generator", "panko-config-generator.conf", "#event_time_to_live = -1"),
+        ("oslopolicy-sample-generator", "panko-policy-generator.conf", "telemetry:events:index"),
+    ],
+)
+def test_it_installs_what_the_generators_of_samples_read(environment, tmp_path, generator, name, known):
+    """Packagers run them: the paths in the files are relative to the directory where that is done."""
+    installed = environment / "share/panko" / name
+    assert installed.read_bytes() == (ROOT / "etc/panko" / name).read_bytes()
+    (tmp_path / "etc/panko").mkdir(parents=True)
+    program = Path(sys.executable).with_name(generator)
+    script = f"cd {tmp_path} && {environment}/bin/python -W ignore {program} --config-file {installed}"
+    run("bash", "-c", script)
+    (sample,) = (tmp_path / "etc/panko").iterdir()
+    assert known in sample.read_text()
+
+
 def test_every_module_of_the_tree_is_in_it(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

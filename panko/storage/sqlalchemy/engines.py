@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a connection URL to an engine."""
 
+import logging
 import time
 from typing import Any
 
@@ -26,6 +27,19 @@ No server restarts in less: an empty PostgreSQL needs 0.08.
 """
 
 
+_FILTERS_LOG = logging.getLogger("oslo_db.sqlalchemy.exc_filters")
+_TRANSLATED = "panko_translated"
+"""Attribute of the exceptions that our engines have met, and Panko reports itself."""
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    """Return whether a record is to be logged: oslo.db's own about an error of our engines is not.
+
+    It is a traceback with the SQL of a whole batch and the values of its events, for an error that is raised as well.
+    """
+    return not (record.exc_info and hasattr(record.exc_info[1], _TRANSLATED))
+
+
 class Connections(sa.CreateEnginePlugin):
     """Has an engine keep its connections, and trust one that was just used.
 
@@ -45,6 +59,13 @@ class Connections(sa.CreateEnginePlugin):
         pool_args["pre_ping"] = False
 
     def engine_created(self, engine):
+        # Not by a level: in the process of another program, such as Ceilometer's, the levels are its own.
+        _FILTERS_LOG.addFilter(_is_not_ours)
+
+        @sa.event.listens_for(engine, "handle_error")
+        def mark(context):
+            setattr(context.original_exception, _TRANSLATED, True)
+
         @sa.event.listens_for(engine, "checkin")
         def note_use(connection, record):
             record.info["used"] = time.monotonic()

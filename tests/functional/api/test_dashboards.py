@@ -249,7 +249,6 @@ def test_the_sources_for_the_sample_events_have_the_headers_that_they_need(load_
 
 
 def test_the_pictures_of_the_documentation_can_be_drawn(tmp_path):
-    pytest.importorskip("matplotlib", reason="needs the extra doc")
     done = subprocess.run(
         [sys.executable, "-m", "doc.plot_grafana", str(tmp_path)],
         cwd=SAMPLE.parents[2],

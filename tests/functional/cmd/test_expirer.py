@@ -33,7 +33,7 @@ def test_old_events_are_deleted_whatever_the_size_of_a_batch(configure, connecti
 
 
 @pytest.mark.usefixtures("aged_events")
-@pytest.mark.parametrize("ttl", ["", "event_time_to_live = 0\n"])
+@pytest.mark.parametrize("ttl", ["", *(f"event_time_to_live = {ttl}\n" for ttl in (-1, 0, -5, -(10**12)))])
 def test_by_default_events_are_kept_for_ever_and_it_says_how_to_change_that(configure, connection, ttl):
     done = run("panko-expirer", "--config-file", configure(ttl))
     assert done.returncode == 0

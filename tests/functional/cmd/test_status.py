@@ -11,12 +11,15 @@ import pytest
 from tests.functional.cmd.processes import free_port, run, said
 
 SUCCESS, WARNING, FAILURE = range(3)
-POLICY, SCHEMA, TIME_TO_LIVE, EXPIRER = (
+OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER = (
+    "Options are known",
     "Policy file in YAML",
+    "Policy rules are known",
     "Database schema",
     "Events are not kept for ever",
     "panko-expirer runs",
 )
+ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
 A_DAY = "event_time_to_live = 86400\n"
 
 
@@ -48,10 +51,10 @@ def expired_ago(tmp_path, **when):
 
 def test_all_is_well_where_the_expirer_runs(ready):
     assert run("panko-expirer", "--config-file", ready).returncode == 0
-    assert check(ready)[0] == dict.fromkeys((POLICY, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
+    assert check(ready)[0] == ALL_WELL
     table = run("panko-status", "--config-file", ready, "upgrade", "check")
     assert table.returncode == SUCCESS
-    assert table.stdout.count("Result: Success") == 4
+    assert table.stdout.count("Result: Success") == len(ALL_WELL)
 
 
 @pytest.mark.parametrize(("hours", "result"), [(47, SUCCESS), (49, WARNING)])
@@ -59,7 +62,7 @@ def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hou
     run("panko-expirer", "--config-file", ready)
     expired_ago(tmp_path, hours=hours)
     results, details = check(ready)
-    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: SUCCESS, EXPIRER: result}
+    assert results == ALL_WELL | {EXPIRER: result}
     if result:
         assert "has not run since 20" in details[EXPIRER]
         assert "86400 s" in details[EXPIRER]
@@ -67,13 +70,13 @@ def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hou
 
 def test_an_expirer_that_never_ran_is_told(ready):
     results, details = check(ready)
-    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: SUCCESS, EXPIRER: WARNING}
+    assert results == ALL_WELL | {EXPIRER: WARNING}
     assert "has not run yet" in details[EXPIRER]
 
 
 def test_events_that_are_kept_for_ever_are_told(config_file):
     results, details = check(config_file)
-    assert results == {POLICY: SUCCESS, SCHEMA: SUCCESS, TIME_TO_LIVE: WARNING, EXPIRER: SUCCESS}
+    assert results == ALL_WELL | {TIME_TO_LIVE: WARNING}
     assert "[database] event_time_to_live" in details[TIME_TO_LIVE]
 
 
@@ -83,7 +86,7 @@ def test_a_schema_behind_is_told(ready, tmp_path):
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     results, details = check(ready)
-    assert results == {POLICY: SUCCESS, SCHEMA: FAILURE, TIME_TO_LIVE: SUCCESS, EXPIRER: FAILURE}
+    assert results == ALL_WELL | {SCHEMA: FAILURE, EXPIRER: FAILURE}
     assert details[SCHEMA] == "The database has the schema 0001, not 0003. Run panko-dbsync."
 
 
@@ -126,6 +129,25 @@ def test_a_policy_in_json_is_told(configure, tmp_path, files, section, result, t
     results, details = check(path)
     assert results[POLICY] == result
     assert (text or "") in (details[POLICY] or "")
+
+
+def test_a_typo_is_told_with_the_nearest_name(configure, tmp_path):
+    path = configure("event_time_to_life = 86400\nevent_time_to_live = -5\n[apii]\nport = 80\n")
+    (tmp_path / "policy.yaml").write_text('"telemetry:events:list": "role:admin"\n"segregaton": "!"')
+    results, details = check(path)
+    assert results[OPTIONS] == results[RULES] == WARNING
+    for text in ("Did you mean event_time_to_live?", "Did you mean [api]?", "event_time_to_live is -5"):
+        assert text in details[OPTIONS]
+    assert "telemetry:events:list is not one of Panko's and has no effect. Did you mean" in details[RULES]
+    assert "segregaton is not one of Panko's and has no effect. Did you mean segregation?" in details[RULES]
+
+
+def test_a_policy_that_cannot_be_read_is_told(configure, tmp_path):
+    path = configure()
+    (tmp_path / "policy.yaml").write_text('"segregation": "role:member and"')
+    results, details = check(path)
+    assert results[RULES] == FAILURE
+    assert details[RULES].startswith(str(tmp_path / "policy.yaml"))
 
 
 def test_nothing_is_altered(ready, tmp_path):

@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from keystoneauth1.exceptions.http import BadRequest
 
+from tests.functional.cmd.collecting import wait_until
 from tests.functional.cmd.processes import Answer, RunningServer, panko_api, run
 from tests.functional.e2e import command as openstack
 from tests.servers import ServerMissing
@@ -61,6 +64,27 @@ class Panko:
         letters = [each.get("message_id") or each["value"] for each in json.loads(answer.body)]
         # The event of nobody comes last.
         return "".join(sorted(letters, key=lambda letter: (letter == "-", letter))) or "none"
+
+
+T = TypeVar("T")
+
+
+def make_expiring(make: Callable[[int], T], is_good: Callable[[T], bool]) -> T:
+    """Return something that was good when it was used, and expires soon: a slow machine gets more time to use it.
+
+    make: makes it, good for so many seconds; a BadRequest says that these were over before it was made
+    """
+    for seconds in (2, 4, 8, 16, 32, 64, 128):
+        with contextlib.suppress(BadRequest):
+            made = make(seconds)
+            if is_good(made):
+                return made
+    raise AssertionError("it was never good")
+
+
+def wait_until_refused(use: Callable[[], str]) -> None:
+    """Return when a use is answered with 401."""
+    wait_until(lambda: use() == "401", use, seconds=300)
 
 
 def write_events(keystone: Keystone, path: Path) -> None:

@@ -16,11 +16,6 @@ from tests.functional.e2e.conftest import running_panko
 
 ROOT = Path(__file__).parents[3]
 
-MOST_SECONDS = 2
-"""From the bus to the API. The fastest of TRIALS counts, as others use the processor too."""
-
-TRIALS = 3
-
 ACKNOWLEDGE_WHAT_IS_STORED = "[notification]\nack_on_event_error = False\n"
 
 
@@ -74,26 +69,21 @@ def wait_for(panko, token, instance_id):
 def assert_events_arrive(panko, running_agent):
     """Send what Nova sends; an administrator of the project sees it."""
     token = panko.keystone.token("boss", project="demo")
-    seconds = []
-    for _ in range(TRIALS):
-        payload = instance(panko.keystone.project_id("demo"))
-        running_agent.notify("compute.instance.create.end", payload)
-        sent = time.monotonic()
-        event = wait_for(panko, token, payload["instance_id"])
-        seconds.append(time.monotonic() - sent)
-        assert event["event_type"] == "compute.instance.create.end"
-        traits = {trait["name"]: (trait["type"], trait["value"]) for trait in event["traits"]}
-        expected = {
-            "vcpus": ("integer", "1"),
-            "memory_mb": ("integer", "2048"),
-            "state": ("string", "active"),
-            "display_name": ("string", "web-1"),
-            "launched_at": ("datetime", "2026-01-02T03:04:05.678901"),
-            "service": ("string", "compute"),
-            "tenant_id": ("string", payload["tenant_id"]),
-        }
-        assert {name: traits.get(name) for name in expected} == expected
-    assert min(seconds) < MOST_SECONDS, seconds
+    payload = instance(panko.keystone.project_id("demo"))
+    running_agent.notify("compute.instance.create.end", payload)
+    event = wait_for(panko, token, payload["instance_id"])
+    assert event["event_type"] == "compute.instance.create.end"
+    traits = {trait["name"]: (trait["type"], trait["value"]) for trait in event["traits"]}
+    expected = {
+        "vcpus": ("integer", "1"),
+        "memory_mb": ("integer", "2048"),
+        "state": ("string", "active"),
+        "display_name": ("string", "web-1"),
+        "launched_at": ("datetime", "2026-01-02T03:04:05.678901"),
+        "service": ("string", "compute"),
+        "tenant_id": ("string", payload["tenant_id"]),
+    }
+    assert {name: traits.get(name) for name in expected} == expected
 
 
 def test_by_panko_in_its_own_process(running, agent, private_postgresql, tmp_path):
@@ -103,7 +93,7 @@ def test_by_panko_in_its_own_process(running, agent, private_postgresql, tmp_pat
     with running(url) as panko, agent(publisher, ACKNOWLEDGE_WHAT_IS_STORED) as process:
         process.notify("compute.instance.create.end", instance("p", vcpus=2**70))
         assert_events_arrive(panko, process)
-        assert process.log.count("does not fit into 64 bits") == 1
+        assert process.log.count("trait vcpus is no integer that can be stored") == 1
         private_postgresql.kill()
         payloads = [instance("p") for _ in range(20)]
         for payload in payloads:

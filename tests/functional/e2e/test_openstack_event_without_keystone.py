@@ -94,15 +94,15 @@ def test_watch_follows_events_also_those_that_arrive_late(store, plugin, tmp_pat
     def wait_until_seen(*message_ids):
         wait_for(lambda: set(message_ids) <= set(seen()), lambda: f"{seen()} {output.with_suffix('.err').read_text()}")
 
-    store.add(event("before", 5), event("long before", 500))
-    watch = ("event", "watch", "--all-projects", "--type", "t", "--interval", "0s", "--window", "1m", "-f", "json")
+    store.add(event("before", 5), event("long before", 36000))
+    watch = ("event", "watch", "--all-projects", "--type", "t", "--interval", "0s", "--window", "1h", "-f", "json")
     with contextlib.ExitStack() as processes:
         with store.serve("log") as server:
             process = processes.enter_context(store.openstack(plugin).running(output, *watch))
             wait_for(lambda: server.log.count("GET /v2/events") > 2, lambda: server.log)
             store.add(event("first"), event("ahead", -3600), event("other", event_type="other"))
             wait_until_seen("first", "ahead")
-            store.add(event("late", 30), event("too late", 90))
+            store.add(event("late", 1800), event("too late", 5400))
             wait_until_seen("late")
             store.add(event("second", traits=[["name", 1, "é"]]))
             wait_until_seen("second")

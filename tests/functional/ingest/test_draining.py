@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read ahead of a real broker arrives whole and in order, and no more is acknowledged than was said."""
 
+import array
 import contextlib
+import fcntl
 import json
+import socket
+import termios
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import kombu
 import pytest
@@ -11,6 +17,12 @@ from panko.ingest import draining
 from tests.servers import notifier
 
 SIZES = [0, 1, 7, 8, 100, *range(draining.PIECE - 600, draining.PIECE + 600, 100), 131_065, 131_072, 500_000]
+
+TIMEOUT = 30
+"""Seconds that a message has to come: a test that takes as long fails."""
+
+MESSAGE = 100
+"""Bytes that the smallest message has at least, with its frames."""
 
 
 @contextlib.contextmanager
@@ -29,9 +41,9 @@ def consuming(url, tls=False):
         yield connection, messages
 
 
-def drain(connection, messages, count):
+def drain(connection, messages, count, timeout=TIMEOUT):
     while len(messages) < count:
-        connection.drain_events(timeout=10)
+        connection.drain_events(timeout=timeout)
 
 
 @pytest.fixture
@@ -124,3 +136,39 @@ def test_what_is_sent_back_comes_again_beside_what_is_done(rabbitmq_url, bodies,
         messages[-1].ack()
         messages[0].channel.close()
     assert left(0) == []
+
+
+def wait_until_received(connection, size):
+    """Return when so many bytes have come, without reading them."""
+    transport, waiting = connection.connection.transport, array.array("i", [0])
+    deadline = time.monotonic() + TIMEOUT
+    while len(transport._read_buffer) + waiting[0] < size:
+        assert time.monotonic() < deadline, f"{waiting[0]} of {size} bytes have come"
+        time.sleep(0.01)
+        fcntl.ioctl(transport.sock, termios.FIONREAD, waiting)
+
+
+def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitmq_url):
+    """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
+    count = 3 * draining.AT_ONCE
+    notifier.publish(rabbitmq_url, ['"x"'] * count)
+    with consuming(rabbitmq_url) as (connection, messages):
+        wait_until_received(connection, count * MESSAGE)
+        sizes = []
+        while sum(sizes) < count:
+            before = len(messages)
+            connection.drain_events(timeout=TIMEOUT)
+            sizes.append(len(messages) - before)
+    assert sizes[:2] == [draining.AT_ONCE] * 2
+
+
+def test_a_reading_does_not_wait_for_more_messages_than_have_come(rabbitmq_url, bodies):
+    """Its timeout is for the first message: the thread that reads also sends acknowledgements and heartbeats."""
+    with consuming(rabbitmq_url) as (connection, messages), ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(drain, connection, messages, len(bodies), timeout=60 * TIMEOUT)
+        try:
+            reading.result(TIMEOUT)
+        finally:
+            # A reading that waits would keep the test from ending.
+            connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
+    assert [message.body for message in messages] == bodies

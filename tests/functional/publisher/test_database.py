@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from urllib.parse import urlparse
 
 import pytest
@@ -16,6 +17,14 @@ from panko.storage.errors import EventsRefused, SchemaMismatch, StorageError, Un
 from tests.functional.storage.builders import event, found, trait
 from tests.functional.storage.workers import connected
 from tests.servers.processes import free_port
+
+HIDDEN = "not for the log"
+
+REFUSING = [
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this is refused'; END $$",
+    "CREATE TRIGGER refusing BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION refuse()",
+]
+"""What has PostgreSQL refuse events by an error that oslo.db knows no class for."""
 
 
 @pytest.fixture
@@ -91,11 +100,29 @@ def test_a_url_that_is_wrong_is_no_publisher(load, url, reason):
 def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sqlite_url, caplog):
     url = configure(sqlite_url)
     bad = event("bad", trait("number", 2**70))
-    with pytest.raises(EventsRefused, match=r"'bad'.*does not fit into 64 bits"):
+    with pytest.raises(EventsRefused, match=r"^event 'bad' was not stored: trait number is no integer") as caught:
         load(url).publish_events([bad, event("good")])
+    assert str(2**70) not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [frame.name for frame in frames][1:] == ["publish_events"]
     load(f"{url}&refused=log").publish_events([bad, event("good")])
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "'bad' was not stored: trait number" in record.getMessage()
+    assert record.getMessage() == "event 'bad' was not stored: trait number is no integer that can be stored"
+
+
+def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(postgresql_url, caplog):
+    """In Ceilometer's process oslo.db's warnings are shown: a traceback with the SQL, and the values of a batch."""
+    with connected(postgresql_url) as connection:
+        connection.upgrade()
+        with connection._engine.begin() as database:
+            for statement in REFUSING:
+                database.exec_driver_sql(statement)
+        with pytest.raises(StorageError) as caught:
+            connection.record_events([event("a", trait("name", HIDDEN))])
+    assert HIDDEN not in "".join(traceback.format_exception(caught.value))
+    assert [record.name for record in caplog.records if record.name.startswith("oslo")] == []
+    assert HIDDEN not in caplog.text
 
 
 def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, private_postgresql, caplog):

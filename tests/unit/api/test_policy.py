@@ -251,11 +251,84 @@ def test_a_rule_has_no_target_to_compare_with(conf, write, check):
     assert not may(Policy(conf), MEMBER, "segregation")
 
 
+def run_tool(tool, tmp_path, *arguments):
+    """Run one of oslo.policy's tools away from the checkout, as a user whose home is the test's directory."""
+    program = Path(sys.executable).with_name(tool)
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(
+        [program, *arguments], env=environment, cwd="/", capture_output=True, text=True, check=False, timeout=60
+    )
+
+
 def test_the_tools_of_oslo_policy_find_the_rules_and_their_overrides(tmp_path, write):
     write(OPEN, ".panko/policy.yaml")
-    tool = Path(sys.executable).with_name("oslopolicy-policy-generator")
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [tool, "--namespace", "panko"], env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
+    done = run_tool("oslopolicy-policy-generator", tmp_path, "--namespace", "panko")
     assert yaml.safe_load(done.stdout) == {**DEFAULTS, INDEX: ""}
+
+
+@pytest.mark.parametrize("where", ["home", "config_file"])
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (f'"{INDEX}": "role:member"', 0, ""),
+        ('"telemetry:events:indx": "role:member"', 1, "Unknown rule found in policy file: telemetry:events:indx"),
+        (f'"{INDEX}": "role:member and"', 1, "Failed to parse rule: role:member and"),
+    ],
+)
+def test_the_validator_of_oslo_policy_says_what_is_wrong(tmp_path, write, where, content, code, told):
+    arguments = ["--namespace", "panko"]
+    if where == "home":
+        write(content, ".panko/policy.yaml")
+    else:
+        write(content, "mine/rules.yaml")
+        write("[oslo_policy]\npolicy_file = rules.yaml\n", "mine/panko.conf")
+        arguments += ["--config-file", str(tmp_path / "mine/panko.conf")]
+    done = run_tool("oslopolicy-validator", tmp_path, *arguments)
+    assert (done.returncode, done.stdout.strip()) == (code, told), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_other_tools_of_oslo_policy_read_the_policy_that_a_configuration_names(tmp_path, write):
+    write('"telemetry:events:index": ""\n"segregation": "!"', "rules.yaml")
+    write("[oslo_policy]\npolicy_file = rules.yaml\n", "panko.conf")
+    options = ("--namespace", "panko", "--config-file", str(tmp_path / "panko.conf"))
+    assert run_tool("oslopolicy-list-redundant", tmp_path, *options).stdout == '"telemetry:events:index": ""\n'
+    write('{"token": {"roles": [{"name": "member"}], "user": {"id": "u"}, "project": {"id": "p"}}}', "access.json")
+    access = ("--policy", str(tmp_path / "rules.yaml"), "--access", str(tmp_path / "access.json"))
+    assert "passed: telemetry:events:index" in run_tool("oslopolicy-checker", tmp_path, *access).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "meant"),
+    [
+        ('"telemetry:events:indx": "role:member"', "telemetry:events:index"),
+        ('"telemetry:event:index": "role:member"', "telemetry:events:index"),
+        ('"segregaton": "role:member"', "segregation"),
+        ('"Segregation": "role:member"', "segregation"),
+        ('"identity:list_users": "role:member"', None),
+    ],
+)
+def test_a_rule_that_does_not_exist_is_logged_with_the_nearest(conf, write, caplog, content, meant):
+    write(content)
+    policy = Policy(conf)
+    name = content.split('"')[1]
+    end = f" Did you mean {meant}?" if meant else ""
+    assert caplog.messages == [f"The policy rule {name} is not one of Panko's and has no effect.{end}"]
+    caplog.clear()
+    write(content + "\n")
+    policy.rules()
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        f'"{INDEX}": "rule:reader"\n"reader": "role:reader or rule:also"\n"also": "role:auditor"',
+        '"admin_api": "role:admin"\n"default": "!"\n"admin_or_owner": "role:member"',
+    ],
+)
+def test_rules_that_others_refer_to_or_share_a_file_with_are_no_typos(conf, write, caplog, content):
+    write(content)
+    Policy(conf)
+    assert caplog.messages == []

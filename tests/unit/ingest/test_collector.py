@@ -158,6 +158,37 @@ def test_a_batch_at_the_end_of_the_process_goes_back_to_the_queue_at_once(tally,
     assert tally.news() is None
 
 
+@pytest.mark.parametrize("refused", [event("bad", traits=HIDDEN), HIDDEN])
+def test_what_is_refused_beside_events_that_are_not_stored_is_counted_once(tally, caplog, refused):
+    """The messages go back to the queue and come again; a message may also be one that cannot be read."""
+    storage = Recorder(StorageUnavailable())
+    messages = [[event("1"), refused], Unreadable("not JSON")]
+    assert not collector(storage, tally, stopping=True).collect(messages)
+    assert tally.news() is None
+    assert "refused" not in caplog.text
+    assert collector(storage, tally).collect(messages)
+    assert tally.refused.total() == 2
+    assert caplog.text.count("was refused") == 2
+
+
+def test_a_batch_is_not_retried_forever(tally, monkeypatch):
+    """It goes back to the queue, from where another collector may take it."""
+    monkeypatch.setattr("panko.ingest.collector.HELD", 0)
+    storage = Recorder(StorageUnavailable())
+    assert not collector(storage, tally).collect([[event("1")]])
+    assert storage.calls == [["1"]]
+
+
+def test_pauses_between_retries_grow_up_to_a_bound(tally, monkeypatch, caplog):
+    monkeypatch.setattr("panko.ingest.collector.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("panko.ingest.collector.LONGEST_PAUSE", 0.003)
+    storage = Recorder(*[StorageUnavailable()] * 4)
+    assert collector(storage, tally).collect([[event("1")]])
+    assert [message.rpartition("again in ")[2] for message in caplog.messages] == [
+        f"{pause} s." for pause in (0.001, 0.002, 0.003, 0.003)
+    ]
+
+
 def test_counts_are_news_once():
     tally = Tally()
     assert tally.news() is None

@@ -8,7 +8,7 @@ import pytest
 
 from panko.ingest.importer import Counts, Importer, Line, newest_time, read_lines
 from panko.storage import impl_log
-from panko.storage.errors import StorageUnavailable
+from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
 
 
 class Recorder(impl_log.Connection):
@@ -97,6 +97,19 @@ def test_what_storage_refuses_is_told_with_its_line(storage, complaints):
     counts = import_lines(Importer(storage, complaints), lines(event("1"), event("2", raw=raw), event("3")))
     assert counts == Counts(lines=3, stored=2, refused=1)
     assert [place for place, _ in complaints] == ["file:2"]
+
+
+def test_what_storage_refuses_is_neither_stored_nor_a_duplicate(complaints):
+    class Refusing(Recorder):
+        def record_events(self, events):
+            raise EventsRefused([Refusal(events[0], "x" * 1000)], stored=1, duplicates=1)
+
+    importer = Importer(Refusing(), complaints)
+    import_lines(importer, lines(event("1"), event("2"), event("3")))
+    assert importer.counts == Counts(lines=3, stored=1, duplicates=1, refused=1)
+    ((place, reason),) = complaints
+    assert place == "file:1"
+    assert len(reason) < 400
 
 
 def test_blank_lines_and_a_byte_order_mark_are_no_events(storage, complaints):
