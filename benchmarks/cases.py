@@ -34,7 +34,7 @@ class Effort:
     writes: int
 
 
-FULL = Effort(rounds=2, repeat={THEIRS: 4, OURS: 20}, budget={THEIRS: 4, OURS: 3}, timeout=60, writes=1)
+FULL = Effort(rounds=2, repeat={THEIRS: 4, OURS: 100}, budget={THEIRS: 4, OURS: 3}, timeout=60, writes=1)
 SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=50)
 
 

@@ -2,6 +2,7 @@
 """From measurements to tables: on the terminal and in RESULTS.md alike."""
 
 import re
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from benchmarks.measuring import Measurement
 from benchmarks.sides import Outcome
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-HEAD = ("case", "Panko 10.0", "Panko 11", "times faster", "required", "met", "floor")
+HEAD = ("case", "Panko 10.0", "Panko 11", "p50, p99 of a call", "times faster", "required", "met", "floor")
 RATES = ("record_events", "publisher", "collector", "POST", "expiry")
 """The groups whose samples are seconds for each event."""
 
@@ -44,6 +45,7 @@ class Line:
         return (
             case.title,
             *(figure(case, self._measurement.outcomes.get(side)) for side in (THEIRS, OURS)),
+            tail(self._measurement.outcomes.get(OURS)),
             "" if ratio is None else f"{'> ' if self._is_bound() else ''}{_significant(ratio)}",
             f"{self._required:g}" if self._required else "",
             {True: "yes", False: "NO", None: ""}[self.met()],
@@ -111,6 +113,13 @@ def figure(case: Case, outcome: Outcome | None) -> str:
     return duration(outcome.median) + memory
 
 
+def tail(outcome: Outcome | None) -> str:
+    """Return the median and the 99th percentile of a call; nothing if there are too few calls."""
+    if outcome is None or outcome.failed or outcome.p99 is None:
+        return ""
+    return f"{duration(statistics.median(outcome.calls))}, {duration(outcome.p99)}"
+
+
 def duration(seconds: float) -> str:
     """Return a time with three digits."""
     return f"{_significant(seconds * 1000)} ms" if seconds < 1 else f"{_significant(seconds)} s"
@@ -152,7 +161,8 @@ took turns on the same server, one process each, on the same event set (`dataset
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
 `get_events` in Panko 10.0, and in ours one that gives events as JSON. `counts` are storage calls that Panko 10.0 lacks;
 their floor is the shortest SQL of the same answer, or a page of 100. `http` is the whole WSGI application without a
-network; `collector` is a `panko-collector` that empties a queue of RabbitMQ, an event in each message, and `POST` is
-`panko-api` as it is run, over HTTP on loopback, both beside Panko 10.0's publisher with 64 threads. "did not finish"
-ends a case of Panko 10.0 that takes too long; how much faster ours is, is then a lower bound.
+network. "p50, p99 of a call" are ours, if there were 100 calls or more. `collector` is a `panko-collector` that empties
+a queue of RabbitMQ, an event in each message, and `POST` is `panko-api` as it is run, over HTTP on loopback, both
+beside Panko 10.0's publisher with 64 threads. "did not finish" ends a case of Panko 10.0 that takes too long; how much
+faster ours is, is then a lower bound.
 """

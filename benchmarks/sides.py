@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+MIN_CALLS = 100
+"""Calls from which a 99th percentile is told."""
+
 TIMEOUT = 60
 """Seconds that a command may take where nothing else is said."""
 
@@ -37,6 +40,16 @@ class Outcome:
         samples = self.samples[1:] if len(self.samples) > 2 else self.samples
         return statistics.median(samples) if samples else None
 
+    @property
+    def calls(self) -> list[float]:
+        """Seconds of each call: a sample is one, but where a sample is made of many."""
+        return self.fields.get("calls") or self.samples
+
+    @property
+    def p99(self) -> float | None:
+        """Seconds that 99 of 100 calls take at most; None if there are too few calls to say."""
+        return statistics.quantiles(self.calls, n=100)[-1] if len(self.calls) >= MIN_CALLS else None
+
     def add(self, fields: dict) -> None:
         """Add an answer of the process."""
         if "sample" in fields:
@@ -47,7 +60,8 @@ class Outcome:
         """Add what a repetition of the command brought."""
         self.samples += other.samples
         peak = max(self.fields.get("peak", 0), other.fields.get("peak", 0))
-        self.fields.update(other.fields, peak=peak)
+        calls = self.fields.get("calls", []) + other.fields.get("calls", [])
+        self.fields.update(other.fields, peak=peak, calls=calls)
         self.failed = self.failed or other.failed
         self.timeout = self.timeout or other.timeout
 

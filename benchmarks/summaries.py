@@ -62,6 +62,8 @@ def summaries(facts: Facts) -> list[Summary]:
         _counts(HOURLY, interval=3600, group_by="event_type", limit=ALL_TYPES),
         _counts(RECENT, window, interval=300),
         _counts("per 5 minutes by type, 6 hours", window, interval=300, group_by="event_type"),
+        _counts(BY_PROJECT, group_by="project_id"),
+        _counts(BY_STATE, group_by="state"),
         Summary(
             VALUES,
             {"do": "values", "trait_name": "state", "filters": {"event_type": busy}, "newest": LOOKED_INTO},
@@ -72,6 +74,7 @@ def summaries(facts: Facts) -> list[Summary]:
 
 
 HOURLY, RECENT, VALUES = "per hour by type, all time", "per 5 minutes, 6 hours", "values of a trait"
+BY_PROJECT, BY_STATE = "by project, all time", "by state, all time"
 
 
 def _counts(name: str, window: tuple[str, str] | None = None, **asked: Any) -> Summary:

@@ -15,18 +15,18 @@ def count(
     repeat: int,
     budget: float,
     filters: dict[str, Any],
-    interval: int,
+    interval: int | None = None,
     group_by: str | None = None,
     limit: int = 10,
 ) -> Iterator[dict]:
     """Time ``count_events``.
 
     :param filters: arguments of EventFilter, times as ISO 8601
-    :param interval: seconds
+    :param interval: seconds; None: over all time
     """
     from panko.storage.summaries import Counting
 
-    counting = Counting(datetime.timedelta(seconds=interval), group_by, limit)
+    counting = Counting(interval and datetime.timedelta(seconds=interval), group_by, limit)
 
     def call() -> list:
         return list(session.connection.count_events(EventFilter(**filters), counting))

@@ -57,6 +57,7 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
     function(calls[0][:1])  # Connections are made, and names looked up. The same event comes again as a duplicate.
     pending, taking = iter(calls), threading.Lock()
     done: list[list] = []
+    seconds_of_calls: list[float] = []
     errors: list[Exception] = []
     end = time.perf_counter() + seconds
 
@@ -66,11 +67,13 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
                 call = next(pending, None)
             if call is None:
                 return
+            called = time.perf_counter()
             try:
                 function(call)
             except Exception as error:
                 errors.append(error)
             else:
+                seconds_of_calls.append(time.perf_counter() - called)
                 done.append(call)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
@@ -88,6 +91,7 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
         "sample": took / events,
         "rows": events,
         "distinct": len(brought),
+        "calls": seconds_of_calls,
         "failed_calls": len(errors),
         "error": type(errors[0]).__name__ if errors else None,
     }

@@ -60,6 +60,19 @@ def test_the_first_of_many_samples_only_warms_up():
     assert Outcome([9.0, 1.0, 2.0]).median == 1.5
 
 
+def test_the_tail_is_told_of_a_hundred_calls_or_more():
+    few, many = [0.001] * 99, [0.001] * 196 + [0.005] * 4
+    assert cells(NEWEST, Outcome([1.0]), Outcome(few))["p50, p99 of a call"] == ""
+    assert cells(NEWEST, Outcome([1.0]), Outcome(many))["p50, p99 of a call"] == "1.00 ms, 5.00 ms"
+
+
+def test_the_tail_of_a_rate_is_that_of_its_calls_in_all_turns():
+    record = next(case for case in CASES if case.group == "record_events")
+    outcome = Outcome([0.0001], {"calls": [0.01] * 60})
+    outcome.join(Outcome([0.0002], {"calls": [0.02] * 60}))
+    assert cells(record, Outcome([0.01]), outcome)["p50, p99 of a call"] == "15.0 ms, 20.0 ms"
+
+
 def test_rates_are_events_in_a_second():
     record = next(case for case in CASES if case.group == "record_events")
     assert cells(record, Outcome([0.01]), Outcome([0.0001]))["Panko 11"] == "10,000 events/s"
