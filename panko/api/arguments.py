@@ -8,11 +8,12 @@ from typing import Any
 import webob
 import wsme.rest.args
 import wsme.rest.json
+import wsme.rest.xml
 import wsme.types
 from wsme.api import FunctionDefinition
 from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
-from panko.api.bodies import read_body
+from panko.api.bodies import read_body, refuse_dtd
 
 LARGEST_BODY = 1024 * 1024
 """Bytes that the body of a request for events may have."""
@@ -26,6 +27,8 @@ def read_arguments(definition: FunctionDefinition, names: Sequence[str], request
     :raises ClientSideError: where the request says something that is no argument, or not of its type
     """
     query, body, content_type = request.GET, read_body(request, LARGEST_BODY), request.content_type.lower()
+    if content_type in wsme.rest.xml.accept_content_types:
+        refuse_dtd(body)
     _check_arrays(definition, query)
     given = _positional(definition, names, query)
     try:

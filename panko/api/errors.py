@@ -10,18 +10,23 @@ import webob.exc
 from keystoneauth1.exceptions import ClientException as KeystoneException
 from oslo_config import cfg
 from oslo_log import log
-from wsme.exc import ClientSideError
+from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
 from panko.storage.errors import (
+    MAX_REPEATED,
     InvalidFilter,
     InvalidMarker,
     NotSupported,
     SchemaMismatch,
     StorageError,
     StorageUnavailable,
+    excerpt,
 )
 
 LOG = log.getLogger(__name__)
+
+MAX_TEXT = 450
+"""Characters of an error text: our own, with what they repeat, are shorter."""
 
 RETRY_AFTER = 10
 """Seconds after which a client may ask again what the storage could not answer."""
@@ -49,14 +54,14 @@ class ProjectNotAuthorized(ClientSideError):
     """The caller is limited to a project's events, and asked for more; clients expect a 401 here."""
 
     def __init__(self, project_id: str):
-        super().__init__(f"Not Authorized to access project {project_id}", status_code=401)
+        super().__init__(f"Not Authorized to access project {excerpt(project_id)}", status_code=401)
 
 
 class NotFound(ClientSideError):
     """What the caller asks for is not there, or not theirs to see."""
 
     def __init__(self, kind: str, name: str):
-        super().__init__(f"{kind} {name} Not Found", status_code=404)
+        super().__init__(f"{kind} {excerpt(name)} Not Found", status_code=404)
 
 
 class NothingStored(ClientSideError):
@@ -67,7 +72,7 @@ class NothingStored(ClientSideError):
 
     def __init__(self, refusals: Sequence[Mapping[str, Any]]):
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-        super().__init__(f"No event could be stored. {refusals[0]['index']}: {refusals[0]['reason']}{more}")
+        super().__init__(f"No event could be stored. {refusals[0]['index']}: {excerpt(refusals[0]['reason'])}{more}")
         self.refusals = refusals
 
 
@@ -100,6 +105,31 @@ def _code(status: int) -> str:
     return "Server" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
 
 
+def _client_fault(error: ClientSideError) -> Fault:
+    """Return the fault of an error of the client, whose text repeats no more of what was sent than it may."""
+    if isinstance(error, InvalidInput):
+        return Fault.of(error.code, _shortened(error).faultstring)
+    if isinstance(error, UnknownArgument):
+        return Fault.of(error.code, UnknownArgument(excerpt(error.argname), error.msg).faultstring)
+    return Fault.of(error.code, _bounded(error.faultstring))
+
+
+def _shortened(error: InvalidInput) -> InvalidInput:
+    value, reason = str(error.value), str(error.msg)
+    if len(value) > MAX_REPEATED:
+        half = MAX_REPEATED // 2
+        if value[: half // 2] in reason:
+            reason = excerpt(reason, half)
+        value = excerpt(value, half)
+    return InvalidInput(excerpt(error.fieldname), value, _bounded(reason))
+
+
+def _bounded(text: str) -> str:
+    """Return a text, its middle left out if it is longer than any of our own: it is another library's and repeats."""
+    half = MAX_REPEATED // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
+
+
 def _routing_fault(error: webob.exc.HTTPException) -> Fault:
     """Return the fault of an address or a method that is not served; its JSON has a form of its own."""
     body = {"code": error.status_int, "title": error.title, "description": error.detail or None}
@@ -119,10 +149,10 @@ _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try 
 
 _FAULTS = (
     (NothingStored, _refusals_fault),
-    (ClientSideError, lambda error: Fault.of(error.code, error.faultstring)),
+    (ClientSideError, _client_fault),
     (webob.exc.HTTPException, _routing_fault),
-    (InvalidMarker, lambda error: Fault.of(400, str(error))),
-    (InvalidFilter, lambda error: Fault.of(400, str(error))),
+    (InvalidMarker, lambda error: Fault.of(400, _bounded(str(error)))),
+    (InvalidFilter, lambda error: Fault.of(400, _bounded(str(error)))),
     (NotSupported, lambda error: Fault.of(501, str(error))),
     (StorageUnavailable, lambda error: _NO_STORAGE),
     (SchemaMismatch, lambda error: _NO_STORAGE),

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from panko.ingest import decoding
-from panko.ingest.receiving import shorten
 from panko.ingest.shifting import shift_event
 from panko.storage.base import Connection
-from panko.storage.errors import EventsRefused, InvalidEvent
+from panko.storage.errors import EventsRefused, InvalidEvent, excerpt
 from panko.storage.models import CheckedEvent
 
 BATCH_SIZE = 500
@@ -143,5 +142,5 @@ class Importer:
         return recorded.stored, recorded.duplicates
 
     def _refuse(self, line: Line, reason: str) -> None:
-        self._complain(line, shorten(reason))
+        self._complain(line, excerpt(reason))
         self._read = replace(self._read, refused=self._read.refused + 1)

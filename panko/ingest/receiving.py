@@ -7,11 +7,8 @@ from typing import Any
 
 from panko.ingest.decoding import decode_event, parse_events
 from panko.storage.base import Connection, Recorded
-from panko.storage.errors import EventsRefused, InvalidEvent
+from panko.storage.errors import EventsRefused, InvalidEvent, excerpt
 from panko.storage.models import NAME_LENGTH, CheckedEvent
-
-REASON_LENGTH = 300
-"""Characters of a reason: it may repeat what it is about, which is of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +76,7 @@ def _record(connection: Connection, events: dict[int, CheckedEvent]) -> tuple[Re
 
 
 def _refused(index: int, message_id: str | None, reason: object) -> RefusedEvent:
-    return RefusedEvent(index, message_id, shorten(str(reason)))
-
-
-def shorten(reason: str) -> str:
-    """Return a reason, cut where it repeats too much of what it is about."""
-    return reason if len(reason) <= REASON_LENGTH else f"{reason[:REASON_LENGTH]}…"
+    return RefusedEvent(index, message_id, excerpt(reason))
 
 
 def _message_id(member: Any) -> str | None:

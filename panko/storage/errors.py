@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_REPEATED = 200
+"""Characters of what was sent that an error text repeats at most."""
+
+
+def excerpt(value: Any, length: int = MAX_REPEATED) -> str:
+    """Return a value as text, cut off so that an error text may repeat it."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
 
 class StorageError(Exception):
     """The base of all that storage raises on purpose.
@@ -55,7 +64,7 @@ class InvalidMarker(StorageError):
     """
 
     def __init__(self, marker: str):
-        super().__init__(f"Marker {marker} not found.")
+        super().__init__(f"Marker {excerpt(marker)} not found.")
         self.marker = marker
 
 

@@ -6,15 +6,12 @@ import json
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run
 from tests.functional.e2e.agent import instance, running_agent
 from tests.functional.e2e.conftest import running_panko
-
-ROOT = Path(__file__).parents[3]
 
 ACKNOWLEDGE_WHAT_IS_STORED = "[notification]\nack_on_event_error = False\n"
 

@@ -9,6 +9,7 @@ from wsme.exc import ClientSideError
 
 from panko.api.controllers.v2 import query
 from panko.api.controllers.v2.events import EventQuery
+from panko.storage.errors import excerpt
 from panko.storage.filters import EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType
 
@@ -144,7 +145,8 @@ def test_a_value_that_no_event_can_have_is_no_error(text):
     ],
 )
 def test_a_value_that_is_not_of_its_type_is_the_clients_fault(type_, text):
-    assert fault(("a", "", type_, text)) == f"Unable to convert the value {text} to the expected data type {type_}."
+    said = f"Unable to convert the value {excerpt(text)} to the expected data type {type_}."
+    assert fault(("a", "", type_, text)) == said
 
 
 @pytest.mark.parametrize("type_", ["text", "INTEGER", "whats-up", " "])

@@ -10,7 +10,7 @@ from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
 from panko.api.controllers.v2 import base
-from panko.storage.errors import InvalidFilter
+from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 from panko.storage.summaries import LONGEST_INTERVAL, MOST_GROUPS, MOST_LOOKED_INTO, SECOND, Counting, TraitValue
@@ -102,11 +102,12 @@ def _field_and_value(given: base.Query | None) -> tuple[str, str]:
 
 def _check_operator(field: str, operator: str) -> None:
     if operator not in OPERATORS:
-        raise ClientSideError(f"Operator {operator} is not supported. The supported operators are: {tuple(OPERATORS)}")
+        given, supported = excerpt(operator), tuple(OPERATORS)
+        raise ClientSideError(f"Operator {given} is not supported. The supported operators are: {supported}")
     only = EVENT_FIELDS[field][0] if field in EVENT_FIELDS else operator
     if operator != only:
         raise ClientSideError(
-            f"Operator {operator} is not supported. Only `{only}' operator is available for field {field}"
+            f"Operator {excerpt(operator)} is not supported. Only `{only}' operator is available for field {field}"
         )
 
 
@@ -114,7 +115,7 @@ def _trait_filter(given: base.Query, field: str, value: str) -> TraitFilter:
     type_name = given.type or TraitType.TEXT.label
     if type_name not in TYPE_NAMES:
         raise ClientSideError(
-            f"The data type {type_name} is not supported. The supported data type list is: {TYPE_NAMES}"
+            f"The data type {excerpt(type_name)} is not supported. The supported data type list is: {TYPE_NAMES}"
         )
     try:
         return TraitFilter(field, TRAIT_TYPES_BY_LABEL[type_name], value, given.op)
@@ -123,7 +124,7 @@ def _trait_filter(given: base.Query, field: str, value: str) -> TraitFilter:
 
 
 def _unreadable(value: str, type_name: str) -> ClientSideError:
-    return ClientSideError(f"Unable to convert the value {value} to the expected data type {type_name}.")
+    return ClientSideError(f"Unable to convert the value {excerpt(value)} to the expected data type {type_name}.")
 
 
 def parse_bound(text: str) -> datetime.datetime:
