@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queries for a page of events: from a filter and a page to SQL."""
 
+import copy
+import dataclasses
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,11 +16,39 @@ from panko.storage.sqlalchemy.conditions import finite, meets, of_event_types
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import scope_conditions
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
+from panko.storage.sqlalchemy.types import from_microseconds
 
 Time = datetime.datetime | sa.ColumnElement[datetime.datetime]
 
-COLUMNS = (EVENT.c.message_id, EVENT.c.event_type_id, EVENT.c.traits, EVENT.c.generated, EVENT.c.raw)
-"""What an event is made of again."""
+SMALL_BYTES = 8 << 10
+"""Documents of an event that has more bytes of them do not come with its row."""
+
+
+class Place(NamedTuple):
+    """The place of an event in every order; the event itself may be gone."""
+
+    generated: datetime.datetime
+    message_id: str
+
+
+def document_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
+    """Return the columns of a row of ``event`` that is bounded in bytes.
+
+    Before the documents come id, bytes, message_id, event_type_id and generated, in microseconds since 1970. An event
+    that has more than SMALL_BYTES of documents says so in ``bytes``, and its documents are NULL; else that is NULL.
+    """
+    size, *others = (sa.func.coalesce(dialect.octets(document), 0) for document in documents)
+    for other in others:
+        size += other
+    generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
+    return (
+        EVENT.c.id,
+        sa.case((size > SMALL_BYTES, size)).label("bytes"),
+        EVENT.c.message_id,
+        EVENT.c.event_type_id,
+        generated,
+        *(sa.case((size <= SMALL_BYTES, document)).label(document.name) for document in documents),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +67,38 @@ class PageQuery:
     """A page of events as SQL: the whole of it, or as far as a source reaches.
 
     :param event_filter: a filter that some event can meet (see :func:`matches_nothing`)
-    :param marker: the row of :func:`select_marker` that the page begins after
+    :param marker: the place that the page begins after
     :param dialect: dialect of the database
-    :param columns: what is read of each event; what it is sorted by is among it
+    :param documents: which documents are read of each event (see :func:`document_columns`)
     """
 
     def __init__(
         self,
         event_filter: EventFilter,
         page: Page,
-        marker: sa.Row | None,
+        marker: Place | None,
         dialect: Dialect,
-        columns: Sequence[sa.Column] = COLUMNS,
+        documents: Sequence[sa.Column] = (EVENT.c.traits, EVENT.c.raw),
     ):
         self._filter = event_filter
         self._trait_filters = [finite(trait_filter) for trait_filter in event_filter.traits_filter]
         self._page = page
         self._marker = marker
         self._dialect = dialect
-        self._columns = columns
+        self._columns = document_columns(dialect, documents)
+        self.documents = documents
+
+    def piece(self, limit: int) -> "PageQuery":
+        """Return the query for the first of the page's events."""
+        piece = copy.copy(self)
+        piece._page = dataclasses.replace(self._page, limit=limit)
+        return piece
+
+    def after(self, row: sa.Row) -> "PageQuery":
+        """Return the query for the events of the page that come after a row of it."""
+        rest = copy.copy(self)
+        rest._marker = Place(from_microseconds(row.generated), row.message_id)
+        return rest
 
     @property
     def limit(self) -> int | None:
@@ -87,7 +131,7 @@ class PageQuery:
         return len(f.traits_filter) == 1 and not (f.event_type or f.message_id) and f.scope.everything
 
     def select(self, source: Source | None = None, until: datetime.datetime | None = None) -> sa.Select:
-        """Return the query for the page, :data:`COLUMNS` in its order.
+        """Return the query for the page, in its order.
 
         :param source: where to read the events; None: wherever the database likes
         :param until: time on the way through the page after which events are left out
@@ -182,7 +226,7 @@ class PageQuery:
             message_ids = list(filter(is_storable, self._filter.message_id))
             yield self._dialect.is_one_of(EVENT.c.message_id, message_ids)
         if after_marker and self._marker is not None:
-            yield from _after(self._marker, self._page.sort)
+            yield from _after(self._marker, self._page.sort, self._dialect)
 
     def _time_conditions(self, generated: sa.Column) -> Iterator[sa.ColumnElement[bool]]:
         if self._filter.start_timestamp is not None:
@@ -227,12 +271,17 @@ def _order(columns: sa.ColumnCollection, sort: Iterable[tuple[str, str]]) -> Ite
         yield columns[key].desc() if direction == "desc" else columns[key].asc()
 
 
-def _after(marker: sa.Row, sort: Sequence[tuple[str, str]]) -> Iterator[sa.ColumnElement[bool]]:
+def _after(marker: Place, sort: Sequence[tuple[str, str]], dialect: Dialect) -> Iterator[sa.ColumnElement[bool]]:
     """Yield the conditions that an event comes after the marker's; an index can begin at the first of them."""
     beyond = [
-        OPERATORS["lt" if direction == "desc" else "gt"](EVENT.c[key], marker._mapping[key]) for key, direction in sort
+        OPERATORS["lt" if direction == "desc" else "gt"](EVENT.c[key], getattr(marker, key)) for key, direction in sort
     ]
     if len(sort) > 1:
-        (key, direction), _ = sort
-        yield OPERATORS["le" if direction == "desc" else "ge"](EVENT.c[key], marker._mapping[key])
+        (key, direction), (other, other_direction) = sort
+        if dialect.SEEKS_ROWS and direction == other_direction:
+            values = (sa.literal(getattr(marker, name), EVENT.c[name].type) for name in (key, other))
+            row = sa.tuple_(EVENT.c[key], EVENT.c[other])
+            yield OPERATORS["lt" if direction == "desc" else "gt"](row, sa.tuple_(*values))
+            return
+        yield OPERATORS["le" if direction == "desc" else "ge"](EVENT.c[key], getattr(marker, key))
     yield sa.or_(*beyond)

@@ -33,11 +33,11 @@ def select_trait_types(event_type: str) -> sa.Select:
     return sa.select(*columns).join(EVENT_TYPE, of_type).where(EVENT_TYPE.c.name == event_type).order_by(*columns)
 
 
-def select_traits(event_type: str, scope: Scope) -> sa.Select:
-    """Return the query for the traits' documents of the events of a type in scope, in the order of recording."""
+def select_ids(event_type: str, scope: Scope) -> sa.Select:
+    """Return the query for the ids of the events of a type in scope, in the order of recording."""
     in_scope = sa.or_(*scope_conditions(scope))
     of_type = EVENT.c.event_type_id == ids_of(EVENT_TYPE.c.name == event_type).scalar_subquery()
-    return sa.select(EVENT.c.traits).where(of_type, in_scope).order_by(EVENT.c.id)
+    return sa.select(EVENT.c.id).where(of_type, in_scope).order_by(EVENT.c.id)
 
 
 def select_of_project(key: str) -> sa.Select:

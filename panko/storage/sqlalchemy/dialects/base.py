@@ -59,6 +59,8 @@ class Dialect:
     """Events that one transaction deletes: few enough that writers hardly wait."""
     DELETING_LANES = 2
     """Transactions of one expirer that delete at the same time, each on a connection of its own."""
+    SEEKS_ROWS = True
+    """Whether an index is read from where a row of several values compares with its columns."""
 
     def __init__(self, engine: sa.Engine):
         self._dialect = engine.dialect
@@ -186,6 +188,10 @@ class Dialect:
     def reads_exactly(self, trait_type: TraitType) -> bool:
         """Whether the database reads values of that type from a document to the last digit."""
         return True
+
+    def octets(self, document: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+        """Return the bytes that a document has."""
+        return sa.func.octet_length(document)
 
     def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         """Return the condition that a document has a piece of text in it, compared by code point."""

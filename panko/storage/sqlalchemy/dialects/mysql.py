@@ -27,6 +27,7 @@ class MySQL(Dialect):
 
     DRIVER = "mysql+pymysql"
     PLACE = "%s"
+    SEEKS_ROWS = False
     insert = staticmethod(mysql.insert)
     TRAIT_COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
 
