@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
+import tenacity
 from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base, documents
-from panko.storage.errors import InvalidFilter, InvalidMarker
+from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, TraitDescription, TraitType, is_storable
 from panko.storage.sqlalchemy import (
@@ -30,11 +31,15 @@ from panko.storage.sqlalchemy import (
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.recording import Recorder
+from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EXPIRER_RUN, METADATA
 from panko.storage.sqlalchemy.tally import Settling
 from panko.storage.sqlalchemy.types import earliest, from_microseconds
 from panko.storage.sqlalchemy.writer import Writer
 from panko.storage.summaries import MOST_COUNTS, MOST_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
+
+SCHEMA_SECONDS = 60
+"""How long is waited for another panko-dbsync to be ready, on another node of a Galera cluster."""
 
 
 class Connection(base.Connection):
@@ -59,12 +64,30 @@ class Connection(base.Connection):
         self._event_types: dict[int, str] = {}
 
     def upgrade(self):
-        with (
-            failures.translated(),
-            self._engine.connect() as connection,
-            self._dialect.lock_schema(connection),
-        ):
-            migration.upgrade(connection)
+        try:
+            with self._engine.connect() as connection, self._dialect.lock_schema(connection):
+                migration.upgrade(connection)
+        except (*failures.DATABASE_ERRORS, SchemaMismatch) as error:
+            # What looks like another program's tables may be a schema that is half made.
+            with failures.translated():
+                if not self._dialect.locks_one_node(self._engine):
+                    raise
+            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else failures.detail(error))
+
+    def _wait_for_schema(self, reason: str) -> None:
+        """Return once another process has made the schema, on a node that this one could not lock."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(SCHEMA_SECONDS),
+            wait=tenacity.wait_fixed(0.5),
+            retry=tenacity.retry_if_exception_type(StorageError),
+            reraise=True,
+        )
+        try:
+            retrying(self.check_schema)
+        except SchemaMismatch:
+            raise SchemaMismatch(
+                f"The schema was not changed ({reason}). On a Galera cluster run panko-dbsync on one node at a time."
+            ) from None
 
     def check_schema(self):
         with failures.translated(), self._engine.connect() as connection:
@@ -74,7 +97,12 @@ class Connection(base.Connection):
         self._engine.dispose()
 
     def clear(self):
-        with failures.translated(), self._engine.begin() as connection:
+        with failures.translated():
+            self._clear()
+
+    @repeated()
+    def _clear(self) -> None:
+        with self._engine.begin() as connection:
             self._dialect.own_catalog(connection)
             # In their order: an expirer that is waited for at the events has by then left what it changed of counts.
             for table in METADATA.tables.values():
@@ -188,19 +216,21 @@ class Connection(base.Connection):
         found, events = values.summarize(self._pieces.read_page(query), trait_name)
         return TraitValues(found, events, complete=events < newest)
 
-    def clear_expired_data(self, ttl, max_count=None):
-        now, deleted = timeutils.utcnow(), 0
+    def clear_expired_data(self, ttl, max_count=None, *, now=None):
+        now = now or timeutils.utcnow()
+        try:
+            expired_before = now - datetime.timedelta(seconds=ttl)
+        except OverflowError:
+            expired_before = datetime.datetime.min  # No event can be older.
         with failures.translated():
-            # What would be older than the year 1 cannot be there.
-            with contextlib.suppress(OverflowError):
-                expired_before = now - datetime.timedelta(seconds=ttl)
-                deleted = expiry.delete_expired(
-                    self._engine, self._dialect, self._settling, expired_before, max_count or None
-                )
+            deleted = expiry.delete_expired(
+                self._engine, self._dialect, self._settling, expired_before, max_count or None
+            )
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted
 
+    @repeated()
     def _mark_expiry(self, now: datetime.datetime) -> None:
         row = {"id": 1, "finished": now}
         with self._engine.begin() as connection:

@@ -14,14 +14,11 @@ from panko.storage.filters import OPERATORS, EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType, is_storable
 from panko.storage.sqlalchemy.conditions import finite, meets, of_event_types
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import scope_conditions
+from panko.storage.sqlalchemy.queries import row_columns, scope_conditions
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
 from panko.storage.sqlalchemy.types import from_microseconds
 
 Time = datetime.datetime | sa.ColumnElement[datetime.datetime]
-
-SMALL_BYTES = 8 << 10
-"""Documents of an event that has more bytes of them do not come with its row."""
 
 
 class Place(NamedTuple):
@@ -29,26 +26,6 @@ class Place(NamedTuple):
 
     generated: datetime.datetime
     message_id: str
-
-
-def document_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
-    """Return the columns of a row of ``event`` that is bounded in bytes.
-
-    Before the documents come id, bytes, message_id, event_type_id and generated, in microseconds since 1970. An event
-    that has more than SMALL_BYTES of documents says so in ``bytes``, and its documents are NULL; else that is NULL.
-    """
-    size, *others = (sa.func.coalesce(dialect.octets(document), 0) for document in documents)
-    for other in others:
-        size += other
-    generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
-    return (
-        EVENT.c.id,
-        sa.case((size > SMALL_BYTES, size)).label("bytes"),
-        EVENT.c.message_id,
-        EVENT.c.event_type_id,
-        generated,
-        *(sa.case((size <= SMALL_BYTES, document)).label(document.name) for document in documents),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +46,7 @@ class PageQuery:
     :param event_filter: a filter that some event can meet (see :func:`matches_nothing`)
     :param marker: the place that the page begins after
     :param dialect: dialect of the database
-    :param documents: which documents are read of each event (see :func:`document_columns`)
+    :param documents: which documents are read of each event (see :func:`~panko.storage.sqlalchemy.queries.row_columns`)
     """
 
     def __init__(
@@ -85,7 +62,7 @@ class PageQuery:
         self._page = page
         self._marker = marker
         self._dialect = dialect
-        self._columns = document_columns(dialect, documents)
+        self._columns = row_columns(dialect, documents)
         self.documents = documents
 
     def piece(self, limit: int) -> "PageQuery":
@@ -93,6 +70,12 @@ class PageQuery:
         piece = copy.copy(self)
         piece._page = dataclasses.replace(self._page, limit=limit)
         return piece
+
+    def ids(self) -> sa.Select:
+        """Return the query for the ids of the page's events, and what they are sorted by, in its order."""
+        query = copy.copy(self)
+        query._columns = (EVENT.c.id, EVENT.c.generated, EVENT.c.message_id)
+        return query.select()
 
     def after(self, row: sa.Row) -> "PageQuery":
         """Return the query for the events of the page that come after a row of it."""
@@ -114,6 +97,11 @@ class PageQuery:
     def begins_at_first(self) -> bool:
         """Whether no marker comes before the page."""
         return self._marker is None
+
+    @property
+    def has_trait_filters(self) -> bool:
+        """Whether events are asked for by their traits."""
+        return bool(self._filter.traits_filter)
 
     @property
     def names_events(self) -> bool:

@@ -90,6 +90,10 @@ class Dialect:
         """
         raise NotImplementedError
 
+    def locks_one_node(self, engine: sa.Engine) -> bool:
+        """Whether :meth:`lock_schema` leaves out those who work on other nodes of the database."""
+        return False
+
     def share_catalog(self, connection: sa.Connection) -> int:
         """Keep the catalog's names from being removed until this transaction ends; return its version."""
         return connection.scalar(sa.select(CATALOG.c.version).with_for_update(read=True))
@@ -189,9 +193,9 @@ class Dialect:
         """Whether the database reads values of that type from a document to the last digit."""
         return True
 
-    def octets(self, document: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-        """Return the bytes that a document has."""
-        return sa.func.octet_length(document)
+    def octets(self, document: sa.Column) -> str:
+        """Return the SQL for the bytes that a document has."""
+        return f"octet_length({document})"
 
     def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         """Return the condition that a document has a piece of text in it, compared by code point."""

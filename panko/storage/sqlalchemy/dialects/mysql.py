@@ -76,6 +76,13 @@ class MySQL(Dialect):
             connection.rollback()
             connection.execute(sa.select(sa.func.release_lock(name)))
 
+    def locks_one_node(self, engine):
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone() == (
+                "wsrep_ready",
+                "ON",
+            )
+
     def insert_rows(self, connection, table, rows):
         given = list(rows)
         if not given or not all(type(value) is int for value in given[0]):

@@ -77,7 +77,7 @@ class SQLite(Dialect):
 
     def octets(self, document):
         # octet_length came with SQLite 3.43.
-        return sa.func.length(sa.cast(document, sa.LargeBinary))
+        return f"length(CAST({document} AS BLOB))"
 
     def reads_exactly(self, trait_type):
         # Older versions than 3.47 do not always round right what they read as a float.
