@@ -15,11 +15,12 @@ import pytest
 from tests.servers import MariaDB, PostgreSQL, Server, ServerError, ServerMissing
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
+from tests.servers.galera import GaleraCluster
 from tests.servers.keystone import Keystone
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
 
-_Server = TypeVar("_Server", bound=Daemon)
+_Server = TypeVar("_Server", bound=Daemon | GaleraCluster)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
@@ -185,6 +186,13 @@ def private_mysql() -> Iterator[MariaDB]:
     """A durable MariaDB server of this test alone, which may be stopped, killed and started again."""
     with _or_skip(MariaDB) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def galera() -> Iterator[GaleraCluster]:
+    """A cluster of three MariaDB servers of this test module alone; a test starts again what it stops."""
+    with _or_skip(GaleraCluster) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -142,14 +142,18 @@ class Connection(abc.ABC):
         raise NotSupported(VALUES)
 
     @abc.abstractmethod
-    def clear_expired_data(self, ttl: int, max_count: int | None = None) -> int:
-        """Delete events generated more than ``ttl`` seconds ago, oldest first.
+    def clear_expired_data(
+        self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
+    ) -> int:
+        """Delete events generated more than ``ttl`` seconds before ``now``, oldest first.
 
         Once nothing that is expired is left, event types without events go too, and the names of their traits, and
-        :meth:`last_expiry` returns this time.
+        :meth:`last_expiry` returns ``now``. Several processes may do so at once, also on nodes of a Galera cluster.
 
         :param ttl: seconds, 0 or more
         :param max_count: delete at most so many events (None or 0: no bound)
+        :param now: naive UTC; None: the time of the call. Who deletes in several calls gives all the same, since
+            otherwise what expires meanwhile keeps them from ending
         :returns: number of events that were deleted
         """
 

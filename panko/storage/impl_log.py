@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``log`` driver: each event becomes a line of the log, and nothing is kept."""
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -53,5 +54,7 @@ class Connection(base.Connection):
     def get_traits(self, event_type: str, trait_type: str | None = None, scope: Scope = EVERYTHING) -> Iterator[Trait]:
         return iter(())
 
-    def clear_expired_data(self, ttl: int, max_count: int | None = None) -> int:
+    def clear_expired_data(
+        self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
+    ) -> int:
         return 0

@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
+import tenacity
 from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base, documents
-from panko.storage.errors import InvalidFilter, InvalidMarker
+from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, TraitDescription, TraitType, is_storable
 from panko.storage.sqlalchemy import (
@@ -23,21 +24,22 @@ from panko.storage.sqlalchemy import (
     failures,
     migration,
     pages,
-    plans,
+    pieces,
     queries,
     values,
 )
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.recording import Recorder
-from panko.storage.sqlalchemy.tables import CATALOG, EXPIRER_RUN, METADATA
+from panko.storage.sqlalchemy.retries import repeated
+from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EXPIRER_RUN, METADATA
 from panko.storage.sqlalchemy.tally import Settling
-from panko.storage.sqlalchemy.types import earliest
+from panko.storage.sqlalchemy.types import earliest, from_microseconds
 from panko.storage.sqlalchemy.writer import Writer
 from panko.storage.summaries import MOST_COUNTS, MOST_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
 
-STREAMED = 1000
-"""An answer of more rows than this is fetched piece by piece, of so many rows."""
+SCHEMA_SECONDS = 60
+"""How long is waited for another panko-dbsync to be ready, on another node of a Galera cluster."""
 
 
 class Connection(base.Connection):
@@ -56,18 +58,37 @@ class Connection(base.Connection):
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
+        self._pieces = pieces.PieceReader(self._engine, self._dialect)
         self._settling = Settling(self._engine, self._dialect)
         self._recorder = Recorder(Writer(self._engine, self._dialect, self._settling), self._dialect)
         # No id ever names another event type, so what is here stays true.
         self._event_types: dict[int, str] = {}
 
     def upgrade(self):
-        with (
-            failures.translated(),
-            self._engine.connect() as connection,
-            self._dialect.lock_schema(connection),
-        ):
-            migration.upgrade(connection)
+        try:
+            with self._engine.connect() as connection, self._dialect.lock_schema(connection):
+                migration.upgrade(connection)
+        except (*failures.DATABASE_ERRORS, SchemaMismatch) as error:
+            # What looks like another program's tables may be a schema that is half made.
+            with failures.translated():
+                if not self._dialect.locks_one_node(self._engine):
+                    raise
+            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else failures.detail(error))
+
+    def _wait_for_schema(self, reason: str) -> None:
+        """Return once another process has made the schema, on a node that this one could not lock."""
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(SCHEMA_SECONDS),
+            wait=tenacity.wait_fixed(0.5),
+            retry=tenacity.retry_if_exception_type(StorageError),
+            reraise=True,
+        )
+        try:
+            retrying(self.check_schema)
+        except SchemaMismatch:
+            raise SchemaMismatch(
+                f"The schema was not changed ({reason}). On a Galera cluster run panko-dbsync on one node at a time."
+            ) from None
 
     def check_schema(self):
         with failures.translated(), self._engine.connect() as connection:
@@ -77,7 +98,12 @@ class Connection(base.Connection):
         self._engine.dispose()
 
     def clear(self):
-        with failures.translated(), self._engine.begin() as connection:
+        with failures.translated():
+            self._clear()
+
+    @repeated()
+    def _clear(self) -> None:
+        with self._engine.begin() as connection:
             self._dialect.own_catalog(connection)
             # In their order: an expirer that is waited for at the events has by then left what it changed of counts.
             for table in METADATA.tables.values():
@@ -89,16 +115,17 @@ class Connection(base.Connection):
         return self._recorder.record(events)
 
     def get_events(self, event_filter, pagination=None):
-        for message_id, event_type_id, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
+        for message_id, event_type_id, generated, traits, raw in self._read_page(event_filter, Page.of(pagination)):
             event_type = self._event_type(event_type_id)
             if event_type is not None:
                 raw = {} if raw is None else json.loads(raw)
-                yield Event(message_id, event_type, generated, documents.parse_traits(traits), raw)
+                yield Event(message_id, event_type, from_microseconds(generated), documents.parse_traits(traits), raw)
 
     def get_documents(self, event_filter, pagination=None):
-        for message_id, event_type_id, traits, generated, raw in self._select_page(event_filter, Page.of(pagination)):
+        for message_id, event_type_id, generated, traits, raw in self._read_page(event_filter, Page.of(pagination)):
             event_type = self._event_type(event_type_id)
             if event_type is not None:
+                generated = from_microseconds(generated)
                 yield documents.compose(message_id, event_type, traits, generated, raw or documents.EMPTY_RAW)
 
     def _event_type(self, event_type_id: int) -> str | None:
@@ -107,39 +134,21 @@ class Connection(base.Connection):
             self._event_types.update((row.id, row.name) for row in self._rows(queries.EVENT_TYPE_NAMES))
         return self._event_types.get(event_type_id)
 
-    def _select_page(self, event_filter: EventFilter, page: Page) -> Iterator[sa.Row]:
+    def _read_page(self, event_filter: EventFilter, page: Page) -> Iterator[Sequence]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if page.limit == 0 or conditions.matches_nothing(event_filter):
-            return
-        query = pages.PageQuery(event_filter, page, marker, self._dialect)
-        most = len(event_filter.message_id) or page.limit
-        if most is None or most > STREAMED:
-            yield from self._rows(query.select(), streamed=True)
-            return
-        with failures.translated(), self._reader.connect() as connection:
-            rows = plans.read_page(connection, query)
-        yield from rows
+        if not conditions.matches_nothing(event_filter):
+            yield from self._pieces.read_page(pages.PageQuery(event_filter, page, marker, self._dialect))
 
-    def _find_marker(self, marker: str, scope: Scope) -> sa.Row:
-        found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else iter(())
-        row = next(found, None)
-        if row is None:
+    def _find_marker(self, marker: str, scope: Scope) -> pages.Place:
+        found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else []
+        if not found:
             raise InvalidMarker(marker)
-        return row
+        return pages.Place(*found[0])
 
-    def _rows(self, query: sa.Select, streamed: bool = False) -> Iterator[sa.Row]:
-        """Yield the rows of a query; of a streamed one only some are in memory at a time."""
-        if streamed:
-            with (
-                failures.translated(),
-                self._engine.connect() as connection,
-                connection.execution_options(yield_per=STREAMED).execute(query) as rows,
-            ):
-                yield from rows
-            return
+    def _rows(self, query: sa.Select) -> Sequence[sa.Row]:
+        """Return the rows of a query, of which there are few."""
         with failures.translated(), self._reader.connect() as connection:
-            rows = connection.execute(query).all()
-        yield from rows
+            return connection.execute(query).all()
 
     def get_event_types(self, scope=EVERYTHING):
         return (row.name for row in self._rows(queries.select_event_types(scope)))
@@ -156,11 +165,12 @@ class Connection(base.Connection):
     def _visible(self, known: Sequence[TraitDescription], event_type: str, scope: Scope) -> Iterator[TraitDescription]:
         """Yield those of the traits that an event in scope has."""
         missing = set(known)
-        with contextlib.closing(self._rows(queries.select_traits(event_type, scope), streamed=True)) as rows:
-            for row in rows:
-                missing.difference_update(
-                    TraitDescription(trait.name, trait.dtype) for trait in documents.parse_traits(row.traits)
-                )
+        event_filter = EventFilter(event_type=event_type, scope=scope)
+        query = pages.PageQuery(event_filter, Page(), None, self._dialect, (EVENT.c.traits,))
+        with contextlib.closing(self._pieces.read_page(query)) as rows:
+            for *_, traits in rows:
+                found = documents.parse_traits(traits)
+                missing.difference_update(TraitDescription(trait.name, trait.dtype) for trait in found)
                 if not missing:
                     break
         return (trait for trait in known if trait not in missing)
@@ -169,15 +179,15 @@ class Connection(base.Connection):
         for dtype in sorted(
             {trait.type for trait in self.get_trait_types(event_type) if trait_type in (None, trait.name)}
         ):
-            for row in self._rows(queries.select_traits(event_type, scope), streamed=True):
-                for trait in documents.parse_traits(row.traits):
+            for traits in self._pieces.read_documents(queries.select_ids(event_type, scope), EVENT.c.traits):
+                for trait in documents.parse_traits(traits):
                     if trait.dtype == dtype and trait_type in (None, trait.name):
                         yield trait
 
     def count_events(self, event_filter, counting):
         if conditions.matches_nothing(event_filter):
             return
-        rows = list(self._rows(counts.select_counts(event_filter, counting, self._dialect)))
+        rows = self._rows(counts.select_counts(event_filter, counting, self._dialect))
         if len(rows) > MOST_COUNTS:
             raise InvalidFilter(
                 f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
@@ -193,34 +203,35 @@ class Connection(base.Connection):
         """Return the project id that a key stands for, which is another text where that is long."""
         if is_whole_owner(key):
             return key
-        row = next(self._rows(queries.select_of_project(key)), None)
-        texts = () if row is None else values.texts_of(row.traits, PROJECT_ID)
-        return next(iter(texts), None)  # None: its events were expired since.
+        for row in self._rows(queries.select_of_project(key)):
+            return next(values.texts_of(row.traits, PROJECT_ID), None)
+        return None  # Its events were expired since.
 
     def get_trait_values(self, trait_name, event_filter, newest):
         if not 1 <= newest <= MOST_LOOKED_INTO:
             raise InvalidFilter(f"{newest} is no number of events from 1 to {MOST_LOOKED_INTO}")
         page = Page(limit=newest, sort=(("generated", "desc"),))
-        rows: Sequence[sa.Row] = ()
-        if not conditions.matches_nothing(event_filter):
-            query = pages.PageQuery(event_filter, page, None, self._dialect, values.COLUMNS)
-            with failures.translated(), self._reader.connect() as connection:
-                rows = plans.read_page(connection, query)
-        return TraitValues(values.summarize(rows, trait_name), events=len(rows), complete=len(rows) < newest)
+        if conditions.matches_nothing(event_filter):
+            return TraitValues((), events=0, complete=True)
+        query = pages.PageQuery(event_filter, page, None, self._dialect, (EVENT.c.traits,))
+        found, events = values.summarize(self._pieces.read_page(query), trait_name)
+        return TraitValues(found, events, complete=events < newest)
 
-    def clear_expired_data(self, ttl, max_count=None):
-        now, deleted = timeutils.utcnow(), 0
+    def clear_expired_data(self, ttl, max_count=None, *, now=None):
+        now = now or timeutils.utcnow()
+        try:
+            expired_before = now - datetime.timedelta(seconds=ttl)
+        except OverflowError:
+            expired_before = datetime.datetime.min  # No event can be older.
         with failures.translated():
-            # What would be older than the year 1 cannot be there.
-            with contextlib.suppress(OverflowError):
-                expired_before = now - datetime.timedelta(seconds=ttl)
-                deleted = expiry.delete_expired(
-                    self._engine, self._dialect, self._settling, expired_before, max_count or None
-                )
+            deleted = expiry.delete_expired(
+                self._engine, self._dialect, self._settling, expired_before, max_count or None
+            )
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted
 
+    @repeated()
     def _mark_expiry(self, now: datetime.datetime) -> None:
         row = {"id": 1, "finished": now}
         with self._engine.begin() as connection:
@@ -228,5 +239,5 @@ class Connection(base.Connection):
             connection.execute(self._dialect.insert_or_advance(EXPIRER_RUN, EXPIRER_RUN.c.finished, [row]))
 
     def last_expiry(self):
-        row = next(self._rows(sa.select(EXPIRER_RUN.c.finished)), None)
-        return None if row is None else row.finished
+        rows = self._rows(sa.select(EXPIRER_RUN.c.finished))
+        return rows[0].finished if rows else None

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from panko.storage.models import CheckedEvent, TraitType
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EVENT_TYPE, SEEN_AGAIN, TRAIT_TYPE
 from panko.storage.sqlalchemy.types import MICROSECOND
 
@@ -118,6 +119,7 @@ def _find_new(
     return new
 
 
+@repeated()
 def remove_unused(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime) -> None:
     """Remove the event types, and the traits of types, that no event has.
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from panko.storage.sqlalchemy import catalog, tally
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, TRAIT_INDEXES
 from panko.storage.sqlalchemy.writer import add_written_rows, no_index_rows
 
@@ -106,6 +107,13 @@ class _Expiry:
             self._left += count
 
     def _delete_batch(self, size: int) -> int:
+        deleted, changed = self._delete_oldest(size)
+        self._settling.add(changed)
+        return deleted
+
+    @repeated()
+    def _delete_oldest(self, size: int) -> tuple[int, int]:
+        """Return how many events were deleted, and how many counts that changes."""
         with self._engine.begin() as connection:
             self._dialect.begin_write(connection)
             rows = connection.execute(self._expired.limit(size)).all()
@@ -118,5 +126,4 @@ class _Expiry:
             counted = ((row.generated, row.event_type_id) for row in rows)
             changes = tally.changes(counted, rows[0].id, -1) if rows else []
             self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
-        self._settling.add(len(changes))
-        return len(rows)
+        return len(rows), len(changes)

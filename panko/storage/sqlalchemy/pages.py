@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queries for a page of events: from a filter and a page to SQL."""
 
+import copy
+import dataclasses
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,13 +14,18 @@ from panko.storage.filters import OPERATORS, EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType, is_storable
 from panko.storage.sqlalchemy.conditions import finite, meets, of_event_types
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import scope_conditions
+from panko.storage.sqlalchemy.queries import row_columns, scope_conditions
 from panko.storage.sqlalchemy.tables import EVENT, TRAIT_INDEXES
+from panko.storage.sqlalchemy.types import from_microseconds
 
 Time = datetime.datetime | sa.ColumnElement[datetime.datetime]
 
-COLUMNS = (EVENT.c.message_id, EVENT.c.event_type_id, EVENT.c.traits, EVENT.c.generated, EVENT.c.raw)
-"""What an event is made of again."""
+
+class Place(NamedTuple):
+    """The place of an event in every order; the event itself may be gone."""
+
+    generated: datetime.datetime
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +44,44 @@ class PageQuery:
     """A page of events as SQL: the whole of it, or as far as a source reaches.
 
     :param event_filter: a filter that some event can meet (see :func:`matches_nothing`)
-    :param marker: the row of :func:`select_marker` that the page begins after
+    :param marker: the place that the page begins after
     :param dialect: dialect of the database
-    :param columns: what is read of each event; what it is sorted by is among it
+    :param documents: which documents are read of each event (see :func:`~panko.storage.sqlalchemy.queries.row_columns`)
     """
 
     def __init__(
         self,
         event_filter: EventFilter,
         page: Page,
-        marker: sa.Row | None,
+        marker: Place | None,
         dialect: Dialect,
-        columns: Sequence[sa.Column] = COLUMNS,
+        documents: Sequence[sa.Column] = (EVENT.c.traits, EVENT.c.raw),
     ):
         self._filter = event_filter
         self._trait_filters = [finite(trait_filter) for trait_filter in event_filter.traits_filter]
         self._page = page
         self._marker = marker
         self._dialect = dialect
-        self._columns = columns
+        self._columns = row_columns(dialect, documents)
+        self.documents = documents
+
+    def piece(self, limit: int) -> "PageQuery":
+        """Return the query for the first of the page's events."""
+        piece = copy.copy(self)
+        piece._page = dataclasses.replace(self._page, limit=limit)
+        return piece
+
+    def ids(self) -> sa.Select:
+        """Return the query for the ids of the page's events, and what they are sorted by, in its order."""
+        query = copy.copy(self)
+        query._columns = (EVENT.c.id, EVENT.c.generated, EVENT.c.message_id)
+        return query.select()
+
+    def after(self, row: sa.Row) -> "PageQuery":
+        """Return the query for the events of the page that come after a row of it."""
+        rest = copy.copy(self)
+        rest._marker = Place(from_microseconds(row.generated), row.message_id)
+        return rest
 
     @property
     def limit(self) -> int | None:
@@ -72,6 +99,11 @@ class PageQuery:
         return self._marker is None
 
     @property
+    def has_trait_filters(self) -> bool:
+        """Whether events are asked for by their traits."""
+        return bool(self._filter.traits_filter)
+
+    @property
     def names_events(self) -> bool:
         """Whether the events are asked for by their message_ids."""
         return bool(self._filter.message_id)
@@ -87,7 +119,7 @@ class PageQuery:
         return len(f.traits_filter) == 1 and not (f.event_type or f.message_id) and f.scope.everything
 
     def select(self, source: Source | None = None, until: datetime.datetime | None = None) -> sa.Select:
-        """Return the query for the page, :data:`COLUMNS` in its order.
+        """Return the query for the page, in its order.
 
         :param source: where to read the events; None: wherever the database likes
         :param until: time on the way through the page after which events are left out
@@ -182,7 +214,7 @@ class PageQuery:
             message_ids = list(filter(is_storable, self._filter.message_id))
             yield self._dialect.is_one_of(EVENT.c.message_id, message_ids)
         if after_marker and self._marker is not None:
-            yield from _after(self._marker, self._page.sort)
+            yield from _after(self._marker, self._page.sort, self._dialect)
 
     def _time_conditions(self, generated: sa.Column) -> Iterator[sa.ColumnElement[bool]]:
         if self._filter.start_timestamp is not None:
@@ -227,12 +259,17 @@ def _order(columns: sa.ColumnCollection, sort: Iterable[tuple[str, str]]) -> Ite
         yield columns[key].desc() if direction == "desc" else columns[key].asc()
 
 
-def _after(marker: sa.Row, sort: Sequence[tuple[str, str]]) -> Iterator[sa.ColumnElement[bool]]:
+def _after(marker: Place, sort: Sequence[tuple[str, str]], dialect: Dialect) -> Iterator[sa.ColumnElement[bool]]:
     """Yield the conditions that an event comes after the marker's; an index can begin at the first of them."""
     beyond = [
-        OPERATORS["lt" if direction == "desc" else "gt"](EVENT.c[key], marker._mapping[key]) for key, direction in sort
+        OPERATORS["lt" if direction == "desc" else "gt"](EVENT.c[key], getattr(marker, key)) for key, direction in sort
     ]
     if len(sort) > 1:
-        (key, direction), _ = sort
-        yield OPERATORS["le" if direction == "desc" else "ge"](EVENT.c[key], marker._mapping[key])
+        (key, direction), (other, other_direction) = sort
+        if dialect.SEEKS_ROWS and direction == other_direction:
+            values = (sa.literal(getattr(marker, name), EVENT.c[name].type) for name in (key, other))
+            row = sa.tuple_(EVENT.c[key], EVENT.c[other])
+            yield OPERATORS["lt" if direction == "desc" else "gt"](row, sa.tuple_(*values))
+            return
+        yield OPERATORS["le" if direction == "desc" else "ge"](EVENT.c[key], getattr(marker, key))
     yield sa.or_(*beyond)

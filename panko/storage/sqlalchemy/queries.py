@@ -1,14 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queries for the names of what events are and have, and for one event: from arguments to SQL."""
 
+import functools
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from panko.storage.filters import Scope
 from panko.storage.models import is_storable
+from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import owner_key
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, TRAIT_TYPE
 
+SMALL_BYTES = 8 << 10
+"""A document that has more bytes does not come with its event's row."""
+
+TOO_LARGE = ""
+"""What comes in its place."""
+
 EVENT_TYPE_NAMES = sa.select(EVENT_TYPE.c.id, EVENT_TYPE.c.name)
+
+
+@functools.cache
+def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
+    """Return the columns of a row of ``event`` that is bounded in bytes.
+
+    They are message_id, event_type_id, generated, in microseconds since 1970, and the documents. In place of one that
+    has more than SMALL_BYTES is TOO_LARGE.
+    """
+    generated = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
+    return (
+        EVENT.c.message_id,
+        EVENT.c.event_type_id,
+        generated,
+        # As text, since SQLAlchemy walks through the expressions of a query each time that it is executed.
+        *(
+            sa.literal_column(
+                f"CASE WHEN {dialect.octets(document)} > {SMALL_BYTES} THEN '{TOO_LARGE}' ELSE {document} END", sa.Text
+            ).label(document.name)
+            for document in documents
+        ),
+    )
 
 
 def select_marker(marker: str, scope: Scope) -> sa.Select:
@@ -33,11 +65,11 @@ def select_trait_types(event_type: str) -> sa.Select:
     return sa.select(*columns).join(EVENT_TYPE, of_type).where(EVENT_TYPE.c.name == event_type).order_by(*columns)
 
 
-def select_traits(event_type: str, scope: Scope) -> sa.Select:
-    """Return the query for the traits' documents of the events of a type in scope, in the order of recording."""
+def select_ids(event_type: str, scope: Scope) -> sa.Select:
+    """Return the query for the ids of the events of a type in scope, in the order of recording."""
     in_scope = sa.or_(*scope_conditions(scope))
     of_type = EVENT.c.event_type_id == ids_of(EVENT_TYPE.c.name == event_type).scalar_subquery()
-    return sa.select(EVENT.c.traits).where(of_type, in_scope).order_by(EVENT.c.id)
+    return sa.select(EVENT.c.id).where(of_type, in_scope).order_by(EVENT.c.id)
 
 
 def select_of_project(key: str) -> sa.Select:

@@ -4,7 +4,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from oslo_db import api as db_api
 from oslo_log import log
 
 from panko.storage.base import Recorded
@@ -13,6 +12,7 @@ from panko.storage.models import CheckedEvent
 from panko.storage.sifting import Sifting
 from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.writer import Writer
 
 LOG = log.getLogger(__name__)
@@ -60,8 +60,6 @@ class Recorder:
             middle = len(events) // 2
             return self._store(events[:middle], refused) + self._store(events[middle:], refused)
 
-    @db_api.wrap_db_retry(
-        retry_interval=0.01, max_retry_interval=1, retry_on_deadlock=True, exception_checker=failures.is_duplicate
-    )
+    @repeated(failures.is_duplicate)
     def _write(self, events: Sequence[CheckedEvent]) -> int:
         return self._writer.write(events)

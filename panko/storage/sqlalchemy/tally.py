@@ -8,13 +8,14 @@ Once in a while some changes are settled: one transaction adds them to the count
 
 import collections
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 
 import sqlalchemy as sa
 from oslo_log import log
 
 from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND
 
@@ -75,6 +76,7 @@ def settle_all(engine: sa.Engine, dialect: Dialect) -> None:
         pass
 
 
+@repeated()
 def settle(engine: sa.Engine, dialect: Dialect) -> int:
     """Settle some changes, and return how many; what is counted stays the same."""
     chosen = sa.select(*EVENT_COUNT_CHANGE.c).limit(SETTLED).with_for_update(skip_locked=True)
@@ -91,18 +93,18 @@ def settle(engine: sa.Engine, dialect: Dialect) -> int:
 
 def _add(connection: sa.Connection, dialect: Dialect, counts: Mapping[tuple[int, int], int]) -> None:
     """Add to the counts, in one order, so that two who do so do not wait for each other in a circle."""
-    dialect.add_rows(connection, EVENT_COUNT, [(*key, count) for key, count in sorted(counts.items()) if count])
-    _delete_zeros(connection, dialect, [key for key, count in sorted(counts.items()) if count < 0])
+    changed = [(*key, count) for key, count in sorted(counts.items()) if count]
+    dialect.add_rows(connection, EVENT_COUNT, changed)
+    _delete_zeros(connection, dialect, {(period, event_type_id) for period, event_type_id, _ in changed})
 
 
-def _delete_zeros(connection: sa.Connection, dialect: Dialect, keys: Sequence[tuple[int, int]]) -> None:
+def _delete_zeros(connection: sa.Connection, dialect: Dialect, keys: Set[tuple[int, int]]) -> None:
     """Delete those of the counts that are 0 by now, of which this transaction has changed each.
 
-    They are looked up without a lock: to wait for a count in between, which another one changes who waits for one of
-    these, would be a deadlock.
+    One that has grown may be 0 as well: an event's deletion may have been settled before its recording. They are
+    selected without a lock: to wait for a count in between could be a deadlock with who waits for one of these.
     """
-    if keys:
-        columns = EVENT_COUNT.c
-        touched = columns.period.between(keys[0][0], keys[-1][0])
-        zeros = connection.execute(sa.select(*EVENT_COUNT.primary_key).where(touched, columns.events == 0))
-        dialect.delete_rows(connection, EVENT_COUNT, sorted({tuple(row) for row in zeros}.intersection(keys)))
+    columns = EVENT_COUNT.c
+    touched = dialect.is_one_of(columns.period, sorted({period for period, _ in keys}))
+    zeros = connection.execute(sa.select(*EVENT_COUNT.primary_key).where(touched, columns.events == 0))
+    dialect.delete_rows(connection, EVENT_COUNT, sorted(keys.intersection(map(tuple, zeros))))

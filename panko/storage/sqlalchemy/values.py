@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The values of a trait, from the rows of the events that are looked into."""
 
-from collections.abc import Iterator, Sequence
-
-import sqlalchemy as sa
+from collections.abc import Iterable, Iterator, Sequence
 
 from panko.storage.documents import TraitFinder, parse_found
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.types import from_microseconds
 from panko.storage.summaries import TraitValue
 
-COLUMNS = (EVENT.c.message_id, sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated"), EVENT.c.traits)
-"""What the values are found in, and what events are sorted by; few times are looked at, so that all stay numbers."""
 
+def summarize(rows: Iterable[Sequence], name: str) -> tuple[tuple[TraitValue, ...], int]:
+    """Return the distinct values of a trait, ordered as in :class:`~panko.storage.summaries.TraitValues`.
 
-def summarize(rows: Sequence[sa.Row], name: str) -> tuple[TraitValue, ...]:
-    """Return the distinct values of a trait, in the order of :class:`~panko.storage.summaries.TraitValues`.
-
-    :param rows: :data:`COLUMNS` of events, the newest first
+    :param rows: message_id, event_type_id, generated and traits of events, the newest first
+    :returns: the values, and the number of events
     """
     find = TraitFinder(name).find
     counts: dict[tuple[str, str], list] = {}
-    for _, generated, document in rows:
+    events = 0
+    for _, _, generated, document in rows:
+        events += 1
         written = find(document)
         # An event has a value once, or not.
         for found in written if len(written) < 2 else dict.fromkeys(written):
@@ -33,7 +30,7 @@ def summarize(rows: Sequence[sa.Row], name: str) -> tuple[TraitValue, ...]:
     values = [_trait_value(*found, *count) for found, count in counts.items()]
     values.sort(key=lambda each: (each.type, each.value))
     values.sort(key=lambda each: (each.count, each.last), reverse=True)
-    return tuple(values)
+    return tuple(values), events
 
 
 def _trait_value(written, label, count, last):

@@ -146,3 +146,27 @@ def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
             connection.rollback()
     with engine.connect() as connection:
         assert connection.execute(sa.select(*key)).all() == [between]
+
+
+def test_counts_are_exact_after_a_clear_beside_an_expirer(any_storage, any_url):
+    """The expirer settles what the clear deletes: one of them is first, and nothing is left of it."""
+    with connected(any_url) as other, ThreadPoolExecutor(2) as pool:
+        for number in range(30):
+            any_storage.record_events(batch(number))
+            done = [pool.submit(other.clear_expired_data, 24 * 3600), pool.submit(any_storage.clear)]
+            assert [each.result(60) for each in done] == [0, None]
+            assert tallied(any_storage) == []
+
+
+def test_a_deletion_that_is_settled_before_its_recording_leaves_no_count(any_storage, engine):
+    any_storage.record_events([event("a", generated=ago(days=2))])
+    with engine.begin() as connection:
+        (recorded,) = connection.execute(sa.select(*EVENT_COUNT_CHANGE.c)).mappings().all()
+        deleted = {**recorded, "cause": -recorded["cause"], "events": -recorded["events"]}
+        connection.execute(sa.update(EVENT_COUNT_CHANGE).values(deleted))
+    tally.settle_all(any_storage._engine, any_storage._dialect)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(EVENT_COUNT_CHANGE).values(**recorded))
+    tally.settle_all(any_storage._engine, any_storage._dialect)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(*EVENT_COUNT.c)).all() == []

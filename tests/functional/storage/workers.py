@@ -3,6 +3,7 @@
 
 import resource
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -61,6 +62,11 @@ def upgrade(number: int, url: str) -> None:
         storage.upgrade()
 
 
+def upgrade_some(number: int, urls: list[str]) -> None:
+    """Bring the schema to the newest version by a URL of its own in each process."""
+    upgrade(number, urls[number])
+
+
 def record(number: int, url: str, calls: int) -> int:
     """Record ten events a call, of which half are those of the other processes too; return how many were new."""
     stored = 0
@@ -78,3 +84,12 @@ def stream(number: int, url: str) -> tuple[int, int]:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         count = sum(1 for _ in storage.get_documents(EventFilter()))
     return count, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def read_page(number: int, url: str, readers: int, limit: int) -> tuple[int, int]:
+    """Read a page by several threads; return the number of events, and the memory that the process had at most."""
+    with connected(url) as storage, ThreadPoolExecutor(readers) as pool:
+        count = sum(
+            pool.map(lambda _: sum(1 for _ in storage.get_documents(EventFilter(), Page(limit=limit))), range(readers))
+        )
+    return count, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -59,6 +59,8 @@ class Dialect:
     """Events that one transaction deletes: few enough that writers hardly wait."""
     DELETING_LANES = 2
     """Transactions of one expirer that delete at the same time, each on a connection of its own."""
+    SEEKS_ROWS = True
+    """Whether an index is read from where a row of several values compares with its columns."""
 
     def __init__(self, engine: sa.Engine):
         self._dialect = engine.dialect
@@ -87,6 +89,10 @@ class Dialect:
         :param connection: one without a transaction
         """
         raise NotImplementedError
+
+    def locks_one_node(self, engine: sa.Engine) -> bool:
+        """Whether :meth:`lock_schema` leaves out those who work on other nodes of the database."""
+        return False
 
     def share_catalog(self, connection: sa.Connection) -> int:
         """Keep the catalog's names from being removed until this transaction ends; return its version."""
@@ -186,6 +192,10 @@ class Dialect:
     def reads_exactly(self, trait_type: TraitType) -> bool:
         """Whether the database reads values of that type from a document to the last digit."""
         return True
+
+    def octets(self, document: sa.Column) -> str:
+        """Return the SQL for the bytes that a document has."""
+        return f"octet_length({document})"
 
     def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         """Return the condition that a document has a piece of text in it, compared by code point."""

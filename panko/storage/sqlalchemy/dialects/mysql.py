@@ -27,6 +27,7 @@ class MySQL(Dialect):
 
     DRIVER = "mysql+pymysql"
     PLACE = "%s"
+    SEEKS_ROWS = False
     insert = staticmethod(mysql.insert)
     TRAIT_COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
 
@@ -74,6 +75,13 @@ class MySQL(Dialect):
         finally:
             connection.rollback()
             connection.execute(sa.select(sa.func.release_lock(name)))
+
+    def locks_one_node(self, engine):
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone() == (
+                "wsrep_ready",
+                "ON",
+            )
 
     def insert_rows(self, connection, table, rows):
         given = list(rows)

@@ -75,6 +75,10 @@ class SQLite(Dialect):
         given = sa.func.json_each(orjson.dumps(values).decode()).table_valued("value")
         return column.in_(sa.select(given.c.value))
 
+    def octets(self, document):
+        # octet_length came with SQLite 3.43.
+        return f"length(CAST({document} AS BLOB))"
+
     def reads_exactly(self, trait_type):
         # Older versions than 3.47 do not always round right what they read as a float.
         return trait_type is not TraitType.FLOAT

@@ -3,10 +3,14 @@
 
 import datetime
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from oslo_utils import timeutils
 
+from panko.cmd.expirer import expire
+from panko.storage.filters import Page
 from panko.storage.models import TraitDescription, TraitType
 from tests.functional.storage.builders import DAY, ago, event, found, has, trait
 
@@ -207,3 +211,54 @@ class Expiring:
         for number in range(10):
             assert trait_names(storage, f"type {number}") == [f"x{number}"]
         assert len(found(storage, has("x3", 1))) == len(found(storage, event_type="type 3"))
+
+    def test_what_expires_after_the_given_time_stays(self, storage):
+        """So that a run of several calls ends, however many events expire meanwhile."""
+        now = timeutils.utcnow()
+        storage.record_events(event(f"{hours}", generated=now - datetime.timedelta(hours=hours)) for hours in range(6))
+        earlier = now - datetime.timedelta(hours=2)
+        assert storage.clear_expired_data(2 * 3600, 1, now=earlier) == 1
+        assert storage.clear_expired_data(2 * 3600, 10, now=earlier) == 0
+        assert found(storage) == ["4", "3", "2", "1", "0"]
+        assert storage.clear_expired_data(2 * 3600, now=now) == 2
+
+    def test_run_of_the_expirer_ends_while_events_expire(self, storage):
+        """Events that are older than the limit when they come may go, those that become so are for the next run."""
+        expire_later = (event(f"m{i:03}", generated=ago(seconds=60, milliseconds=-20 * i - 500)) for i in range(500))
+        storage.record_events([event("old", generated=ago(hours=1)), *expire_later])
+
+        class Slow:
+            """Lets as much time pass with each batch as makes a batch expire."""
+
+            def clear_expired_data(self, *arguments, **named):
+                deleted = storage.clear_expired_data(*arguments, **named)
+                calls.append(deleted)
+                assert len(calls) < 20
+                time.sleep(0.1)
+                return deleted
+
+        calls: list[int] = []
+        expire(Slow(), 60, 1)
+        assert len(calls) < 20
+
+    def test_page_is_full_though_events_on_its_way_expire(self, storage, other):
+        """As long as there are enough events, whatever an expirer deletes between the looks at them."""
+        first = ago(days=3)  # Twenty events of each time, a page, so that none is found at the first look.
+        storage.record_events(
+            event(f"m{number:04}", trait("x", "a"), generated=first + datetime.timedelta(minutes=number // 20))
+            for number in range(1200)
+        )
+        storage.record_events(event(f"n{number:02}", trait("x", "a"), generated=ago(hours=1)) for number in range(40))
+        ended = threading.Event()
+
+        def expire_all() -> int:
+            try:
+                return sum(iter(lambda: other.clear_expired_data(DAY, 10), 0))
+            finally:
+                ended.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            expired = pool.submit(expire_all)
+            while not ended.is_set():
+                assert len(found(storage, has("x", "a"), pagination=Page(limit=20))) == 20
+            assert expired.result() == 1200

@@ -6,7 +6,7 @@ import pytest
 from panko.storage import EventFilter
 from panko.storage.documents import event_document
 from panko.storage.filters import Page
-from tests.functional.storage.builders import event, found
+from tests.functional.storage.builders import DAY, ago, event, found, has, ordered, trait
 
 
 class Streaming:
@@ -44,3 +44,51 @@ class Streaming:
                 assert other.record_events([event(f"o{len(names)}")]).stored == 1
         assert names[:2500] == [f"m{number:04}" for number in range(2500)]
         assert found(storage, message_id=["n1", "o1", "n1500", "o1500"]) == ["n1", "n1500", "o1", "o1500"]
+
+    def test_many_answers_are_open_at_once(self, storage, other):
+        """One that its client reads slowly holds no connection: there are fewer of them than these answers."""
+        storage.record_events(event(f"m{number:04}", trait("x", 1)) for number in range(1100))
+        answers = [storage.get_documents(EventFilter(), Page(limit=limit)) for limit in (None, 1100) for _ in range(35)]
+        answers += [storage.get_traits("sample.created", "x") for _ in range(30)]
+        for answer in answers:
+            assert next(answer)
+        assert other.record_events([event("n")]).stored == 1
+        assert {sum(1 for _ in answer) for answer in answers[:3]} <= {1099, 1100}
+
+    @pytest.mark.parametrize("sort", [(), (("generated", "desc"),), (("message_id", "asc"),)])
+    def test_answer_goes_on_after_the_event_that_it_is_at_has_expired(self, storage, other, sort):
+        """In its order, no event comes twice, and none that was never to expire is missing."""
+        old = [event(f"old{number:04}", generated=ago(days=2, seconds=number % 50)) for number in range(1300)]
+        new = [event(f"new{number:04}", generated=ago(hours=1, seconds=number % 50)) for number in range(1300)]
+        storage.record_events(old + new)
+        answer = storage.get_events(EventFilter(), Page(sort=sort))
+        names = [next(answer).message_id for _ in range(50)]
+        other.clear_expired_data(DAY)
+        names += [each.message_id for each in answer]
+        assert names == [name for name in ordered(old + new, sort) if name in set(names)]
+        assert {each.message_id for each in new} <= set(names)
+
+    @pytest.mark.parametrize("filters", [(), (has("x", 1),)])
+    def test_answer_ends_early_once_the_storage_is_cleared(self, storage, other, filters):
+        """What comes after the clear is not there any more, and nothing fails."""
+        storage.record_events(event(f"m{number:04}", trait("x", 1)) for number in range(2500))
+        answer = storage.get_events(EventFilter(traits_filter=filters))
+        names = [next(answer).message_id]
+        other.clear()
+        names += [each.message_id for each in answer]
+        assert names == [f"m{number:04}" for number in range(len(names))]
+        assert len(names) <= 1000
+
+    @pytest.mark.parametrize("size", [5_000, 20_000, 3_000_000, 9_000_000])
+    def test_events_of_all_sizes_come_in_order(self, storage, size):
+        """Large ones and small ones beside each other, in raw and in traits."""
+        text = "é" + "x" * size
+        events = [
+            event(f"m{number}", *[trait("x", text)] * (number % 3 == 1), raw={"a": text} if number % 3 == 2 else {})
+            for number in range(7)
+        ]
+        storage.record_events(events)
+        given = [event_document(each) for each in storage.get_events(EventFilter())]
+        assert list(storage.get_documents(EventFilter())) == given
+        assert [each.raw for each in storage.get_events(EventFilter())] == [each.raw for each in events]
+        assert [each.value for each in storage.get_traits("sample.created", "x")] == [text] * 2

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Panko on a Galera cluster of three nodes: conflicts between nodes are found only at the commit."""
+
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from panko import service
+from panko.cmd.expirer import expire
+from panko.storage import EventFilter, get_connection
+from panko.storage.summaries import Counting
+from tests.functional.storage.builders import DAY, ago, event, found, trait
+from tests.functional.storage.workers import run_at_once, upgrade_some
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def urls(galera):
+    """The URL of an empty database, on each of three nodes."""
+    name = f"panko_{secrets.token_hex(4)}"
+    yield galera.create_database(name)
+    galera.nodes[0].drop_database(name)
+
+
+@pytest.fixture
+def storages(urls):
+    """A connection to each node, the schema made; each reads what the others have written."""
+    conf = service.prepare_service([], config_files=[], share=True)
+    connections = [get_connection(f"{url}?init_command=SET SESSION wsrep_sync_wait=7", conf) for url in urls]
+    connections[0].upgrade()
+    yield connections
+    for connection in connections:
+        connection.close()
+
+
+def counted(storage):
+    return {each.group: each.events for each in storage.count_events(EventFilter(), Counting(None, "event_type"))}
+
+
+def test_expirers_on_all_nodes_delete_each_event_once(storages):
+    """Beside a writer on each node, and with exact counts at the end."""
+    for day in (2, 3, 4):
+        storages[0].record_events(
+            event(
+                f"old {day} {number}", trait(f"x{number % 5}", number), type_=f"t{number % 5}", generated=ago(days=day)
+            )
+            for number in range(400)
+        )
+    expired = threading.Event()
+
+    def write(node: int) -> int:
+        number = 0
+        while not expired.is_set() or number < 10:
+            events = [event(f"new {node} {number} {i}", type_=f"t{i}", generated=ago(hours=1)) for i in range(5)]
+            storages[node].record_events(events)
+            number += 1
+        return 5 * number
+
+    with ThreadPoolExecutor(6) as pool:
+        writing = [pool.submit(write, node) for node in range(3)]
+        expiring = [pool.submit(expire, storage, DAY, 100) for storage in storages]
+        try:
+            deleted = [each.result(120) for each in expiring]
+        finally:
+            expired.set()
+        written = sum(each.result(60) for each in writing)
+    assert sum(deleted) == 1200
+    for storage in storages:
+        assert len(found(storage)) == written
+        assert counted(storage) == {f"t{number}": written // 5 for number in range(5)}
+
+
+def test_one_of_several_dbsyncs_works_and_the_others_wait(urls):
+    """Whichever node each of them uses."""
+    assert run_at_once(3, upgrade_some, urls) == [None] * 3
+    conf = service.prepare_service([], config_files=[], share=True)
+    for url in urls:
+        connection = get_connection(url, conf)
+        connection.check_schema()
+        connection.close()
+
+
+def test_node_that_dies_takes_nothing_with_it(galera, storages):
+    """What one node acknowledged is on the others, and it takes part again."""
+    storages[2].record_events([event("a")])
+    galera.nodes[2].kill()
+    galera.wait_for_size(2)
+    assert found(storages[0]) == ["a"]
+    storages[1].record_events([event("b")])
+    galera.nodes[2].start()
+    galera.wait_for_size(3)
+    storages[2].record_events([event("c")])
+    assert [found(storage) for storage in storages] == [["a", "b", "c"]] * 3
