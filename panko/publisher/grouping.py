@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from panko.storage.errors import EventsRefused, StorageUnavailable
+from panko.storage.errors import EventsRefused
 
 MOST = 1000
 """Events of one transaction, where more are waiting."""
@@ -40,7 +40,7 @@ class GroupCommit:
         self._record_events = record_events
         self._waiting: collections.deque[_Waiter] = collections.deque()
         self._changed = threading.Condition()
-        self._storing = False
+        self._leader: _Waiter | None = None
         self._last_size = 0
 
     def record(self, events: Sequence[Any]) -> None:
@@ -50,56 +50,79 @@ class GroupCommit:
         :raises StorageUnavailable: where the database failed; a repeated call stores what is missing
         """
         waiter = _Waiter(events)
+        try:
+            self._join(waiter)
+            if not waiter.leads:
+                waiter.asleep.acquire()
+            if waiter.leads:
+                self._lead()
+        except BaseException:
+            self._leave(waiter)
+            raise
+        if waiter.error is not None:
+            raise waiter.error
+
+    def _join(self, waiter: _Waiter) -> None:
         with self._changed:
             self._waiting.append(waiter)
             if len(self._waiting) >= self._last_size:
                 self._changed.notify()
-            if not self._storing:
-                self._storing = waiter.leads = True
-        if not waiter.leads:
-            waiter.asleep.acquire()
-        if waiter.leads:
-            self._lead()
-        if waiter.error is not None:
-            raise waiter.error
+            if self._leader is None:
+                self._appoint()
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Forget a caller that was interrupted, and let the next one lead if it was the leader."""
+        with self._changed:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            if self._leader is waiter:
+                self._appoint()
+
+    def _appoint(self) -> None:
+        """Make the first of those that wait the leader, and wake it."""
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader is not None:
+            self._leader.leads = True
+            self._leader.asleep.release()
 
     def _lead(self) -> None:
         """Store what waits, the leader's own events among it, and make the next of those that wait the leader."""
-        group = self._take()
+        group: list[_Waiter] = []
         try:
+            self._take(group)
             self._record_events([event for waiter in group for event in waiter.events])
         except EventsRefused as error:
             _tell_each(group, error)
-        except StorageUnavailable as error:
+        except Exception as error:
             # Each gets an error of its own, as threads that raise one and the same add to one and the same traceback.
             for waiter in group:
-                waiter.error = StorageUnavailable(error.detail)
-        except BaseException as error:
-            for waiter in group:
-                waiter.error = error
-        finally:
-            self._hand_over()
-            for waiter in group:
-                waiter.asleep.release()
+                waiter.error = error if waiter is group[0] else _copy(error)
+        except BaseException:
+            # Only the leader was interrupted: the next one stores what the others brought.
+            with self._changed:
+                self._waiting.extendleft(reversed(group[1:]))
+            raise
+        with self._changed:
+            self._appoint()
+        for waiter in group[1:]:
+            waiter.asleep.release()
 
-    def _take(self) -> list[_Waiter]:
-        """Return who comes first among those that wait."""
+    def _take(self, group: list[_Waiter]) -> None:
+        """Move who comes first among those that wait into the group: the leader, and others."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._waiting) >= self._last_size, timeout=GATHERING)
-            taken, size = [], 0
+            size = 0
             while self._waiting and size < MOST:
-                taken.append(self._waiting.popleft())
-                size += len(taken[-1].events)
-            self._last_size = len(taken)
-        return taken
+                group.append(self._waiting.popleft())
+                size += len(group[-1].events)
+            self._last_size = len(group)
 
-    def _hand_over(self) -> None:
-        with self._changed:
-            if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].asleep.release()
-            else:
-                self._storing = False
+
+def _copy(error: Exception) -> Exception:
+    """Return an exception that says the same, without traceback."""
+    copied = type(error).__new__(type(error), *error.args)
+    vars(copied).update(vars(error))
+    return copied
 
 
 def _tell_each(group: Sequence[_Waiter], error: EventsRefused) -> None:
