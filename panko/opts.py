@@ -33,6 +33,14 @@ API_OPTS = [
         default=4 * 1024 * 1024,
         help="Bytes that the body of a request that stores events may have.",
     ),
+    cfg.IntOpt(
+        "query_timeout",
+        min=1,
+        default=30,
+        help="Seconds that a request may spend in the database; of a streamed answer, that each piece may. Then the "
+        "database is told to stop, and the request is answered with 503; where the database does not react, two "
+        "seconds later. Panko's other reads have the same limit each.",
+    ),
     cfg.BoolOpt(
         "basic_auth",
         default=True,
@@ -62,6 +70,27 @@ DATABASE_OPTS = [
         deprecated_for_removal=True,
         deprecated_reason="Use [database] connection.",
         help="Connection URL of the database if [database] connection is not set.",
+    ),
+    cfg.IntOpt(
+        "connect_timeout",
+        min=2,
+        default=10,
+        help="Seconds that connecting to the database may take, shared by the hosts of the URL, with 2 for each at "
+        "least. Also the seconds that a thread waits for a free connection, and that a connection which was idle has "
+        "to show that it still works. A connect_timeout in the URL overrides the first.",
+    ),
+    cfg.IntOpt(
+        "statement_timeout",
+        min=1,
+        default=300,
+        help="Seconds after which a database is given up that does not answer a statement that stores or deletes. A "
+        "request or a publisher waits no longer than its own time.",
+    ),
+    cfg.IntOpt(
+        "migration_timeout",
+        min=1,
+        default=3600,
+        help="The same for a statement of panko-dbsync, which may rebuild a large table.",
     ),
     cfg.IntOpt(
         "event_time_to_live",

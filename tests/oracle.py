@@ -10,6 +10,9 @@ from typing import Any
 
 from panko.storage.models import Event
 
+MAX_REPEATED = 200
+"""Characters of what was sent that an error text repeats at most."""
+
 DEFAULT_LIMIT = 100
 TRUE = ("1", "t", "true", "on", "y", "yes")
 LABELS = {0: "string", 1: "string", 2: "integer", 3: "float", 4: "datetime"}
@@ -61,7 +64,8 @@ def answer(events: Iterable[Event], request: Request) -> list[dict[str, Any]]:
     if request.marker:
         message_ids = [event.message_id for event in rest]
         if request.marker not in message_ids:
-            raise Refused(400, f"Marker {request.marker} not found.")
+            shown = request.marker if len(request.marker) <= MAX_REPEATED else f"{request.marker[: MAX_REPEATED - 1]}…"
+            raise Refused(400, f"Marker {shown} not found.")
         rest = rest[message_ids.index(request.marker) + 1 :]
     conditions = [one_of(request.filters, name) for name in ("event_type", "message_id")]
     conditions += [condition(each) for each in request.filters]

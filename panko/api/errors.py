@@ -17,8 +17,12 @@ from panko.storage.errors import (
     InvalidFilter,
     InvalidMarker,
     NotSupported,
+    QueryTimeout,
     SchemaMismatch,
     StorageError,
+    StorageFull,
+    StorageMisconfigured,
+    StorageTimeout,
     StorageUnavailable,
     excerpt,
 )
@@ -145,6 +149,12 @@ def _refusals_fault(error: NothingStored) -> Fault:
 _LATER = {"Retry-After": str(RETRY_AFTER)}
 _INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
 _NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
+_QUERY_TIMEOUT = Fault.of(
+    503,
+    "The request needs more time than the database may spend on it: ask for less, as by a shorter time between "
+    "start_timestamp and end_timestamp, or fewer filters.",
+    _LATER,
+)
 _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
 
 _FAULTS = (
@@ -154,7 +164,11 @@ _FAULTS = (
     (InvalidMarker, lambda error: Fault.of(400, _bounded(str(error)))),
     (InvalidFilter, lambda error: Fault.of(400, _bounded(str(error)))),
     (NotSupported, lambda error: Fault.of(501, str(error))),
+    (QueryTimeout, lambda error: _QUERY_TIMEOUT),
+    (StorageTimeout, lambda error: Fault.of(503, f"{error} Please try again later.", _LATER)),
+    (StorageFull, lambda error: Fault.of(503, f"{error} Please try again later.", _LATER)),
     (StorageUnavailable, lambda error: _NO_STORAGE),
+    (StorageMisconfigured, lambda error: _NO_STORAGE),
     (SchemaMismatch, lambda error: _NO_STORAGE),
     (KeystoneException, lambda error: _NO_KEYSTONE),
     (Exception, lambda error: _INTERNAL),

@@ -21,11 +21,18 @@ TOKEN_INFO = "keystone.token_info"  # noqa: S105
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many events an answer holds, where the request does not say and at most; how many bytes store events."""
+    """What the configuration allows a request.
+
+    :param default: events of an answer if the request gives no limit
+    :param largest: events of any answer; None: no bound
+    :param create_body: bytes of a body that stores events
+    :param query_timeout: seconds in the database
+    """
 
     default: int
     largest: int | None
     create_body: int
+    query_timeout: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,10 @@ class ContextHook(PecanHook):
 
     def __init__(self, conf: cfg.ConfigOpts, policy: Policy, storage: Connection):
         self._limits = Limits(
-            conf.api.default_api_return_limit, conf.api.max_api_return_limit, conf.api.max_create_body_size
+            conf.api.default_api_return_limit,
+            conf.api.max_api_return_limit,
+            conf.api.max_create_body_size,
+            conf.api.query_timeout,
         )
         self._policy = policy
         self._storage = storage

@@ -13,7 +13,7 @@ from panko.ingest import decoding, signatures
 from panko.ingest.notifications import Unreadable
 from panko.ingest.tally import Tally, reason_of
 from panko.storage.base import Connection
-from panko.storage.errors import EventsRefused, InvalidEvent, StorageUnavailable
+from panko.storage.errors import EventsRefused, InvalidEvent, StorageError
 from panko.storage.models import CheckedEvent
 
 LOG = log.getLogger(__name__)
@@ -114,7 +114,7 @@ class Collector:
 
 def _tell_of_failure(state: tenacity.RetryCallState) -> None:
     error, pause = state.outcome.exception(), state.next_action.sleep
-    if isinstance(error, StorageUnavailable):
+    if isinstance(error, StorageError):
         LOG.warning("%s %s Trying again in %s s.", error, error.detail, pause)
     else:
         LOG.error("A batch could not be stored. Trying again in %s s.", pause, exc_info=error)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The publisher ``panko://``, which Ceilometer loads to store its events."""
 
+import contextlib
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +11,21 @@ from oslo_log import log
 
 from panko import service, storage
 from panko.publisher.grouping import GroupCommit
+from panko.storage import deadlines
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, Refusal, StorageError, StorageUnavailable
 
 LOG = log.getLogger(__name__)
 
 PATIENCE = 10
-"""Seconds that a call tries for while the database does not answer.
+"""Seconds within which a call returns or raises, whatever the database does.
 
-Ceilometer gets a message that it gave back again at once: without this it would do nothing but write tracebacks, five
-megabytes of them a second.
+Ceilometer gets a message that it gave back again at once: if a call did not try again for most of this time, Ceilometer
+would do nothing but write tracebacks, five megabytes of them a second.
 """
+
+LAST_TRY_SECONDS = 1 + deadlines.GRACE_SECONDS
+"""Seconds before the end after which no other try begins: so long one may take that the database does not answer."""
 
 
 class DatabasePublisher:
@@ -50,7 +55,8 @@ class DatabasePublisher:
         self._connection: Connection | None = None
         self._group = GroupCommit(self._record_events)
         try:
-            self._connect()
+            with _patience():
+                self._connect()
         except StorageUnavailable as error:
             LOG.warning("%s Events are not stored until it does. %s", error, error.detail)
 
@@ -60,11 +66,12 @@ class DatabasePublisher:
         :param events: one event or a list of them: anything with the attributes of :class:`panko.storage.models.Event`
         :raises EventsRefused: where events cannot be stored as they are; the others of the call were stored. Not with
             ``refused=log``
-        :raises StorageUnavailable: where the database failed for PATIENCE; the same call may be repeated
+        :raises StorageError: where the database failed, within PATIENCE; the same call may be repeated
         """
         refusals: Sequence[Refusal] = ()
         try:
-            self._group.record(events if isinstance(events, Sequence) else [events])
+            with _patience():
+                self._group.record(events if isinstance(events, Sequence) else [events])
         except EventsRefused as error:
             if self._on_refusal == ["raise"]:
                 # Ceilometer logs the whole traceback, twice: where the group stored the event is of no use there.
@@ -74,11 +81,14 @@ class DatabasePublisher:
             LOG.error("%s", EventsRefused([refusal], 0, 0))
 
     def _record_events(self, events: Sequence[Any]) -> None:
-        """Store events; the group makes one call at a time."""
+        """Store events, trying again until the time of the caller is up; the group makes one call at a time.
+
+        What an operator has to mend is tried again as well: without a pause, Ceilometer would be back at once.
+        """
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(PATIENCE),
+            stop=lambda state: deadlines.seconds_left() <= state.upcoming_sleep,
             wait=tenacity.wait_exponential(multiplier=0.1, max=1),
-            retry=tenacity.retry_if_exception_type(StorageUnavailable),
+            retry=tenacity.retry_if_exception(_is_failure),
             reraise=True,
         )
         retrying(lambda: self._connect().record_events(events))
@@ -98,3 +108,11 @@ class DatabasePublisher:
         """End the connections to the database; a later call makes new ones."""
         if self._connection is not None:
             self._connection.close()
+
+
+def _patience() -> contextlib.AbstractContextManager[None]:
+    return deadlines.within(PATIENCE - LAST_TRY_SECONDS)
+
+
+def _is_failure(error: BaseException) -> bool:
+    return isinstance(error, StorageError) and not isinstance(error, EventsRefused)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from panko.storage.errors import EventsRefused
+from panko.storage.errors import EventsRefused, StorageError
 
 MOST = 1000
 """Events of one transaction, where more are waiting."""
@@ -47,7 +47,7 @@ class GroupCommit:
         """Return when these events are durable.
 
         :raises EventsRefused: where some of these events were refused; the others were stored
-        :raises StorageUnavailable: where the database failed; a repeated call stores what is missing
+        :raises StorageError: where the database failed while this call waited; a repeated call stores what is missing
         """
         waiter = _Waiter(events)
         try:
@@ -94,6 +94,11 @@ class GroupCommit:
         except EventsRefused as error:
             _tell_each(group, error)
         except Exception as error:
+            if isinstance(error, StorageError):
+                # Who came meanwhile has waited for the same failure, and should not wait for another one.
+                with self._changed:
+                    group += self._waiting
+                    self._waiting.clear()
             # Each gets an error of its own, as threads that raise one and the same add to one and the same traceback.
             for waiter in group:
                 waiter.error = error if waiter is group[0] else _copy(error)

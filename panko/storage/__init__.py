@@ -25,6 +25,7 @@ def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
     :param url: ``scheme://…``; the scheme, up to a ``+``, is the driver's name among the entry points panko.storage
     :raises UnknownDriver: where no driver of that name is installed, or it is written for another contract
     :raises StorageUnavailable: where the database cannot be reached
+    :raises StorageMisconfigured: where it cannot be used as it is configured
     """
     scheme = url.partition(":")[0].partition("+")[0]
     installed = {entry.name for entry in importlib.metadata.entry_points(group=NAMESPACE)}
@@ -65,12 +66,13 @@ def connection_url(conf: cfg.ConfigOpts) -> str:
 
 
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
-    """Return a driver for ``[database] connection``, trying again while the database is away.
+    """Return a driver for ``[database] connection``, trying again while the database is unavailable.
 
     It tries ``[database] max_retries`` times more (-1: for ever), every ``[database] retry_interval`` seconds.
 
     :raises UnknownDriver: where no driver of that scheme is installed
     :raises StorageUnavailable: where the database still could not be reached
+    :raises StorageMisconfigured: where it cannot be used as it is configured: at once, as another try would not help
     """
     url = connection_url(conf)
     retries = _first_set(conf.storage.max_retries, conf.database.max_retries)
@@ -89,4 +91,5 @@ def _first_set(*values: int | None) -> int:
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
-    LOG.warning("%s Trying again in %s s.", state.outcome.exception(), state.next_action.sleep)
+    error = state.outcome.exception()
+    LOG.warning("%s %s Trying again in %s s.", error, error.detail, state.next_action.sleep)

@@ -30,6 +30,7 @@ from panko.storage.sqlalchemy import (
 )
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.keys import is_whole_owner
+from panko.storage.sqlalchemy.limits import Limits
 from panko.storage.sqlalchemy.recording import Recorder
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EXPIRER_RUN, METADATA
@@ -52,9 +53,10 @@ class Connection(base.Connection):
     def __init__(self, url: str, conf: cfg.ConfigOpts):
         parsed = engines.parse_url(url)
         dialect_class = DIALECTS[parsed.get_backend_name()]
+        limits = Limits.of(conf)
         with failures.translated():
-            self._engine = engines.create_engine(dialect_class.complete(parsed), conf)
-            self._dialect = dialect_class(self._engine)
+            self._engine = engines.create_engine(parsed, dialect_class, conf, limits)
+            self._dialect = dialect_class(self._engine, limits)
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
@@ -66,7 +68,10 @@ class Connection(base.Connection):
 
     def upgrade(self):
         try:
-            with self._engine.connect() as connection, self._dialect.lock_schema(connection):
+            with (
+                self._dialect.migrator(self._engine).connect() as connection,
+                self._dialect.lock_schema(connection),
+            ):
                 migration.upgrade(connection)
         except (*failures.DATABASE_ERRORS, SchemaMismatch) as error:
             # What looks like another program's tables may be a schema that is half made.

@@ -23,6 +23,9 @@ CONTRACT = tuple(f"panko.storage.{name}" for name in ("base", "models", "filters
 BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.draining", "panko.ingest.listening")
 """What knows the message bus, and the libraries of the extra for it."""
 
+DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}_connection" for name in ("postgresql", "mysql"))
+"""What is imported only if a URL names such a database, and the libraries of the extras for them."""
+
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
 
 
@@ -155,7 +158,8 @@ def test_only_the_service_makes_a_configuration():
 @pytest.mark.parametrize(
     ("importers", "extras"),
     [
-        (outside("panko.osc", *BUS), {None}),
+        (outside("panko.osc", *BUS, *DATABASES), {None}),
+        (inside(*DATABASES), {None, "postgresql", "mysql"}),
         (inside("panko.osc"), {"cli"}),
         (inside(*BUS), {None, "collector"}),
     ],

@@ -19,6 +19,7 @@ from panko.api.bodies import check_json, read_body
 from panko.api.negotiation import CONTENT_TYPES, JSON, choose_content_type
 from panko.api.rendering import render
 from panko.api.responses import respond
+from panko.storage import deadlines
 
 
 def exposed(result_type: Any, *argument_types: Any) -> Callable[[Callable], Callable]:
@@ -40,8 +41,9 @@ def exposed(result_type: Any, *argument_types: Any) -> Callable[[Callable], Call
         def answer(self, *names):
             request = pecan.request
             content_type = negotiate(request)
-            result = method(self, **read_arguments(definition, names, request))
-            return respond_with(result, definition.return_type, content_type, request)
+            arguments = read_arguments(definition, names, request)
+            with deadlines.within(request.panko.limits.query_timeout):
+                return respond_with(method(self, **arguments), definition.return_type, content_type, request)
 
         return answer
 
@@ -85,7 +87,8 @@ def asking(method: Callable) -> Callable:
         body = read_body(request, LARGEST_BODY)
         if body:
             check_json(request, LARGEST_BODY, "Questions")
-        return respond_with(method(self, body), _ARRAY, content_type, request)
+        with deadlines.within(request.panko.limits.query_timeout):
+            return respond_with(method(self, body), _ARRAY, content_type, request)
 
     return answer
 

@@ -11,10 +11,13 @@ from oslo_db import options as db_options
 from oslo_db.sqlalchemy import enginefacade
 
 from panko.storage.errors import UnknownDriver
+from panko.storage.sqlalchemy.dialects import DIALECTS, Dialect
+from panko.storage.sqlalchemy.failures import is_silence, note_place
+from panko.storage.sqlalchemy.limits import Limits, apply_limits
 
 BAD_URL = (
-    "[database] connection cannot be used: it is the URL of a database as SQLAlchemy reads it, and where its scheme "
-    "names a library, as postgresql+psycopg does, that must be installed"
+    "[database] connection is not the URL of a database: write it as postgresql://user:password@host/panko, "
+    "mysql://user:password@host/panko or sqlite:////var/lib/panko/panko.sqlite"
 )
 
 PLUGIN = "panko"
@@ -66,45 +69,69 @@ class Connections(sa.CreateEnginePlugin):
         def mark(context):
             setattr(context.original_exception, _TRANSLATED, True)
 
-        @sa.event.listens_for(engine, "checkin")
-        def note_use(connection, record):
-            record.info["used"] = time.monotonic()
+        # Here, as it must come before oslo.db's listener, which lets no other follow.
+        note_place(engine)
 
-        @sa.event.listens_for(engine, "checkout")
-        def ping(connection, record, proxy):
-            if time.monotonic() - record.info.get("used", float("inf")) < IDLE:
-                return
-            try:
-                engine.dialect.do_ping(connection)
-            except engine.dialect.loaded_dbapi.Error as error:
-                if not engine.dialect.is_disconnect(error, connection, None):
-                    raise
-                raise sa.exc.InvalidatePoolError("The database has closed the connection.") from error
+
+def _trust_recent_use(engine: sa.Engine, limits: Limits) -> None:
+    """Ask a connection whether it is still there, unless it was just used."""
+
+    @sa.event.listens_for(engine, "checkin")
+    def note_use(connection, record):
+        record.info["used"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def ping(connection, record, proxy):
+        if time.monotonic() - record.info.get("used", float("inf")) < IDLE:
+            return
+        connection.limit.set_silence(limits.connect_seconds())
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # A server that is silent would be so to a new connection as well, and that would take as long again.
+            if is_silence(error) or not engine.dialect.is_disconnect(error, connection, None):
+                raise
+            raise sa.exc.InvalidatePoolError("The database has closed the connection.") from error
 
 
 def parse_url(url: str) -> sa.URL:
-    """Return a connection URL in parts.
+    """Parse a connection URL, which may name any of the drivers that SQLAlchemy has for its database.
 
-    :raises UnknownDriver: where it is none, or names a library that is not installed
+    :raises UnknownDriver: if it is no URL of a database
     """
     try:
         parsed = sa.make_url(url)
-        parsed.get_dialect()
-    except (sa.exc.ArgumentError, ValueError, ImportError):
+    except (sa.exc.ArgumentError, ValueError):
         # What these say holds the URL, and its password.
         raise UnknownDriver(BAD_URL) from None
+    if parsed.get_backend_name() not in DIALECTS:
+        raise UnknownDriver(BAD_URL)
     return parsed
 
 
-def create_engine(url: sa.URL, conf: cfg.ConfigOpts) -> sa.Engine:
-    """Return an engine of its own for a driver object, by oslo.db's options, not connected yet."""
+def create_engine(url: sa.URL, dialect_class: type[Dialect], conf: cfg.ConfigOpts, limits: Limits) -> sa.Engine:
+    """Return an engine of its own for a driver object, by oslo.db's options, not connected yet.
+
+    :raises UnknownDriver: if the database's library is not installed
+    """
     facade = enginefacade.transaction_context()
     options = {
         option.dest: conf.database[option.dest]
         for option in db_options.database_opts
         if not option.dest.endswith("connection")
     }
+    # To wait for another thread's connection is a part of connecting.
+    options["pool_timeout"] = conf.database.pool_timeout or limits.connect
+    url = dialect_class.complete(url).update_query_dict({"plugin": PLUGIN}, append=True)
     # The factory of drivers is what tries again, and threads are real ones, which need no help to take turns.
-    url = url.update_query_dict({"plugin": PLUGIN}, append=True)
     facade.configure(**{**options, "connection": url, "max_retries": 0, "thread_checkin": False})
-    return facade.writer.get_engine()
+    try:
+        engine = facade.writer.get_engine()
+    except ImportError as error:
+        raise UnknownDriver(
+            f"[database] connection needs a library that cannot be loaded ({error}): "
+            f"install panko[{dialect_class.EXTRA}]"
+        ) from None
+    _trust_recent_use(engine, limits)
+    apply_limits(engine, limits)
+    return engine

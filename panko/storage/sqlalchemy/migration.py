@@ -9,12 +9,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from panko.storage.errors import SchemaMismatch
+from panko.storage.errors import SchemaMismatch, SchemaMissing
+from panko.storage.sqlalchemy.failures import shown_url
 
 SCRIPTS = pathlib.Path(__file__).with_name("alembic")
 FOREIGN = (
-    "The database holds tables that this version of Panko did not make; those of Panko 10 and older have another "
-    "form. Give [database] connection an empty database."
+    "It holds tables that this version of Panko did not make; those of Panko 10 and older have another form. Give "
+    "[database] connection an empty database."
 )
 
 
@@ -37,10 +38,10 @@ def current(connection: sa.Connection) -> str | None:
     """
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None and sa.inspect(connection).has_table("event"):
-        raise SchemaMismatch(FOREIGN)
+        raise SchemaMismatch(f"The database {_place(connection)} is not this version's. {FOREIGN}")
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision is not None and revision not in known:
-        raise SchemaMismatch(f"The database's schema has the unknown revision {revision}. {FOREIGN}")
+        raise SchemaMismatch(f"The database {_place(connection)} has the unknown schema {revision}. {FOREIGN}")
     return revision
 
 
@@ -61,6 +62,13 @@ def check(connection: sa.Connection) -> None:
     :raises SchemaMismatch: where it is not, with what to do
     """
     revision = current(connection)
+    if revision is None:
+        raise SchemaMissing(f"The database {_place(connection)} has no schema yet. Run panko-dbsync.")
     if revision != head():
-        state = "has no schema yet" if revision is None else f"has the schema {revision}, not {head()}"
-        raise SchemaMismatch(f"The database {state}. Run panko-dbsync.")
+        raise SchemaMismatch(
+            f"The database {_place(connection)} has the schema {revision}, not {head()}. Run panko-dbsync."
+        )
+
+
+def _place(connection: sa.Connection) -> str:
+    return shown_url(connection.engine.url)

@@ -200,7 +200,7 @@ def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tm
 @pytest.mark.parametrize(
     ("sections", "told"),
     [
-        ("", "The database has no schema yet. Run panko-dbsync."),
+        ("", " has no schema yet. Run panko-dbsync."),
         ("[collector]\ntransport_url = nothing://u:hidden@h", "transport_url cannot be used: it names the driver"),
         ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "transport_url cannot be used: it cannot be read"),
     ],

@@ -87,7 +87,7 @@ def test_a_schema_behind_is_told(ready, tmp_path):
     connection.close()
     results, details = check(ready)
     assert results == ALL_WELL | {SCHEMA: FAILURE, EXPIRER: FAILURE}
-    assert details[SCHEMA] == "The database has the schema 0001, not 0003. Run panko-dbsync."
+    assert details[SCHEMA].endswith("panko.sqlite has the schema 0001, not 0003. Run panko-dbsync.")
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(configure, tmp_path):

@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from panko.publisher.database import DatabasePublisher
+from panko.publisher.database import LAST_TRY_SECONDS, DatabasePublisher
 from panko.storage.errors import EventsRefused, SchemaMismatch, StorageError, UnknownDriver
 from tests.functional.storage.builders import event, found, trait
 from tests.functional.storage.workers import connected
@@ -140,7 +140,7 @@ def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, 
 
 
 def test_a_database_that_stays_away_raises_and_is_not_asked_without_a_pause(load, configure, monkeypatch):
-    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1)
+    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1 + LAST_TRY_SECONDS)
     publisher = load(configure(f"postgresql://panko@127.0.0.1:{free_port()}/panko", make_schema=False))
     started = time.monotonic()
     with pytest.raises(StorageError, match="The database does not answer"):
@@ -165,7 +165,7 @@ def state(names):
 
 names = ["", *logging.root.manager.loggerDict]
 before = state(names)
-from panko.publisher.database import DatabasePublisher
+from panko.publisher.database import LAST_TRY_SECONDS, DatabasePublisher
 DatabasePublisher(conf, urlparse(sys.argv[1])).close()
 for then, now in zip(before, state(names)):
     assert then == now, (then, now)

@@ -16,6 +16,7 @@ from panko.api.creation import create_events
 from panko.api.errors import NotFound
 from panko.api.routing import Resource
 from panko.policies import event_types, events, traits
+from panko.storage import deadlines
 from panko.storage.filters import EventFilter, Page
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE
 
@@ -71,7 +72,8 @@ class EventsController(Resource):
         context = request.panko
         context.access.require_creation()
         body = read_body(request, context.limits.create_body)
-        return create_events(context.storage, body, request.environ.get(ENV_REQUEST_ID))
+        with deadlines.within(context.limits.query_timeout):
+            return create_events(context.storage, body, request.environ.get(ENV_REQUEST_ID))
 
 
 class TraitsController(Resource):

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from oslo_log import log
 
 from panko.storage import documents
 from panko.storage.filters import OPERATORS, TraitFilter
 from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
+from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, Limits
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT, TRAIT_TYPE
 from panko.storage.sqlalchemy.types import Float64, code_point_collation
+
+LOG = log.getLogger(__name__)
 
 MEMBERS = ("name", "type", "value")
 
@@ -48,9 +52,14 @@ class Dialect:
     """What each database has to say in its own way.
 
     :param engine: engine of the database, not connected yet
+    :param limits: how long the database may take
     """
 
     DRIVER: str
+    LIBRARY: str
+    """The library that SQLAlchemy calls the driver, as its URLs name it."""
+    EXTRA: str
+    """The extra of Panko's package that installs the driver."""
     INSERT = "INSERT INTO {table} ({columns}) VALUES ({places})"
     PLACE = "?"
     NUMBERS = {TraitType.INTEGER: sa.BigInteger(), TraitType.FLOAT: Float64()}
@@ -62,22 +71,46 @@ class Dialect:
     SEEKS_ROWS = True
     """Whether an index is read from where a row of several values compares with its columns."""
 
-    def __init__(self, engine: sa.Engine):
+    def __init__(self, engine: sa.Engine, limits: Limits):
         self._dialect = engine.dialect
+        self._limits = limits
         self.insert_statement = functools.cache(self.insert_statement)
         self._prepare(engine)
 
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(dialect, record, arguments, parameters):
+            connection = self._connect(*arguments, **parameters)
+            connection.limit.set_silence(limits.connect)
+            return connection
+
     @classmethod
     def complete(cls, url: sa.URL) -> sa.URL:
-        """Return the URL with the driver that Panko is made for, where it names none."""
-        return url if "+" in url.drivername else url.set(drivername=cls.DRIVER)
+        """Return the URL with the driver that Panko is made for, and without what would change how that works.
+
+        Whatever is replaced is logged: deployment tools write such URLs.
+        """
+        _, _, library = url.drivername.partition("+")
+        if library not in ("", cls.LIBRARY):
+            LOG.warning("[database] connection names the library %s: Panko uses %s instead.", library, cls.LIBRARY)
+        return url.set(drivername=cls.DRIVER)
+
+    def _connect(self, *arguments: Any, **parameters: Any) -> Any:
+        """Return a new connection of the database's driver, whose waits its attribute ``limit`` bounds.
+
+        :param arguments: what SQLAlchemy gives the driver, as ``parameters``
+        """
+        raise NotImplementedError
 
     def _prepare(self, engine: sa.Engine) -> None:
         """Set what each of the engine's connections needs."""
 
     def reader(self, engine: sa.Engine) -> sa.Engine:
         """Return the engine for short reads, each statement of which may see another state of the database."""
-        return engine
+        return engine.execution_options(**{USE: READ})
+
+    def migrator(self, engine: sa.Engine) -> sa.Engine:
+        """Return the engine for changes of the schema, which may take long."""
+        return engine.execution_options(**{USE: MIGRATE})
 
     def bound(self, connection: sa.Connection, query: sa.Select) -> Any:
         """Return the one value that a query finds, for a condition that bounds what is read of an index."""

@@ -7,14 +7,19 @@ from collections.abc import Sequence
 
 import orjson
 import sqlalchemy as sa
+from oslo_log import log
 from sqlalchemy.dialects import mysql
 
 from panko.storage import documents
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
 from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage.sqlalchemy.limits import limit_of
 from panko.storage.sqlalchemy.tables import EVENT
 
+LOG = log.getLogger(__name__)
+
+CHARSET = "utf8mb4"
 MOST_BYTES_OF_A_CHARACTER = 8  # A quote in a document is an escape in a string of SQL, and both are escaped there.
 OTHER_BYTES_OF_A_STATEMENT = 64 * 1024
 STATEMENT_ROWS = 10_000  # Of numbers: less than the 1 MiB that any server takes as one packet.
@@ -26,6 +31,8 @@ class MySQL(Dialect):
     """MariaDB 10.6 and newer, MySQL 8 and newer, by PyMySQL."""
 
     DRIVER = "mysql+pymysql"
+    LIBRARY = "pymysql"
+    EXTRA = "mysql"
     PLACE = "%s"
     SEEKS_ROWS = False
     insert = staticmethod(mysql.insert)
@@ -33,8 +40,17 @@ class MySQL(Dialect):
 
     @classmethod
     def complete(cls, url):
-        url = super().complete(url)
-        return url if "charset" in url.query else url.update_query_dict({"charset": "utf8mb4"})
+        # Events hold any character, so that no other set of characters will do.
+        charset = url.query.get("charset", CHARSET)
+        if charset != CHARSET:
+            LOG.warning("[database] connection names the charset %s: Panko uses %s instead.", charset, CHARSET)
+        query = {"charset": CHARSET}
+        return super().complete(url).difference_update_query(["use_unicode"]).update_query_dict(query)
+
+    def _connect(self, *arguments, **parameters):
+        from panko.storage.sqlalchemy.dialects.mysql_connection import BoundedConnection
+
+        return BoundedConnection(*arguments, connect_seconds=self._limits.connect_seconds(), **parameters)
 
     def _prepare(self, engine):
         @sa.event.listens_for(engine, "connect")
@@ -46,6 +62,20 @@ class MySQL(Dialect):
                 cursor.execute("SET SESSION optimizer_search_depth = 0")
                 cursor.execute("SELECT @@max_allowed_packet")
                 (self._largest_statement,) = cursor.fetchone()
+
+        @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
+        def bound_read(connection, cursor, statement, parameters, context, executemany):
+            limit = limit_of(connection)
+            if limit.reads and statement.startswith("SELECT "):
+                statement = self._bounded(statement, max(0.001, limit.seconds_left()))
+            return statement, parameters
+
+    def _bounded(self, query: str, seconds: float) -> str:
+        """Return a query that the server stops by itself, without a round trip of its own to say so."""
+        if self._dialect.is_mariadb:
+            return f"SET STATEMENT max_statement_time = {seconds:.3f} FOR {query}"
+        hint = f"SELECT /*+ MAX_EXECUTION_TIME({max(1, int(seconds * 1000))}) */ "
+        return hint + query.removeprefix("SELECT ")
 
     def check_size(self, event):
         texts = [event.raw_document, *(trait.value for trait in event.traits if trait.dtype is TraitType.TEXT)]

@@ -3,7 +3,8 @@
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -12,21 +13,40 @@ from panko.storage import documents
 from panko.storage.models import TraitType
 from panko.storage.sqlalchemy.dialects import binary
 from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Found, Members
+from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, limit_of
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT
 
-READS = "panko_reads"
-"""The execution option of a connection that only reads, each statement by itself."""
+if TYPE_CHECKING:
+    from panko.storage.sqlalchemy.dialects.postgresql_connection import BoundedConnection
+
+LASTED_SECONDS = 1
+"""Seconds of a read after which its next statement gets less than a read's whole time."""
 
 
 class PostgreSQL(Dialect):
     """PostgreSQL 13 and newer, by psycopg 3."""
 
     DRIVER = "postgresql+psycopg"
+    LIBRARY = "psycopg"
+    EXTRA = "postgresql"
     INSERT = "COPY {table} ({columns}) FROM STDIN"
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database, in turn for writers and expirers alike.
     insert = staticmethod(postgresql.insert)
     CODES = {"INTEGER": "i", "BIGINT": "q", "DOUBLE PRECISION": "d"}
     """What :mod:`struct` calls the types of numbers."""
+
+    @classmethod
+    def complete(cls, url):
+        # Events hold any character, so that no other encoding will do.
+        return super().complete(url).difference_update_query(["client_encoding"])
+
+    def _connect(self, *arguments, **parameters):
+        from panko.storage.sqlalchemy.dialects.postgresql_connection import BoundedConnection
+
+        # libpq's timeout is for each host, and in whole seconds.
+        hosts = parameters.get("host", "").count(",") + 1
+        parameters.setdefault("connect_timeout", int(self._limits.connect_seconds() / hosts) or 1)
+        return BoundedConnection.connect(*arguments, **parameters)
 
     def _prepare(self, engine):
         self._codes = functools.cache(self._codes)
@@ -34,31 +54,52 @@ class PostgreSQL(Dialect):
         # Reads are no transactions: of three round trips, two fall away. A connection that changed between its ways
         # of working would lose half of that again, so each is in the one of reads, and writes say where they begin.
         @sa.event.listens_for(engine, "connect")
-        def set_autocommit(connection, record):
+        def prepare_connection(connection, record):
             connection.autocommit = True
             binary.register(connection.adapters)
+            connection.execute(self._statement_timeout(self._limits.read))
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection):
-            # What the connection will stream is none of this statement's business.
-            if not connection.get_execution_options().get(READS):
-                connection.exec_driver_sql("BEGIN", execution_options={"yield_per": None, "stream_results": False})
+            options = connection.get_execution_options()
+            if options.get(USE) != READ:
+                # What the connection will stream is none of this statement's business.
+                alone = {"yield_per": None, "stream_results": False}
+                connection.exec_driver_sql(self._begin_statement(options), execution_options=alone)
 
-        @sa.event.listens_for(engine, "do_execute")
-        def copy_rows(cursor, statement, parameters, context):
-            if not statement.startswith("COPY "):
-                return False
-            (rows,) = parameters
-            with cursor.copy(statement) as copy:
-                if isinstance(rows, bytes):
-                    copy.write(rows)
-                    return True
-                for row in rows:
-                    copy.write_row(row)
-            return True
+        @sa.event.listens_for(engine, "before_cursor_execute")
+        def shorten_timeout(connection, cursor, statement, parameters, context, executemany):
+            limit = limit_of(connection)
+            if limit.reads:
+                self._set_timeout(cursor.connection, limit.seconds_left())
 
-    def reader(self, engine):
-        return engine.execution_options(**{READS: True})
+        sa.event.listen(engine, "do_execute", _execute)
+
+    def _begin_statement(self, options: Mapping[str, Any]) -> str:
+        """Return how a transaction begins.
+
+        :param options: execution options of its connection
+        """
+        # Whatever the server's own default is: at the level of repeatable reads most writers fail.
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+        if options.get("yield_per"):
+            return begin  # Each piece of a stream is a read.
+        seconds = self._limits.migrate if options.get(USE) == MIGRATE else self._limits.write
+        return f"{begin}; {self._statement_timeout(seconds, 'SET LOCAL')}"
+
+    def _set_timeout(self, connection: "BoundedConnection", seconds_left: float) -> None:
+        """Have the server stop a read's next statement when the time of the whole read is up.
+
+        A round trip is worth it only once the read has lasted.
+        """
+        shortened = self._limits.read - seconds_left > LASTED_SECONDS
+        if shortened or connection.timeout_shortened:
+            connection.timeout_shortened = shortened
+            connection.execute(self._statement_timeout(seconds_left if shortened else self._limits.read))
+
+    @staticmethod
+    def _statement_timeout(seconds: float, command: str = "SET") -> str:
+        return f"{command} statement_timeout = {max(1, int(seconds * 1000))}"  # 0 is no timeout.
 
     @contextlib.contextmanager
     def lock_schema(self, connection):
@@ -128,6 +169,23 @@ class PostgreSQL(Dialect):
         document = sa.cast(EVENT.c.traits, postgresql.JSON)
         source = sa.func.json_to_recordset(document).table_valued(*columns).render_derived("trait", with_types=True)
         return Members(source, *(self._collated(source.c[name]) for name in MEMBERS))
+
+
+def _execute(cursor: Any, statement: str, parameters: Sequence, context: Any) -> bool:
+    """Execute what psycopg has a way of its own for, and return whether it was that."""
+    if statement.startswith("BEGIN "):
+        cursor.execute(statement, prepare=False)  # Two statements in one round trip cannot be prepared.
+        return True
+    if not statement.startswith("COPY "):
+        return False
+    (rows,) = parameters
+    with cursor.copy(statement) as copy:
+        if isinstance(rows, bytes):
+            copy.write(rows)
+            return True
+        for row in rows:
+            copy.write_row(row)
+    return True
 
 
 def _arrays(rows: Sequence[tuple]) -> tuple:

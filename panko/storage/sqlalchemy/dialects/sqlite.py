@@ -2,19 +2,25 @@
 """What SQLite says in its own way."""
 
 import contextlib
-import datetime
 import sqlite3
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 import tenacity
 from sqlalchemy.dialects import sqlite
 
+from panko.storage import deadlines
 from panko.storage.models import TraitType
+from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage.sqlalchemy.limits import Limit
 from panko.storage.sqlalchemy.tables import CATALOG, EVENT
 
-BUSY_TIMEOUT = datetime.timedelta(seconds=30)
+BUSY_SECONDS = 30
+
+STEPS = 100_000
+"""Steps of SQLite's virtual machine, about a millisecond of them, after which a statement looks at the time."""
 
 CACHE = 16 * 1024
 """KiB of the database that a connection keeps in memory at most; SQLite's own 2 MiB hold no index of many events."""
@@ -23,21 +29,40 @@ JOURNAL_PAGES = 16_000
 """Pages (of 4 KiB) of the journal that are copied to the database together, each once however often it changed."""
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
-    stop=tenacity.stop_after_delay(BUSY_TIMEOUT),
-    wait=tenacity.wait_random(0.01, 0.1),
-    reraise=True,
-)
+class BoundedConnection(sqlite3.Connection):
+    """A connection whose statements end in time."""
+
+    def __init__(self, *arguments: Any, **parameters: Any):
+        super().__init__(*arguments, **parameters)
+        self.limit = Limit(float("inf"))
+        self.set_progress_handler(self._is_late, STEPS)
+
+    def _is_late(self) -> bool:
+        return self.limit.seconds_left() <= 0
+
+
+def _lock_seconds() -> float:
+    """Return the seconds that the caller may wait for another one's transaction."""
+    return max(0, min(BUSY_SECONDS, deadlines.seconds_left()))
+
+
 def _set_journal(connection: sqlite3.Connection) -> None:
     """Write ahead; the busy timeout does not hold for the change of a new database's journal."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(failures.is_busy),
+        stop=tenacity.stop_after_delay(_lock_seconds()),
+        wait=tenacity.wait_random(0.01, 0.1),
+        reraise=True,
+    )
+    retrying(connection.execute, "PRAGMA journal_mode = WAL")
 
 
 class SQLite(Dialect):
     """SQLite 3.37 and newer."""
 
     DRIVER = "sqlite"
+    LIBRARY = "pysqlite"
+    EXTRA = "sqlite"
     insert = staticmethod(sqlite.insert)
     DELETED_EVENTS = 4000  # Each transaction writes every page that it changes, most of them whatever its size.
     DELETING_LANES = 1
@@ -45,11 +70,18 @@ class SQLite(Dialect):
     def _prepare(self, engine):
         @sa.event.listens_for(engine, "connect")
         def set_pragmas(connection, record):
-            # Writers wait for each other, and readers go on beside the one that writes.
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT // datetime.timedelta(milliseconds=1)}")
             _set_journal(connection)
             connection.execute(f"PRAGMA cache_size = -{CACHE}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {JOURNAL_PAGES}")
+
+        @sa.event.listens_for(engine, "engine_connect")
+        def set_busy_timeout(connection):
+            # Writers wait for each other, and readers go on beside the one that writes.
+            milliseconds = int(_lock_seconds() * 1000)
+            connection.connection.dbapi_connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def _connect(self, *arguments, **parameters):
+        return sqlite3.connect(*arguments, factory=BoundedConnection, **parameters)
 
     @contextlib.contextmanager
     def lock_schema(self, connection):

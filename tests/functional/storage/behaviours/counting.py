@@ -179,7 +179,7 @@ class Counted:
         sa.event.listen(storage._engine, "before_cursor_execute", note)
         assert {each.group for each in counted(storage, MINUTE, "project_id")} == {LONG}
         sa.event.remove(storage._engine, "before_cursor_execute", note)
-        assert sum(each.startswith("SELECT event.traits") for each in statements) == 1
+        assert sum("SELECT event.traits" in each for each in statements) == 1
 
     def test_text_that_looks_like_a_trait_is_none(self, storage):
         forged = '{"name":"x","value":"forged","type":"string"}'
