@@ -68,11 +68,7 @@ class Root(Resource):
         :raises HTTPException: where there is none
         """
         child = _child(self, args[0]) if args else None
-        if child:
-            return child._route(args[1:], request)
-        if len(args) > 1:
-            raise webob.exc.HTTPNotFound
-        return super()._route(args, request)
+        return child._route(args[1:], request) if child else super()._route(args, request)
 
 
 def _methods(controller: Resource, names: Mapping[str, str]) -> dict[str, Callable]:

@@ -143,7 +143,7 @@ def test_a_limit_beyond_all_numbers_is_none(send, limit):
 
 
 NOTHINGS = [
-    *("/__class__", "/__class__/", "/index", "/v2x", "/v2//", "/healthcheckx", "/%2e%2e/etc/passwd"),
+    *("/__class__", "/__class__/", "/index", "/v2x", "/healthcheckx", "/%2e%2e/etc/passwd"),
     *("/v2/__class__", "/v2/__init__/__globals__", "/v2/traits", "/v2/capabilities/get_all", "/v2/events/a/b"),
     *("/v2/events/__class__", "/v2/events/__class__/x", "/v2/events/get_all", "/v2/events/_custom_actions"),
     *("/v2/events/new", "/v2/events/edit", "/v2/events/delete", "/v2/events/%00", "/v2/events/.", "/v2/events/..%2f"),
