@@ -71,6 +71,10 @@ class NothingStored(ClientSideError):
         self.refusals = refusals
 
 
+class TooManyLargeAnswers(Exception):
+    """As many large answers as may be are being sent already."""
+
+
 class AnswerAborted(Exception):
     """An answer that had begun could not be finished: the server is to break the connection off."""
 
@@ -116,6 +120,9 @@ _LATER = {"Retry-After": str(RETRY_AFTER)}
 _INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
 _NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
 _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
+_TOO_MANY_LARGE = Fault.of(
+    503, "Too many large answers are being sent. Please try again later, or ask for fewer events at once.", _LATER
+)
 
 _FAULTS = (
     (NothingStored, _refusals_fault),
@@ -125,6 +132,7 @@ _FAULTS = (
     (InvalidFilter, lambda error: Fault.of(400, str(error))),
     (NotSupported, lambda error: Fault.of(501, str(error))),
     (StorageUnavailable, lambda error: _NO_STORAGE),
+    (TooManyLargeAnswers, lambda error: _TOO_MANY_LARGE),
     (SchemaMismatch, lambda error: _NO_STORAGE),
     (KeystoneException, lambda error: _NO_KEYSTONE),
     (Exception, lambda error: _INTERNAL),
