@@ -54,7 +54,29 @@ SERVER_OPTS = [
     cfg.HostAddressOpt("host", default="0.0.0.0", help="Address that panko-api listens on."),  # noqa: S104
     cfg.PortOpt("port", default=8977, help="Port that panko-api listens on."),
     cfg.IntOpt("workers", min=1, help="Processes of panko-api. Unset: one for each core, 8 at most."),
-    cfg.IntOpt("threads", min=1, default=4, help="Threads of each process of panko-api."),
+    cfg.IntOpt(
+        "threads",
+        min=1,
+        default=4,
+        help="Threads of each process of panko-api. An answer of over 1 MiB (about 1,000 events) is streamed; at most "
+        "half as many of those as there are threads, but at least one, are sent at the same time, and further ones "
+        "are refused with 503. If another server, such as uWSGI, runs the application, set this to the number of "
+        "threads of its processes.",
+    ),
+    cfg.IntOpt(
+        "client_timeout",
+        min=1,
+        default=60,
+        help="Seconds after which panko-api disconnects a client that has not sent the head of its first request, and "
+        "over which min_client_rate is measured.",
+    ),
+    cfg.IntOpt(
+        "min_client_rate",
+        min=0,
+        default=1000,
+        help="Bytes a second. panko-api disconnects a client that sends a body or takes an answer more slowly than "
+        "this over client_timeout. 0: any rate is accepted.",
+    ),
     cfg.IntOpt(
         "graceful_timeout",
         min=0,

@@ -94,7 +94,7 @@ def app_factory(global_config: Mapping[str, str], root: str, **local_conf: str) 
     :param local_conf: what else stands in the section of the paste file; nothing else counts
     """
     deployment = current_deployment(global_config)
-    context = ContextHook(deployment.conf, deployment.policy, deployment.storage)
+    context = ContextHook(deployment.conf, deployment.policy, deployment.storage, deployment.large_answers)
     application = Application(root, [context, ErrorHook()])
 
     def answer(environ: dict[str, Any], start_response: Callable) -> Any:

@@ -4,6 +4,7 @@
 import contextlib
 import contextvars
 import functools
+import threading
 from collections.abc import Iterator, Mapping
 
 from oslo_config import cfg
@@ -34,6 +35,11 @@ class Deployment:
     def storage(self) -> Connection:
         """The application's one connection; StorageError where there is none to have."""
         return storage.get_connection_from_config(self.conf)
+
+    @functools.cached_property
+    def large_answers(self) -> threading.Semaphore:
+        """A place for each large answer that may be sent at once: half of the threads keep free for other requests."""
+        return threading.BoundedSemaphore(max(1, self.conf.api.threads // 2))
 
     def close(self) -> None:
         """Let go of all connections to the database."""

@@ -80,6 +80,10 @@ class NothingStored(ClientSideError):
         self.refusals = refusals
 
 
+class TooManyLargeAnswers(Exception):
+    """As many large answers as may be are being sent already."""
+
+
 class AnswerAborted(Exception):
     """An answer that had begun could not be finished: the server is to break the connection off."""
 
@@ -156,6 +160,9 @@ _QUERY_TIMEOUT = Fault.of(
     _LATER,
 )
 _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
+_TOO_MANY_LARGE = Fault.of(
+    503, "Too many large answers are being sent. Please try again later, or ask for fewer events at once.", _LATER
+)
 
 _FAULTS = (
     (NothingStored, _refusals_fault),
@@ -169,6 +176,7 @@ _FAULTS = (
     (StorageFull, lambda error: Fault.of(503, f"{error} Please try again later.", _LATER)),
     (StorageUnavailable, lambda error: _NO_STORAGE),
     (StorageMisconfigured, lambda error: _NO_STORAGE),
+    (TooManyLargeAnswers, lambda error: _TOO_MANY_LARGE),
     (SchemaMismatch, lambda error: _NO_STORAGE),
     (KeystoneException, lambda error: _NO_KEYSTONE),
     (Exception, lambda error: _INTERNAL),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is put on each request on its way in, and what becomes of exceptions on their way out."""
 
+import threading
 from dataclasses import dataclass
 
 import webob
@@ -42,6 +43,8 @@ class Context:
     access: Access
     storage: Connection
     limits: Limits
+    large_answers: threading.Semaphore
+    """A place for each large answer that may be sent at the same time."""
 
 
 def identify(request: webob.Request) -> Identity:
@@ -74,9 +77,10 @@ class ContextHook(PecanHook):
     :param conf: the service's configuration
     :param policy: the application's policy
     :param storage: the application's connection
+    :param large_answers: a place for each large answer that may be sent at the same time
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, policy: Policy, storage: Connection):
+    def __init__(self, conf: cfg.ConfigOpts, policy: Policy, storage: Connection, large_answers: threading.Semaphore):
         self._limits = Limits(
             conf.api.default_api_return_limit,
             conf.api.max_api_return_limit,
@@ -85,13 +89,14 @@ class ContextHook(PecanHook):
         )
         self._policy = policy
         self._storage = storage
+        self._large_answers = large_answers
 
     def on_route(self, state):
         """Prepare the request before its path is looked at."""
         # With a content type Pecan does not read the Accept header: controllers.exposing does, and better.
         state.request.pecan["content_type"] = JSON
         access = Access(self._policy, identify(state.request))
-        state.request.panko = Context(access, self._storage, self._limits)
+        state.request.panko = Context(access, self._storage, self._limits, self._large_answers)
 
 
 class ErrorHook(PecanHook):

@@ -2,6 +2,7 @@
 """HTTP responses: sent whole where they are short, else streamed, and compressed where that is worth it."""
 
 import itertools
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import webob
 from oslo_middleware.request_id import ENV_REQUEST_ID
 
-from panko.api.errors import AnswerAborted, Fault, log_failure
+from panko.api.errors import AnswerAborted, Fault, TooManyLargeAnswers, log_failure
 from panko.api.negotiation import accepts_gzip, choose_error_type
 from panko.api.rendering import render_fault
 
@@ -35,11 +36,13 @@ class Stream:
     :param chunks: what is sent
     :param source: where it comes from, which is let go of when the server is done, or the client is gone
     :param request_id: what the log calls the request
+    :param place: among the large answers that are sent at once; it is given back at the end
     """
 
-    def __init__(self, chunks: Iterator[bytes], source: Any, request_id: str | None):
+    def __init__(self, chunks: Iterator[bytes], source: Any, request_id: str | None, place: threading.Semaphore):
         self._chunks = chunks
         self._source = source
+        self._place: threading.Semaphore | None = place
         self._request_id = request_id
 
     def __iter__(self) -> Iterator[bytes]:
@@ -57,8 +60,13 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the source, and of the database connection behind it."""
-        _close(self._chunks)
-        _close(self._source)
+        try:
+            _close(self._chunks)
+            _close(self._source)
+        finally:
+            place, self._place = self._place, None
+            if place is not None:
+                place.release()
 
 
 def _close(iterator: Any) -> None:
@@ -73,6 +81,7 @@ def respond(pieces: Iterator[bytes], source: Any, content_type: str, request: we
     The first of them are drawn here, so an exception that they raise leaves this function before anything is sent.
 
     :param source: what the pieces are made of; it is closed when it is not needed any more, if it can be
+    :raises TooManyLargeAnswers: if it is to be streamed, and as many as may be are being streamed already
     :raises Exception: what the source raises
     """
     response = webob.Response(content_type=content_type)
@@ -90,9 +99,13 @@ def respond(pieces: Iterator[bytes], source: Any, content_type: str, request: we
         _close(source)
         response.body = b"".join(_gzip(head) if compressed else head)
     else:
+        place = request.panko.large_answers
+        if not place.acquire(blocking=False):
+            _close(source)
+            raise TooManyLargeAnswers
         rest = itertools.chain(head, chunks)
         request_id = request.environ.get(ENV_REQUEST_ID)
-        response.app_iter = Stream(_gzip(rest) if compressed else rest, source, request_id)
+        response.app_iter = Stream(_gzip(rest) if compressed else rest, source, request_id, place)
     return response
 
 

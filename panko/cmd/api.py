@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from panko import service, storage
 from panko.api import app
+from panko.api.arguments import LARGEST_BODY
 from panko.cmd.errors import CommandError, ending_in_one_line
 from panko.wsgi.server import Server, ServerSettings
 
@@ -52,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
     # A lone -- set the arguments of the server apart from those of the application in Panko 10.
     conf = service.prepare_service([argument for argument in argv if argument != "--"], cli_opts=CLI_OPTS)
     settings = server_settings(conf)
+    conf.set_override("threads", settings.threads, group="api")
     refuse_remote_noauth(conf, settings.host)
     check_storage(conf)
     # This application serves nothing: what it was made of is known to be sound, and is loaded before workers fork.
@@ -73,6 +75,9 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
         workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
         threads=_setting(conf, "threads"),
         graceful_timeout=conf.api.graceful_timeout,
+        client_timeout=conf.api.client_timeout,
+        min_client_rate=conf.api.min_client_rate,
+        max_body_size=max(conf.api.max_create_body_size, LARGEST_BODY),
     )
 
 

@@ -38,7 +38,7 @@ class Worker(cotyledon.Service):
 
     def run(self) -> None:
         """Listen, and tell of the counts from time to time, until the process is to end."""
-        garbage.collect_rarely()
+        garbage.collect_rarely(garbage.STORING)
         secret = self._conf.collector.telemetry_secret
         collector = Collector(self._connection, secret, self._tally, self._stopping)
         self._listener = listening.make_listener(listening.make_transport(self._conf), self._conf, collector)

@@ -4,7 +4,6 @@
 import os
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -40,8 +39,10 @@ class ServerSettings:
     """How to serve.
 
     :param graceful_timeout: seconds that requests under way have to finish when the server is told to stop
-    :param stall_timeout: seconds in which a client must send some of its request, and take some of its answer; one
-        that does not would keep a thread, and a connection to the database, for ever
+    :param client_timeout: seconds that a client may take for the head of its request, and over which the rate at which
+        it sends a body or takes an answer is measured
+    :param min_client_rate: bytes a second of that rate, below which a client is disconnected
+    :param max_body_size: bytes of the largest body that the application takes
     """
 
     host: str
@@ -49,7 +50,9 @@ class ServerSettings:
     workers: int
     threads: int
     graceful_timeout: int
-    stall_timeout: int = 60
+    client_timeout: int = 60
+    min_client_rate: int = 1000
+    max_body_size: int = 4 * 1024 * 1024
 
 
 class Server(BaseApplication):
@@ -61,14 +64,20 @@ class Server(BaseApplication):
 
     def __init__(self, make_application: Callable[[], Callable], settings: ServerSettings):
         self._make_application = make_application
+        self.server_settings = settings
         self._settings = {
             "bind": _address(settings),
             "backlog": BACKLOG,
             "workers": settings.workers,
-            "threads": settings.threads,
             "graceful_timeout": settings.graceful_timeout,
             "worker_class": Worker,
             "logger_class": ServerLog,
+            "asgi_lifespan": "off",
+            # What is tested, whatever else is installed.
+            "asgi_loop": "asyncio",
+            "http_parser": "python",
+            # Do not cancel a call in the middle: the bridge notices before the next piece that the client is gone.
+            "asgi_disconnect_grace_period": settings.client_timeout,
             "proc_name": "panko-api",
             "keepalive": KEEPALIVE,
             "limit_request_line": REQUEST_LINE,
@@ -125,8 +134,4 @@ def _address(settings: ServerSettings) -> str:
         backlog=BACKLOG,
         dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
     )
-    # The kernel hands these on to the accepted connections.
-    stall_timeout = struct.pack("ll", settings.stall_timeout, 0)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, stall_timeout)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, stall_timeout)
     return f"fd://{listener.detach()}"

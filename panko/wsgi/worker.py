@@ -1,69 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn's threaded worker, which answers in JSON also where a request never reaches the application."""
+"""A process of the server: gunicorn's event loop, on which a pool of threads is fed by the bridge to WSGI."""
 
-import http
-import json
+import asyncio
+import os
 import socket
 from typing import Any
 
-from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gasgi import ASGIWorker
 
 from panko import garbage
-from panko.wsgi.breaking_off import resetting
-from panko.wsgi.draining import draining
+from panko.wsgi.bridge import Bridge
+from panko.wsgi.connection import Connection
 
-STATUSES = {
-    errors.LimitRequestLine: http.HTTPStatus.REQUEST_URI_TOO_LONG,
-    errors.LimitRequestHeaders: http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.UnsupportedTransferCoding: http.HTTPStatus.NOT_IMPLEMENTED,
-    errors.ExpectationFailed: http.HTTPStatus.EXPECTATION_FAILED,
-}
-"""What gunicorn's errors mean; another one of its parser is a bad request, and any other exception a fault of ours."""
+TICK_SECONDS = 0.5
+"""How often the worker looks after its connections, and for a signal to stop."""
 
-SEND_TIMEOUT = 1
-"""Seconds that the client of such a request has to take the answer."""
+ACCEPT_PAUSE = 0.0003
+MAX_ACCEPT_PAUSE = 0.002
+"""Seconds before a process accepts the next connection: for each connection that it has, and at most."""
+
+MAX_CONNECTIONS = 1000
+"""Open connections of a process; beyond them the one that has been idle the longest is closed."""
 
 
-class Worker(ThreadWorker):
-    """Serves requests in threads, and idle connections in none."""
+class Worker(ASGIWorker):
+    """Serves requests in threads; whatever waits for a client is on the event loop and costs no thread."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.limits = self.app.server_settings
+        self.connections: dict[Connection, None] = {}
 
     def load_wsgi(self) -> None:
         """Get the application of this worker."""
         super().load_wsgi()
-        self.wsgi = draining(resetting(self.wsgi))
-        garbage.collect_rarely()
+        self.asgi = Bridge(self.asgi, self.limits.threads, self.limits.max_body_size)
+        garbage.collect_rarely(garbage.SERVING)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer a request that cannot be read, or that the application failed on before it began to answer."""
-        status = error_status(exc)
-        if status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.log.error("A request failed: %s", getattr(req, "uri", "-"), exc_info=exc)
-        else:
-            self.log.info("A request of %s was refused: %s (%s)", addr and addr[0], status.phrase, type(exc).__name__)
-        try:
-            client.settimeout(SEND_TIMEOUT)
-            client.sendall(error_answer(status))
-        except OSError as error:
-            self.log.debug("The client went away before its error was sent: %s", error)
+    def add_connection(self, connection: Connection) -> None:
+        """Look after a new connection."""
+        self.connections[connection] = None
+        if len(self.connections) > MAX_CONNECTIONS:
+            idle = next((other for other in self.connections if other.idle), connection)
+            idle.reset()
 
+    async def _serve(self) -> None:
+        accepting = [self.loop.create_task(self._accept(listener.sock)) for listener in self.sockets]
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            now = self.loop.time()
+            for connection in list(self.connections):
+                connection.check(now)
+            await asyncio.sleep(TICK_SECONDS)
+        for task in accepting:
+            task.cancel()
+        await self._shutdown()
 
-def error_status(error: BaseException) -> http.HTTPStatus:
-    """Return the status of the answer to a request that ended in an exception."""
-    other = http.HTTPStatus.INTERNAL_SERVER_ERROR
-    if isinstance(error, errors.ParseException):
-        other = http.HTTPStatus.BAD_REQUEST
-    return STATUSES.get(type(error), other)
+    async def _accept(self, listener: socket.socket) -> None:
+        """Accept connections one at a time, the later the more there are, so that processes get equally many.
 
+        asyncio's own servers take all that wait: of several processes the first to wake up got nearly all connections.
+        """
+        listener.setblocking(False)
+        while True:
+            try:
+                client, _ = await self.loop.sock_accept(listener)
+                await self.loop.connect_accepted_socket(lambda: Connection(self), client)
+            except OSError as error:
+                self.log.warning("A connection cannot be accepted: %s", error)
+                await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(min(len(self.connections) * ACCEPT_PAUSE, MAX_ACCEPT_PAUSE))
 
-def error_answer(status: http.HTTPStatus) -> bytes:
-    """Return a whole HTTP answer that carries an error in the API's form."""
-    fault = "Server" if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
-    body = json.dumps({"error_message": {"faultcode": fault, "faultstring": status.phrase, "debuginfo": None}})
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "Connection: close\r\n"
-        "Content-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return (head + body).encode()
+    async def _shutdown(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        await super()._shutdown()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The versions of the API."""
 
+from collections.abc import Callable, Sequence
+
 import orjson
 import pecan
+import webob
 
 from panko.api.controllers.exposing import negotiate, respond_with
 from panko.api.negotiation import JSON
@@ -17,6 +20,11 @@ DOCUMENTATION = {"href": "https://docs.openstack.org/", "rel": "describedby", "t
 
 class VersionsController(Branch):
     """Tells a client, whoever it is and whatever the method, where each version is."""
+
+    @pecan.expose()
+    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
+        """Return the method that answers for the root, which has nothing below it."""
+        return super()._route(args, request) if any(args) else (self.index, [])
 
     @pecan.expose(content_type=JSON)
     def index(self):

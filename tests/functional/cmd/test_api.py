@@ -96,7 +96,7 @@ def test_a_database_that_dies_on_the_way_breaks_the_answer_off(configure, log_fi
         assert server.get(query, **ADMIN).status == 503
         private_postgresql.start()
         assert len(json.loads(server.get(query, **ADMIN).body)) == 1000
-        server.wait_for_log("Error handling request: an answer was broken off")
+        server.wait_for_log("Error in ASGI application: an answer was broken off")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])

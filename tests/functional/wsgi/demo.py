@@ -11,7 +11,7 @@ from pathlib import Path
 
 from panko.wsgi.server import Server, ServerSettings
 
-STALL_TIMEOUT = 1
+CLIENT_TIMEOUT = 1
 LARGE = 64 * 1024 * 1024
 
 
@@ -23,10 +23,15 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Openstack-Request-Id", "req-42")])
     if path == "/broken":
         return broken_off()
+    if path == "/pieces":
+        return iter((b"[1,", b"2]"))
     if path == "/slow":
         time.sleep(2)
     if path == "/large":
         return [b"x" * LARGE]
+    if "environ" in path:
+        told = {name: value for name, value in environ.items() if isinstance(value, str)}
+        return [json.dumps({**told, "body": environ["wsgi.input"].read().decode("latin-1")}).encode()]
     if path == "/garbage":
         return [json.dumps([gc.get_threshold()[0], gc.get_freeze_count()]).encode()]
     return [str(os.getpid()).encode()]
@@ -49,7 +54,8 @@ def main() -> None:
         return application
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    settings = ServerSettings("127.0.0.1", port, 1, 4, graceful_timeout=10, stall_timeout=STALL_TIMEOUT)
+    host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+    settings = ServerSettings(host, port, 1, 4, graceful_timeout=10, client_timeout=CLIENT_TIMEOUT)
     Server(make_application, settings).run()
 
 

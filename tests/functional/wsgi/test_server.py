@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
 import pytest
 
 from panko.wsgi.server import Server, ServerSettings
-from tests.functional.cmd.processes import TIMEOUT, free_port, serving
+from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment, free_port, serving
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_requests_under_way_are_finished_before_the_server_stops(server):
 
 def test_a_worker_looks_for_garbage_rarely_and_not_among_what_it_began_with(server):
     objects, frozen = json.loads(server.get("/garbage").body)
-    assert objects >= 100_000
+    assert objects > 700
     assert frozen > 0
 
 
@@ -108,7 +109,7 @@ def test_each_request_is_a_line_of_the_log_without_its_token(server):
     line = server.wait_for_log("/v2/events")
     body_length = len(server.get("/").body)
     assert line.startswith(
-        f'gunicorn.access INFO 127.0.0.1 "GET /v2/events?limit=2&%22 HTTP/1.1" status: 200 len: {body_length} time: 0.'
+        f'panko.access INFO 127.0.0.1 "GET /v2/events?limit=2&%22 HTTP/1.1" status: 200 len: {body_length} time: 0.'
     )
     assert line.endswith(" req-42")
     assert "secret-token" not in server.log
@@ -120,7 +121,7 @@ def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
             stack.enter_context(server.connect()).request("GET", "/large")
         # All four threads are busy until the server gives the stalled clients up.
         assert server.get("/").body
-        server.wait_for_log("Socket error processing request: ")
+        server.wait_for_log("A client was too slow")
         assert "Traceback" not in server.log
 
 
@@ -143,3 +144,137 @@ def test_a_hangup_starts_the_workers_anew(server):
 def test_a_port_in_use_is_an_error_at_once():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(OSError, match="Address already in use"):
         Server(lambda: None, ServerSettings("127.0.0.1", listener.getsockname()[1], 1, 1, graceful_timeout=1))
+
+
+def environ_of(server, request):
+    """Return the texts of the environment that the application got, and the body."""
+    answer = raw_answer(server, request)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+CLOSE = b" HTTP/1.1\r\nHost: panko:8977\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/environ", "/environ", ""),
+        (b"/environ?", "/environ", ""),
+        (b"/environ/%2Fa%20b?q=%2F+%20&r", "/environ//a b", "q=%2F+%20&r"),
+        (b"/environ/%C3%A9", "/environ/\xc3\xa9", ""),
+        (b"/environ/%ff%00", "/environ/\xff\x00", ""),
+        (b"/environ//../a;b=c", "/environ//../a;b=c", ""),
+        (b"//environ/a", "//environ/a", ""),
+        (b"/environ/%", "/environ/%", ""),
+        (b"/environ?a=b?c=d", "/environ", "a=b?c=d"),
+    ],
+)
+def test_a_path_reaches_the_application_as_wsgi_has_it(server, target, path, query):
+    environ = environ_of(server, b"GET " + target + CLOSE)
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("", path, query)
+
+
+def test_headers_reach_the_application_as_wsgi_has_them(server):
+    request = b"POST /environ HTTP/1.1\r\nHost: panko:8977\r\nContent-Type: text/x\r\nContent-Length: 3\r\n"
+    request += b"X-A: 1\r\nx-a: 2\r\nX-Latin: \xe9\r\nConnection: close\r\n\r\nabc"
+    environ = environ_of(server, request)
+    expected = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": "text/x",
+        "CONTENT_LENGTH": "3",
+        "HTTP_HOST": "panko:8977",
+        "HTTP_X_A": "1,2",
+        "HTTP_X_LATIN": "\xe9",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": str(server.port),
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.url_scheme": "http",
+        "body": "abc",
+    }
+    assert expected.items() <= environ.items()
+
+
+def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_hyphen(server):
+    request = b"GET /environ HTTP/1.1\r\nHost: panko\r\nX_User_Id: forged\r\nConnection: close\r\n\r\n"
+    assert "HTTP_X_USER_ID" not in environ_of(server, request)
+
+
+def test_a_chunked_body_reaches_the_application(server):
+    request = b"POST /environ HTTP/1.1\r\nHost: panko\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    assert environ_of(server, request + b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")["body"] == "abc"
+
+
+def test_a_client_that_expects_100_is_told_to_continue(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
+        head = b"POST /environ HTTP/1.1\r\nHost: panko\r\nExpect: 100-continue\r\nContent-Length: 3\r\n"
+        connection.sendall(head + b"Connection: close\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert b'"body": "abc"' in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_requests_that_are_sent_at_once_are_answered_in_order(server):
+    first = b"GET /environ/1 HTTP/1.1\r\nHost: panko\r\n\r\n"
+    answers = raw_answer(server, first + b"GET /environ/2" + CLOSE)
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert answers.index(b"/environ/1") < answers.index(b"/environ/2")
+
+
+def test_a_client_of_http_1_0_gets_no_chunks_and_may_keep_its_connection(server):
+    request = b"GET /environ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    answers = raw_answer(server, request + b"GET /pieces HTTP/1.0\r\n\r\n")
+    assert answers.count(b"HTTP/1.0 200 OK\r\n") == 2
+    assert answers.endswith(b"\r\n\r\n[1,2]")
+
+
+def test_an_idle_connection_does_not_keep_the_server_from_stopping(server):
+    with server.connect() as connection:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+        began = time.monotonic()
+        assert server.stop(signal.SIGTERM) == 0
+        # It is given ten seconds in which a request under way could finish.
+        assert time.monotonic() - began < 10
+
+
+def test_a_client_that_withholds_its_body_is_disconnected_and_logged(server):
+    with contextlib.suppress(ConnectionResetError):
+        raw_answer(server, b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: 10\r\n\r\n")
+    assert "status: 408" in server.wait_for_log("POST /withheld")
+    assert "Traceback" not in server.log
+
+
+def test_a_socket_of_systemd_is_served(tmp_path):
+    """What systemd does: it listens, and hands the socket over as file descriptor 3."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        hand_over = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+            "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
+            "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+        )
+        command = [sys.executable, "-c", hand_over, str(listener.fileno()), "-m", "tests.functional.wsgi.demo"]
+        command += [str(free_port()), str(tmp_path)]
+        with (
+            (tmp_path / "log").open("wb") as log,
+            subprocess.Popen(
+                command, pass_fds=[listener.fileno()], stdout=log, stderr=log, cwd=ROOT, env=environment()
+            ) as process,
+        ):
+            server = RunningServer(process, port, tmp_path / "log")
+            try:
+                assert server.get("/").body
+            finally:
+                server.stop()
+
+
+def test_ipv6_is_served(tmp_path):
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    port = free_port()
+    command = [sys.executable, "-m", "tests.functional.wsgi.demo", str(port), str(tmp_path), "::"]
+    with serving(command, port, tmp_path / "log"), socket.create_connection(("::1", port), timeout=TIMEOUT) as client:
+        client.sendall(b"GET /environ" + CLOSE)
+        assert b'"REMOTE_ADDR": "::1"' in b"".join(iter(lambda: client.recv(65536), b""))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An application on a storage of a few lines, which fails where a test says."""
 
+import threading
 from collections.abc import Iterator
 
 import webtest
@@ -57,7 +58,7 @@ class MemoryConnection(base.Connection):
 def make_application(storage: base.Connection) -> Application:
     """Return version 2 of the API on a storage."""
     conf = service.prepare_service([], config_files=[], share=True)
-    return Application(ROOT, [ContextHook(conf, Policy(conf), storage), ErrorHook()])
+    return Application(ROOT, [ContextHook(conf, Policy(conf), storage, threading.Semaphore(1)), ErrorHook()])
 
 
 def make_client(storage: base.Connection) -> webtest.TestApp:
