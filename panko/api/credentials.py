@@ -115,15 +115,16 @@ class Tokens:
     Credentials are known by a keyed hash alone: nothing here holds a secret.
 
     :param issue: what gets a token, as :meth:`Keystone.issue` does
+    :param clock: tells the time in seconds; that of the tokens' ends
     """
 
-    def __init__(self, issue: Callable[[Credential], Token]):
+    def __init__(self, issue: Callable[[Credential], Token], clock: Callable[[], float] = time.monotonic):
         self._issue = issue
         self._salt = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._tokens: cachetools.TLRUCache = cachetools.TLRUCache(MOST, _end_of, time.monotonic)
+        self._tokens: cachetools.TLRUCache = cachetools.TLRUCache(MOST, _end_of, clock)
         # Of their own, so that those who guess do not make the others' tokens forgotten.
-        self._refused: cachetools.TTLCache = cachetools.TTLCache(MOST, REFUSED_FOR, time.monotonic)
+        self._refused: cachetools.TTLCache = cachetools.TTLCache(MOST, REFUSED_FOR, clock)
         self._asking: dict[bytes, Future[Token]] = {}
 
     def get(self, credential: Credential) -> str:

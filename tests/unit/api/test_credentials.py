@@ -8,17 +8,18 @@ import pytest
 from keystoneauth1.exceptions import ClientException, ConnectFailure
 
 from panko.api import credentials
-from panko.api.credentials import Credential, CredentialRefused, Token, Tokens
+from panko.api.credentials import REFUSED_FOR, Credential, CredentialRefused, Token, Tokens
 
 CREDENTIAL = Credential("id", "a-secret-that-is-nowhere-else")
 OTHER = Credential("id", "another")
 
 
 class Issuer:
-    """Issues numbered tokens, or fails, and counts how often it was asked."""
+    """Issues numbered tokens, or fails, counts how often it was asked, and tells a time that tests set."""
 
     def __init__(self, lifetime=1000.0, pause=0.0):
         self.asked = 0
+        self.now = 0.0
         self.lifetime = lifetime
         self.pause = pause
         self.error = None
@@ -28,26 +29,34 @@ class Issuer:
         time.sleep(self.pause)
         if self.error:
             raise self.error
-        return Token(f"token-{self.asked}", time.monotonic() + self.lifetime)
+        return Token(f"token-{self.asked}", self.now + self.lifetime)
+
+    def clock(self):
+        return self.now
+
+
+def make_tokens(issuer):
+    return Tokens(issuer, issuer.clock)
 
 
 def test_a_token_is_used_again():
     issuer = Issuer()
-    tokens = Tokens(issuer)
+    tokens = make_tokens(issuer)
     assert [tokens.get(CREDENTIAL) for _ in range(3)] == ["token-1"] * 3
     assert tokens.get(OTHER) == "token-2"
 
 
-@pytest.mark.parametrize("lifetime", [0.05, -60.0])
+@pytest.mark.parametrize("lifetime", [60.0, -60.0])
 def test_a_token_is_not_used_after_its_end(lifetime):
-    tokens = Tokens(Issuer(lifetime))
+    issuer = Issuer(lifetime)
+    tokens = make_tokens(issuer)
     assert tokens.get(CREDENTIAL) == "token-1"
-    time.sleep(0.06)
+    issuer.now += 60
     assert tokens.get(CREDENTIAL) == "token-2"
 
 
 def test_a_token_that_was_forgotten_is_replaced_once():
-    tokens = Tokens(Issuer())
+    tokens = make_tokens(Issuer())
     first = tokens.get(CREDENTIAL)
     tokens.forget(CREDENTIAL, first)
     second = tokens.get(CREDENTIAL)
@@ -56,10 +65,9 @@ def test_a_token_that_was_forgotten_is_replaced_once():
     assert (tokens.get(CREDENTIAL), second) == ("token-2", "token-2")
 
 
-def test_a_credential_that_was_refused_is_not_asked_about_for_a_while(monkeypatch):
-    monkeypatch.setattr(credentials, "REFUSED_FOR", 0.1)
+def test_a_credential_that_was_refused_is_not_asked_about_for_a_while():
     issuer = Issuer()
-    tokens = Tokens(issuer)
+    tokens = make_tokens(issuer)
     issuer.error = CredentialRefused()
     for _ in range(5):
         with pytest.raises(CredentialRefused):
@@ -67,14 +75,14 @@ def test_a_credential_that_was_refused_is_not_asked_about_for_a_while(monkeypatc
     assert issuer.asked == 1
     issuer.error = None
     assert tokens.get(OTHER) == "token-2"
-    time.sleep(0.11)
+    issuer.now += REFUSED_FOR
     assert tokens.get(CREDENTIAL) == "token-3"
 
 
 def test_a_keystone_that_is_away_is_asked_again():
     issuer = Issuer()
     issuer.error = ConnectFailure("away")
-    tokens = Tokens(issuer)
+    tokens = make_tokens(issuer)
     with pytest.raises(ClientException):
         tokens.get(CREDENTIAL)
     issuer.error = None
@@ -87,7 +95,7 @@ def test_a_keystone_that_is_away_is_asked_again():
 def test_of_many_that_ask_at_once_one_asks_keystone(error, expected):
     issuer = Issuer(pause=0.3)
     issuer.error = error
-    tokens, answers = Tokens(issuer), []
+    tokens, answers = make_tokens(issuer), []
 
     def ask():
         try:
@@ -109,7 +117,7 @@ def test_of_many_that_ask_at_once_one_asks_keystone(error, expected):
 def test_what_is_known_is_bounded_and_guesses_do_not_push_out_what_is_known(monkeypatch):
     monkeypatch.setattr(credentials, "MOST", 4)
     issuer = Issuer()
-    tokens = Tokens(issuer)
+    tokens = make_tokens(issuer)
     assert tokens.get(CREDENTIAL) == "token-1"
     issuer.error = CredentialRefused()
     for number in range(20):
@@ -123,7 +131,7 @@ def test_what_is_known_is_bounded_and_guesses_do_not_push_out_what_is_known(monk
 
 
 def test_no_secret_is_held():
-    tokens = Tokens(Issuer())
+    tokens = make_tokens(Issuer())
     tokens.get(CREDENTIAL)
     held, seen = [vars(tokens)], set()
     while held:
