@@ -29,8 +29,9 @@ def test_a_read_leaves_no_short_timeout_to_the_next_user_of_its_connection(any_s
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
 def test_a_read_whose_time_is_up_leaves_time_to_look_at_its_connection(any_storage):
     with any_storage._reader.connect() as connection:
-        limit_of(connection).set_read(0)
-        assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == "500ms"
+        raw = connection.connection.dbapi_connection
+        any_storage._dialect._set_timeout(raw, -1)
+        assert raw.execute("SHOW statement_timeout").fetchone() == ("500ms",)
 
 
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
