@@ -155,8 +155,8 @@ _INTERNAL = Fault.of(500, "The service failed on this request; its log says why.
 _NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
 _QUERY_TIMEOUT = Fault.of(
     503,
-    "The request needs more time than the database may spend on it: ask for less, as by a shorter time between "
-    "start_timestamp and end_timestamp, or fewer filters.",
+    "The request needs more time than the database may spend on it. Please try again later, or ask for less, as by a "
+    "shorter time between start_timestamp and end_timestamp, or fewer filters.",
     _LATER,
 )
 _NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)

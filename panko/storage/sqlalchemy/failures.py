@@ -15,6 +15,9 @@ from panko.storage.errors import SchemaMismatch, StorageError, StorageTimeout, S
 
 DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
+BAD_STATEMENTS = (sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
+"""What a statement raises that would fail again: the database does answer."""
+
 SQLSTATES = {
     "28000": errors.AccessDenied,
     "28P01": errors.AccessDenied,
@@ -104,7 +107,7 @@ def _kind_of(original: BaseException, error: Exception) -> type[StorageError]:
         found = SQLSTATES.get(getattr(original, "sqlstate", None) or _login_state(str(original)))
     if found is not None:
         return found
-    return errors.StatementFailed if _is(sa.exc.ProgrammingError, error) else StorageUnavailable
+    return errors.StatementFailed if _is(BAD_STATEMENTS, error) else StorageUnavailable
 
 
 def _kind_of_sqlite(error: sqlite3.Error) -> type[StorageError] | None:
@@ -168,7 +171,7 @@ def note_place(engine: sa.Engine) -> None:
         context.original_exception.panko_place = place
 
 
-def _is(kind: type[Exception], error: Exception) -> bool:
+def _is(kind: type[Exception] | tuple[type[Exception], ...], error: Exception) -> bool:
     return isinstance(_unwrapped(error), kind)
 
 

@@ -4,7 +4,8 @@
 import pytest
 import sqlalchemy as sa
 
-from panko.storage.errors import EventsRefused
+from panko.storage.errors import EventsRefused, StatementFailed
+from panko.storage.sqlalchemy import failures
 from tests.functional.storage.builders import event, found
 
 TRIGGERS = {
@@ -35,3 +36,13 @@ def test_others_are_stored_and_counted_apart_from_those_that_are_refused(any_sto
     assert refused == [each for each in events if each.message_id.startswith("bad")]
     assert (raised.value.stored, raised.value.duplicates) == (10 - len(refused), 1)
     assert found(any_storage) == sorted([each.message_id for each in events if each not in refused] + ["there"])
+
+
+@pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
+def test_a_statement_that_would_fail_again_is_not_reported_as_a_database_that_is_away(any_storage):
+    with (
+        pytest.raises(StatementFailed, match="The database refused a statement"),
+        failures.translated(),
+        any_storage._reader.connect() as connection,
+    ):
+        connection.execute(sa.text("SELECT 1 / 0"))

@@ -66,8 +66,10 @@ class MySQL(Dialect):
         @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
         def bound_read(connection, cursor, statement, parameters, context, executemany):
             limit = limit_of(connection)
-            if limit.reads and statement.startswith("SELECT "):
-                statement = self._bounded(statement, max(0.001, limit.seconds_left()))
+            reads = limit.reads or connection.get_execution_options().get("yield_per")
+            if reads and statement.startswith("SELECT "):
+                seconds = min(self._limits.read, limit.seconds_left())
+                statement = self._bounded(statement, max(0.001, seconds))
             return statement, parameters
 
     def _bounded(self, query: str, seconds: float) -> str:

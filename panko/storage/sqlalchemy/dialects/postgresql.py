@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from panko.storage import documents
+from panko.storage import deadlines, documents
 from panko.storage.models import TraitType
 from panko.storage.sqlalchemy.dialects import binary
 from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Found, Members
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LASTED_SECONDS = 1
 """Seconds of a read after which its next statement gets less than a read's whole time."""
+
+MIN_SECONDS = 0.5
+"""Seconds that the server gives a statement of a read at least, so that it stops none that is over at once."""
 
 
 class PostgreSQL(Dialect):
@@ -83,8 +86,11 @@ class PostgreSQL(Dialect):
         # Whatever the server's own default is: at the level of repeatable reads most writers fail.
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         if options.get("yield_per"):
-            return begin  # Each piece of a stream is a read.
-        seconds = self._limits.migrate if options.get(USE) == MIGRATE else self._limits.write
+            seconds = self._limits.read  # Each piece of a stream is a read.
+        else:
+            seconds = self._limits.migrate if options.get(USE) == MIGRATE else self._limits.write
+        # Else the server would go on for a caller that is gone: waiting for a lock, say.
+        seconds = min(seconds, deadlines.seconds_left())
         return f"{begin}; {self._statement_timeout(seconds, 'SET LOCAL')}"
 
     def _set_timeout(self, connection: "BoundedConnection", seconds_left: float) -> None:
@@ -95,7 +101,9 @@ class PostgreSQL(Dialect):
         shortened = self._limits.read - seconds_left > LASTED_SECONDS
         if shortened or connection.timeout_shortened:
             connection.timeout_shortened = shortened
-            connection.execute(self._statement_timeout(seconds_left if shortened else self._limits.read))
+            # What is left here meets the next user's first statements, a look whether the connection works among them.
+            seconds = max(MIN_SECONDS, seconds_left) if shortened else self._limits.read
+            connection.execute(self._statement_timeout(seconds))
 
     @staticmethod
     def _statement_timeout(seconds: float, command: str = "SET") -> str:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long databases work for a caller, and what is left of that on a connection for its next user."""
+
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from panko.storage import EventFilter, deadlines
+from panko.storage.errors import StorageUnavailable
+from panko.storage.sqlalchemy.limits import limit_of
+from tests.functional.storage.builders import event, has, trait
+
+WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("options", "timeout"), [({"yield_per": 10}, "30s"), ({}, "5min")])
+def test_a_read_leaves_no_short_timeout_to_the_next_user_of_its_connection(any_storage, options, timeout):
+    with any_storage._reader.connect() as connection:
+        limit_of(connection).set_read(10)  # As if most of its 30 seconds had passed.
+        connection.scalar(sa.text("SELECT 1"))
+    with any_storage._engine.connect().execution_options(**options) as connection:
+        assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == timeout
+
+
+@pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
+def test_a_read_whose_time_is_up_leaves_time_to_look_at_its_connection(any_storage):
+    with any_storage._reader.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        any_storage._dialect._set_timeout(raw, -1)
+        assert raw.execute("SHOW statement_timeout").fetchone() == ("500ms",)
+
+
+@pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
+def test_the_database_stops_writing_if_the_callers_time_is_up(any_storage, engine):
+    with engine.begin() as locking:
+        locking.execute(sa.text("LOCK TABLE event IN ACCESS EXCLUSIVE MODE"))
+        with deadlines.within(0.5), pytest.raises(StorageUnavailable):
+            any_storage.record_events([event("m")])
+        end = time.monotonic() + 30
+        while locking.scalar(WAITING):
+            assert time.monotonic() < end, "the database still waits to write"
+            locking.execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("any_url", ["mysql"], indirect=True)
+def test_the_server_bounds_the_search_for_all_events_with_a_trait(any_storage):
+    """Their ids are read in a stream."""
+    any_storage.record_events([event("m", trait("state", "active"))])
+    executed = []
+
+    @sa.event.listens_for(any_storage._engine, "before_cursor_execute")
+    def note(connection, cursor, statement, parameters, context, executemany):
+        executed.append(statement)
+
+    assert [each.message_id for each in any_storage.get_events(EventFilter(traits_filter=[has("state", "active")]))]
+    searches = [statement for statement in executed if "trait_text" in statement]
+    assert searches
+    assert all("max_statement_time" in statement for statement in searches)
