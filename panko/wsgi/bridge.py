@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import io
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -38,9 +39,14 @@ TURN_SECONDS = 0.05
 """How long a call in a thread has the interpreter to itself, before the next call in line begins in another thread.
 
 Threads that compute at the same time do not get more done, as they share one interpreter, but Python hands it around so
-unfairly that some requests wait hundreds of times longer than others. A call that takes longer than this most likely
-waits for the database, and others go on meanwhile.
+unfairly that some requests wait hundreds of times longer than others.
 """
+
+LOOK_SECONDS = 0.005
+"""How often a call is looked at during its turn: if it computes little, it waits for the database, and others go on."""
+
+MIN_CPU_SHARE = 0.2
+"""Share of the time between two looks that a call computes at least, on a busy machine too, unless it waits."""
 
 
 @dataclass
@@ -59,6 +65,26 @@ class Answer:
         self.status = int(status[:3])
         self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return self.written.append
+
+
+class Call:
+    """A call that runs in a thread of the pool."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple):
+        self._function = function
+        self._args = args
+        self._clock: int | None = None
+        self._before = 0.0
+
+    def run(self) -> Any:
+        """Call the function."""
+        self._before = time.thread_time()
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        return self._function(*self._args)
+
+    def cpu_seconds(self) -> float:
+        """Return how long the call has computed; 0 before it has begun."""
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock) - self._before
 
 
 class Bridge:
@@ -139,10 +165,16 @@ class Bridge:
                 await self._run(_close, answer.pieces)
 
     async def _run(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Return what a call in the pool does."""
+        """Return what a call in the pool does; the next one begins when this one ends, waits, or has had its turn."""
+        work = Call(call, args)
         async with self._turn:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
-            await asyncio.wait({future}, timeout=TURN_SECONDS)
+            future = asyncio.get_running_loop().run_in_executor(self._pool, work.run)
+            end, computed = time.monotonic() + TURN_SECONDS, 0.0
+            while not future.done() and time.monotonic() < end:
+                await asyncio.wait({future}, timeout=LOOK_SECONDS)
+                before, computed = computed, work.cpu_seconds()
+                if computed - before < MIN_CPU_SHARE * LOOK_SECONDS:
+                    break
         return await future
 
     def _begin(self, environ: dict[str, Any], answer: Answer) -> bytes:
