@@ -57,7 +57,10 @@ class Answer:
     sent: int = 0
     """Bytes of the body that were sent."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    result: Any = None
+    """What the application returned, until it is closed."""
     pieces: Iterator[bytes] | None = None
+    """What is left of it; None if nothing is."""
     written: list[bytes] = field(default_factory=list)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
@@ -161,8 +164,8 @@ class Bridge:
                 client.reset()
             raise
         finally:
-            if answer.pieces is not None:
-                await self._run(_close, answer.pieces)
+            if answer.result is not None:
+                await self._run(_close, answer)
 
     async def _run(self, call: Callable[..., Any], *args: Any) -> Any:
         """Return what a call in the pool does; the next one begins when this one ends, waits, or has had its turn."""
@@ -179,14 +182,14 @@ class Bridge:
 
     def _begin(self, environ: dict[str, Any], answer: Answer) -> bytes:
         """Call the application and return the first piece of its answer; answer.pieces is None if there are no more."""
-        pieces = self._application(environ, answer.start)
-        if isinstance(pieces, list | tuple):
-            body = b"".join((*answer.written, *pieces))
-            _close(pieces)
+        answer.result = self._application(environ, answer.start)
+        if isinstance(answer.result, list | tuple):
+            body = b"".join((*answer.written, *answer.result))
+            _close(answer)
             if not any(name.lower() == b"content-length" for name, _ in answer.headers):
                 answer.headers.append((b"Content-Length", str(len(body)).encode()))
             return body
-        answer.pieces = iter(pieces)
+        answer.pieces = iter(answer.result)
         piece = _next(answer)
         return b"".join((*answer.written, piece))
 
@@ -196,13 +199,15 @@ def _next(answer: Answer) -> bytes:
     for piece in answer.pieces:
         if piece:
             return piece
-    _close(answer.pieces)
     answer.pieces = None
+    _close(answer)
     return b""
 
 
-def _close(pieces: Any) -> None:
-    close = getattr(pieces, "close", None)
+def _close(answer: Answer) -> None:
+    """Close what the application returned, which may be another object than what iterates over it."""
+    result, answer.result = answer.result, None
+    close = getattr(result, "close", None)
     if close is not None:
         close()
 

@@ -39,9 +39,10 @@ class Connection(ASGIProtocol):
         self.worker.add_connection(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake up who waits for the client to read."""
+        """Wake up who waits for the client."""
         super().connection_lost(exc)
         self._flow_control.resume_writing()
+        self._request_ready.set()
         self.worker.connections.pop(self, None)
 
     def reset(self) -> None:
@@ -99,6 +100,12 @@ class Connection(ASGIProtocol):
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
         return super()._build_http_scope(request, sockname, peername) | {CLIENT: self}
+
+    def _cancel_task_if_pending(self) -> None:
+        """Do nothing: a cancelled request would leave a thread, and what it holds, that nobody closes any more.
+
+        No request waits for a client that is gone, and the bridge asks the application for no further piece.
+        """
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
         return False

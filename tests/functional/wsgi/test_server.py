@@ -125,6 +125,13 @@ def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
         assert "Traceback" not in server.log
 
 
+def test_an_answer_is_closed_if_its_client_goes_away_before_it_begins(server):
+    with server.connect() as connection:
+        connection.request("GET", "/late")
+    server.wait_for_log("the answer is closed")
+    assert "Traceback" not in server.log
+
+
 def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
     worker = int(server.get("/").body)
     (tmp_path / "broken").touch()
