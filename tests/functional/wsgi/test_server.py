@@ -253,28 +253,55 @@ def test_a_client_that_withholds_its_body_is_disconnected_and_logged(server):
     assert "Traceback" not in server.log
 
 
+@contextlib.contextmanager
+def serving_socket_of_systemd(listener, port, tmp_path):
+    """Do what systemd does: hand a socket that listens over as file descriptor 3."""
+    hand_over = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    )
+    command = [sys.executable, "-c", hand_over, str(listener.fileno()), "-m", "tests.functional.wsgi.demo"]
+    command += [str(free_port()), str(tmp_path)]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(
+            command, pass_fds=[listener.fileno()], stdout=log, stderr=log, cwd=ROOT, env=environment()
+        ) as process,
+    ):
+        server = RunningServer(process, port, tmp_path / "log")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def test_a_socket_of_systemd_is_served(tmp_path):
-    """What systemd does: it listens, and hands the socket over as file descriptor 3."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        hand_over = (
-            "import os, sys; os.dup2(int(sys.argv[1]), 3);"
-            "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
-            "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
-        )
-        command = [sys.executable, "-c", hand_over, str(listener.fileno()), "-m", "tests.functional.wsgi.demo"]
-        command += [str(free_port()), str(tmp_path)]
-        with (
-            (tmp_path / "log").open("wb") as log,
-            subprocess.Popen(
-                command, pass_fds=[listener.fileno()], stdout=log, stderr=log, cwd=ROOT, env=environment()
-            ) as process,
-        ):
-            server = RunningServer(process, port, tmp_path / "log")
-            try:
-                assert server.get("/").body
-            finally:
-                server.stop()
+        with serving_socket_of_systemd(listener, listener.getsockname()[1], tmp_path) as server:
+            assert server.get("/").body
+
+
+def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(path)
+        listener.listen()
+        stack.enter_context(serving_socket_of_systemd(listener, None, tmp_path))
+        half, whole = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
+        whole.settimeout(TIMEOUT)
+        half.connect(path)
+        half.sendall(b"GET / HTTP/1.1\r\n")
+        # The worker looks after its connections every half second.
+        with pytest.raises(TimeoutError):
+            half.settimeout(2)
+            half.recv(1)
+        whole.connect(path)
+        whole.sendall(b"GET /environ" + CLOSE)
+        assert b" 200 OK" in whole.recv(65536)
+        half.sendall(b"Host: panko\r\n\r\n")
+        half.settimeout(TIMEOUT)
+        assert b" 200 OK" in half.recv(65536)
 
 
 def test_ipv6_is_served(tmp_path):
