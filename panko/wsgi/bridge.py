@@ -28,7 +28,10 @@ CLIENT = "panko.client"
 """Key of the ASGI scope: the client's connection, see :class:`panko.wsgi.connection.Connection`."""
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Bytes of request bodies that a process holds at once, of all clients together."""
+"""Bytes of request bodies that a process holds at once, of all clients together; beyond them larger ones are refused."""
+
+SMALL_BODY_BYTES = 64 * 1024
+"""Bytes of a body that is never refused for this, so that clients that are slow to complete large ones stop no others."""
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """Bytes of a body that are read and discarded after the answer, so that a client that sends all first sees it."""
@@ -119,6 +122,7 @@ class Bridge:
             environ["wsgi.input"] = io.BytesIO(body)
             await self._answer(environ, answer, scope, send)
         except ServerError as error:
+            complete = False
             answer.status = error.status
             answer.sent = await send_error(error, send)
         finally:
@@ -139,7 +143,7 @@ class Bridge:
                 length += len(message["body"])
                 self._held += len(message["body"])
                 more = message["more_body"]
-                if self._held > MAX_HELD_BYTES:
+                if self._held > MAX_HELD_BYTES and length > SMALL_BODY_BYTES:
                     raise ServerError(503)
         except BaseException:
             self._held -= length

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from panko.wsgi.bridge import MAX_HELD_BYTES
 from panko.wsgi.server import Server, ServerSettings
 from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment, free_port, serving
 
@@ -222,6 +223,18 @@ def test_a_client_that_expects_100_is_told_to_continue(server):
         assert b'"body": "abc"' in b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def test_large_bodies_that_are_not_completed_stop_no_small_ones(server):
+    with contextlib.ExitStack() as stack:
+        size = 4 * 1024 * 1024
+        for _ in range(MAX_HELD_BYTES // size + 1):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
+            client.sendall(b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: %d\r\n\r\n" % size)
+            client.sendall(b"x" * (size - 1))
+        # On a very slow machine the first of them are disconnected by now.
+        assert server.request("POST", "/environ", b"x" * size).status in (503, 200)
+        assert server.request("POST", "/environ", b"x").status == 200
+
+
 def test_requests_that_are_sent_at_once_are_answered_in_order(server):
     first = b"GET /environ/1 HTTP/1.1\r\nHost: panko\r\n\r\n"
     answers = raw_answer(server, first + b"GET /environ/2" + CLOSE)
@@ -277,9 +290,11 @@ def serving_socket_of_systemd(listener, port, tmp_path):
 
 
 def test_a_socket_of_systemd_is_served(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with serving_socket_of_systemd(listener, listener.getsockname()[1], tmp_path) as server:
-            assert server.get("/").body
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        serving_socket_of_systemd(listener, listener.getsockname()[1], tmp_path) as server,
+    ):
+        assert server.get("/").body
 
 
 def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
@@ -293,8 +308,8 @@ def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
         half.connect(path)
         half.sendall(b"GET / HTTP/1.1\r\n")
         # The worker looks after its connections every half second.
+        half.settimeout(2)
         with pytest.raises(TimeoutError):
-            half.settimeout(2)
             half.recv(1)
         whole.connect(path)
         whole.sendall(b"GET /environ" + CLOSE)
