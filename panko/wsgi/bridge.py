@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import io
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -27,7 +28,10 @@ CLIENT = "panko.client"
 """Key of the ASGI scope: the client's connection, see :class:`panko.wsgi.connection.Connection`."""
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Bytes of request bodies that a process holds at once, of all clients together."""
+"""Bytes of request bodies that a process holds at once, of all clients together; beyond them larger ones are refused."""
+
+SMALL_BODY_BYTES = 64 * 1024
+"""Bytes of a body that is never refused for this, so that clients that are slow to complete large ones stop no others."""
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """Bytes of a body that are read and discarded after the answer, so that a client that sends all first sees it."""
@@ -38,9 +42,14 @@ TURN_SECONDS = 0.05
 """How long a call in a thread has the interpreter to itself, before the next call in line begins in another thread.
 
 Threads that compute at the same time do not get more done, as they share one interpreter, but Python hands it around so
-unfairly that some requests wait hundreds of times longer than others. A call that takes longer than this most likely
-waits for the database, and others go on meanwhile.
+unfairly that some requests wait hundreds of times longer than others.
 """
+
+LOOK_SECONDS = 0.005
+"""How often a call is looked at during its turn: if it computes little, it waits for the database, and others go on."""
+
+MIN_CPU_SHARE = 0.2
+"""Share of the time between two looks that a call computes at least, on a busy machine too, unless it waits."""
 
 
 @dataclass
@@ -51,7 +60,10 @@ class Answer:
     sent: int = 0
     """Bytes of the body that were sent."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    result: Any = None
+    """What the application returned, until it is closed."""
     pieces: Iterator[bytes] | None = None
+    """What is left of it; None if nothing is."""
     written: list[bytes] = field(default_factory=list)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
@@ -59,6 +71,26 @@ class Answer:
         self.status = int(status[:3])
         self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return self.written.append
+
+
+class Call:
+    """A call that runs in a thread of the pool."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple):
+        self._function = function
+        self._args = args
+        self._clock: int | None = None
+        self._before = 0.0
+
+    def run(self) -> Any:
+        """Call the function."""
+        self._before = time.thread_time()
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        return self._function(*self._args)
+
+    def cpu_seconds(self) -> float:
+        """Return how long the call has computed; 0 before it has begun."""
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock) - self._before
 
 
 class Bridge:
@@ -90,6 +122,7 @@ class Bridge:
             environ["wsgi.input"] = io.BytesIO(body)
             await self._answer(environ, answer, scope, send)
         except ServerError as error:
+            complete = False
             answer.status = error.status
             answer.sent = await send_error(error, send)
         finally:
@@ -110,7 +143,7 @@ class Bridge:
                 length += len(message["body"])
                 self._held += len(message["body"])
                 more = message["more_body"]
-                if self._held > MAX_HELD_BYTES:
+                if self._held > MAX_HELD_BYTES and length > SMALL_BODY_BYTES:
                     raise ServerError(503)
         except BaseException:
             self._held -= length
@@ -135,26 +168,32 @@ class Bridge:
                 client.reset()
             raise
         finally:
-            if answer.pieces is not None:
-                await self._run(_close, answer.pieces)
+            if answer.result is not None:
+                await self._run(_close, answer)
 
     async def _run(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Return what a call in the pool does."""
+        """Return what a call in the pool does; the next one begins when this one ends, waits, or has had its turn."""
+        work = Call(call, args)
         async with self._turn:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
-            await asyncio.wait({future}, timeout=TURN_SECONDS)
+            future = asyncio.get_running_loop().run_in_executor(self._pool, work.run)
+            end, computed = time.monotonic() + TURN_SECONDS, 0.0
+            while not future.done() and time.monotonic() < end:
+                await asyncio.wait({future}, timeout=LOOK_SECONDS)
+                before, computed = computed, work.cpu_seconds()
+                if computed - before < MIN_CPU_SHARE * LOOK_SECONDS:
+                    break
         return await future
 
     def _begin(self, environ: dict[str, Any], answer: Answer) -> bytes:
         """Call the application and return the first piece of its answer; answer.pieces is None if there are no more."""
-        pieces = self._application(environ, answer.start)
-        if isinstance(pieces, list | tuple):
-            body = b"".join((*answer.written, *pieces))
-            _close(pieces)
+        answer.result = self._application(environ, answer.start)
+        if isinstance(answer.result, list | tuple):
+            body = b"".join((*answer.written, *answer.result))
+            _close(answer)
             if not any(name.lower() == b"content-length" for name, _ in answer.headers):
                 answer.headers.append((b"Content-Length", str(len(body)).encode()))
             return body
-        answer.pieces = iter(pieces)
+        answer.pieces = iter(answer.result)
         piece = _next(answer)
         return b"".join((*answer.written, piece))
 
@@ -164,13 +203,15 @@ def _next(answer: Answer) -> bytes:
     for piece in answer.pieces:
         if piece:
             return piece
-    _close(answer.pieces)
     answer.pieces = None
+    _close(answer)
     return b""
 
 
-def _close(pieces: Any) -> None:
-    close = getattr(pieces, "close", None)
+def _close(answer: Answer) -> None:
+    """Close what the application returned, which may be another object than what iterates over it."""
+    result, answer.result = answer.result, None
+    close = getattr(result, "close", None)
     if close is not None:
         close()
 

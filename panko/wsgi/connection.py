@@ -39,9 +39,10 @@ class Connection(ASGIProtocol):
         self.worker.add_connection(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake up who waits for the client to read."""
+        """Wake up who waits for the client."""
         super().connection_lost(exc)
         self._flow_control.resume_writing()
+        self._request_ready.set()
         self.worker.connections.pop(self, None)
 
     def reset(self) -> None:
@@ -60,7 +61,10 @@ class Connection(ASGIProtocol):
 
         The head of a first request must be complete within the timeout; of a body and of an answer at least as much
         must be transferred as the lowest rate allows. gunicorn itself closes connections that wait for another request.
+        The kernel counts what was transferred for TCP alone; the client on a Unix socket is a proxy on this machine.
         """
+        if self._socket.family == socket.AF_UNIX:
+            return
         if self.transport.is_closing() and not self.transport.get_write_buffer_size():
             return
         unsent = self._unsent()
@@ -99,6 +103,12 @@ class Connection(ASGIProtocol):
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
         return super()._build_http_scope(request, sockname, peername) | {CLIENT: self}
+
+    def _cancel_task_if_pending(self) -> None:
+        """Do nothing: a cancelled request would leave a thread, and what it holds, that nobody closes any more.
+
+        No request waits for a client that is gone, and the bridge asks the application for no further piece.
+        """
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
         return False

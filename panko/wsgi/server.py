@@ -76,8 +76,6 @@ class Server(BaseApplication):
             # What is tested, whatever else is installed.
             "asgi_loop": "asyncio",
             "http_parser": "python",
-            # Do not cancel a call in the middle: the bridge notices before the next piece that the client is gone.
-            "asgi_disconnect_grace_period": settings.client_timeout,
             "proc_name": "panko-api",
             "keepalive": KEEPALIVE,
             "limit_request_line": REQUEST_LINE,

@@ -29,12 +29,26 @@ def application(environ, start_response):
         time.sleep(2)
     if path == "/large":
         return [b"x" * LARGE]
+    if path == "/late":
+        time.sleep(2 * CLIENT_TIMEOUT + 2)
+        return Closing()
     if "environ" in path:
         told = {name: value for name, value in environ.items() if isinstance(value, str)}
         return [json.dumps({**told, "body": environ["wsgi.input"].read().decode("latin-1")}).encode()]
     if path == "/garbage":
         return [json.dumps([gc.get_threshold()[0], gc.get_freeze_count()]).encode()]
     return [str(os.getpid()).encode()]
+
+
+class Closing:
+    """An answer that logs that it is closed, and is iterated over by another object."""
+
+    def __iter__(self):
+        yield b"late"
+
+    def close(self):
+        """Log it."""
+        logging.getLogger("demo").info("the answer is closed")
 
 
 def broken_off():

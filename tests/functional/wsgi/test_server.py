@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from panko.wsgi.bridge import MAX_HELD_BYTES
 from panko.wsgi.server import Server, ServerSettings
 from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment, free_port, serving
 
@@ -125,6 +126,13 @@ def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
         assert "Traceback" not in server.log
 
 
+def test_an_answer_is_closed_if_its_client_goes_away_before_it_begins(server):
+    with server.connect() as connection:
+        connection.request("GET", "/late")
+    server.wait_for_log("the answer is closed")
+    assert "Traceback" not in server.log
+
+
 def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
     worker = int(server.get("/").body)
     (tmp_path / "broken").touch()
@@ -215,6 +223,18 @@ def test_a_client_that_expects_100_is_told_to_continue(server):
         assert b'"body": "abc"' in b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def test_large_bodies_that_are_not_completed_stop_no_small_ones(server):
+    with contextlib.ExitStack() as stack:
+        size = 4 * 1024 * 1024
+        for _ in range(MAX_HELD_BYTES // size + 1):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
+            client.sendall(b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: %d\r\n\r\n" % size)
+            client.sendall(b"x" * (size - 1))
+        # On a very slow machine the first of them are disconnected by now.
+        assert server.request("POST", "/environ", b"x" * size).status in (503, 200)
+        assert server.request("POST", "/environ", b"x").status == 200
+
+
 def test_requests_that_are_sent_at_once_are_answered_in_order(server):
     first = b"GET /environ/1 HTTP/1.1\r\nHost: panko\r\n\r\n"
     answers = raw_answer(server, first + b"GET /environ/2" + CLOSE)
@@ -246,28 +266,57 @@ def test_a_client_that_withholds_its_body_is_disconnected_and_logged(server):
     assert "Traceback" not in server.log
 
 
+@contextlib.contextmanager
+def serving_socket_of_systemd(listener, port, tmp_path):
+    """Do what systemd does: hand a socket that listens over as file descriptor 3."""
+    hand_over = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+        "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    )
+    command = [sys.executable, "-c", hand_over, str(listener.fileno()), "-m", "tests.functional.wsgi.demo"]
+    command += [str(free_port()), str(tmp_path)]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(
+            command, pass_fds=[listener.fileno()], stdout=log, stderr=log, cwd=ROOT, env=environment()
+        ) as process,
+    ):
+        server = RunningServer(process, port, tmp_path / "log")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def test_a_socket_of_systemd_is_served(tmp_path):
-    """What systemd does: it listens, and hands the socket over as file descriptor 3."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        hand_over = (
-            "import os, sys; os.dup2(int(sys.argv[1]), 3);"
-            "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
-            "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
-        )
-        command = [sys.executable, "-c", hand_over, str(listener.fileno()), "-m", "tests.functional.wsgi.demo"]
-        command += [str(free_port()), str(tmp_path)]
-        with (
-            (tmp_path / "log").open("wb") as log,
-            subprocess.Popen(
-                command, pass_fds=[listener.fileno()], stdout=log, stderr=log, cwd=ROOT, env=environment()
-            ) as process,
-        ):
-            server = RunningServer(process, port, tmp_path / "log")
-            try:
-                assert server.get("/").body
-            finally:
-                server.stop()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        serving_socket_of_systemd(listener, listener.getsockname()[1], tmp_path) as server,
+    ):
+        assert server.get("/").body
+
+
+def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(path)
+        listener.listen()
+        stack.enter_context(serving_socket_of_systemd(listener, None, tmp_path))
+        half, whole = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
+        whole.settimeout(TIMEOUT)
+        half.connect(path)
+        half.sendall(b"GET / HTTP/1.1\r\n")
+        # The worker looks after its connections every half second.
+        half.settimeout(2)
+        with pytest.raises(TimeoutError):
+            half.recv(1)
+        whole.connect(path)
+        whole.sendall(b"GET /environ" + CLOSE)
+        assert b" 200 OK" in whole.recv(65536)
+        half.sendall(b"Host: panko\r\n\r\n")
+        half.settimeout(TIMEOUT)
+        assert b" 200 OK" in half.recv(65536)
 
 
 def test_ipv6_is_served(tmp_path):
