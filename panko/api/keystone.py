@@ -75,7 +75,8 @@ class KeystoneCalls:
                 return outcome.result(max(0, deadline - time.monotonic()))
             except TimeoutError:
                 if outcome.done():
-                    raise
+                    # It raised this itself, or has ended at the last moment.
+                    return outcome.result()
                 raise _timeout_error() from None
 
     def _work(self, outcome: Future, call: Callable, args: tuple, kwargs: dict) -> None:

@@ -28,10 +28,10 @@ CLIENT = "panko.client"
 """Key of the ASGI scope: the client's connection, see :class:`panko.wsgi.connection.Connection`."""
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Bytes of request bodies that a process holds at once, of all clients together; beyond them larger ones are refused."""
+"""Bytes of request bodies that a process holds at once, of all clients together; beyond them large ones are refused."""
 
 SMALL_BODY_BYTES = 64 * 1024
-"""Bytes of a body that is never refused for this, so that clients that are slow to complete large ones stop no others."""
+"""Bytes of a body that is never refused for this, so that clients that withhold large ones stop no others."""
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """Bytes of a body that are read and discarded after the answer, so that a client that sends all first sees it."""

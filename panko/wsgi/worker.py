@@ -20,7 +20,7 @@ MAX_ACCEPT_PAUSE = 0.002
 """Seconds before a process accepts the next connection: for each connection that it has, and at most."""
 
 MAX_CONNECTIONS = 1000
-"""Open connections of a process; beyond them the one that has been idle the longest is closed."""
+"""Open connections of a process; beyond them the oldest idle one is closed, first of all one without any request."""
 
 
 class Worker(ASGIWorker):
@@ -41,8 +41,9 @@ class Worker(ASGIWorker):
         """Look after a new connection."""
         self.connections[connection] = None
         if len(self.connections) > MAX_CONNECTIONS:
-            idle = next((other for other in self.connections if other.idle), connection)
-            idle.reset()
+            idle = [other for other in self.connections if other.idle]
+            silent = (other for other in idle if other.req_count == 1)
+            next(silent, idle[0] if idle else connection).reset()
 
     async def _serve(self) -> None:
         accepting = [self.loop.create_task(self._accept(listener.sock)) for listener in self.sockets]

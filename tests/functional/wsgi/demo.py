@@ -69,7 +69,8 @@ def main() -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
-    settings = ServerSettings(host, port, 1, 4, graceful_timeout=10, client_timeout=CLIENT_TIMEOUT)
+    client_timeout = int(sys.argv[4]) if len(sys.argv) > 4 else CLIENT_TIMEOUT
+    settings = ServerSettings(host, port, 1, 4, graceful_timeout=10, client_timeout=client_timeout)
     Server(make_application, settings).run()
 
 

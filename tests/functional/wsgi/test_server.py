@@ -16,6 +16,7 @@ import pytest
 
 from panko.wsgi.bridge import MAX_HELD_BYTES
 from panko.wsgi.server import Server, ServerSettings
+from panko.wsgi.worker import MAX_CONNECTIONS
 from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment, free_port, serving
 
 
@@ -233,6 +234,23 @@ def test_large_bodies_that_are_not_completed_stop_no_small_ones(server):
         # On a very slow machine the first of them are disconnected by now.
         assert server.request("POST", "/environ", b"x" * size).status in (503, 200)
         assert server.request("POST", "/environ", b"x").status == 200
+
+
+def test_silent_connections_do_not_displace_one_that_waits_for_its_next_request(tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "tests.functional.wsgi.demo", str(port), str(tmp_path), "127.0.0.1", "60"]
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serving(command, port, tmp_path / "log"))
+        connection = stack.enter_context(server.connect())
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+        for _ in range(MAX_CONNECTIONS + 1):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
+        assert server.get("/").body
+        first_socket = connection.sock
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+        assert connection.sock is first_socket
 
 
 def test_requests_that_are_sent_at_once_are_answered_in_order(server):
