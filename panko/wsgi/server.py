@@ -30,6 +30,9 @@ REQUEST_LINE = 8190
 HEADER = 16384
 """Bytes of one header; signed tokens may be that large."""
 
+WORKER_TIMEOUT_SECONDS = 30
+"""How long a process may not react before it is replaced, at least."""
+
 RESPAWN_PAUSE = 1
 """Seconds that a worker which could not start waits before it ends, and another one is tried."""
 
@@ -70,6 +73,8 @@ class Server(BaseApplication):
             "backlog": BACKLOG,
             "workers": settings.workers,
             "graceful_timeout": settings.graceful_timeout,
+            # It also bounds a wait for a piece of a body, which is not to end before ours does.
+            "timeout": max(WORKER_TIMEOUT_SECONDS, settings.client_timeout),
             "worker_class": Worker,
             "logger_class": ServerLog,
             "asgi_lifespan": "off",
