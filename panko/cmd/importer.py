@@ -15,7 +15,7 @@ from oslo_utils import timeutils
 from panko import service, storage
 from panko.cmd.errors import CommandError, ending_in_one_line, one_line
 from panko.ingest.importer import NO_SHIFT, Counts, Importer, Line, newest_time, read_lines
-from panko.storage.errors import StorageUnavailable
+from panko.storage.errors import StorageError
 
 STDIN = "-"
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         importer = Importer(connection, complain, shift)
         try:
             run(importer, inputs)
-        except StorageUnavailable as error:
+        except StorageError as error:
             raise CommandError(
                 f"{one_line(error)} Before that: {counted(importer.counts)}. "
                 "Import the same again to store the rest; what is stored will be a duplicate."

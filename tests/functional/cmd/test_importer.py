@@ -44,6 +44,15 @@ def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connec
     assert stored(connection) == ["1", "2"]
 
 
+def test_a_database_that_fails_meanwhile_is_told_with_the_counts_so_far(config_file, connection):
+    with connection._engine.begin() as statements:
+        statements.exec_driver_sql("DROP TABLE event_count_change")
+    done = run("panko-import", "--config-file", config_file, SAMPLE)
+    assert done.returncode == 1
+    assert "Before that: 0 lines done: 0 events stored" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path, config_file, connection, event_line):
     file = tmp_path / "events.jsonl"
     file.write_bytes(event_line("1"))

@@ -165,7 +165,7 @@ def state(names):
 
 names = ["", *logging.root.manager.loggerDict]
 before = state(names)
-from panko.publisher.database import LAST_TRY_SECONDS, DatabasePublisher
+from panko.publisher.database import DatabasePublisher
 DatabasePublisher(conf, urlparse(sys.argv[1])).close()
 for then, now in zip(before, state(names)):
     assert then == now, (then, now)
