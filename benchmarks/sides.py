@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 MIN_CALLS = 100
-"""Calls from which a 99th percentile is told."""
+"""Calls from which a 99th percentile is reported."""
 
 TIMEOUT = 60
 """Seconds that a command may take where nothing else is said."""
