@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The storage driver for SQL databases: connections, transactions and what their failures mean."""
 
-import contextlib
 import datetime
 import functools
 import json
@@ -12,31 +11,24 @@ import tenacity
 from oslo_config import cfg
 from oslo_utils import timeutils
 
-from panko.storage import base, documents
+from panko.storage import base
 from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
-from panko.storage.models import Event, TraitDescription, TraitType, is_storable
-from panko.storage.sqlalchemy import (
-    conditions,
-    counts,
-    engines,
-    expiry,
-    failures,
-    migration,
-    pages,
-    pieces,
-    queries,
-    values,
-)
+from panko.storage.models import Event, TraitDescription, format_time, is_storable
+from panko.storage.sqlalchemy import count_query, engines, failures, group_counts, migration, queries, trait_values
+from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.event_counts import Settling
+from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.limits import Limits
-from panko.storage.sqlalchemy.recording import Recorder
+from panko.storage.sqlalchemy.page_reader import FoundEvent, PageReader
+from panko.storage.sqlalchemy.queries import Place
 from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EXPIRER_RUN, METADATA
-from panko.storage.sqlalchemy.tally import Settling
+from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
+from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import earliest, from_microseconds
-from panko.storage.sqlalchemy.writer import Writer
+from panko.storage.sqlalchemy.writer import EventWriter, unpack_raw
 from panko.storage.summaries import MOST_COUNTS, MOST_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
 
 SCHEMA_SECONDS = 60
@@ -60,11 +52,11 @@ class Connection(base.Connection):
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
-        self._pieces = pieces.PieceReader(self._engine, self._dialect)
-        self._settling = Settling(self._engine, self._dialect)
-        self._recorder = Recorder(Writer(self._engine, self._dialect, self._settling), self._dialect)
-        # No id ever names another event type, so what is here stays true.
-        self._event_types: dict[int, str] = {}
+        self._catalog = Catalog(self._reader, self._dialect)
+        self._pages = PageReader(self._engine, self._dialect, self._catalog)
+        settling = Settling(self._engine, self._dialect)
+        self._writer = EventWriter(self._engine, self._dialect, self._catalog, settling)
+        self._expiry = Expiry(self._engine, self._dialect, self._catalog, settling)
 
     def upgrade(self):
         try:
@@ -104,51 +96,30 @@ class Connection(base.Connection):
 
     def clear(self):
         with failures.translated():
-            self._clear()
-
-    @repeated()
-    def _clear(self) -> None:
-        with self._engine.begin() as connection:
-            self._dialect.own_catalog(connection)
-            # In their order: an expirer that is waited for at the events has by then left what it changed of counts.
-            for table in METADATA.tables.values():
-                if table not in (CATALOG, EXPIRER_RUN):
-                    connection.execute(sa.delete(table))
-            connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
+            self._expiry.delete_all()
 
     def record_events(self, events):
-        return self._recorder.record(events)
+        return self._writer.record(events)
 
     def get_events(self, event_filter, pagination=None):
-        for message_id, event_type_id, generated, traits, raw in self._read_page(event_filter, Page.of(pagination)):
-            event_type = self._event_type(event_type_id)
-            if event_type is not None:
-                raw = {} if raw is None else json.loads(raw)
-                yield Event(message_id, event_type, from_microseconds(generated), documents.parse_traits(traits), raw)
+        for shape, message_id, generated, values, (raw,) in self._read_page(event_filter, Page.of(pagination)):
+            raw = {} if raw is None else json.loads(unpack_raw(raw))
+            yield Event(message_id, shape.event_type, from_microseconds(generated), shape.parse(values), raw)
 
     def get_documents(self, event_filter, pagination=None):
-        for message_id, event_type_id, generated, traits, raw in self._read_page(event_filter, Page.of(pagination)):
-            event_type = self._event_type(event_type_id)
-            if event_type is not None:
-                generated = from_microseconds(generated)
-                yield documents.compose(message_id, event_type, traits, generated, raw or documents.EMPTY_RAW)
+        for shape, message_id, generated, values, (raw,) in self._read_page(event_filter, Page.of(pagination)):
+            yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
 
-    def _event_type(self, event_type_id: int) -> str | None:
-        """Return an event type's name; None where it was expired since, and the event read with it."""
-        if event_type_id not in self._event_types:
-            self._event_types.update((row.id, row.name) for row in self._rows(queries.EVENT_TYPE_NAMES))
-        return self._event_types.get(event_type_id)
-
-    def _read_page(self, event_filter: EventFilter, page: Page) -> Iterator[Sequence]:
+    def _read_page(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
         marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if not conditions.matches_nothing(event_filter):
-            yield from self._pieces.read_page(pages.PageQuery(event_filter, page, marker, self._dialect))
+        if not queries.matches_nothing(event_filter):
+            yield from self._pages.read(event_filter, page, marker)
 
-    def _find_marker(self, marker: str, scope: Scope) -> pages.Place:
+    def _find_marker(self, marker: str, scope: Scope) -> Place:
         found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else []
         if not found:
             raise InvalidMarker(marker)
-        return pages.Place(*found[0])
+        return Place(*found[0])
 
     def _rows(self, query: sa.Select) -> Sequence[sa.Row]:
         """Return the rows of a query, of which there are few."""
@@ -161,65 +132,74 @@ class Connection(base.Connection):
     def get_trait_types(self, event_type, scope=EVERYTHING):
         if not is_storable(event_type):
             return
-        known = [
-            TraitDescription(row.name, TraitType(row.dtype))
-            for row in self._rows(queries.select_trait_types(event_type))
-        ]
-        yield from known if scope.everything else self._visible(known, event_type, scope)
+        names: dict[TraitDescription, None] = {}
+        for shape in self._shapes(event_type, scope).values():
+            names.update(dict.fromkeys(shape.traits or ()))
+            if shape.traits is None:
+                for event in self._pages.read_by_ids(queries.select_ids([shape.id], scope, self._dialect)):
+                    names.update(dict.fromkeys(event.shape.traits))
+        for name, type_ in sorted(names, key=lambda each: (each[1], each[0])):
+            yield TraitDescription(name, type_)
 
-    def _visible(self, known: Sequence[TraitDescription], event_type: str, scope: Scope) -> Iterator[TraitDescription]:
-        """Yield those of the traits that an event in scope has."""
-        missing = set(known)
-        event_filter = EventFilter(event_type=event_type, scope=scope)
-        query = pages.PageQuery(event_filter, Page(), None, self._dialect, (EVENT.c.traits,))
-        with contextlib.closing(self._pieces.read_page(query)) as rows:
-            for *_, traits in rows:
-                found = documents.parse_traits(traits)
-                missing.difference_update(TraitDescription(trait.name, trait.dtype) for trait in found)
-                if not missing:
-                    break
-        return (trait for trait in known if trait not in missing)
+    def _shapes(self, event_type: str, scope: Scope) -> dict[int, Shape]:
+        """Return the shapes that events in scope of a type have, by their ids."""
+        return self._catalog.shapes(row.id for row in self._rows(queries.select_shapes(event_type, scope)))
 
     def get_traits(self, event_type, trait_type=None, scope=EVERYTHING):
-        for dtype in sorted(
-            {trait.type for trait in self.get_trait_types(event_type) if trait_type in (None, trait.name)}
-        ):
-            for traits in self._pieces.read_documents(queries.select_ids(event_type, scope), EVENT.c.traits):
-                for trait in documents.parse_traits(traits):
-                    if trait.dtype == dtype and trait_type in (None, trait.name):
+        names = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
+        shapes = self._shapes(event_type, EVERYTHING) if names else {}
+        for dtype in sorted({each.type for each in names}):
+            of_type = {each.name for each in names if each.type is dtype}
+            ids = [
+                id_
+                for id_, shape in shapes.items()
+                if shape.traits is None or any(type_ is dtype and name in of_type for name, type_ in shape.traits)
+            ]
+            for shape, _, _, values, _ in self._pages.read_by_ids(queries.select_ids(ids, scope, self._dialect)):
+                for trait in shape.parse(values):
+                    if trait.dtype == dtype and trait.name in of_type:
                         yield trait
 
     def count_events(self, event_filter, counting):
-        if conditions.matches_nothing(event_filter):
+        if queries.matches_nothing(event_filter):
             return
-        rows = self._rows(counts.select_counts(event_filter, counting, self._dialect))
+        if count_query.is_counted_by_sql(event_filter, counting):
+            rows = self._rows(count_query.select_counts(event_filter, counting, self._dialect))
+        else:
+            documents = (EVENT.c.trait_values,)
+            newest_first = Page(sort=(("generated", "desc"),))
+            rows = group_counts.count_groups(
+                lambda: self._pages.read(event_filter, newest_first, documents=documents), counting
+            )
         if len(rows) > MOST_COUNTS:
             raise InvalidFilter(
                 f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
         begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
         project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
+        by_owner = counting.group_by == PROJECT_ID and not event_filter.traits_filter
         for start, group, is_other, events in rows:
-            if counting.group_by == PROJECT_ID and group is not None:
+            if by_owner and group is not None:
                 group = project_id(group)
             yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
 
     def _project_id(self, key: str) -> str | None:
-        """Return the project id that a key stands for, which is another text where that is long."""
+        """Return the project id that a key stands for, which is another text if that is long."""
         if is_whole_owner(key):
             return key
         for row in self._rows(queries.select_of_project(key)):
-            return next(values.texts_of(row.traits, PROJECT_ID), None)
+            for shape in self._catalog.shapes([row.shape_id]).values():
+                return next(texts_of(*split_row(shape, row.trait_values), PROJECT_ID), None)
         return None  # Its events were expired since.
 
     def get_trait_values(self, trait_name, event_filter, newest):
         if not 1 <= newest <= MOST_LOOKED_INTO:
             raise InvalidFilter(f"{newest} is no number of events from 1 to {MOST_LOOKED_INTO}")
         page = Page(limit=newest, sort=(("generated", "desc"),))
-        if conditions.matches_nothing(event_filter):
+        if queries.matches_nothing(event_filter):
             return TraitValues((), events=0, complete=True)
-        query = pages.PageQuery(event_filter, page, None, self._dialect, (EVENT.c.traits,))
-        found, events = values.summarize(self._pieces.read_page(query), trait_name)
+        read = self._pages.read(event_filter, page, documents=(EVENT.c.trait_values,))
+        found, events = trait_values.summarize(read, trait_name)
         return TraitValues(found, events, complete=events < newest)
 
     def clear_expired_data(self, ttl, max_count=None, *, now=None):
@@ -229,9 +209,7 @@ class Connection(base.Connection):
         except OverflowError:
             expired_before = datetime.datetime.min  # No event can be older.
         with failures.translated():
-            deleted = expiry.delete_expired(
-                self._engine, self._dialect, self._settling, expired_before, max_count or None
-            )
+            deleted = self._expiry.delete_expired(expired_before, max_count or None)
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted

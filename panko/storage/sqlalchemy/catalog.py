@@ -1,157 +1,267 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalog: which event types there are, and which traits each of them has.
+"""The catalog: event types, shapes and owners, which the rows of events refer to.
 
-Writers keep it in memory and add what is new; the expirer removes what no event has any more. So that no writer counts
-on a row that is being removed, a writer's transaction shares the catalog and a removal owns it. A removal moves the
-catalog's version on, by which writers see that their memory is stale.
+Their ids are derived from what they stand for, so that what a process remembers of them never becomes wrong, whatever
+is deleted, restored or failed over. At most a row is gone: then a foreign key refuses the events of a writer that
+remembers it, and the writer forgets all that it knows and tries again.
 """
 
-import datetime
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+import collections
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.models import CheckedEvent, TraitType
+from panko.storage.models import CheckedEvent
+from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.tables import CATALOG, EVENT, EVENT_TYPE, SEEN_AGAIN, TRAIT_TYPE
-from panko.storage.sqlalchemy.types import MICROSECOND
+from panko.storage.sqlalchemy.shapes import Owner, Shape, TraitNames, names_of
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
+
+MAX_SHAPES = 1000
+"""Shapes of one event type, of which further events have the open shape."""
+
+MAX_CACHE_BYTES = 16 << 20
 
 STATEMENT_ROWS = 1000
 """Rows of one statement: databases bound the number of its values."""
 
+REMOVED_ROWS = 100
+"""Rows that are removed in one transaction: few enough that writers hardly wait."""
 
-class TraitKey(NamedTuple):
-    """A trait that events of a type have."""
-
-    event_type_id: int
-    dtype: int
-    name: str
+Kind = tuple[str, TraitNames]
+"""The event type of events, and the names and types of their traits."""
 
 
-class Names:
-    """What a process's writers know of the catalog; it only grows, and what was never committed does not get in.
+class Stored(NamedTuple):
+    """Ids of the rows that events of a kind refer to.
 
-    :param version: version of the catalog that this is true of
+    :param shape: the shape of the events
+    :param shape_id: id of the row, which is that of an open shape if ``shape`` has none
     """
 
-    def __init__(self, version: int | None = None):
-        self.version = version
-        self.event_types: dict[str, int] = {}
-        self.last_seen: dict[TraitKey, datetime.datetime] = {}
+    shape: Shape
+    shape_id: int
+    event_type_id: int
 
-    def update(self, other: "Names") -> None:
+
+class Entries:
+    """What is known of the catalog by what events have: it only grows.
+
+    :ivar kinds: by event type, names and types
+    :ivar owners: ids of the owners
+    """
+
+    def __init__(self):
+        self.kinds: dict[Kind, Stored] = {}
+        self.owners: dict[Owner, int] = {}
+        self.size = 0
+
+    def update(self, other: "Entries") -> None:
         """Add what another holds."""
-        self.event_types.update(other.event_types)
-        self.last_seen.update(other.last_seen)
+        self.kinds.update(other.kinds)
+        self.owners.update(other.owners)
+        self.size += sum(stored.shape.size for stored in other.kinds.values()) + 500 * len(other.owners)
 
 
 class Catalog:
-    """The catalog as the writers of one process use it.
+    """The catalog as one process knows it.
 
+    :param reader: engine for short reads
     :param dialect: dialect of the database
     """
 
-    def __init__(self, dialect: Dialect):
+    def __init__(self, reader: sa.Engine, dialect: Dialect):
+        self._reader = reader
         self._dialect = dialect
-        self._names = Names()
+        self._entries = Entries()
+        self._shapes: dict[int, Shape] = {}
+        self._size = 0
 
-    def enter(self, connection: sa.Connection, version: int, events: Sequence[CheckedEvent]) -> Names:
-        """Make sure, in a writer's transaction, that the catalog names what these events are and have.
+    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> "Entering":
+        """Return what finds the rows that events refer to, and inserts those that are absent.
 
-        :param version: the catalog's version, which the transaction shares
-        :returns: the ids of at least their event types, and what is to be given to :meth:`remember` after the commit
+        :param connection: one in a writer's transaction
         """
-        known = self._names if self._names.version == version else Names(version)
-        entered = Names(version)
-        entered.event_types = self._enter_event_types(connection, known, {event.event_type for event in events})
-        entered.last_seen = _find_new(events, entered.event_types, known.last_seen)
-        self._enter_traits(connection, entered.last_seen)
-        return entered
+        return Entering(connection, self._dialect, self._entries, events)
 
-    def remember(self, names: Names) -> None:
-        """Keep what :meth:`enter` returned, now that its transaction is committed."""
-        if self._names.version != names.version:
-            self._names = names
-        else:
-            self._names.update(names)
+    def remember(self, new: Entries) -> None:
+        """Keep what a transaction has entered, now that it is committed."""
+        if self._entries.size > MAX_CACHE_BYTES:
+            self._entries = Entries()
+        self._entries.update(new)
 
-    def _enter_event_types(self, connection: sa.Connection, known: Names, wanted: set[str]) -> dict[str, int]:
-        ids = {name: known.event_types[name] for name in wanted if name in known.event_types}
-        new = sorted(wanted.difference(ids))  # In one order, so that writers do not wait for each other in a circle.
-        for start in range(0, len(new), STATEMENT_ROWS):
-            some = new[start : start + STATEMENT_ROWS]
-            connection.execute(self._dialect.insert_absent(EVENT_TYPE, [{"name": name} for name in some]))
-            found = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id).where(EVENT_TYPE.c.name.in_(some))
-            ids.update((row.name, row.id) for row in connection.execute(found))
+    def forget(self) -> None:
+        """Forget which rows there are: one was removed."""
+        self._entries = Entries()
+
+    def shapes(self, ids: Iterable[int]) -> dict[int, Shape]:
+        """Return shapes by their ids. One is missing only if its events are deleted, too."""
+        known, missing = self._shapes, set(ids)
+        found = {id_: known[id_] for id_ in missing if id_ in known}
+        missing.difference_update(found)
+        if missing:
+            columns = (SHAPE.c.id, EVENT_TYPE.c.name, SHAPE.c.traits)
+            query = sa.select(*columns).join_from(SHAPE, EVENT_TYPE)
+            query = query.where(self._dialect.is_one_of(SHAPE.c.id, sorted(missing)))
+            with failures.translated(), self._reader.connect() as connection:
+                new = {row.id: Shape.read(row.name, row.traits, row.id) for row in connection.execute(query)}
+            self._remember_shapes(new)
+            found.update(new)
+        return found
+
+    def _remember_shapes(self, new: dict[int, Shape]) -> None:
+        size = sum(shape.size for shape in new.values())
+        if self._size + size > MAX_CACHE_BYTES:
+            self._shapes, self._size = {}, 0
+        self._shapes.update(new)
+        self._size += size
+
+
+class Entering:
+    """Finds the rows of the catalog that events refer to, in a writer's transaction.
+
+    :ivar new: what was not known before, to be given to :meth:`Catalog.remember` after the commit
+    """
+
+    def __init__(
+        self, connection: sa.Connection, dialect: Dialect, known: Entries, events: Sequence[CheckedEvent]
+    ):
+        self._connection = connection
+        self._dialect = dialect
+        self._known = known
+        self.new = Entries()
+        kinds = [(event.event_type, names_of(event)) for event in events]
+        self._enter_kinds({kind: None for kind in kinds if kind not in known.kinds})
+        self.kinds = [known.kinds.get(kind) or self.new.kinds[kind] for kind in kinds]
+        owners = [stored.shape.owner_of(event.traits) for stored, event in zip(self.kinds, events, strict=True)]
+        missing = {owner: None for owner in owners if owner not in known.owners}
+        self.new.owners.update(self._insert(OWNER, missing))
+        self.owner_ids = [known.owners.get(owner) or self.new.owners[owner] for owner in owners]
+
+    def _enter_kinds(self, kinds: Iterable[Kind]) -> None:
+        shapes = {kind: Shape(*kind) for kind in kinds}
+        if not shapes:
+            return
+        types = self._enter_event_types({event_type for event_type, _ in shapes})
+        contents = {kind: (types[kind[0]], shape.document) for kind, shape in shapes.items()}
+        ids = self._find(SHAPE, [contents[kind] for kind, shape in shapes.items() if shape.fits_catalog])
+        room = self._count_room(types, shapes, contents, ids)
+        for kind, shape in shapes.items():
+            event_type_id, _ = content = contents[kind]
+            if content not in ids:
+                if not shape.fits_catalog or room[event_type_id] <= 0:
+                    contents[kind] = (event_type_id, None)
+                room[event_type_id] -= 1
+        ids.update(self._insert(SHAPE, {content: None for content in contents.values() if content not in ids}))
+        for kind, shape in shapes.items():
+            event_type_id, document = contents[kind]
+            shape_id = ids[contents[kind]]
+            shape.id = None if document is None else shape_id
+            self.new.kinds[kind] = Stored(shape, shape_id, event_type_id)
+
+    def _count_room(self, types, shapes, contents, ids) -> dict[int, int]:
+        """Return how many shapes more each event type may have that has new ones."""
+        growing = {contents[kind][0] for kind in shapes if contents[kind] not in ids}
+        if not growing:
+            return {}
+        column = SHAPE.c.event_type_id
+        query = sa.select(column, sa.func.count()).where(self._dialect.is_one_of(column, sorted(growing)))
+        counts = dict(map(tuple, self._connection.execute(query.group_by(column))))
+        return {id_: MAX_SHAPES - counts.get(id_, 0) for id_ in growing}
+
+    def _enter_event_types(self, names: set[str]) -> dict[str, int]:
+        query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id)
+        ids: dict[str, int] = {}
+        for some in _pieces(sorted(names)):
+            found = self._connection.execute(query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, some)))
+            ids.update(map(tuple, found))
+        missing = {(name,): None for name in names if name not in ids}
+        return ids | {name: id_ for (name,), id_ in self._insert(EVENT_TYPE, missing).items()}
+
+    def _find(self, table: sa.Table, contents: Iterable[tuple]) -> dict[tuple, int]:
+        """Return the ids of the rows that are there with some contents."""
+        wanted = {content_id(content): content for content in contents}
+        found = self._read(table, wanted)
+        return {content: id_ for id_, content in wanted.items() if found.get(id_) == content}
+
+    def _read(self, table: sa.Table, ids: Iterable[int]) -> dict[int, tuple]:
+        found: dict[int, tuple] = {}
+        for some in _pieces(sorted(ids)):
+            rows = self._connection.execute(sa.select(table).where(self._dialect.is_one_of(table.c.id, some)))
+            found.update((row[0], tuple(row[1:])) for row in rows)
+        return found
+
+    def _insert(self, table: sa.Table, contents: Iterable[tuple]) -> dict[tuple, int]:
+        """Return the ids of the rows with some contents, and insert those that are absent."""
+        ids: dict[tuple, int] = {}
+        left, salt = list(contents), 0
+        while left:
+            wanted: dict[int, tuple] = {}
+            for content in left:
+                wanted.setdefault(content_id(content, salt), content)
+            # In one order, so that two writers cannot wait for each other.
+            for some in _pieces(sorted(wanted)):
+                rows = [dict(zip(table.columns.keys(), (id_, *wanted[id_]), strict=True)) for id_ in some]
+                self._connection.execute(self._dialect.insert_absent(table, rows))
+            found = self._read(table, wanted)
+            ids.update((content, id_) for id_, content in wanted.items() if found.get(id_, content) == content)
+            left, salt = [content for content in left if content not in ids], salt + 1
         return ids
 
-    def _enter_traits(self, connection: sa.Connection, last_seen: Mapping[TraitKey, datetime.datetime]) -> None:
-        rows = [{**key._asdict(), "last_seen": seen} for key, seen in sorted(last_seen.items())]
-        for start in range(0, len(rows), STATEMENT_ROWS):
-            some = rows[start : start + STATEMENT_ROWS]
-            connection.execute(self._dialect.insert_or_advance(TRAIT_TYPE, TRAIT_TYPE.c.last_seen, some))
+
+def _pieces(values: Sequence) -> Iterator[Sequence]:
+    for start in range(0, len(values), STATEMENT_ROWS):
+        yield values[start : start + STATEMENT_ROWS]
 
 
-_NAME_AND_TYPE = operator.itemgetter(0, 1)
+REFERENCES = ((SHAPE, EVENT.c.shape_id), (OWNER, EVENT.c.owner_id), (EVENT_TYPE, SHAPE.c.event_type_id))
+"""The tables of the catalog, each with the column that refers to it, in the order of removal."""
 
 
-def _find_new(
-    events: Iterable[CheckedEvent], event_types: Mapping[str, int], known: Mapping[TraitKey, datetime.datetime]
-) -> dict[TraitKey, datetime.datetime]:
-    """Return the traits of events that are not known, or not as late as that, and when the latest event has each."""
-    # Events of one type mostly have the same traits, so that few kinds of events make many.
-    kinds: dict[tuple, CheckedEvent] = {}
-    for event in events:
-        kind = (event.event_type, *map(_NAME_AND_TYPE, event.traits))
-        if kind not in kinds or kinds[kind].generated < event.generated:
-            kinds[kind] = event
-    new: dict[TraitKey, datetime.datetime] = {}
-    for event in kinds.values():
-        event_type_id, generated = event_types[event.event_type], event.generated
-        for name, dtype, _ in event.traits:
-            seen = known.get((event_type_id, dtype, name))
-            if seen is None or generated - seen > SEEN_AGAIN:
-                key = TraitKey(event_type_id, int(dtype), name)
-                new[key] = max(generated, new.get(key, generated))
-    return new
+def remove_unused(engine: sa.Engine, dialect: Dialect) -> None:
+    """Remove the shapes, owners and event types that no event has."""
+    for table, reference in REFERENCES:
+        for ids in _find_unused(dialect.reader(engine), table, reference):
+            _remove(engine, dialect, table, ids)
+
+
+def _find_unused(reader: sa.Engine, table: sa.Table, reference: sa.Column) -> Iterator[Sequence[int]]:
+    """Yield ids that nothing refers to, a few at a time. No lock is held meanwhile."""
+    used = sa.select(reference).where(reference == table.c.id).limit(1).scalar_subquery()
+    query = sa.select(table.c.id, used.is_not(None)).order_by(table.c.id).limit(STATEMENT_ROWS)
+    last = None
+    unused: collections.deque[int] = collections.deque()
+    while True:
+        with reader.connect() as connection:
+            rows = connection.execute(query if last is None else query.where(table.c.id > last)).all()
+        unused.extend(id_ for id_, is_used in rows if not is_used)
+        while len(unused) >= REMOVED_ROWS or (unused and len(rows) < STATEMENT_ROWS):
+            yield [unused.popleft() for _ in range(min(REMOVED_ROWS, len(unused)))]
+        if len(rows) < STATEMENT_ROWS:
+            return
+        last = rows[-1][0]
+
+
+def _remove(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[int]) -> None:
+    """Remove rows, all but those that a writer uses again."""
+    try:
+        _remove_all(engine, dialect, table, ids)
+    except failures.DATABASE_ERRORS as error:
+        if not failures.is_reference(error):
+            raise
+        if len(ids) > 1:
+            for id_ in ids:
+                _remove(engine, dialect, table, [id_])
 
 
 @repeated()
-def remove_unused(engine: sa.Engine, dialect: Dialect, expired_before: datetime.datetime) -> None:
-    """Remove the event types, and the traits of types, that no event has.
-
-    :param expired_before: all events generated before that time are deleted already (naive UTC)
-    """
-    unused_types = sa.select(EVENT_TYPE.c.id).where(~sa.exists().where(EVENT.c.event_type_id == EVENT_TYPE.c.id))
-    unused_traits = _select_unused_traits(dialect, expired_before)
-    with engine.connect() as connection:
-        if not any(connection.execute(query.limit(1)).first() for query in (unused_types, unused_traits)):
-            return
+def _remove_all(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[int]) -> None:
+    # A row that a writer holds is in use: to wait for it would make other writers wait as well.
+    unlocked = sa.select(table.c.id).where(dialect.is_one_of(table.c.id, ids)).with_for_update(skip_locked=True)
     with engine.begin() as connection:
-        dialect.own_catalog(connection)
-        types = connection.scalars(unused_types).all()
-        connection.execute(sa.delete(EVENT_TYPE).where(EVENT_TYPE.c.id.in_(types)))
-        connection.execute(sa.delete(TRAIT_TYPE).where(TRAIT_TYPE.c.event_type_id.in_(types)))
-        for row in connection.execute(unused_traits).all():
-            key = (column == value for column, value in zip(TRAIT_TYPE.primary_key, row, strict=True))
-            connection.execute(sa.delete(TRAIT_TYPE).where(*key))
-        connection.execute(sa.update(CATALOG).values(version=CATALOG.c.version + 1))
-
-
-def _select_unused_traits(dialect: Dialect, expired_before: datetime.datetime) -> sa.Select:
-    """Return the query for the primary keys of the traits of types that no event has.
-
-    A trait that was seen since ``expired_before`` is in use. One that was not may be in events up to SEEN_AGAIN later,
-    which are looked through.
-    """
-    label = sa.case({int(type_): type_.label for type_ in TraitType}, value=TRAIT_TYPE.c.dtype)
-    generated, last_seen = (sa.type_coerce(c, sa.BigInteger) for c in (EVENT.c.generated, TRAIT_TYPE.c.last_seen))
-    holder = sa.exists().where(
-        EVENT.c.event_type_id == TRAIT_TYPE.c.event_type_id,
-        generated <= last_seen + SEEN_AGAIN // MICROSECOND,
-        dialect.names_trait(TRAIT_TYPE.c.name, label),
-    )
-    return sa.select(*TRAIT_TYPE.primary_key).where(TRAIT_TYPE.c.last_seen < expired_before, ~holder)
+        dialect.begin_write(connection)
+        found = connection.scalars(unlocked).all()
+        dialect.delete_rows(connection, table, [(id_,) for id_ in sorted(found)])

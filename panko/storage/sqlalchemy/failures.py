@@ -140,6 +140,11 @@ def is_duplicate(error: Exception) -> bool:
     return isinstance(error, oslo_db.exception.DBDuplicateEntry)
 
 
+def is_reference(error: Exception) -> bool:
+    """Whether a row is refused that refers to one that is gone, or the removal of one that is referred to."""
+    return isinstance(error, oslo_db.exception.DBReferenceError)
+
+
 def is_refusal(error: Exception) -> bool:
     """Whether the database refused a value, and would again."""
     return isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)

@@ -1,53 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys that rows are found by: hashes of traits, owners, and the ids of events."""
+"""The ids and keys of rows: hashes of what they stand for, and the order of recording.
+
+Keys find candidates: the events of one key have mostly, not always, the trait that it was made of. A key is a signed
+32-bit number, the upper 10 bits of which are those of a piece of time, a bucket, so that the newest events are found
+without a look at all others that have the trait.
+"""
 
 import functools
 import hashlib
 import secrets
 import threading
 import time
+import zlib
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from panko.storage.filters import TraitFilter
+from panko.storage.models import INT64, TraitType
 
 MARK = "\x01"
-NO_OWNER = MARK
+NO_TEXT = MARK
 """The key of an owner's trait that is no text."""
 
-OWNER_AS_IT_IS = 64
-REMEMBERED = 64
-"""Characters of a text whose key may be remembered: most come again, as those of projects, users and hosts do."""
+MAX_OWNER_CHARACTERS = 64
+"""Characters of a project or user id that is its own key."""
+
+BUCKET_BITS = 34
+"""Bits of the microseconds in a bucket, which lasts 4.8 hours."""
+
+HASH_MASK = (1 << 22) - 1
+BUCKETS = 1 << 10
+"""Number of buckets after which their keys are the same again."""
+
+FINE_BITS = 6
+"""An integer's fine key tells so many bits of it after the first one: 64 keys an octave."""
+
+INTEGER_BITS = 63
 
 
-def _hash(text: str) -> int:
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+def content_id(content: object, salt: int = 0) -> int:
+    """Return the id of a row with some content: the first 64 bits of a hash, as a signed number.
+
+    :param content: lists, texts, numbers and None
+    :param salt: another number for each id that is taken by other content
+    """
+    digest = hashlib.blake2b(orjson.dumps([content, salt] if salt else content), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
-@functools.lru_cache(maxsize=4096)
-def name_key(name: str) -> int:
-    """Return the key of a trait's name in the index tables that have a value column: a signed 64-bit hash.
+def owner_key(value: str | None) -> str:
+    """Return what the table of owners keeps of a project or user id, injective and of at most 80 characters.
 
-    At a billion distinct keys another one is taken for this with a chance of 1 in 18 billion.
-    """
-    return _hash(name)
-
-
-def text_key(name: str, value: str) -> int:
-    """Return the key of a text trait: a signed 64-bit hash of name and value, neither of which has a NUL."""
-    return _remembered_text_key(name, value) if len(value) <= REMEMBERED else _hash(f"{name}\x00{value}")
-
-
-@functools.lru_cache(maxsize=16384)
-def _remembered_text_key(name: str, value: str) -> int:
-    return _hash(f"{name}\x00{value}")
-
-
-def owner_key(value: str | None) -> str | None:
-    """Return what an index column keeps of a project or user id, injective and of at most 80 characters.
-
-    :param value: the id; None where the event's trait of that name is no text
+    :param value: the id; None if the event's trait of that name is no text
     """
     if value is None:
-        return NO_OWNER
-    if len(value) <= OWNER_AS_IT_IS and not value.startswith(MARK):
+        return NO_TEXT
+    if len(value) <= MAX_OWNER_CHARACTERS and not value.startswith(MARK):
         return value
     return MARK + hashlib.blake2b(value.encode(), digest_size=32).hexdigest()
 
@@ -57,15 +66,93 @@ def is_whole_owner(key: str) -> bool:
     return not key.startswith(MARK)
 
 
+def bucket_of(generated: int) -> int:
+    """Return the bucket of a time in microseconds since 1970."""
+    return generated >> BUCKET_BITS
+
+
+def bucket_base(bucket: int) -> int:
+    """Return the bits that a bucket has in keys."""
+    return (((bucket + BUCKETS // 2) % BUCKETS) - BUCKETS // 2) << 22
+
+
+@functools.lru_cache(maxsize=4096)
+def text_seed(name: str) -> int:
+    """Return what :func:`text_hash` begins with for the traits of a name."""
+    return zlib.crc32(f"{name}\x00".encode())
+
+
+def text_hash(seed: int, value: str) -> int:
+    """Return the hash of a text trait."""
+    return zlib.crc32(value.encode(), seed) & HASH_MASK
+
+
+@functools.lru_cache(maxsize=16384)
+def integer_hashes(name: str, value: int) -> tuple[int, int]:
+    """Return the fine and the octave hash of an integer trait."""
+    size = value.bit_length()
+    shift = max(0, size - FINE_BITS - 1)
+    return _hash_integer(name, shift, value >> shift), _hash_octave(name, size, value < 0)
+
+
+def _hash_integer(name: str, shift: int, prefix: int) -> int:
+    return zlib.crc32(f"{name}\x00i{shift} {prefix}".encode()) & HASH_MASK
+
+
+def _hash_octave(name: str, size: int, negative: bool) -> int:
+    return zlib.crc32(f"{name}\x00o{'-' if negative else ''}{size}".encode()) & HASH_MASK
+
+
+NO_PROJECT = zlib.crc32(b"\x00no project_id") & HASH_MASK
+"""The hash of events without a trait named project_id."""
+
+
+def filter_hashes(trait_filter: TraitFilter) -> Sequence[int] | None:
+    """Return the hashes of which each event has one that meets a filter; None if its traits have no keys."""
+    name, value, op = trait_filter.key, trait_filter.value, trait_filter.op
+    if trait_filter.type is TraitType.TEXT and op == "eq":
+        return (text_hash(text_seed(name), value),)
+    if trait_filter.type is not TraitType.INTEGER or op == "ne":
+        return None
+    if op == "eq":
+        return integer_hashes(name, value)[:1]
+    first = value + (op == "gt") if op in ("ge", "gt") else INT64.start
+    last = value - (op == "lt") if op in ("le", "lt") else INT64.stop - 1
+    return tuple(dict.fromkeys(_range_hashes(name, first, last)))
+
+
+def _range_hashes(name: str, first: int, last: int) -> Iterator[int]:
+    """Yield the hashes of the integers from the first to the last: fine ones of octaves that are there in part."""
+    for size in range(INTEGER_BITS + 1):
+        lowest, highest = (1 << size) >> 1, (1 << size) - 1
+        yield from _octave_hashes(name, size, lowest, highest, first, last)
+        if size:
+            yield from _octave_hashes(name, size, -highest, -lowest, first, last)
+    # The least integer is alone in its octave.
+    yield from _octave_hashes(name, INTEGER_BITS + 1, INT64.start, INT64.start, first, last)
+
+
+def _octave_hashes(name: str, size: int, lowest: int, highest: int, first: int, last: int) -> Iterator[int]:
+    begin, end = max(lowest, first), min(highest, last)
+    if begin > end:
+        return
+    if (begin, end) == (lowest, highest):
+        yield _hash_octave(name, size, lowest < 0)
+        return
+    shift = max(0, size - FINE_BITS - 1)
+    for prefix in range(begin >> shift, (end >> shift) + 1):
+        yield _hash_integer(name, shift, prefix)
+
+
 class EventIds:
     """Ids that grow in the order of recording, unique without asking the database.
 
-    An id is the time in microseconds since 1970, shifted by 10 bits that each process draws by chance, and greater
-    than the one before it in this process. Should two processes draw alike and record in the same microsecond, the
-    primary key refuses the second, which takes new ids and tries again.
+    The ids of a transaction follow each other. The first is the time in microseconds since 1970, shifted by 10 bits
+    that are random, and greater than the last in this process. If another process draws one of the same ids in the same
+    microsecond, the primary key refuses the second, which takes new ids and tries again.
     """
 
-    TAG_BITS = 10
+    RANDOM_BITS = 10
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -73,9 +160,8 @@ class EventIds:
 
     def take(self, count: int) -> range:
         """Return ``count`` ids in growing order."""
-        tag = secrets.randbelow(1 << self.TAG_BITS)
+        drawn = (time.time_ns() // 1000 << self.RANDOM_BITS) + secrets.randbelow(1 << self.RANDOM_BITS)
         with self._lock:
-            first = max(time.time_ns() // 1000, self._last + 1)
+            first = max(drawn, self._last + 1)
             self._last = first + count - 1
-        step = 1 << self.TAG_BITS
-        return range(first * step + tag, (first + count) * step, step)
+        return range(first, first + count)

@@ -4,7 +4,7 @@
 import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import mysql
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -48,6 +48,16 @@ class Document(sa.types.TypeDecorator):
         return dialect.type_descriptor(sa.Text())
 
 
+class Blob(sa.types.TypeDecorator):
+    """Bytes of any number."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect):
+        return dialect.type_descriptor(mysql.LONGBLOB() if dialect.name in ("mysql", "mariadb") else sa.LargeBinary())
+
+
 class Timestamp(sa.types.TypeDecorator):
     """A naive UTC time, kept as microseconds since 1970: exact, 8 bytes and alike on every database."""
 
@@ -58,7 +68,7 @@ class Timestamp(sa.types.TypeDecorator):
         return None if value is None else to_microseconds(value)
 
     def result_processor(self, dialect, coltype):
-        # In place of process_result_value, which one more call would stand around for each row.
+        # Overrides result_processor because process_result_value costs one more call per row.
         return from_microseconds
 
 
@@ -78,17 +88,3 @@ def earliest(value: int) -> datetime.datetime:
     A period in which the first events that can be may begin before that.
     """
     return EPOCH + max(datetime.timedelta(0, 0, value), datetime.datetime.min - EPOCH)
-
-
-class Float64(sa.types.TypeDecorator):
-    """A float of 64 bits, to the last digit."""
-
-    impl = sa.Float
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect):
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.DOUBLE_PRECISION())
-        if dialect.name in ("mysql", "mariadb"):
-            return dialect.type_descriptor(mysql.DOUBLE(asdecimal=False))
-        return dialect.type_descriptor(sa.Float(53))

@@ -1,77 +1,118 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storing events: one batch, one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from oslo_log import log
 
-from panko.storage import documents
-from panko.storage.models import TRAIT_TYPES_BY_LABEL, CheckedEvent, Trait, TraitType
-from panko.storage.sqlalchemy.catalog import Catalog
+from panko.storage.base import Recorded
+from panko.storage.errors import Refusal
+from panko.storage.models import CheckedEvent
+from panko.storage.sifting import Sifting
+from panko.storage.sqlalchemy import failures, keys
+from panko.storage.sqlalchemy.catalog import Catalog, Stored
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import EventIds, name_key, owner_key, text_key
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, TRAIT_INDEXES
-from panko.storage.sqlalchemy.tally import Settling, changes
+from panko.storage.sqlalchemy.event_counts import Settling, changes
+from panko.storage.sqlalchemy.retries import repeated
+from panko.storage.sqlalchemy.shapes import join_values
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.types import to_microseconds
 
-IndexRows = Mapping[TraitType, set[tuple]]
-"""Rows of the index tables by the type of trait."""
+LOG = log.getLogger(__name__)
 
-# An attribute of an enumeration takes several times as long to look up, and each event has a dozen traits.
-_TEXT, _INTEGER, _FLOAT, _ = TraitType
-_TEXT_LABEL = _TEXT.label
+MIN_COMPRESSED_BYTES = 1024
+"""Bytes of a notification from which it is compressed."""
 
-_OWNERS = ("project_id", "user_id")
-"""The traits that name whom an event belongs to."""
+COMPRESSION_LEVEL = 1
 
 
-def no_index_rows() -> IndexRows:
-    """Return what :func:`add_index_rows` adds to."""
-    return {trait_type: set() for trait_type in TraitType}
-
-
-class Writer:
-    """Stores batches of events, for many threads at once.
+class EventWriter:
+    """Does what :meth:`panko.storage.base.Connection.record_events` says, for many threads at once.
 
     :param engine: engine of the database
     :param dialect: its dialect
+    :param catalog: what the process knows of the catalog
     :param settling: is told how many counts each batch changes
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, settling: Settling):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, settling: Settling):
         self._engine = engine
         self._dialect = dialect
-        self._catalog = Catalog(dialect)
-        self._ids = EventIds()
+        self._catalog = catalog
+        self._ids = keys.EventIds()
         self._settling = settling
 
-    def write(self, events: Sequence[CheckedEvent]) -> int:
-        """Store those of the events, no two of one message_id, that are not there yet: all of them or none.
+    def record(self, events: Iterable[Any]) -> Recorded:
+        """Store events; what is raised is the contract's."""
+        sifting = Sifting(self._dialect.check_size)
+        given = {checked.message_id: (event, checked) for event, checked in sifting.sift(events)}
+        refused: list[str] = []
+        with failures.translated():
+            stored = self._store([checked for _, checked in given.values()], refused)
+        sifting.duplicates += len(given) - stored - len(refused)
+        sifting.refusals += (Refusal(given[message_id][0], "the database refused it") for message_id in refused)
+        return sifting.outcome(stored)
+
+    def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
+        """Store events; if the database refuses one, it is found by halving, and the others are stored.
+
+        :param refused: takes the message_ids of those that the database refused
+        :returns: how many were stored
+        """
+        if not events:
+            return 0
+        try:
+            return self._write(events)
+        except failures.DATABASE_ERRORS as error:
+            if not failures.is_refusal(error):
+                raise
+            if len(events) == 1:
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, failures.detail(error))
+                refused.append(events[0].message_id)
+                return 0
+            middle = len(events) // 2
+            return self._store(events[:middle], refused) + self._store(events[middle:], refused)
+
+    @repeated(lambda error: failures.is_duplicate(error) or failures.is_reference(error))
+    def _write(self, events: Sequence[CheckedEvent]) -> int:
+        """Store those of the events that are not there yet: all of them or none.
+
+        It is repeated if another writer has stored one of them meanwhile, or an expirer has removed what one of them
+        refers to.
 
         :returns: how many were stored
-        :raises oslo_db.exception.DBDuplicateEntry: where another writer stored one of them meanwhile: try again
         """
+        try:
+            stored, changed = self._write_new(events)
+        except failures.DATABASE_ERRORS as error:
+            if failures.is_reference(error):
+                self._catalog.forget()
+            raise
+        self._settling.add(changed)
+        return stored
+
+    def _write_new(self, events: Sequence[CheckedEvent]) -> tuple[int, int]:
+        """Return how many events were stored, and how many counts that changes."""
         with self._engine.begin() as connection:
-            version = self._dialect.share_catalog(connection)
-            stored = self._find_stored(connection, [event.message_id for event in events])
-            if stored:
-                events = [event for event in events if event.message_id not in stored]
+            self._dialect.begin_write(connection)
+            known = self._find_stored(connection, [event.message_id for event in events])
+            if known:
+                events = [event for event in events if event.message_id not in known]
             if not events:
-                return 0
-            names = self._catalog.enter(connection, version, events)
-            index_rows: dict[TraitType, list[tuple]] = {}
-            ids = self._ids.take(len(events))
+                return 0, 0
+            entering = self._catalog.enter(connection, events)
+            ids = self._dialect.take_ids(connection, self._ids, len(events))
             times = [to_microseconds(event.generated) for event in events]
-            types = [names.event_types[event.event_type] for event in events]
-            rows = _make_rows(zip(events, ids, types, times, strict=True), index_rows)
-            self._dialect.insert_rows(connection, EVENT, rows)
-            for trait_type, table in TRAIT_INDEXES.items():
-                self._dialect.insert_rows(connection, table, index_rows[trait_type])
+            rows = _make_rows(events, ids, times, entering.kinds, entering.owner_ids)
+            self._dialect.insert_events(connection, rows)
+            types = [stored.event_type_id for stored in entering.kinds]
             changed = changes(zip(times, types, strict=True), ids[0], 1)
             self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changed)
-        self._catalog.remember(names)
-        self._settling.add(len(changed))
-        return len(events)
+        self._catalog.remember(entering.new)
+        return len(events), len(changed)
 
     def _find_stored(self, connection: sa.Connection, message_ids: list[str]) -> set[str]:
         condition = self._dialect.is_one_of(EVENT.c.message_id, message_ids)
@@ -79,79 +120,35 @@ class Writer:
 
 
 def _make_rows(
-    events: Iterable[tuple[CheckedEvent, int, int, int]], index_rows: dict[TraitType, list[tuple]]
-) -> Iterator[tuple]:
-    """Yield the events' rows, and meanwhile put those of the index tables into lists, in the order of their keys.
-
-    A database that takes rows as they come works at the same time.
-
-    :param events: each with its id, the id of its type, and its time in microseconds since 1970
-    :param index_rows: takes the lists
-    """
-    found = no_index_rows()
-    for event, event_id, event_type_id, generated in events:
-        yield _event_row(event, event_id, event_type_id, generated)
-        add_index_rows(found, event.traits, generated, event_id)
-    index_rows.update((trait_type, sorted(rows)) for trait_type, rows in found.items())
-
-
-def add_index_rows(rows: IndexRows, traits: Iterable[Trait], generated: int, event_id: int) -> None:
-    """Add the rows by which the index tables find a checked event's traits.
-
-    :param generated: the event's time in microseconds since 1970
-    """
-    texts, integers, floats, datetimes = rows.values()
-    for name, trait_type, value in traits:
-        if trait_type is _TEXT:
-            texts.add((text_key(name, value), generated, event_id))
-        elif trait_type is _INTEGER:
-            integers.add((name_key(name), value, generated, event_id))
-        elif trait_type is _FLOAT:
-            floats.add((name_key(name), value, generated, event_id))
-        else:
-            datetimes.add((name_key(name), to_microseconds(value), generated, event_id))
+    events: Sequence[CheckedEvent],
+    ids: Iterable[int],
+    times: Iterable[int],
+    kinds: Iterable[Stored],
+    owner_ids: Iterable[int],
+) -> Iterator[tuple[tuple, list[int]]]:
+    """Yield the rows of events, each with its keys. A database that takes rows as they come works meanwhile."""
+    for event, id_, generated, (shape, shape_id, event_type_id), owner_id in zip(
+        events, ids, times, kinds, owner_ids, strict=True
+    ):
+        traits = event.traits
+        values = join_values(shape.format_values(traits))
+        if shape.id is None:
+            values = f"{shape.document}\n{values}"
+        base = keys.bucket_base(keys.bucket_of(generated))
+        row = (id_, generated, event_type_id, shape_id, owner_id, event.message_id, values, pack_raw(event))
+        yield row, [base | hash_ for hash_ in shape.hashes(traits)]
 
 
-def add_written_rows(rows: IndexRows, traits: str, generated: int, event_id: int) -> None:
-    """Add the same rows for a stored event, without making its traits again.
-
-    :param traits: what :func:`panko.storage.documents.traits_document` returned
-    :param generated: microseconds since 1970
-    """
-    for name, written, label in documents.read_members(traits):
-        if label == _TEXT_LABEL:
-            rows[_TEXT].add((text_key(name, written), generated, event_id))
-            continue
-        trait_type = TRAIT_TYPES_BY_LABEL[label]
-        value = trait_type.parse(written)
-        if trait_type is TraitType.DATETIME:
-            value = to_microseconds(value)
-        rows[trait_type].add((name_key(name), value, generated, event_id))
+def pack_raw(event: CheckedEvent) -> bytes | None:
+    """Return an event's notification as it is stored."""
+    if event.raw == {}:
+        return None
+    raw = event.raw_document.encode()
+    return raw if len(raw) < MIN_COMPRESSED_BYTES else zlib.compress(raw, COMPRESSION_LEVEL)
 
 
-def _event_row(event: CheckedEvent, event_id: int, event_type_id: int, generated: int) -> tuple:
-    project_id, user_id = _owner(event.traits)
-    return (
-        event_id,
-        event.message_id,
-        event_type_id,
-        generated,
-        project_id,
-        user_id,
-        documents.traits_document(event.traits),
-        None if event.raw == {} else event.raw_document,
-    )
-
-
-def _owner(traits: Iterable[Trait]) -> tuple[str | None, str | None]:
-    """Return the keys of an event's project and user: of the first text of that name.
-
-    None stands for an event without a trait of the name, and the key of None for one whose trait is no text.
-    """
-    found: dict[str, str | None] = {}
-    for name, trait_type, value in traits:
-        if name in _OWNERS:
-            is_text = trait_type is _TEXT
-            if name not in found or (found[name] is None and is_text):
-                found[name] = value if is_text else None
-    return tuple(owner_key(found[name]) if name in found else None for name in _OWNERS)
+def unpack_raw(stored: bytes | None) -> str:
+    """Return the JSON of a stored notification: what is compressed begins as no JSON does."""
+    if stored is None:
+        return "{}"
+    return (zlib.decompress(stored) if stored[:1] == b"x" else bytes(stored)).decode()

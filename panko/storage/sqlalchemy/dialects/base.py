@@ -4,49 +4,17 @@
 import contextlib
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from oslo_log import log
 
-from panko.storage import documents
-from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
+from panko.storage.models import CheckedEvent
+from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, Limits
-from panko.storage.sqlalchemy.tables import CATALOG, EVENT, TRAIT_TYPE
-from panko.storage.sqlalchemy.types import Float64, code_point_collation
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
 
 LOG = log.getLogger(__name__)
-
-MEMBERS = ("name", "type", "value")
-
-
-class Members(NamedTuple):
-    """The traits of an event's document: what to select from, and the columns, all text."""
-
-    source: sa.FromClause
-    name: sa.ColumnElement[str]
-    type: sa.ColumnElement[str]
-    value: sa.ColumnElement[str]
-
-
-class Found(NamedTuple):
-    """Rows made of an event's document, which of them are a trait that is looked for, and its value there as text."""
-
-    source: sa.FromClause
-    condition: sa.ColumnElement[bool]
-    value: sa.ColumnElement[str]
-
-
-def _wire_value(trait_filter: TraitFilter) -> int | float | str:
-    value = trait_filter.value
-    return format_time(value) if trait_filter.type is TraitType.DATETIME else value
-
-
-def _exists(source: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    query = sa.select(sa.literal(1)).select_from(source).where(*conditions)
-    return query.correlate(EVENT, TRAIT_TYPE).exists()
-
 
 class Dialect:
     """What each database has to say in its own way.
@@ -62,12 +30,13 @@ class Dialect:
     """The extra of Panko's package that installs the driver."""
     INSERT = "INSERT INTO {table} ({columns}) VALUES ({places})"
     PLACE = "?"
-    NUMBERS = {TraitType.INTEGER: sa.BigInteger(), TraitType.FLOAT: Float64()}
     insert = staticmethod(sa.insert)
     DELETED_EVENTS = 1000
     """Events that one transaction deletes: few enough that writers hardly wait."""
-    DELETING_LANES = 2
+    DELETING_WORKERS = 2
     """Transactions of one expirer that delete at the same time, each on a connection of its own."""
+    HAS_KEY_TABLE = True
+    """Whether the keys of events are rows of ``event_key``."""
     SEEKS_ROWS = True
     """Whether an index is read from where a row of several values compares with its columns."""
 
@@ -112,10 +81,6 @@ class Dialect:
         """Return the engine for changes of the schema, which may take long."""
         return engine.execution_options(**{USE: MIGRATE})
 
-    def bound(self, connection: sa.Connection, query: sa.Select) -> Any:
-        """Return the one value that a query finds, for a condition that bounds what is read of an index."""
-        return query.scalar_subquery()
-
     def lock_schema(self, connection: sa.Connection) -> contextlib.AbstractContextManager:
         """Keep others from changing the schema while the block runs, and commit what it does.
 
@@ -126,14 +91,6 @@ class Dialect:
     def locks_one_node(self, engine: sa.Engine) -> bool:
         """Whether :meth:`lock_schema` leaves out those who work on other nodes of the database."""
         return False
-
-    def share_catalog(self, connection: sa.Connection) -> int:
-        """Keep the catalog's names from being removed until this transaction ends; return its version."""
-        return connection.scalar(sa.select(CATALOG.c.version).with_for_update(read=True))
-
-    def own_catalog(self, connection: sa.Connection) -> None:
-        """Wait until no other transaction shares the catalog, and keep others out until this one ends."""
-        connection.execute(sa.select(CATALOG.c.version).with_for_update())
 
     def begin_write(self, connection: sa.Connection) -> None:
         """Do what a transaction must begin with that will write after it has read."""
@@ -157,6 +114,26 @@ class Dialect:
         if given:
             connection.exec_driver_sql(self.insert_statement(table), given)
 
+    def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
+        """Return the ids of new events, in the transaction that stores them."""
+        return ids.take(count)
+
+    def insert_events(self, connection: sa.Connection, events: Iterable[tuple[tuple, Sequence[int]]]) -> None:
+        """Insert events.
+
+        :param events: rows of ``event``, each with the keys of the event
+        """
+        rows, keys = [], []
+        for row, found in events:
+            rows.append(row)
+            keys += [(key, row[0]) for key in found]
+        self.insert_rows(connection, EVENT, rows)
+        self.insert_rows(connection, EVENT_KEY, sorted(keys))
+
+    def has_key(self, keys: Sequence[int]) -> sa.ColumnElement[bool]:
+        """Return the condition that an event has one of some keys."""
+        return EVENT.c.id.in_(sa.select(EVENT_KEY.c.event_id).where(self.is_one_of(EVENT_KEY.c.key, keys)))
+
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
         """Delete rows by their primary keys, tuples in the form the database keeps them."""
         if keys:
@@ -175,7 +152,7 @@ class Dialect:
         return column.in_(values)
 
     def insert_absent(self, table: sa.Table, rows: Iterable[dict]) -> sa.Insert:
-        """Return an INSERT that passes over the rows that are there already."""
+        """Return an INSERT that skips the rows that are there already."""
         return self.insert(table).values(list(rows)).on_conflict_do_nothing()
 
     def insert_or_advance(self, table: sa.Table, column: sa.Column, rows: Iterable[dict]) -> sa.Insert:
@@ -195,37 +172,6 @@ class Dialect:
         *keys, added = (column.name for column in table.columns)
         return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added} = {table.name}.{added} + excluded.{added}"
 
-    def trait_members(self) -> Members:
-        """Return the traits of a row of ``event`` as a table; its columns compare by code point."""
-        raise NotImplementedError
-
-    def has_trait(self, trait_filter: TraitFilter) -> sa.ColumnElement[bool]:
-        """Return the condition that an event's document holds a trait that compares so, its type one read exactly."""
-        # A float of another text may equal this one: -0.0 does 0.0.
-        if trait_filter.op == "eq" and trait_filter.type is not TraitType.FLOAT:
-            trait = Trait(trait_filter.key, trait_filter.type, trait_filter.value)
-            return self.contains(EVENT.c.traits, documents.trait_document(trait))
-        source, found, value = self._find_trait(trait_filter.key, trait_filter.type)
-        # The value is converted where the type is known to be right alone: other texts may not be such values at all.
-        compares = OPERATORS[trait_filter.op](self._typed(value, trait_filter.type), _wire_value(trait_filter))
-        return _exists(source, sa.case((found, compares), else_=sa.false()))
-
-    def _find_trait(self, name: str, type_: TraitType) -> Found:
-        """Return where an event's document holds the traits of that name and type."""
-        members = self.trait_members()
-        return Found(members.source, sa.and_(members.name == name, members.type == type_.label), members.value)
-
-    def first_text(self, name: str) -> sa.ColumnElement[str]:
-        """Return the first string of that name among an event's traits, compared by code point; NULL where is none."""
-        members = self.trait_members()
-        query = sa.select(members.value).select_from(members.source)
-        query = query.where(members.name == name, members.type == TraitType.TEXT.label).limit(1)
-        return query.correlate(EVENT).scalar_subquery()
-
-    def reads_exactly(self, trait_type: TraitType) -> bool:
-        """Whether the database reads values of that type from a document to the last digit."""
-        return True
-
     def octets(self, document: sa.Column) -> str:
         """Return the SQL for the bytes that a document has."""
         return f"octet_length({document})"
@@ -233,15 +179,3 @@ class Dialect:
     def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         """Return the condition that a document has a piece of text in it, compared by code point."""
         return sa.func.instr(document, text) > 0
-
-    def names_trait(self, name: sa.ColumnElement[str], label: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        """Return the condition that an event's document holds a trait of that name and type, columns of TRAIT_TYPE."""
-        members = self.trait_members()
-        return _exists(members.source, members.name == name, members.type == label)
-
-    def _typed(self, value: sa.ColumnElement[str], trait_type: TraitType) -> sa.ColumnElement:
-        # Times sort as their texts do: a fraction only makes one longer than its second.
-        return sa.cast(value, self.NUMBERS[trait_type]) if trait_type in self.NUMBERS else value
-
-    def _collated(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-        return sa.collate(column, code_point_collation(self._dialect))

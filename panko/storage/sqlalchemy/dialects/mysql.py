@@ -3,7 +3,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 import sqlalchemy as sa
@@ -13,15 +13,17 @@ from sqlalchemy.dialects import mysql
 from panko.storage import documents
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Members
+from panko.storage.sqlalchemy.dialects.base import Dialect
 from panko.storage.sqlalchemy.limits import limit_of
-from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
 
 LOG = log.getLogger(__name__)
 
 CHARSET = "utf8mb4"
 MOST_BYTES_OF_A_CHARACTER = 8  # A quote in a document is an escape in a string of SQL, and both are escaped there.
 OTHER_BYTES_OF_A_STATEMENT = 64 * 1024
+STATEMENT_CHARACTERS = 200_000  # Of 4 bytes at most: less than the 1 MiB that any server takes as one packet.
+EVENT_ROW = "(%d,%d,%d,%d,%d,%s,%s,%s)"
 STATEMENT_ROWS = 10_000  # Of numbers: less than the 1 MiB that any server takes as one packet.
 LOCK_TIMEOUT = datetime.timedelta(minutes=10)
 MOST_OF_A_NAME = 50  # The name of a lock has 64 characters at most.
@@ -36,7 +38,6 @@ class MySQL(Dialect):
     PLACE = "%s"
     SEEKS_ROWS = False
     insert = staticmethod(mysql.insert)
-    TRAIT_COLUMNS = ", ".join(f"{name} LONGTEXT CHARACTER SET utf8mb4 PATH '$.{name}'" for name in MEMBERS)
 
     @classmethod
     def complete(cls, url):
@@ -83,18 +84,12 @@ class MySQL(Dialect):
         texts = [event.raw_document, *(trait.value for trait in event.traits if trait.dtype is TraitType.TEXT)]
         if sum(map(len, texts)) * MOST_BYTES_OF_A_CHARACTER < self._largest_statement:
             return
-        texts[1:] = [documents.traits_document(event.traits)]
-        size = sum(len(self._dialect.dbapi.converters.escape_string(text).encode()) for text in texts)
+        size = sum(len(self._dialect.dbapi.converters.escape_string(text).encode()) for text in (texts[0], documents.traits_document(event.traits)))
         if size + OTHER_BYTES_OF_A_STATEMENT > self._largest_statement:
             raise InvalidEvent(
                 f"its {size} bytes as SQL are more than the database takes: see its max_allowed_packet "
                 f"({self._largest_statement} bytes)"
             )
-
-    def bound(self, connection, query):
-        # A subquery would be compared with every entry of the index.
-        (column,) = query.selected_columns
-        return sa.literal(connection.scalar(query), column.type)
 
     @contextlib.contextmanager
     def lock_schema(self, connection):
@@ -115,12 +110,21 @@ class MySQL(Dialect):
                 "ON",
             )
 
+    def insert_events(self, connection, events):
+        escape = connection.connection.dbapi_connection.escape
+        rows, keys = [], []
+        for (*numbers, message_id, values, raw), found in events:
+            raw = "NULL" if raw is None else escape(raw)
+            rows.append(EVENT_ROW % (*numbers, escape(message_id), escape(values), raw))
+            keys += [(key, numbers[0]) for key in found]
+        statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "
+        for some in _bounded_pieces(rows):
+            # Values may hold percent signs, which PyMySQL would take for places of parameters.
+            connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})
+        self.insert_rows(connection, EVENT_KEY, sorted(keys))
+
     def insert_rows(self, connection, table, rows):
-        given = list(rows)
-        if not given or not all(type(value) is int for value in given[0]):
-            super().insert_rows(connection, table, given)
-            return
-        self._insert_numbers(connection, table, given)
+        self._insert_numbers(connection, table, rows)
 
     def _insert_numbers(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = ""
@@ -164,7 +168,14 @@ class MySQL(Dialect):
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
 
-    def trait_members(self):
-        rows = sa.func.json_table(EVENT.c.traits, sa.literal_column(f"'$[*]' COLUMNS ({self.TRAIT_COLUMNS})"))
-        source = rows.table_valued(*MEMBERS, name="trait")
-        return Members(source, *(self._collated(source.c[name]) for name in MEMBERS))
+
+def _bounded_pieces(rows: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Divide the rows of an INSERT into statements that a server takes, unless one row alone is too long for it."""
+    begin = size = 0
+    for place, row in enumerate(rows):
+        if size and size + len(row) > STATEMENT_CHARACTERS:
+            yield rows[begin:place]
+            begin, size = place, 0
+        size += len(row)
+    if rows:
+        yield rows[begin:]

@@ -2,19 +2,17 @@
 """What PostgreSQL says in its own way."""
 
 import contextlib
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from panko.storage import deadlines, documents
-from panko.storage.models import TraitType
-from panko.storage.sqlalchemy.dialects import binary
-from panko.storage.sqlalchemy.dialects.base import MEMBERS, Dialect, Found, Members
+from panko.storage import deadlines
+from panko.storage.sqlalchemy.dialects import postgresql_binary as binary
+from panko.storage.sqlalchemy.dialects.base import Dialect
 from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, limit_of
-from panko.storage.sqlalchemy.tables import CATALOG, EVENT
+from panko.storage.sqlalchemy.tables import EVENT, KEYS
 
 if TYPE_CHECKING:
     from panko.storage.sqlalchemy.dialects.postgresql_connection import BoundedConnection
@@ -32,10 +30,10 @@ class PostgreSQL(Dialect):
     DRIVER = "postgresql+psycopg"
     LIBRARY = "psycopg"
     EXTRA = "postgresql"
-    INSERT = "COPY {table} ({columns}) FROM STDIN"
-    LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database, in turn for writers and expirers alike.
+    LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
+    HAS_KEY_TABLE = False
     insert = staticmethod(postgresql.insert)
-    CODES = {"INTEGER": "i", "BIGINT": "q", "DOUBLE PRECISION": "d"}
+    CODES = {"INTEGER": "i", "BIGINT": "q"}
     """What :mod:`struct` calls the types of numbers."""
 
     @classmethod
@@ -48,12 +46,11 @@ class PostgreSQL(Dialect):
 
         # libpq's timeout is for each host, and in whole seconds.
         hosts = parameters.get("host", "").count(",") + 1
+        parameters["client_encoding"] = "UTF8"  # That of COPY's data.
         parameters.setdefault("connect_timeout", int(self._limits.connect_seconds() / hosts) or 1)
         return BoundedConnection.connect(*arguments, **parameters)
 
     def _prepare(self, engine):
-        self._codes = functools.cache(self._codes)
-
         # Reads are no transactions: of three round trips, two fall away. A connection that changed between its ways
         # of working would lose half of that again, so each is in the one of reads, and writes say where they begin.
         @sa.event.listens_for(engine, "connect")
@@ -112,30 +109,25 @@ class PostgreSQL(Dialect):
     @contextlib.contextmanager
     def lock_schema(self, connection):
         with connection.begin():
-            self.own_catalog(connection)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
             yield
 
-    def share_catalog(self, connection):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(self.LOCK)))
-        return connection.scalar(sa.select(CATALOG.c.version))
-
-    def own_catalog(self, connection):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
-
     def insert_rows(self, connection, table, rows):
-        if not rows:
-            return
-        codes = self._codes(table)
-        if codes is None:
-            connection.exec_driver_sql(self.insert_statement(table), (rows,))
-        else:
-            statement = f"{self.insert_statement(table)} (FORMAT BINARY)"
-            connection.exec_driver_sql(statement, (binary.copy_data(rows, codes),))
+        if rows:
+            codes = "".join(self.CODES[column.type.compile(self._dialect)] for column in table.columns)
+            self._copy(connection, table.name, table.columns.keys(), [binary.copy_data(rows, codes)])
 
-    def _codes(self, table: sa.Table) -> str | None:
-        """Return what :mod:`struct` calls the types of a table's columns; None where not all are numbers."""
-        codes = [self.CODES.get(column.type.compile(self._dialect)) for column in table.columns]
-        return None if None in codes else "".join(codes)
+    def insert_events(self, connection, events):
+        columns = [*EVENT.columns.keys(), KEYS.name]
+        self._copy(connection, EVENT.name, columns, binary.copy_events(events))
+
+    def _copy(self, connection: sa.Connection, table: str, columns: Sequence[str], data: Iterable[bytes]) -> None:
+        # The server stores rows while the next ones are made.
+        connection.exec_driver_sql(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", (data,))
+
+    def has_key(self, keys):
+        given = sa.cast(list(keys), KEYS.type)
+        return sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type).overlap(given)
 
     def add_rows(self, connection, table, rows):
         if rows:
@@ -161,23 +153,6 @@ class PostgreSQL(Dialect):
     def contains(self, document, text):
         return sa.func.strpos(document, text) > 0
 
-    def _find_trait(self, name, type_):
-        if type_ is TraitType.TEXT:
-            return super()._find_trait(name, type_)
-        # A tenth of the time that JSON takes. A value of these types has no quote in it, so that it ends at the first
-        # one; and in a text that looks like such a trait the quotes are escaped.
-        before, after = documents.around_value(name, type_)
-        pieces = sa.func.unnest(sa.func.string_to_array(EVENT.c.traits, before))
-        source = pieces.table_valued(sa.column("text", sa.Text)).render_derived("piece")
-        value = sa.func.split_part(source.c.text, '"', 1, type_=sa.Text)
-        return Found(source, sa.func.starts_with(source.c.text, value + after), self._collated(value))
-
-    def trait_members(self):
-        columns = (sa.column(name, sa.Text) for name in MEMBERS)
-        document = sa.cast(EVENT.c.traits, postgresql.JSON)
-        source = sa.func.json_to_recordset(document).table_valued(*columns).render_derived("trait", with_types=True)
-        return Members(source, *(self._collated(source.c[name]) for name in MEMBERS))
-
 
 def _execute(cursor: Any, statement: str, parameters: Sequence, context: Any) -> bool:
     """Execute what psycopg has a way of its own for, and return whether it was that."""
@@ -186,16 +161,13 @@ def _execute(cursor: Any, statement: str, parameters: Sequence, context: Any) ->
         return True
     if not statement.startswith("COPY "):
         return False
-    (rows,) = parameters
+    (data,) = parameters
     with cursor.copy(statement) as copy:
-        if isinstance(rows, bytes):
-            copy.write(rows)
-            return True
-        for row in rows:
-            copy.write_row(row)
+        for piece in data:
+            copy.write(piece)
     return True
 
 
 def _arrays(rows: Sequence[tuple]) -> tuple:
     """Return the columns of rows as the parameters of a statement."""
-    return tuple(map(binary.array_of, zip(*rows, strict=True)))
+    return tuple(map(binary.Integers, zip(*rows, strict=True)))

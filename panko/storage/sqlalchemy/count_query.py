@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The query for counts of events: from a filter and a way to count to SQL.
 
-Whole periods of the tally are summed up from it, where it knows all that is asked: how many events of which type. What
-the asked time has beside whole periods, and every other question, is counted from the events.
+Whole periods of five minutes are summed up from ``event_count``, if it has all that is asked: how many events of which
+type. What the asked time has beside whole periods, and counts by owner, are counted from the events. What is asked of
+traits is counted in Python (see :mod:`~panko.storage.sqlalchemy.group_counts`).
 """
 
 import datetime
@@ -10,20 +11,22 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from panko.storage.filters import EventFilter, Page
-from panko.storage.models import is_storable
-from panko.storage.sqlalchemy.conditions import of_event_types
+from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import NO_OWNER
-from panko.storage.sqlalchemy.pages import PageQuery
-from panko.storage.sqlalchemy.queries import scope_conditions
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, PERIOD
-from panko.storage.sqlalchemy.tally import PERIOD_MICROSECONDS
+from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
+from panko.storage.sqlalchemy.keys import NO_TEXT
+from panko.storage.sqlalchemy.queries import GENERATED, EventQuery, of_event_types
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
 from panko.storage.summaries import EVENT_TYPE as BY_TYPE
 from panko.storage.summaries import MOST_COUNTS, PROJECT_ID, Counting
 
-_GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger)
+_GENERATED = GENERATED.element
+
+
+def is_counted_by_sql(event_filter: EventFilter, counting: Counting) -> bool:
+    """Whether the counts need nothing of the events' traits but their owners."""
+    return not event_filter.traits_filter and counting.group_by in (None, BY_TYPE, PROJECT_ID)
 
 
 def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialect) -> sa.Select:
@@ -39,7 +42,7 @@ def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialec
 
 
 class _CountQuery:
-    """The query, made of a source of ``start``, where there are periods, ``key`` of the group, and ``events``."""
+    """The query, made of a source of ``start``, if there are periods, ``key`` of the group, and ``events``."""
 
     def __init__(self, event_filter: EventFilter, counting: Counting, dialect: Dialect):
         self._filter = event_filter
@@ -68,38 +71,50 @@ class _CountQuery:
         source, label = totals, totals.c.key
         if self._counting.group_by == BY_TYPE:
             source, label = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.key), EVENT_TYPE.c.name
-        # Databases differ in where nothing sorts, so that it is said.
+        # Databases differ in where NULL sorts.
         rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), label.is_(None), label)).label("rank")
         ranked = sa.select(totals.c.key, label.label("label"), rank).select_from(source)
         return ranked.order_by(rank).limit(self._counting.limit)
 
     def _counted(self, grouped: bool) -> sa.Select:
-        """Return the query for the number of events by ``start``, where there are periods, and by ``key``."""
-        source = (sa.union_all(*self._tallied()) if self._is_tallied() else self._read()).subquery()
+        """Return the query for the number of events by ``start``, if there are periods, and by ``key``."""
+        source = self._source().subquery()
         keys = [*_periods(source), *([source.c.key] if grouped else [])]
         return sa.select(*keys, _sum(source.c.events)).group_by(*keys).having(sa.func.sum(source.c.events) != 0)
 
-    def _is_tallied(self) -> bool:
+    def _source(self) -> sa.Select | sa.CompoundSelect:
+        if self._is_in_event_count():
+            return sa.union_all(*self._from_event_count())
+        read = self._read()
+        if self._counting.group_by != PROJECT_ID:
+            return read
+        # A row of each owner is joined, not one of each event.
+        counts = read.group_by(*read.selected_columns[:-1]).subquery()
+        key = sa.func.nullif(OWNER.c.project_id, NO_TEXT, type_=OWNER.c.project_id.type).label("key")
+        return sa.select(*_periods(counts), key, counts.c.events).join_from(counts, OWNER, OWNER.c.id == counts.c.key)
+
+    def _is_in_event_count(self) -> bool:
         f, counting = self._filter, self._counting
         whole = counting.interval is None or counting.interval % PERIOD == datetime.timedelta(0)
         by_type = counting.group_by in (None, BY_TYPE)
-        return whole and by_type and f.scope.everything and not (f.traits_filter or f.message_id)
+        return whole and by_type and f.scope.everything and not f.message_id
 
     def _read(self) -> sa.Select:
-        """Return the source that has each event that is asked for."""
-        asked = PageQuery(self._filter, Page(), None, self._dialect).conditions()
-        in_scope = sa.or_(*scope_conditions(self._filter.scope))
-        return self._each().where(*asked, in_scope)
+        """Return the source that has the events that are asked for."""
+        asked = EventQuery(self._filter, (), self._dialect, (EVENT.c.trait_values,))
+        return self._each().where(*asked.conditions(), *asked.in_scope())
 
     def _each(self) -> sa.Select:
-        """Return the source that has every event."""
-        events = sa.literal(1, sa.BigInteger).label("events")
-        return sa.select(*self._beginning(_GENERATED), self._key().label("key"), events).select_from(EVENT)
+        """Return the source that has every event; by project, the number of each owner's."""
+        by_project = self._counting.group_by == PROJECT_ID
+        key = EVENT.c.owner_id if by_project else EVENT.c.event_type_id
+        events = sa.func.count() if by_project else sa.literal(1, sa.BigInteger)
+        return sa.select(*self._beginning(_GENERATED), key.label("key"), events.label("events")).select_from(EVENT)
 
     def _beginning(
         self, time: sa.ColumnElement[int], multiple_of: datetime.timedelta | None = None
     ) -> Iterator[sa.ColumnElement[int]]:
-        """Yield the beginning of the period that a time is in, where there are periods.
+        """Yield the beginning of the period that a time is in, if there are periods.
 
         :param multiple_of: what the time is a multiple of, if anything
         """
@@ -113,16 +128,8 @@ class _CountQuery:
         # What remains of a time before 1970 is negative.
         yield (time - (time % length + length) % length).label("start")
 
-    def _key(self) -> sa.ColumnElement:
-        group_by = self._counting.group_by
-        if group_by in (None, BY_TYPE):
-            return EVENT.c.event_type_id
-        if group_by == PROJECT_ID:
-            return sa.func.nullif(EVENT.c.project_id, NO_OWNER, type_=EVENT.c.project_id.type)
-        return self._dialect.first_text(group_by) if is_storable(group_by) else sa.cast(sa.null(), sa.Text)
-
-    def _tallied(self) -> Iterator[sa.Select]:
-        """Yield the sources that have each event that is asked for once: the tally, and what lies beside it."""
+    def _from_event_count(self) -> Iterator[sa.Select]:
+        """Yield the sources that have each event that is asked for once: whole periods, and what lies beside them."""
         begin, end = self._whole_periods()
         if begin is not None and end is not None and begin >= end:
             yield self._read()
@@ -178,7 +185,7 @@ def _start(counted: sa.FromClause) -> sa.ColumnElement[int]:
 
 
 def _same(one: sa.ColumnElement, other: sa.ColumnElement) -> sa.ColumnElement[bool]:
-    """Return the condition that two keys are the same, or both none, by comparisons that an index of hashes serves."""
+    """Return the condition that two keys are the same, or both NULL, by comparisons that an index of hashes serves."""
     if isinstance(one.type, sa.Integer):
         return one == other
     return sa.and_(sa.func.coalesce(one, "") == sa.func.coalesce(other, ""), one.is_(None) == other.is_(None))

@@ -81,7 +81,7 @@ def settle(engine: sa.Engine, dialect: Dialect) -> int:
     """Settle some changes, and return how many; what is counted stays the same."""
     chosen = sa.select(*EVENT_COUNT_CHANGE.c).limit(SETTLED).with_for_update(skip_locked=True)
     with engine.begin() as connection:
-        dialect.share_catalog(connection)  # Whoever clears the storage owns it.
+        dialect.begin_write(connection)
         rows = connection.execute(chosen).all()
         counts: collections.Counter[tuple[int, int]] = collections.Counter()
         for period, event_type_id, _, events in rows:

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read events in pieces that are bounded in rows and in bytes, each in a statement of its own.
+
+While the caller works on a piece, which takes as long as a slow client does, no connection is in use. The next piece
+begins after the last event of the one before, whether or not that event still exists.
+
+If events are asked for by traits or by their owner, two ways lead to them: through all events in the order of time, at
+a cost that grows with those that are not asked for; or by keys, a window of time after the other, at a cost that grows
+with those that are. A look at the nearest events often fills the page, and else tells which way is shorter.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from panko.storage.filters import EventFilter, Page, TraitFilter
+from panko.storage.models import TraitType, is_storable
+from panko.storage.sqlalchemy import failures, keys
+from panko.storage.sqlalchemy.catalog import Catalog
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.queries import EventQuery, Place, row_columns
+from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, Shape, escape, split_row
+from panko.storage.sqlalchemy.tables import EVENT
+
+MAX_ROWS = 1000
+"""Events of one piece."""
+
+FIRST_ROWS = 100
+"""Events of the first piece of an answer of several, so that a client soon has its beginning."""
+
+MAX_BYTES = 8 << 20
+"""Bytes of large documents that are read at a time, unless one event alone has more."""
+
+MAX_IDS = 10_000
+"""Ids that are fetched at a time."""
+
+FIRST_LOOK = 250
+MAX_LOOK = 4000
+"""Events that are looked at, in the order of time, for those that are asked for."""
+
+MARGIN = 1.5
+"""How many times as many events are read as would be enough, if they were spread evenly."""
+
+GROWTH = 8
+"""How many times as long as a window the next one is at most."""
+
+MAX_KEYS = 1024
+"""Keys of one statement."""
+
+BUCKET = 1 << keys.BUCKET_BITS
+
+
+class FoundEvent(NamedTuple):
+    """An event as it was read.
+
+    :param generated: microseconds since 1970
+    :param values: the escaped values of its traits
+    :param documents: what else was read of it
+    """
+
+    shape: Shape
+    message_id: str
+    generated: int
+    values: Sequence[str]
+    documents: Sequence
+
+
+class PageReader:
+    """Reads events and their documents.
+
+    :param engine: engine of the database
+    :param dialect: its dialect
+    :param catalog: what the process knows of shapes
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog):
+        self._engine = engine
+        self._reader = dialect.reader(engine)
+        self._dialect = dialect
+        self._catalog = catalog
+
+    def read(
+        self,
+        event_filter: EventFilter,
+        page: Page,
+        marker: Place | None = None,
+        documents: Sequence[sa.Column] = (EVENT.c.trait_values, EVENT.c.raw),
+    ) -> Iterator[FoundEvent]:
+        """Yield the events of a page.
+
+        :param event_filter: a filter that some event can meet
+        :param marker: the place that the page begins after
+        :param documents: what is read of each event, trait_values first
+        """
+        query = EventQuery(event_filter, page.sort, self._dialect, documents)
+        reading = _Reading(self, query, event_filter, page.limit, marker, documents)
+        if event_filter.message_id or page.sort[0][0] != "generated" or not reading.has_keys:
+            return reading.read_in_order()
+        return reading.read_by_traits()
+
+    def read_by_ids(self, query: sa.Select) -> Iterator[FoundEvent]:
+        """Yield events, without raw, whose ids are kept: 8 bytes of each.
+
+        :param query: the query for the ids, in the order of these
+        """
+        documents = (EVENT.c.trait_values,)
+        with (
+            failures.translated(),
+            self._engine.connect() as connection,
+            connection.execution_options(yield_per=MAX_IDS).execute(query) as found,
+        ):
+            ids = array("q", (row[0] for row in found))
+        columns = row_columns(self._dialect, documents)
+        for start in range(0, len(ids), MAX_ROWS):
+            some = ids[start : start + MAX_ROWS].tolist()
+            rows = self.fetch(sa.select(*columns).where(self._dialect.is_one_of(EVENT.c.id, some)).order_by(EVENT.c.id))
+            yield from self.complete(rows, documents)
+
+    def fetch(self, query: sa.Select) -> Sequence[sa.Row]:
+        """Return the rows of a query, which are bounded in number and bytes."""
+        with failures.translated(), self._reader.connect() as connection:
+            return connection.execute(query).all()
+
+    def complete(self, rows: Sequence[Sequence], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
+        """Yield rows with all their documents; an event that has expired since it was found is left out."""
+        shapes = self._catalog.shapes({row[3] for row in rows})
+        for id_, message_id, generated, shape_id, values, *others in self._with_large_documents(rows, documents):
+            # The shape of an event is there as long as the event is.
+            if shape_id in shapes:
+                shape, split = split_row(shapes[shape_id], values)
+                yield FoundEvent(shape, message_id, generated, split, others)
+
+    def _with_large_documents(
+        self, rows: Sequence[Sequence], documents: Sequence[sa.Column]
+    ) -> Iterator[Sequence]:
+        large = [row[0] for row in rows if row[4] is None]
+        if not large:
+            yield from rows
+            return
+        sizes = self._read_sizes(large, documents)
+        for run in _runs(rows, sizes):
+            some = [row[0] for row in run if row[0] in sizes]
+            found = {row[0]: row[1:] for row in self._fetch_of(some, *documents)} if some else {}
+            for row in run:
+                if row[4] is not None:
+                    yield row
+                elif row[0] in found:
+                    yield (*row[:4], *found.pop(row[0]))
+
+    def _read_sizes(self, ids: Sequence[int], documents: Sequence[sa.Column]) -> dict[int, int]:
+        """Return the bytes of some events' documents."""
+        size = " + ".join(f"coalesce({self._dialect.octets(document)}, 0)" for document in documents)
+        return dict(map(tuple, self._fetch_of(ids, sa.literal_column(size, sa.BigInteger))))
+
+    def _fetch_of(self, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
+        return self.fetch(sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))
+
+
+def _runs(rows: Sequence[Sequence], sizes: Mapping[int, int]) -> Iterator[Sequence[Sequence]]:
+    """Divide rows into runs whose large documents fit in memory together.
+
+    :param sizes: bytes of the large events' documents, by id
+    """
+    begin = total = 0
+    for place, row in enumerate(rows):
+        size = sizes.get(row[0], 0)
+        if total and total + size > MAX_BYTES:
+            yield rows[begin:place]
+            begin, total = place, 0
+        total += size
+    yield rows[begin:]
+
+
+class _Reading:
+    """One answer on its way.
+
+    :param limit: number of events at most; None: all
+    :param place: the place that is read on from
+    """
+
+    def __init__(
+        self,
+        reader: PageReader,
+        query: EventQuery,
+        event_filter: EventFilter,
+        limit: int | None,
+        place: Place | None,
+        documents: Sequence[sa.Column],
+    ):
+        self._reader = reader
+        self._query = query
+        self._left = limit
+        self._place = place
+        self._documents = documents
+        filters = event_filter.traits_filter
+        self._evaluator = Evaluator(filters) if filters else None
+        self._texts = [text for each in filters if (text := _contained_text(each))]
+        self._hashes = _hashes_of(event_filter)
+        self._rows = MAX_ROWS if limit is not None and limit <= MAX_ROWS else FIRST_ROWS
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the events can be found by keys."""
+        return bool(self._hashes)
+
+    def read_in_order(self) -> Iterator[FoundEvent]:
+        """Yield the events from all that SQL finds."""
+        while self._is_unfinished():
+            size = self._piece_size() if self._evaluator is None else self._rows
+            rows = self._reader.fetch(self._query.select(self._place, size))
+            yield from self._take(rows)
+            if len(rows) < size:
+                return
+            self._move_to(rows[-1])
+
+    def read_by_traits(self) -> Iterator[FoundEvent]:
+        """Yield the events that have traits or an owner, in the order of time."""
+        size = FIRST_LOOK
+        while self._is_unfinished():
+            wanted = self._piece_size()
+            first, last, count, rows = _without_head(
+                self._reader.fetch(self._query.look(self._place, size, self._texts)), 3
+            )
+            found = []
+            for event in self._matching(rows):
+                found.append(event)
+                if len(found) == wanted:
+                    break
+            if len(found) == wanted:
+                yield from self._give(found)
+                self._place = Place(found[-1].generated, found[-1].message_id)
+                self._rows = MAX_ROWS
+            elif count < size:
+                yield from self._give(found)
+                return
+            elif (needed := int(size * wanted * MARGIN / len(found)) if found else MAX_LOOK + 1) <= MAX_LOOK:
+                size = max(needed, 2 * size)
+            else:
+                start = last if self._query.descends else first
+                share = (len(found) or 0.3) / count
+                yield from self._read_windows(start, share * count / max(1, last - first))
+                return
+
+    def _read_windows(self, start: int | None, density: float) -> Iterator[FoundEvent]:
+        """Yield the events by their keys, in windows of time.
+
+        :param start: time of the first event that may be one of them
+        :param density: how many of them there are in a microsecond, roughly
+        """
+        longest = max(1, min(keys.BUCKETS // 2, MAX_KEYS // sum(map(len, self._hashes))))
+        length = self._window_length(density, longest)
+        while start is not None and self._is_unfinished():
+            begin, end = self._window(start, length)
+            found = 0
+            while True:
+                size = self._piece_size()
+                if self._evaluator is not None:
+                    size = min(MAX_ROWS, int(size * MARGIN) + 1)
+                next_, rows = _without_head(self._fetch_window(begin, end, size), 1)
+                found += len(rows)
+                yield from self._take(rows)
+                if not self._is_unfinished():
+                    return
+                if len(rows) < size:
+                    break
+                self._move_to(rows[-1])
+            start = next_
+            density = found / (length * BUCKET)
+            length = min(self._window_length(density, longest), GROWTH * length)
+
+    def _fetch_window(self, begin: int, end: int, size: int) -> Sequence[sa.Row]:
+        buckets = [keys.bucket_base(bucket) for bucket in range(keys.bucket_of(begin), keys.bucket_of(end - 1) + 1)]
+        lists = [[base | hash_ for base in buckets for hash_ in hashes] for hashes in self._hashes]
+        return self._reader.fetch(self._query.window(self._place, begin, end, lists, size))
+
+    def _window_length(self, density: float, longest: int) -> int:
+        """Return the length of a window in buckets that has as many events as are asked for."""
+        if not density:
+            return longest
+        return max(1, min(longest, int(MARGIN * self._piece_size() / (density * BUCKET))))
+
+    def _window(self, start: int, length: int) -> tuple[int, int]:
+        """Return the first microsecond of a window, and the first after it."""
+        bucket = keys.bucket_of(start)
+        if self._query.descends:
+            return (bucket - length + 1) * BUCKET, (bucket + 1) * BUCKET
+        return bucket * BUCKET, (bucket + length) * BUCKET
+
+    def _is_unfinished(self) -> bool:
+        return self._left is None or self._left > 0
+
+    def _piece_size(self) -> int:
+        return self._rows if self._left is None else min(self._rows, self._left)
+
+    def _move_to(self, row: Sequence) -> None:
+        """Go on after a row."""
+        self._place = Place(row[2], row[1])
+        self._rows = MAX_ROWS
+
+    def _matching(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
+        for event in self._reader.complete(rows, self._documents):
+            if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
+                yield event
+
+    def _take(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
+        return self._give(self._matching(rows))
+
+    def _give(self, events: Iterator[FoundEvent] | Sequence[FoundEvent]) -> Iterator[FoundEvent]:
+        for event in events:
+            if self._left is not None:
+                if not self._left:
+                    return
+                self._left -= 1
+            yield event
+
+
+def _without_head(rows: Sequence[Sequence], size: int) -> tuple:
+    """Return the columns that all rows share, and the rows without them; one without an event is none."""
+    return (*rows[0][:size], [row[size:] for row in rows if row[size] is not None])
+
+
+def _contained_text(trait_filter: TraitFilter) -> str | None:
+    """Return what the values of an event hold as text that meets a filter."""
+    if trait_filter.op != "eq" or trait_filter.type not in (TraitType.TEXT, TraitType.INTEGER):
+        return None
+    return escape(str(trait_filter.value))
+
+
+def _hashes_of(event_filter: EventFilter) -> list[Sequence[int]]:
+    """Return lists of hashes, of each of which an event has one that is asked for."""
+    scope = event_filter.scope
+    lists = [hashes for each in event_filter.traits_filter if (hashes := keys.filter_hashes(each))]
+    if scope.everything:
+        return lists
+    owners = [keys.NO_PROJECT] if scope.unowned else []
+    if scope.project_id is not None and all(map(is_storable, filter(None, (scope.project_id, scope.user_id)))):
+        # A user's events are fewer than those of the project.
+        place = scope.user_id is not None
+        name, value = OWNER_TRAITS[place], (scope.project_id, scope.user_id)[place]
+        owners.append(keys.text_hash(keys.text_seed(name), value))
+    return [*lists, owners] if owners else lists

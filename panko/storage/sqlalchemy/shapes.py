@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes: what events of a kind have in common, so that each row holds only the values of its traits.
+
+The values are kept as JSON strings without their quotes, one a line: a line break in a value is escaped. An event whose
+shape is open has the names and types of its traits as JSON in a line before them.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from panko.storage.filters import OPERATORS, TraitFilter
+from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
+from panko.storage.sqlalchemy import keys
+
+OWNER_TRAITS = ("project_id", "user_id")
+"""The traits that name the owner of an event."""
+
+MAX_DOCUMENT_CHARACTERS = 64 << 10
+"""Characters of names and types that a shape has at most."""
+
+TraitNames = tuple[tuple[str, TraitType], ...]
+
+# An attribute of an enumeration takes several times as long to look up, and each event has a dozen traits.
+_TEXT, _INTEGER, _FLOAT, _DATETIME = TraitType
+_FORMATS = {_TEXT: None, _INTEGER: str, _FLOAT: repr, _DATETIME: format_time}
+_TYPES = {int(type_): type_ for type_ in TraitType}
+_ESCAPED = re.compile(r'[\x00-\x09\x0b-\x1f"\\]')
+"""What JSON escapes, but for the line break."""
+_new_tuple = tuple.__new__
+
+Owner = tuple[str | None, str | None]
+"""The keys of a project and of a user; None: the event has no such trait."""
+
+
+class Shape:
+    """An event type, and the names and types of traits in their answered order.
+
+    :param event_type: name of the event type
+    :param traits: names and types; None: the shape is open, its events have their own
+    :param id: id of its row; None: it has none, being that of an event of an open shape
+    """
+
+    def __init__(self, event_type: str, traits: TraitNames | None, id: int | None = None):
+        self.event_type = event_type
+        self.traits = traits
+        self.id = id
+        self.document = None if traits is None else orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
+
+    @classmethod
+    def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":
+        """Return the shape of a stored document of names and types."""
+        if document is None:
+            return cls(event_type, None, id)
+        return cls(event_type, tuple((name, _TYPES[dtype]) for name, dtype in orjson.loads(document)), id)
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Bytes that it takes in memory, roughly."""
+        return 1000 + 20 * len(self.document or "")
+
+    @property
+    def fits_catalog(self) -> bool:
+        """Whether it is small enough for a row of its own."""
+        return len(self.document) <= MAX_DOCUMENT_CHARACTERS
+
+    @functools.cached_property
+    def positions(self) -> dict[tuple[str, TraitType], list[int]]:
+        """Where the values of the traits of a name and type are."""
+        found: dict[tuple[str, TraitType], list[int]] = {}
+        for place, key in enumerate(self.traits):
+            found.setdefault(key, []).append(place)
+        return found
+
+    @functools.cached_property
+    def _places(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place, (name, _) in enumerate(self.traits):
+            found.setdefault(name, []).append(place)
+        return found
+
+    def places_of(self, name: str) -> list[int]:
+        """Return where the values of the traits of a name are."""
+        return self._places.get(name, [])
+
+    # What follows is about events that are stored.
+
+    @functools.cached_property
+    def _formats(self) -> list[Callable[[Any], str] | None]:
+        return [_FORMATS[type_] for _, type_ in self.traits]
+
+    @functools.cached_property
+    def _text_seeds(self) -> list[tuple[int, int]]:
+        return [(place, keys.text_seed(name)) for place, (name, type_) in enumerate(self.traits) if type_ is _TEXT]
+
+    @functools.cached_property
+    def _integers(self) -> list[tuple[int, str]]:
+        return [(place, name) for place, (name, type_) in enumerate(self.traits) if type_ is _INTEGER]
+
+    @functools.cached_property
+    def _no_project(self) -> list[int]:
+        return [] if any(name == OWNER_TRAITS[0] for name, _ in self.traits) else [keys.NO_PROJECT]
+
+    @functools.cached_property
+    def _owner_places(self) -> list[int | None]:
+        """Where project and user are: at -1, an event has a trait of the name that is no text; None: it has none."""
+        names = {name for name, _ in self.traits}
+        return [self.positions.get((name, _TEXT), [-1])[0] if name in names else None for name in OWNER_TRAITS]
+
+    def owner_of(self, traits: Sequence[Trait]) -> Owner:
+        """Return the keys of an event's project and user: of the first text of that name."""
+        return tuple(
+            None if place is None else keys.owner_key(None if place < 0 else traits[place].value)
+            for place in self._owner_places
+        )
+
+    def format_values(self, traits: Iterable[Trait]) -> list[str]:
+        """Return the values of an event's traits as the API answers them."""
+        return [
+            trait[2] if format_ is None else format_(trait[2])
+            for format_, trait in zip(self._formats, traits, strict=True)
+        ]
+
+    def hashes(self, traits: Sequence[Trait]) -> set[int]:
+        """Return the hashes that an event is found by."""
+        found = {keys.text_hash(seed, traits[place][2]) for place, seed in self._text_seeds}
+        for place, name in self._integers:
+            found.update(keys.integer_hashes(name, traits[place][2]))
+        found.update(self._no_project)
+        return found
+
+    # What follows is about events that are read.
+
+    @functools.cached_property
+    def _template(self) -> str:
+        members = (
+            f'{{"name":{_json(name)},"value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
+            for name, type_ in self.traits
+        )
+        event_type = _json(self.event_type).replace("%", "%%")
+        return f'{{"message_id":%s,"event_type":{event_type},"traits":[{",".join(members)}],"generated":"%s","raw":%s}}'
+
+    def render(self, message_id: str, values: Sequence[str], generated: str, raw: str) -> bytes:
+        """Return an event as the JSON object that the API answers with.
+
+        :param values: the escaped values of its traits
+        :param generated: the time as text
+        :param raw: the notification as JSON
+        """
+        return (self._template % (_json(message_id), *values, generated, raw)).encode()
+
+    def parse(self, values: Sequence[str]) -> tuple[Trait, ...]:
+        """Return the traits of an event.
+
+        :param values: the escaped values
+        """
+        return tuple(
+            _new_tuple(Trait, (name, type_, type_.parse(unescape(value))))
+            for (name, type_), value in zip(self.traits, values, strict=True)
+        )
+
+
+def _json(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+def join_values(values: Sequence[str]) -> str:
+    """Return the values of an event's traits as they are stored."""
+    joined = "\n".join(values)
+    if _ESCAPED.search(joined) is None and joined.count("\n") == len(values) - 1:
+        return joined
+    return "\n".join(_json(value)[1:-1] for value in values)
+
+
+def unescape(value: str) -> str:
+    """Return a value that JSON may have escaped."""
+    return orjson.loads(f'"{value}"') if "\\" in value else value
+
+
+def escape(value: str) -> str:
+    """Return a value as it is stored."""
+    return _json(value)[1:-1]
+
+
+def split_row(shape: Shape, stored: str) -> tuple[Shape, list[str]]:
+    """Return the shape and the escaped values of an event.
+
+    :param shape: that of its row
+    :param stored: the row's values
+    """
+    if shape.traits is None:
+        document, _, stored = stored.partition("\n")
+        shape = Shape.read(shape.event_type, document)
+    return shape, stored.split("\n") if shape.traits else []
+
+
+def names_of(event: CheckedEvent) -> TraitNames:
+    """Return the names and types of an event's traits."""
+    return tuple([trait[:2] for trait in event.traits])
+
+
+class Evaluator:
+    """Decides whether events meet filters on their traits.
+
+    :param trait_filters: all of which an event has to meet
+    """
+
+    def __init__(self, trait_filters: Sequence[TraitFilter]):
+        self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
+        self._by_shape: dict[int, list | None] = {}
+
+    def meets(self, shape: Shape, values: Sequence[str]) -> bool:
+        """Return whether an event meets the filters.
+
+        :param values: the escaped values of its traits
+        """
+        if shape.id in self._by_shape:
+            tests = self._by_shape[shape.id]
+        else:
+            tests = self._compile(shape)
+            if shape.id is not None:
+                self._by_shape[shape.id] = tests
+        if tests is None:
+            return False
+        for places, predicate in tests:
+            for place in places:
+                if predicate(values[place]):
+                    break
+            else:
+                return False
+        return True
+
+    def _compile(self, shape: Shape) -> list | None:
+        """Return places and predicate of each filter; None if the shape lacks a trait."""
+        tests = [(shape.positions.get((name, type_)), predicate) for name, type_, predicate in self._filters]
+        return tests if all(places for places, _ in tests) else None
+
+
+def _predicate(trait_filter: TraitFilter) -> Callable[[str], bool]:
+    """Return the function that decides on one escaped value."""
+    type_, value, compare = trait_filter.type, trait_filter.value, OPERATORS[trait_filter.op]
+    if type_ is _TEXT:
+        if trait_filter.op == "eq":
+            return escape(value).__eq__
+        return lambda stored: compare(unescape(stored), value)
+    if type_ is _DATETIME:
+        # Times sort as their texts do: a fraction only makes one longer than its second.
+        text = format_time(value)
+        return lambda stored: compare(stored, text)
+    parse = type_.parse
+    return lambda stored: compare(parse(stored), value)
+
+
+def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
+    """Yield the texts among an event's traits of a name, in their order."""
+    for place in shape.positions.get((name, _TEXT), ()):
+        yield unescape(values[place])
