@@ -4,7 +4,8 @@
 import datetime
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 import tenacity
@@ -14,7 +15,7 @@ from oslo_utils import timeutils
 from panko.storage import base
 from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
-from panko.storage.models import Event, TraitDescription, format_time, is_storable
+from panko.storage.models import Event, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import count_query, engines, failures, group_counts, migration, queries, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
@@ -23,7 +24,7 @@ from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.limits import Limits
 from panko.storage.sqlalchemy.page_reader import FoundEvent, PageReader
-from panko.storage.sqlalchemy.queries import Place
+from panko.storage.sqlalchemy.queries import Place, ScopeStatements
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
@@ -116,38 +117,45 @@ class Connection(base.Connection):
             yield from self._pages.read(event_filter, page, marker)
 
     def _find_marker(self, marker: str, scope: Scope) -> Place:
-        found = self._rows(queries.select_marker(marker, scope)) if is_storable(marker) else []
+        statements = ScopeStatements(scope, self._dialect)
+        found = self._rows(statements.select_marker(marker), statements.parameters) if is_storable(marker) else []
         if not found:
             raise InvalidMarker(marker)
         return Place(*found[0])
 
-    def _rows(self, query: sa.Select) -> Sequence[sa.Row]:
+    def _rows(self, query: sa.Select, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, of which there are few."""
-        with failures.translated(), self._reader.connect() as connection:
-            return connection.execute(query).all()
+        return self._pages.fetch(query, parameters)
 
     def get_event_types(self, scope=EVERYTHING):
-        return (row.name for row in self._rows(queries.select_event_types(scope)))
+        statements = ScopeStatements(scope, self._dialect)
+        return (row.name for row in self._rows(statements.select_event_types(), statements.parameters))
 
     def get_trait_types(self, event_type, scope=EVERYTHING):
         if not is_storable(event_type):
             return
-        names: dict[TraitDescription, None] = {}
-        for shape in self._shapes(event_type, scope).values():
-            names.update(dict.fromkeys(shape.traits or ()))
+        statements = ScopeStatements(scope, self._dialect)
+        names: set[tuple[str, TraitType]] = set()
+        for shape in self._shapes(event_type, statements).values():
+            names.update(shape.traits or ())
             if shape.traits is None:
-                for event in self._pages.read_by_ids(queries.select_ids([shape.id], scope, self._dialect)):
-                    names.update(dict.fromkeys(event.shape.traits))
+                for event in self._read_shapes([shape.id], statements):
+                    names.update(event.shape.traits)
         for name, type_ in sorted(names, key=lambda each: (each[1], each[0])):
             yield TraitDescription(name, type_)
 
-    def _shapes(self, event_type: str, scope: Scope) -> dict[int, Shape]:
+    def _shapes(self, event_type: str, statements: ScopeStatements) -> dict[int, Shape]:
         """Return the shapes that events in scope of a type have, by their ids."""
-        return self._catalog.shapes(row.id for row in self._rows(queries.select_shapes(event_type, scope)))
+        rows = self._rows(statements.select_shapes(event_type), statements.parameters)
+        return self._catalog.shapes(row.id for row in rows)
+
+    def _read_shapes(self, shape_ids: Sequence[int], statements: ScopeStatements) -> Iterator[FoundEvent]:
+        """Yield the events in scope of some shapes, in the order of recording."""
+        return self._pages.read_by_ids(statements.select_ids(shape_ids), statements.parameters)
 
     def get_traits(self, event_type, trait_type=None, scope=EVERYTHING):
         names = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
-        shapes = self._shapes(event_type, EVERYTHING) if names else {}
+        shapes = self._shapes(event_type, ScopeStatements(EVERYTHING, self._dialect)) if names else {}
         for dtype in sorted({each.type for each in names}):
             of_type = {each.name for each in names if each.type is dtype}
             ids = [
@@ -155,7 +163,7 @@ class Connection(base.Connection):
                 for id_, shape in shapes.items()
                 if shape.traits is None or any(type_ is dtype and name in of_type for name, type_ in shape.traits)
             ]
-            for shape, _, _, values, _ in self._pages.read_by_ids(queries.select_ids(ids, scope, self._dialect)):
+            for shape, _, _, values, _ in self._read_shapes(ids, ScopeStatements(scope, self._dialect)):
                 for trait in shape.parse(values):
                     if trait.dtype == dtype and trait.name in of_type:
                         yield trait
@@ -164,7 +172,8 @@ class Connection(base.Connection):
         if queries.matches_nothing(event_filter):
             return
         if count_query.is_counted_by_sql(event_filter, counting):
-            rows = self._rows(count_query.select_counts(event_filter, counting, self._dialect))
+            query = count_query.select_counts(event_filter, counting, self._dialect)
+            rows = self._rows(query, queries.parameters_of(event_filter, self._dialect))
         else:
             documents = (EVENT.c.trait_values,)
             newest_first = Page(sort=(("generated", "desc"),))

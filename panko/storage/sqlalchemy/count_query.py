@@ -15,7 +15,7 @@ from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
 from panko.storage.sqlalchemy.keys import NO_TEXT
-from panko.storage.sqlalchemy.queries import GENERATED, EventQuery, of_event_types
+from panko.storage.sqlalchemy.queries import GENERATED, EventStatements, Form
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
 from panko.storage.summaries import EVENT_TYPE as BY_TYPE
@@ -32,7 +32,7 @@ def is_counted_by_sql(event_filter: EventFilter, counting: Counting) -> bool:
 def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialect) -> sa.Select:
     """Return the query for ``start`` (microseconds since 1970), ``label``, ``is_other`` and ``events`` of each count.
 
-    They come in the order of :meth:`panko.storage.base.Connection.count_events`, one more than there may be.
+    Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.parameters_of`. The counts come in the order of :meth:`panko.storage.base.Connection.count_events`, one more than there may be.
 
     :param event_filter: a filter that some event can meet
     :param dialect: dialect of the database
@@ -47,7 +47,7 @@ class _CountQuery:
     def __init__(self, event_filter: EventFilter, counting: Counting, dialect: Dialect):
         self._filter = event_filter
         self._counting = counting
-        self._dialect = dialect
+        self._asked = EventStatements(Form.of(event_filter, (), (EVENT.c.trait_values,)), dialect)
 
     def select_total(self) -> sa.Select:
         """Return the query for the counts of events that are no groups."""
@@ -101,8 +101,7 @@ class _CountQuery:
 
     def _read(self) -> sa.Select:
         """Return the source that has the events that are asked for."""
-        asked = EventQuery(self._filter, (), self._dialect, (EVENT.c.trait_values,))
-        return self._each().where(*asked.conditions(), *asked.in_scope())
+        return self._each().where(*self._asked.conditions(), *self._asked.in_scope())
 
     def _each(self) -> sa.Select:
         """Return the source that has every event; by project, the number of each owner's."""
@@ -142,9 +141,10 @@ class _CountQuery:
             sources.append(self._each().where(*_within(_GENERATED, _start_of(self._filter), begin)))
         if end is not None:
             sources.append(self._each().where(*_within(_GENERATED, end, _end_of(self._filter))))
-        names = self._filter.event_type
         for source in sources:
-            yield source.where(of_event_types(source.selected_columns.key, names, self._dialect)) if names else source
+            if self._filter.event_type:
+                source = source.where(self._asked.is_of_type(source.selected_columns.key))
+            yield source
 
     def _whole_periods(self) -> tuple[int | None, int | None]:
         """Return the begin of the first whole period in the asked time, and the end of the last, in microseconds."""

@@ -11,7 +11,7 @@ with those that are. A look at the nearest events often fills the page, and else
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from panko.storage.models import TraitType, is_storable
 from panko.storage.sqlalchemy import failures, keys
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import EventQuery, Place, row_columns
+from panko.storage.sqlalchemy.queries import Form, Place, parameters_of, row_columns, statement
 from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, Shape, escape, split_row
 from panko.storage.sqlalchemy.tables import EVENT
 
@@ -86,7 +86,7 @@ class PageReader:
         event_filter: EventFilter,
         page: Page,
         marker: Place | None = None,
-        documents: Sequence[sa.Column] = (EVENT.c.trait_values, EVENT.c.raw),
+        documents: tuple[sa.Column, ...] = (EVENT.c.trait_values, EVENT.c.raw),
     ) -> Iterator[FoundEvent]:
         """Yield the events of a page.
 
@@ -94,22 +94,22 @@ class PageReader:
         :param marker: the place that the page begins after
         :param documents: what is read of each event, trait_values first
         """
-        query = EventQuery(event_filter, page.sort, self._dialect, documents)
-        reading = _Reading(self, query, event_filter, page.limit, marker, documents)
+        form = Form.of(event_filter, page.sort, documents)
+        reading = _Reading(self, self._dialect, form, event_filter, page.limit, marker)
         if event_filter.message_id or page.sort[0][0] != "generated" or not reading.has_keys:
             return reading.read_in_order()
         return reading.read_by_traits()
 
-    def read_by_ids(self, query: sa.Select) -> Iterator[FoundEvent]:
+    def read_by_ids(self, query: sa.Select, parameters: Mapping[str, Any]) -> Iterator[FoundEvent]:
         """Yield events, without raw, whose ids are kept: 8 bytes of each.
 
-        :param query: the query for the ids, in the order of these
+        :param query: the query for the ids, in the order of these, and its parameters
         """
         documents = (EVENT.c.trait_values,)
         with (
             failures.translated(),
             self._engine.connect() as connection,
-            connection.execution_options(yield_per=MAX_IDS).execute(query) as found,
+            connection.execution_options(yield_per=MAX_IDS).execute(query, parameters) as found,
         ):
             ids = array("q", (row[0] for row in found))
         columns = row_columns(self._dialect, documents)
@@ -118,10 +118,10 @@ class PageReader:
             rows = self.fetch(sa.select(*columns).where(self._dialect.is_one_of(EVENT.c.id, some)).order_by(EVENT.c.id))
             yield from self.complete(rows, documents)
 
-    def fetch(self, query: sa.Select) -> Sequence[sa.Row]:
+    def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, which are bounded in number and bytes."""
         with failures.translated(), self._reader.connect() as connection:
-            return connection.execute(query).all()
+            return connection.execute(query, parameters).all()
 
     def complete(self, rows: Sequence[Sequence], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
         """Yield rows with all their documents; an event that has expired since it was found is left out."""
@@ -176,6 +176,7 @@ def _runs(rows: Sequence[Sequence], sizes: Mapping[int, int]) -> Iterator[Sequen
 class _Reading:
     """One answer on its way.
 
+    :param form: form of its statements
     :param limit: number of events at most; None: all
     :param place: the place that is read on from
     """
@@ -183,20 +184,22 @@ class _Reading:
     def __init__(
         self,
         reader: PageReader,
-        query: EventQuery,
+        dialect: Dialect,
+        form: Form,
         event_filter: EventFilter,
         limit: int | None,
         place: Place | None,
-        documents: Sequence[sa.Column],
     ):
         self._reader = reader
-        self._query = query
+        self._dialect = dialect
+        self._form = form
+        self._parameters = parameters_of(event_filter, dialect)
         self._left = limit
         self._place = place
-        self._documents = documents
         filters = event_filter.traits_filter
         self._evaluator = Evaluator(filters) if filters else None
-        self._texts = [text for each in filters if (text := _contained_text(each))]
+        texts = [text for each in filters if (text := _contained_text(each))]
+        self._texts = {f"text_{number}": text for number, text in enumerate(texts)}
         self._hashes = _hashes_of(event_filter)
         self._rows = MAX_ROWS if limit is not None and limit <= MAX_ROWS else FIRST_ROWS
 
@@ -209,7 +212,7 @@ class _Reading:
         """Yield the events from all that SQL finds."""
         while self._is_unfinished():
             size = self._piece_size() if self._evaluator is None else self._rows
-            rows = self._reader.fetch(self._query.select(self._place, size))
+            rows = self._fetch("select", limit=size)
             yield from self._take(rows)
             if len(rows) < size:
                 return
@@ -220,9 +223,8 @@ class _Reading:
         size = FIRST_LOOK
         while self._is_unfinished():
             wanted = self._piece_size()
-            first, last, count, rows = _without_head(
-                self._reader.fetch(self._query.look(self._place, size, self._texts)), 3
-            )
+            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size)
+            first, last, count, rows = _without_head(looked_at, 3)
             found = []
             for event in self._matching(rows):
                 found.append(event)
@@ -238,7 +240,7 @@ class _Reading:
             elif (needed := int(size * wanted * MARGIN / len(found)) if found else MAX_LOOK + 1) <= MAX_LOOK:
                 size = max(needed, 2 * size)
             else:
-                start = last if self._query.descends else first
+                start = last if self._form.descends else first
                 share = (len(found) or 0.3) / count
                 yield from self._read_windows(start, share * count / max(1, last - first))
                 return
@@ -270,10 +272,24 @@ class _Reading:
             density = found / (length * BUCKET)
             length = min(self._window_length(density, longest), GROWTH * length)
 
-    def _fetch_window(self, begin: int, end: int, size: int) -> Sequence[sa.Row]:
-        buckets = [keys.bucket_base(bucket) for bucket in range(keys.bucket_of(begin), keys.bucket_of(end - 1) + 1)]
-        lists = [[base | hash_ for base in buckets for hash_ in hashes] for hashes in self._hashes]
-        return self._reader.fetch(self._query.window(self._place, begin, end, lists, size))
+    def _fetch_window(self, first: int, beyond: int, size: int) -> Sequence[sa.Row]:
+        buckets = [keys.bucket_base(bucket) for bucket in range(keys.bucket_of(first), keys.bucket_of(beyond - 1) + 1)]
+        lists = {
+            f"keys_{number}": self._dialect.list_value([base | hash_ for base in buckets for hash_ in hashes])
+            for number, hashes in enumerate(self._hashes)
+        }
+        return self._fetch("window", len(lists), **lists, first=first, beyond=beyond, limit=size)
+
+    def _fetch(self, name: str, *arguments: Any, **parameters: Any) -> Sequence[sa.Row]:
+        """Return the rows of a statement, read on from the place.
+
+        :param name: name and further arguments of a method of EventStatements, and further parameters
+        """
+        place = self._place
+        if place is not None:
+            parameters |= {"after_generated": place.generated, "after_message_id": place.message_id}
+        query = statement(self._dialect, self._form, name, place is not None, *arguments)
+        return self._reader.fetch(query, self._parameters | parameters)
 
     def _window_length(self, density: float, longest: int) -> int:
         """Return the length of a window in buckets that has as many events as are asked for."""
@@ -284,7 +300,7 @@ class _Reading:
     def _window(self, start: int, length: int) -> tuple[int, int]:
         """Return the first microsecond of a window, and the first after it."""
         bucket = keys.bucket_of(start)
-        if self._query.descends:
+        if self._form.descends:
             return (bucket - length + 1) * BUCKET, (bucket + 1) * BUCKET
         return bucket * BUCKET, (bucket + length) * BUCKET
 
@@ -300,7 +316,7 @@ class _Reading:
         self._rows = MAX_ROWS
 
     def _matching(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
-        for event in self._reader.complete(rows, self._documents):
+        for event in self._reader.complete(rows, self._form.documents):
             if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
                 yield event
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queries for events, and for what they are and have: from arguments to SQL."""
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from panko.storage.filters import OPERATORS, EventFilter, Scope
 from panko.storage.models import is_storable
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import owner_key
+from panko.storage.sqlalchemy.keys import MARK, owner_key
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.types import to_microseconds
 
 SMALL_BYTES = 8 << 10
 """A document that has more bytes does not come with its event's row."""
@@ -19,10 +21,10 @@ SMALL_BYTES = 8 << 10
 GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
 """The time of an event in microseconds since 1970."""
 
-_BY_FILTER = GENERATED.element + 0
+_UNINDEXED = GENERATED.element + 0
 """The same, for conditions that no index is read by."""
 
-Sort = Sequence[tuple[str, str]]
+Sort = tuple[tuple[str, str], ...]
 
 
 class Place(NamedTuple):
@@ -40,131 +42,205 @@ def matches_nothing(event_filter: EventFilter) -> bool:
     )
 
 
-class EventQuery:
-    """Builds the statements for the events that meet a filter, all but what it says of traits.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """What decides on the text of a statement; all else are its parameters.
 
-    :param event_filter: a filter that some event can meet
-    :param sort: the order of the events
-    :param documents: which documents are read of each event
+    :ivar types: whether one (1) or several (2) event types are asked for, or any (0)
+    :ivar owners: what is asked of owners: "project", "user" (of a project) and "unowned"
     """
 
-    def __init__(self, event_filter: EventFilter, sort: Sort, dialect: Dialect, documents: Sequence[sa.Column]):
-        self._filter = event_filter
-        self._sort = sort
-        self._dialect = dialect
-        self._columns = row_columns(dialect, documents)
+    sort: Sort
+    documents: tuple[sa.Column, ...]
+    has_start: bool
+    has_end: bool
+    types: int
+    has_message_ids: bool
+    owners: frozenset[str]
+
+    @classmethod
+    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "Form":
+        """Return the form of the statements for a filter."""
+        f, scope = event_filter, event_filter.scope
+        asked = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
+        return cls(
+            sort,
+            documents,
+            f.start_timestamp is not None,
+            f.end_timestamp is not None,
+            min(2, len(f.event_type)),
+            bool(f.message_id),
+            frozenset(name for name, is_asked in asked.items() if is_asked),
+        )
 
     @property
     def descends(self) -> bool:
         """Whether the newest event comes first."""
-        return self._sort[0][1] == "desc"
+        return self.sort[0][1] == "desc"
 
-    def select(self, after: Place | None, limit: int) -> sa.Select:
-        """Return the query for the events after a place, in order."""
-        query = sa.select(*self._columns).where(*self.conditions(), *self.in_scope(), *self._after(after))
-        return query.order_by(*_order(EVENT.c, self._sort)).limit(limit)
 
-    def look(self, after: Place | None, size: int, texts: Iterable[str]) -> sa.Select:
+def parameters_of(event_filter: EventFilter, dialect: Dialect) -> dict[str, Any]:
+    """Return the parameters of the statements for a filter."""
+    f, scope = event_filter, event_filter.scope
+    found: dict[str, Any] = {}
+    if f.start_timestamp is not None:
+        found["start"] = to_microseconds(f.start_timestamp)
+    if f.end_timestamp is not None:
+        found["end"] = to_microseconds(f.end_timestamp)
+    if f.event_type:
+        # No event type is empty.
+        storable = list(filter(is_storable, f.event_type)) or [""]
+        found["types"] = storable[0] if len(f.event_type) == 1 else dialect.list_value(storable)
+    if f.message_id:
+        found["message_ids"] = dialect.list_value(list(filter(is_storable, f.message_id)))
+    if scope.project_id is not None:
+        found["project"] = _owner_parameter(scope.project_id)
+    if scope.user_id is not None:
+        found["user"] = _owner_parameter(scope.user_id)
+    return found
+
+
+def _owner_parameter(owner: str) -> str:
+    # No key is made of more marks than one.
+    return owner_key(owner) if is_storable(owner) else MARK * 2
+
+
+class EventStatements:
+    """Builds the statements of a form: for the events that meet a filter, all but what it says of traits.
+
+    The names of their parameters are those of :func:`parameters_of`, of the arguments, and ``after_generated`` and
+    ``after_message_id`` for the place that is read on from.
+    """
+
+    def __init__(self, form: Form, dialect: Dialect):
+        self._form = form
+        self._dialect = dialect
+        self._columns = row_columns(dialect, form.documents)
+
+    def select(self, is_continued: bool) -> sa.Select:
+        """Return the query for the events after a place, in order.
+
+        :param is_continued: whether there is a place
+        """
+        query = sa.select(*self._columns).where(*self.conditions(), *self.in_scope(), *self._after(is_continued))
+        return query.order_by(*_order(EVENT.c, self._form.sort)).limit(_number("limit"))
+
+    def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
         There is at least one row, which may have no event. Before the columns of the events come the least and the
-        greatest time of those that are looked at, and their number.
+        greatest time of those that are looked at, and their number, which ``size`` bounds.
 
-        :param size: how many are looked at
+        :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
         looked_at = sa.select(*self._columns, EVENT.c.owner_id)
-        looked_at = looked_at.where(*self.conditions(), *self._after(after))
-        looked_at = looked_at.order_by(*_order(EVENT.c, self._sort)).limit(size).cte("looked_at")
-        time = looked_at.c.generated
+        looked_at = looked_at.where(*self.conditions(), *self._after(is_continued))
+        looked_at = looked_at.order_by(*_order(EVENT.c, self._form.sort)).limit(_number("size")).cte("looked_at")
+        time, values = looked_at.c.generated, looked_at.c.trait_values
         ends = sa.select(sa.func.min(time), sa.func.max(time), sa.func.count()).select_from(looked_at).subquery("ends")
-        holds = (self._dialect.contains(looked_at.c.trait_values, text) for text in texts)
-        large = looked_at.c.trait_values.is_(None)
-        is_found = sa.and_(
-            sa.true(), *self.in_scope(looked_at.c.owner_id), *(sa.or_(large, each) for each in holds)
-        )
+        holds = (self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts))
+        # A large event is read afterwards.
+        holds = (sa.or_(values.is_(None), each) for each in holds)
+        is_found = sa.and_(sa.true(), *self.in_scope(looked_at.c.owner_id), *holds)
         columns = [column for column in looked_at.c if column.name != EVENT.c.owner_id.name]
         query = sa.select(*ends.c, *columns).select_from(ends.join(looked_at, is_found, isouter=True))
-        return query.order_by(*_order(looked_at.c, self._sort))
+        return query.order_by(*_order(looked_at.c, self._form.sort))
 
-    def window(
-        self, after: Place | None, begin: int, end: int, keys: Iterable[Sequence[int]], limit: int
-    ) -> sa.Select:
+    def window(self, is_continued: bool, lists: int) -> sa.Select:
         """Return the query for the events of a time that have keys, and when the next event beyond it was generated.
 
-        There is at least one row, which may have no event. Before the columns of the events comes the time of the
-        next event beyond the window, in the order; NULL: there is none.
+        The time is from ``first`` on and before ``beyond``, in microseconds. There is at least one row, which may have
+        no event. Before the columns of the events comes the time of the next event beyond the window, in the order;
+        NULL: there is none.
 
-        :param begin: first microsecond of the window
-        :param end: first microsecond after it
-        :param keys: lists of keys, of each of which an event has one
+        :param lists: number of lists of keys, ``keys_0``, ``keys_1`` …, of each of which an event has one
         """
-        found = sa.select(*self._columns).where(
-            *(self._dialect.has_key(some) for some in keys),
-            _BY_FILTER >= begin,
-            _BY_FILTER < end,
-            *self.conditions(by_index=False),
+        candidates = sa.select(*self._columns).where(
+            *(self._dialect.has_key(f"keys_{each}") for each in range(lists)),
+            _UNINDEXED >= _number("first"),
+            _UNINDEXED < _number("beyond"),
+            *self.conditions(_UNINDEXED),
             *self.in_scope(),
-            *self._after(after, by_index=False),
+            *self._after(is_continued, _UNINDEXED),
         )
-        found = found.order_by(*_order(EVENT.c, self._sort)).limit(limit).subquery("found")
-        next_ = self.select_next(begin if self.descends else end).scalar_subquery()
-        beyond = sa.select(next_.label("next")).subquery("beyond")
-        query = sa.select(beyond.c.next, *found.c).select_from(beyond.join(found, sa.true(), isouter=True))
-        return query.order_by(*_order(found.c, self._sort))
+        # A CTE by itself, so that no planner reads the events in order and looks for the keys in each.
+        candidates = candidates.cte("candidates").prefix_with("MATERIALIZED", dialect="postgresql")
+        found = sa.select(candidates).order_by(*_order(candidates.c, self._form.sort))
+        found = found.limit(_number("limit")).subquery("found")
+        next_ = sa.select(self._select_next().scalar_subquery().label("next")).subquery("next")
+        query = sa.select(next_.c.next, *found.c).select_from(next_.join(found, sa.true(), isouter=True))
+        return query.order_by(*_order(found.c, self._form.sort))
 
-    def select_next(self, time: int) -> sa.Select:
-        """Return the query for the time of the next event from a time on, in the order, whatever its scope."""
+    def _select_next(self) -> sa.Select:
+        """Return the query for the time of the next event beyond a window, whatever its scope."""
         generated = GENERATED.element
-        beyond = generated < time if self.descends else generated >= time
-        query = sa.select(GENERATED).where(beyond, *self.time_conditions())
-        if len(self._filter.event_type) == 1:
+        beyond = generated < _number("first") if self._form.descends else generated >= _number("beyond")
+        query = sa.select(generated).where(beyond, *self._time_conditions(generated))
+        if self._form.types == 1:
             query = query.where(*self._type_conditions())
-        return query.order_by(*_order(EVENT.c, self._sort[:1])).limit(1)
+        return query.order_by(*_order(EVENT.c, self._form.sort[:1])).limit(1)
 
-    def conditions(self, by_index: bool = True) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield what an event meets, all but the scope.
-
-        :param by_index: whether an index may be read by these conditions
-        """
-        yield from self.time_conditions(EVENT.c.generated if by_index else None)
+    def conditions(self, generated: sa.ColumnElement[int] = GENERATED.element) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield what an event meets, all but the scope."""
+        yield from self._time_conditions(generated)
         yield from self._type_conditions()
-        if self._filter.message_id:
-            yield self._dialect.is_one_of(EVENT.c.message_id, list(filter(is_storable, self._filter.message_id)))
+        if self._form.has_message_ids:
+            yield self._dialect.is_in_list(EVENT.c.message_id, "message_ids")
 
-    def time_conditions(self, generated: sa.ColumnElement | None = EVENT.c.generated) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions that an event lies in the asked time."""
-        column = EVENT.c.generated.type
-        generated = _BY_FILTER if generated is None else generated
-        if self._filter.start_timestamp is not None:
-            yield generated >= sa.literal(self._filter.start_timestamp, column)
-        if self._filter.end_timestamp is not None:
-            yield generated <= sa.literal(self._filter.end_timestamp, column)
+    def _time_conditions(self, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
+        if self._form.has_start:
+            yield generated >= _number("start")
+        if self._form.has_end:
+            yield generated <= _number("end")
 
     def _type_conditions(self) -> Iterator[sa.ColumnElement[bool]]:
-        if self._filter.event_type:
-            yield of_event_types(EVENT.c.event_type_id, self._filter.event_type, self._dialect)
+        if self._form.types:
+            yield self.is_of_type(EVENT.c.event_type_id)
 
-    def in_scope(self, owner_id: sa.ColumnElement = EVENT.c.owner_id) -> list[sa.ColumnElement[bool]]:
+    def is_of_type(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Return the condition that a column has the id of one of the event types."""
+        if self._form.types == 1:
+            return column == _ids_of(EVENT_TYPE.c.name == sa.bindparam("types")).scalar_subquery()
+        return column.in_(_ids_of(self._dialect.is_in_list(EVENT_TYPE.c.name, "types")))
+
+    def in_scope(self, owner_id: sa.ColumnElement[int] = EVENT.c.owner_id) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that the owner of an event is in scope."""
-        return [] if self._filter.scope.everything else [owner_id.in_(select_owners(self._filter.scope))]
+        return [owner_id.in_(select_owners(self._form.owners))] if self._form.owners else []
 
-    def _after(self, place: Place | None, by_index: bool = True) -> Iterator[sa.ColumnElement[bool]]:
+    def _after(
+        self, is_continued: bool, generated: sa.ColumnElement[int] = GENERATED.element
+    ) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions that an event comes after a place; an index can begin at the first of them."""
-        if place is None:
+        if not is_continued:
             return
-        columns = {"generated": GENERATED.element if by_index else _BY_FILTER, "message_id": EVENT.c.message_id}
-        sort = [(columns[key], direction == "desc", getattr(place, key)) for key, direction in self._sort]
+        columns = {"generated": generated, "message_id": EVENT.c.message_id}
+        sort = [
+            (columns[key], direction == "desc", sa.bindparam(f"after_{key}", type_=columns[key].type))
+            for key, direction in self._form.sort
+        ]
         beyond = [OPERATORS["lt" if down else "gt"](column, value) for column, down, value in sort]
         if len(sort) == 1:
             yield beyond[0]
             return
         (first, down, value), (second, other_down, other_value) = sort
-        if self._dialect.SEEKS_ROWS and down == other_down and by_index:
-            values = sa.tuple_(sa.literal(value, first.type), sa.literal(other_value, second.type))
-            yield OPERATORS["lt" if down else "gt"](sa.tuple_(first, second), values)
+        if self._dialect.SEEKS_ROWS and down == other_down:
+            yield OPERATORS["lt" if down else "gt"](sa.tuple_(first, second), sa.tuple_(value, other_value))
             return
         yield OPERATORS["le" if down else "ge"](first, value)
-        yield sa.or_(*beyond)
+        yield sa.or_(beyond[0], sa.and_(first == value, beyond[1]))
+
+
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+@functools.lru_cache(maxsize=1000)
+def statement(dialect: Dialect, form: Form, name: str, *arguments: Any) -> sa.Select:
+    """Return a statement of a form: to build one takes longer than most databases take for it.
+
+    :param name: name of a method of EventStatements, and its arguments
+    """
+    return getattr(EventStatements(form, dialect), name)(*arguments)
 
 
 def _order(columns: sa.ColumnCollection, sort: Sort) -> Iterator[sa.ColumnElement]:
@@ -193,70 +269,68 @@ def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa
     )
 
 
-def of_event_types(
-    column: sa.ColumnElement, names: Sequence[str], dialect: Dialect
-) -> sa.ColumnElement[bool]:
-    """Return the condition that a column has the id of one of these event types."""
-    storable = list(filter(is_storable, names))
-    if len(storable) == 1:
-        return column == ids_of(EVENT_TYPE.c.name == storable[0]).scalar_subquery()
-    return column.in_(ids_of(dialect.is_one_of(EVENT_TYPE.c.name, storable)))
-
-
-def ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
+def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
     """Return the query for the ids of the event types that meet a condition."""
     return sa.select(EVENT_TYPE.c.id).where(condition)
 
 
-def select_owners(scope: Scope) -> sa.Select:
-    """Return the query for the ids of the owners in a scope that is not everything."""
+def select_owners(owners: frozenset[str]) -> sa.Select:
+    """Return the query for the ids of the owners in a scope, whose parameters are ``project`` and ``user``.
+
+    :param owners: as in :class:`Form`
+    """
     conditions = []
-    if scope.project_id is not None:
-        conditions.append(_is_owner(OWNER.c.project_id, scope.project_id))
-        if scope.user_id is not None:
-            conditions[0] &= _is_owner(OWNER.c.user_id, scope.user_id)
-    if scope.unowned:
+    if "project" in owners:
+        of_project = OWNER.c.project_id == sa.bindparam("project")
+        conditions.append(of_project & (OWNER.c.user_id == sa.bindparam("user")) if "user" in owners else of_project)
+    if "unowned" in owners:
         conditions.append(OWNER.c.project_id.is_(None))
     return sa.select(OWNER.c.id).where(sa.or_(*conditions))
 
 
-def _is_owner(column: sa.Column, owner: str) -> sa.ColumnElement[bool]:
-    return column == owner_key(owner) if is_storable(owner) else sa.false()
+class ScopeStatements:
+    """Builds the queries for what there is in a scope.
 
+    :param scope: what the caller may see
+    :ivar parameters: those of the scope
+    """
 
-def select_marker(marker: str, scope: Scope) -> sa.Select:
-    """Return the query for the place of the marker's event, if it is in scope."""
-    query = sa.select(GENERATED, EVENT.c.message_id).where(EVENT.c.message_id == marker)
-    return query if scope.everything else query.where(EVENT.c.owner_id.in_(select_owners(scope)))
+    def __init__(self, scope: Scope, dialect: Dialect):
+        event_filter = EventFilter(scope=scope)
+        self._owners = Form.of(event_filter, (), ()).owners
+        self._dialect = dialect
+        self.parameters = parameters_of(event_filter, dialect)
 
+    def _in_scope(self) -> list[sa.ColumnElement[bool]]:
+        return [EVENT.c.owner_id.in_(select_owners(self._owners))] if self._owners else []
 
-def select_event_types(scope: Scope) -> sa.Select:
-    """Return the query for the names of the types of the events in scope, sorted."""
-    query = sa.select(EVENT_TYPE.c.name).order_by(EVENT_TYPE.c.name)
-    if scope.everything:
-        return query
-    shapes = sa.select(SHAPE.c.event_type_id).where(_has_events(scope))
-    return query.where(EVENT_TYPE.c.id.in_(shapes))
+    def select_marker(self, marker: str) -> sa.Select:
+        """Return the query for the place of the marker's event, if it is in scope."""
+        return sa.select(GENERATED, EVENT.c.message_id).where(EVENT.c.message_id == marker, *self._in_scope())
 
+    def select_event_types(self) -> sa.Select:
+        """Return the query for the names of the types of the events in scope, sorted."""
+        query = sa.select(EVENT_TYPE.c.name).order_by(EVENT_TYPE.c.name)
+        if not self._owners:
+            return query
+        return query.where(EVENT_TYPE.c.id.in_(sa.select(SHAPE.c.event_type_id).where(self._has_events())))
 
-def select_shapes(event_type: str, scope: Scope) -> sa.Select:
-    """Return the query for the ids of the shapes that events in scope of a type have."""
-    of_type = of_event_types(SHAPE.c.event_type_id, (event_type,), None)
-    query = sa.select(SHAPE.c.id).where(of_type)
-    return query if scope.everything else query.where(_has_events(scope))
+    def select_shapes(self, event_type: str) -> sa.Select:
+        """Return the query for the ids of the shapes that events in scope of a type have."""
+        query = sa.select(SHAPE.c.id).join_from(SHAPE, EVENT_TYPE).where(EVENT_TYPE.c.name == event_type)
+        return query.where(self._has_events()) if self._owners else query
 
+    def _has_events(self) -> sa.ColumnElement[bool]:
+        """Return the condition that an event in scope has a shape: a step in an index for each of the owners."""
+        event = sa.select(EVENT.c.id).where(EVENT.c.shape_id == SHAPE.c.id, EVENT.c.owner_id == OWNER.c.id).limit(1)
+        has_event = event.correlate(SHAPE, OWNER).scalar_subquery().is_not(None)
+        owners = select_owners(self._owners).where(has_event).limit(1)
+        return owners.correlate(SHAPE).scalar_subquery().is_not(None)
 
-def _has_events(scope: Scope) -> sa.ColumnElement[bool]:
-    """Return the condition that an event in scope has a shape: a few steps in an index for each of the owners."""
-    event = sa.select(EVENT.c.id).where(EVENT.c.shape_id == SHAPE.c.id, EVENT.c.owner_id == OWNER.c.id).limit(1)
-    owners = select_owners(scope).where(event.correlate(SHAPE, OWNER).scalar_subquery().is_not(None)).limit(1)
-    return owners.correlate(SHAPE).scalar_subquery().is_not(None)
-
-
-def select_ids(shape_ids: Sequence[int], scope: Scope, dialect: Dialect) -> sa.Select:
-    """Return the query for the ids of the events in scope of some shapes, in the order of recording."""
-    query = sa.select(EVENT.c.id).where(dialect.is_one_of(EVENT.c.shape_id, shape_ids)).order_by(EVENT.c.id)
-    return query if scope.everything else query.where(EVENT.c.owner_id.in_(select_owners(scope)))
+    def select_ids(self, shape_ids: Sequence[int]) -> sa.Select:
+        """Return the query for the ids of the events in scope of some shapes, in the order of recording."""
+        of_shapes = self._dialect.is_one_of(EVENT.c.shape_id, shape_ids)
+        return sa.select(EVENT.c.id).where(of_shapes, *self._in_scope()).order_by(EVENT.c.id)
 
 
 def select_of_project(key: str) -> sa.Select:

@@ -149,8 +149,8 @@ def metadata_of(backend: str) -> sa.MetaData:
             continue
         copied = table.to_metadata(metadata)
         if backend == "postgresql" and table is EVENT:
-            copied.append_column(KEYS.copy())
-            sa.Index("ix_event_keys", copied.c.keys, postgresql_using="gin", postgresql_with=GIN_OPTIONS)
+            copied.append_column(KEYS._copy())
+            sa.Index("ix_event_keys", copied.c[KEYS.name], postgresql_using="gin", postgresql_with=GIN_OPTIONS)
     return metadata
 
 

@@ -130,9 +130,9 @@ class Dialect:
         self.insert_rows(connection, EVENT, rows)
         self.insert_rows(connection, EVENT_KEY, sorted(keys))
 
-    def has_key(self, keys: Sequence[int]) -> sa.ColumnElement[bool]:
-        """Return the condition that an event has one of some keys."""
-        return EVENT.c.id.in_(sa.select(EVENT_KEY.c.event_id).where(self.is_one_of(EVENT_KEY.c.key, keys)))
+    def has_key(self, name: str) -> sa.ColumnElement[bool]:
+        """Return the condition that an event has one of the keys of a parameter, which :meth:`list_value` makes."""
+        return EVENT.c.id.in_(sa.select(EVENT_KEY.c.event_id).where(self.is_in_list(EVENT_KEY.c.key, name)))
 
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
         """Delete rows by their primary keys, tuples in the form the database keeps them."""
@@ -147,9 +147,17 @@ class Dialect:
     def _delete_parameters(self, keys: Sequence[tuple]) -> Sequence:
         return keys
 
-    def is_one_of(self, column: sa.Column, values: Sequence[str]) -> sa.ColumnElement[bool]:
+    def is_one_of(self, column: sa.Column, values: Sequence) -> sa.ColumnElement[bool]:
         """Return the condition that a column has one of the values, of which there may be any number."""
         return column.in_(values)
+
+    def is_in_list(self, column: sa.Column, name: str) -> sa.ColumnElement[bool]:
+        """Return the same condition for the values of a parameter, which :meth:`list_value` makes."""
+        return column.in_(sa.bindparam(name, expanding=True, type_=column.type))
+
+    def list_value(self, values: Sequence) -> Any:
+        """Return the parameter for a list of values."""
+        return values
 
     def insert_absent(self, table: sa.Table, rows: Iterable[dict]) -> sa.Insert:
         """Return an INSERT that skips the rows that are there already."""

@@ -125,8 +125,9 @@ class PostgreSQL(Dialect):
         # The server stores rows while the next ones are made.
         connection.exec_driver_sql(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", (data,))
 
-    def has_key(self, keys):
-        given = sa.cast(list(keys), KEYS.type)
+    def has_key(self, name):
+        # The planner does not know what a subquery gives, and so does not doubt that the keys are few.
+        given = sa.select(sa.cast(sa.bindparam(name, type_=KEYS.type), KEYS.type)).scalar_subquery()
         return sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type).overlap(given)
 
     def add_rows(self, connection, table, rows):
@@ -149,6 +150,10 @@ class PostgreSQL(Dialect):
 
     def is_one_of(self, column, values):
         return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
+
+    def is_in_list(self, column, name):
+        type_ = postgresql.ARRAY(column.type)
+        return column == sa.any_(sa.cast(sa.bindparam(name, type_=type_), type_))
 
     def contains(self, document, text):
         return sa.func.strpos(document, text) > 0

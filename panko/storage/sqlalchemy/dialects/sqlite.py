@@ -96,9 +96,18 @@ class SQLite(Dialect):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def is_one_of(self, column, values):
-        # One parameter, where the number of them is limited.
-        given = sa.func.json_each(orjson.dumps(values).decode()).table_valued("value")
+        return self._is_in(column, self.list_value(values))
+
+    def is_in_list(self, column, name):
+        return self._is_in(column, sa.bindparam(name, type_=sa.Text))
+
+    def _is_in(self, column: sa.Column, values: str | sa.BindParameter) -> sa.ColumnElement[bool]:
+        # One parameter, as their number is limited.
+        given = sa.func.json_each(values).table_valued("value")
         return column.in_(sa.select(given.c.value))
+
+    def list_value(self, values):
+        return orjson.dumps(values).decode()
 
     def octets(self, document):
         # octet_length came with SQLite 3.43.

@@ -179,7 +179,7 @@ class Counted:
         sa.event.listen(storage._engine, "before_cursor_execute", note)
         assert {each.group for each in counted(storage, MINUTE, "project_id")} == {LONG}
         sa.event.remove(storage._engine, "before_cursor_execute", note)
-        assert sum("SELECT event.traits" in each for each in statements) == 1
+        assert sum("SELECT event.shape_id" in each for each in statements) == 1
 
     def test_text_that_looks_like_a_trait_is_none(self, storage):
         forged = '{"name":"x","value":"forged","type":"string"}'
@@ -235,7 +235,7 @@ class Counted:
     def test_too_many_counts_are_refused(self, storage, monkeypatch):
         # The bound of the answer alone: 100,000 counts would take a minute to store.
         monkeypatch.setattr("panko.storage.impl_sqlalchemy.MOST_COUNTS", 9)
-        monkeypatch.setattr("panko.storage.sqlalchemy.counts.MOST_COUNTS", 9)
+        monkeypatch.setattr("panko.storage.sqlalchemy.count_query.MOST_COUNTS", 9)
         storage.record_events(event(f"m{number}", generated=at(minutes=number)) for number in range(10))
         assert len(counted(storage, 2 * MINUTE)) == 5
         with pytest.raises(InvalidFilter, match="more than 9 counts"):
