@@ -7,7 +7,7 @@ remembers it, and the writer forgets all that it knows and tries again.
 """
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.shapes import Owner, Shape, TraitNames, names_of
+from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 
 MAX_SHAPES = 1000
@@ -31,8 +31,8 @@ STATEMENT_ROWS = 1000
 REMOVED_ROWS = 100
 """Rows that are removed in one transaction: few enough that writers hardly wait."""
 
-Kind = tuple[str, TraitNames]
-"""The event type of events, and the names and types of their traits."""
+Kind = tuple
+"""What :func:`~panko.storage.sqlalchemy.shapes.kind_of` returns."""
 
 
 class Stored(NamedTuple):
@@ -133,22 +133,22 @@ class Entering:
         self._dialect = dialect
         self._known = known
         self.new = Entries()
-        kinds = [(event.event_type, names_of(event)) for event in events]
-        self._enter_kinds({kind: None for kind in kinds if kind not in known.kinds})
+        kinds = [kind_of(event) for event in events]
+        new = {kind: event for kind, event in zip(kinds, events, strict=True) if kind not in known.kinds}
+        self._enter_kinds({kind: Shape(event.event_type, names_of(event)) for kind, event in new.items()})
         self.kinds = [known.kinds.get(kind) or self.new.kinds[kind] for kind in kinds]
         owners = [stored.shape.owner_of(event.traits) for stored, event in zip(self.kinds, events, strict=True)]
         missing = {owner: None for owner in owners if owner not in known.owners}
         self.new.owners.update(self._insert(OWNER, missing))
         self.owner_ids = [known.owners.get(owner) or self.new.owners[owner] for owner in owners]
 
-    def _enter_kinds(self, kinds: Iterable[Kind]) -> None:
-        shapes = {kind: Shape(*kind) for kind in kinds}
+    def _enter_kinds(self, shapes: Mapping[Kind, Shape]) -> None:
         if not shapes:
             return
-        types = self._enter_event_types({event_type for event_type, _ in shapes})
-        contents = {kind: (types[kind[0]], shape.document) for kind, shape in shapes.items()}
+        types = self._enter_event_types({shape.event_type for shape in shapes.values()})
+        contents = {kind: (types[shape.event_type], shape.document) for kind, shape in shapes.items()}
         ids = self._find(SHAPE, [contents[kind] for kind, shape in shapes.items() if shape.fits_catalog])
-        room = self._count_room(types, shapes, contents, ids)
+        room = self._count_room({content[0] for content in contents.values() if content not in ids})
         for kind, shape in shapes.items():
             event_type_id, _ = content = contents[kind]
             if content not in ids:
@@ -162,9 +162,8 @@ class Entering:
             shape.id = None if document is None else shape_id
             self.new.kinds[kind] = Stored(shape, shape_id, event_type_id)
 
-    def _count_room(self, types, shapes, contents, ids) -> dict[int, int]:
-        """Return how many shapes more each event type may have that has new ones."""
-        growing = {contents[kind][0] for kind in shapes if contents[kind] not in ids}
+    def _count_room(self, growing: set[int]) -> dict[int, int]:
+        """Return how many shapes more some event types may have."""
         if not growing:
             return {}
         column = SHAPE.c.event_type_id

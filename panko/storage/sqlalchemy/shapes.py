@@ -6,6 +6,7 @@ shape is open has the names and types of its traits as JSON in a line before the
 """
 
 import functools
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -31,6 +32,7 @@ _TYPES = {int(type_): type_ for type_ in TraitType}
 _ESCAPED = re.compile(r'[\x00-\x09\x0b-\x1f"\\]')
 """What JSON escapes, but for the line break."""
 _new_tuple = tuple.__new__
+_NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 Owner = tuple[str | None, str | None]
 """The keys of a project and of a user; None: the event has no such trait."""
@@ -199,7 +201,12 @@ def split_row(shape: Shape, stored: str) -> tuple[Shape, list[str]]:
 
 def names_of(event: CheckedEvent) -> TraitNames:
     """Return the names and types of an event's traits."""
-    return tuple([trait[:2] for trait in event.traits])
+    return tuple((name, type_) for name, type_, _ in event.traits)
+
+
+def kind_of(event: CheckedEvent) -> tuple:
+    """Return what is the same for all events of a shape: event type, names and types, one after the other."""
+    return (event.event_type, *map(_NAME, event.traits), *map(_TYPE, event.traits))
 
 
 class Evaluator:
