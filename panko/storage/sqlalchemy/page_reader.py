@@ -40,6 +40,9 @@ FIRST_LOOK = 250
 MAX_LOOK = 4000
 """Events that are looked at, in the order of time, for those that are asked for."""
 
+RARE = 0.05
+"""Events that are expected of as many as a look has found none of."""
+
 MARGIN = 1.5
 """How many times as many events are read as would be enough, if they were spread evenly."""
 
@@ -223,8 +226,8 @@ class _Reading:
         size = FIRST_LOOK
         while self._is_unfinished():
             wanted = self._piece_size()
-            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size)
-            first, last, count, rows = _without_head(looked_at, 3)
+            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, last=size - 1)
+            first, last, rows = _without_head(looked_at, 2)
             found = []
             for event in self._matching(rows):
                 found.append(event)
@@ -234,15 +237,13 @@ class _Reading:
                 yield from self._give(found)
                 self._place = Place(found[-1].generated, found[-1].message_id)
                 self._rows = MAX_ROWS
-            elif count < size:
+            elif last is None:
                 yield from self._give(found)
                 return
             elif (needed := int(size * wanted * MARGIN / len(found)) if found else MAX_LOOK + 1) <= MAX_LOOK:
                 size = max(needed, 2 * size)
             else:
-                start = last if self._form.descends else first
-                share = (len(found) or 0.3) / count
-                yield from self._read_windows(start, share * count / max(1, last - first))
+                yield from self._read_windows(first, (len(found) or RARE) / max(1, abs(last - first)))
                 return
 
     def _read_windows(self, start: int | None, density: float) -> Iterator[FoundEvent]:
