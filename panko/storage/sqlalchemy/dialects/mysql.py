@@ -37,6 +37,8 @@ class MySQL(Dialect):
     EXTRA = "mysql"
     PLACE = "%s"
     SEEKS_ROWS = False
+    COPIES_DOCUMENTS = True
+    MAX_LOOK = 2000
     insert = staticmethod(mysql.insert)
 
     @classmethod
