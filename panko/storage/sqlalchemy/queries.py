@@ -166,9 +166,7 @@ class EventStatements:
         heads, columns, source = sa.select(*head).subquery("head"), found.c, found
         if self._dialect.COPIES_DOCUMENTS:
             columns, source = self._columns, sa.join(found, EVENT, EVENT.c.id == found.c.id)
-        # Always true. SQLAlchemy warns of tables that no condition joins.
-        is_joined = sa.or_(heads.c[0].is_(None), found.c.id.is_not(None))
-        return sa.select(*heads.c, *columns).select_from(heads.join(source, is_joined, isouter=True))
+        return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
 
     def window(self, is_continued: bool, *lists: bool) -> sa.Select:
         """Return the query for the events of a time that have keys, and when the next event beyond it was generated.
