@@ -36,6 +36,9 @@ CROWDS = {
 SCATTERED = 150
 """How many more are anywhere in the years 1 to 9999."""
 
+BALLAST = 5000
+"""How many events without any trait that is asked for lie between them: more than are looked through one by one."""
+
 INTEGERS = sorted(
     {
         each
@@ -89,6 +92,19 @@ def make_events() -> list[Event]:
     chance = random.Random(34)
     events = [_event(chance, number, *place) for number, place in enumerate(_places(chance))]
     chance.shuffle(events)
+    return events
+
+
+def make_ballast() -> list[Event]:
+    """Return events of another type, project and traits, mostly newer than the largest crowd, and some among it."""
+    chance = random.Random(35)
+    begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-1000, -1, 1000))
+    events = []
+    for number in range(BALLAST):
+        first, last = chance.choice([(begin, middle), (middle, middle + 3 * BUCKET), (middle, end), (middle, end)])
+        generated = first + chance.randrange((last - first) // MICROSECOND) * MICROSECOND
+        traits = trait("other", number), trait("project_id", "ballast"), trait("filler", f"x{number}")
+        events.append(Event(f"b{number * 7919 % 10007:05}", "ballast", generated, traits, {}))
     return events
 
 
