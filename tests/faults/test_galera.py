@@ -100,7 +100,7 @@ def test_event_type_that_is_written_while_another_node_removes_it_stays(storages
     if is_known:
         writers[1].record_events([event("known", trait("x", 1), type_="t", generated=ago(days=2))])
     assert found(storages[1], event_type="t")
-    with paused_at(storages[0], REMOVES_NAME) as pause, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, paused_at(storages[0], REMOVES_NAME) as pause:
         expiring = pool.submit(storages[0].clear_expired_data, DAY)
         pause.wait_until_reached()
         new = event("new", trait("x", 1), type_="t", generated=ago(hours=1))
@@ -121,7 +121,7 @@ def test_event_type_that_another_node_removes_before_a_writer_commits_comes_back
     for name in ("old", "known"):
         writers[1].record_events([event(name, trait("x", 1), type_="t", generated=ago(days=2))])
     assert len(found(storages[0])) == 2
-    with paused_at_commit(writers[1]) as pause, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, paused_at_commit(writers[1]) as pause:
         new = event("new", trait("x", 1), type_="t", generated=ago(hours=1))
         writing = pool.submit(writers[1].record_events, [new])
         pause.wait_until_reached()
