@@ -130,50 +130,68 @@ class EventStatements:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
         There is at least one row, which may have no event. Before the columns of the events come the times of the first
-        event that is looked at and of the last; NULL: there are fewer than ``size``.
+        event that is looked at and of the last; NULL: there are fewer than ``size``. The rows are in any order.
 
         :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
         conditions = [*self.conditions(), *self._after(is_continued)]
         order = list(_order(EVENT.c, self._form.sort))
-        looked_at = sa.select(*self._columns, EVENT.c.owner_id).where(*conditions)
-        looked_at = looked_at.order_by(*order).limit(_number("size")).subquery("looked_at")
-        values = looked_at.c.trait_values
-        holds = (self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts))
+        columns = self._found_columns
         # A large event is read afterwards.
-        holds = (sa.or_(values.is_(None), each) for each in holds)
-        columns = [column for column in looked_at.c if column.name != EVENT.c.owner_id.name]
-        found = sa.select(*columns).where(*self.in_scope(looked_at.c.owner_id), *holds).subquery("found")
+        values = self._columns[-len(self._form.documents)].element
+        contained = (self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts))
+        holds = sa.and_(sa.true(), *(sa.or_(values.is_(None), each) for each in contained)).label("holds")
+        looked_at = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*conditions)
+        if self._form.types < 2:
+            # MariaDB and MySQL would rather sort all events than read so many by an index.
+            index = "ix_event_event_type" if self._form.types else "ix_event_generated"
+            looked_at = looked_at.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
+        looked_at = looked_at.order_by(*order).limit(_number("size")).subquery("looked_at")
+        found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
+        found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
         times = sa.select(GENERATED.element).where(*conditions).order_by(*order).limit(1)
         first, last = times.scalar_subquery(), times.offset(_number("last")).scalar_subquery()
         return self._with_head(found, first.label("first_time"), last.label("last_time"))
 
-    def _with_head(self, found: sa.Subquery, *head: sa.ColumnElement) -> sa.Select:
-        """Return the query for rows with further columns before theirs; without rows, there is one of NULLs."""
-        heads = sa.select(*head).subquery("head")
-        query = sa.select(*heads.c, *found.c).select_from(heads.join(found, sa.true(), isouter=True))
-        return query.order_by(*_order(found.c, self._form.sort))
+    @property
+    def _found_columns(self) -> Sequence[sa.ColumnElement]:
+        """Columns of the events that are found before :meth:`_with_head` completes them."""
+        return self._columns[:3] if self._dialect.COPIES_DOCUMENTS else self._columns
 
-    def window(self, is_continued: bool, lists: int) -> sa.Select:
+    def _with_head(self, found: sa.Subquery, *head: sa.ColumnElement) -> sa.Select:
+        """Return the query for events, in any order, with further columns before theirs.
+
+        Without an event, there is one row of NULLs after the further columns.
+        """
+        heads, columns, source = sa.select(*head).subquery("head"), found.c, found
+        if self._dialect.COPIES_DOCUMENTS:
+            columns, source = self._columns, sa.join(found, EVENT, EVENT.c.id == found.c.id)
+        return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
+
+    def window(self, is_continued: bool, *lists: bool) -> sa.Select:
         """Return the query for the events of a time that have keys, and when the next event beyond it was generated.
 
         The time is from ``first`` on and before ``beyond``, in microseconds. There is at least one row, which may have
         no event. Before the columns of the events comes the time of the next event beyond the window, in the order;
-        NULL: there is none.
+        NULL: there is none. The rows are in any order.
 
-        :param lists: number of lists of keys, ``keys_0``, ``keys_1`` …, of each of which an event has one
+        :param lists: for each list of keys, ``keys_0``, ``keys_1`` …, whether an event may have several of them; it has
+            at least one of each
         """
         # Conditions that no index serves, and a CTE by itself, so that no planner reads more by another index.
         generated = _UNINDEXED["generated"]
-        candidates = sa.select(*self._columns).where(
-            *(self._dialect.has_key(f"keys_{each}") for each in range(lists)),
+        names = {f"keys_{number}": several for number, several in enumerate(lists)}
+        candidates = self._dialect.select_with_keys(self._found_columns, names).where(
             generated >= _number("first"),
             generated < _number("beyond"),
             *self.conditions(_UNINDEXED),
             *self.in_scope(_UNINDEXED["owner_id"]),
             *self._after(is_continued, generated),
         )
-        candidates = candidates.cte("candidates").prefix_with("MATERIALIZED", dialect="postgresql")
+        if self._dialect.HAS_KEY_TABLE:
+            candidates = candidates.subquery("candidates")
+        else:
+            candidates = candidates.cte("candidates").prefix_with("MATERIALIZED")
         found = sa.select(candidates).order_by(*_order(candidates.c, self._form.sort))
         found = found.limit(_number("limit")).subquery("found")
         return self._with_head(found, self._select_next().scalar_subquery().label("next_time"))
