@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as the JSON that the API answers with, which is also how SQL databases keep them."""
+"""Events as the JSON that the API answers with."""
 
 import datetime
 import operator
@@ -20,11 +20,7 @@ _new_tuple = tuple.__new__
 
 
 def trait_document(trait: Trait) -> str:
-    """Return a checked trait as a JSON object ``{"name", "value", "type"}``, the value as text.
-
-    Databases look for a trait as a piece of the text that :func:`traits_document` made when its event was stored: what
-    is written here for a trait must never change without a migration that writes all documents anew.
-    """
+    """Return a checked trait as a JSON object ``{"name", "value", "type"}``, the value as text."""
     return orjson.dumps(_member(trait)).decode()
 
 
