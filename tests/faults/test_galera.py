@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Panko on a Galera cluster of three nodes: conflicts between nodes are found only at the commit."""
+"""Panko on a Galera cluster of three nodes: conflicts between nodes are found only at the commit.
 
+``PANKO_TEST_GALERA_ROUNDS`` says how many rounds of work on all nodes at once there are (60).
+"""
+
+import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +15,14 @@ from panko import service
 from panko.cmd.expirer import expire
 from panko.storage import EventFilter, get_connection
 from panko.storage.summaries import Counting
+from tests.faults.galera_rounds import Round
 from tests.functional.storage.builders import DAY, ago, event, found, trait
+from tests.functional.storage.pauses import REMOVES_NAME, TIMEOUT, paused_at, paused_at_commit
 from tests.functional.storage.workers import run_at_once, upgrade_some
 
 pytestmark = pytest.mark.slow
+
+ROUNDS = int(os.environ.get("PANKO_TEST_GALERA_ROUNDS", "60"))
 
 
 @pytest.fixture
@@ -31,6 +39,18 @@ def storages(urls):
     conf = service.prepare_service([], config_files=[], share=True)
     connections = [get_connection(f"{url}?init_command=SET SESSION wsrep_sync_wait=7", conf) for url in urls]
     connections[0].upgrade()
+    yield connections
+    for connection in connections:
+        connection.close()
+
+
+@pytest.fixture
+def writers(urls, storages):
+    """Another connection to each node, which does not wait for what the others have written."""
+    conf = service.prepare_service([], config_files=[], share=True)
+    for storage in storages:
+        storage.check_schema()  # The node has the tables, too.
+    connections = [get_connection(url, conf) for url in urls]
     yield connections
     for connection in connections:
         connection.close()
@@ -71,6 +91,57 @@ def test_expirers_on_all_nodes_delete_each_event_once(storages):
     for storage in storages:
         assert len(found(storage)) == written
         assert counted(storage) == {f"t{number}": written // 5 for number in range(5)}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_event_type_that_is_written_while_another_node_removes_it_stays(storages, writers, is_known):
+    """Whether the writer knew it, or finds it in the database."""
+    storages[0].record_events([event("old", trait("x", 1), type_="t", generated=ago(days=2))])
+    if is_known:
+        writers[1].record_events([event("known", trait("x", 1), type_="t", generated=ago(days=2))])
+    assert found(storages[1], event_type="t")
+    with ThreadPoolExecutor(1) as pool, paused_at(storages[0], REMOVES_NAME) as pause:
+        expiring = pool.submit(storages[0].clear_expired_data, DAY)
+        pause.wait_until_reached()
+        new = event("new", trait("x", 1), type_="t", generated=ago(hours=1))
+        assert writers[1].record_events([new]).stored == 1
+        pause.released.set()
+        assert expiring.result(TIMEOUT) == 1 + is_known
+    for storage in storages:
+        assert found(storage) == found(storage, event_type="t") == ["new"]
+        assert list(storage.get_event_types()) == ["t"]
+        assert [each.name for each in storage.get_trait_types("t")] == ["x"]
+        assert counted(storage) == {"t": 1}
+    assert writers[2].record_events([event("new", type_="t")]).duplicates == 1
+
+
+@pytest.mark.parametrize("removes", ["expirer", "clear"])
+def test_event_type_that_another_node_removes_before_a_writer_commits_comes_back(storages, writers, removes):
+    """The writer is told of the conflict at its commit, and stores the names again."""
+    for name in ("old", "known"):
+        writers[1].record_events([event(name, trait("x", 1), type_="t", generated=ago(days=2))])
+    assert len(found(storages[0])) == 2
+    with ThreadPoolExecutor(1) as pool, paused_at_commit(writers[1]) as pause:
+        new = event("new", trait("x", 1), type_="t", generated=ago(hours=1))
+        writing = pool.submit(writers[1].record_events, [new])
+        pause.wait_until_reached()
+        if removes == "clear":
+            storages[0].clear()
+        else:
+            assert storages[0].clear_expired_data(DAY) == 2
+        pause.released.set()
+        assert writing.result(TIMEOUT).stored == 1
+    for storage in storages:
+        assert found(storage) == found(storage, event_type="t") == ["new"]
+        assert list(storage.get_event_types()) == ["t"]
+        assert counted(storage) == {"t": 1}
+
+
+def test_nothing_is_lost_or_mixed_up_whatever_the_nodes_do_at_once(storages, writers):
+    """Round after round, in each of which the names of the one before go and come back."""
+    left = 0
+    for number in range(ROUNDS):
+        left = Round(number, writers, storages).run(left)
 
 
 def test_one_of_several_dbsyncs_works_and_the_others_wait(urls):

@@ -9,6 +9,8 @@ a cost that grows with those that are not asked for; or by keys, a window of tim
 with those that are. A look at the nearest events often fills the page, and else tells which way is shorter.
 """
 
+import math
+import operator
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -37,8 +39,10 @@ MAX_IDS = 10_000
 """Ids that are fetched at a time."""
 
 FIRST_LOOK = 250
-MAX_LOOK = 4000
-"""Events that are looked at, in the order of time, for those that are asked for."""
+"""Events that are looked at first, in the order of time, for those that are asked for."""
+
+RARE = 0.05
+"""Events that are expected of as many as a look has found none of."""
 
 MARGIN = 1.5
 """How many times as many events are read as would be enough, if they were spread evenly."""
@@ -50,6 +54,8 @@ MAX_KEYS = 1024
 """Keys of one statement."""
 
 BUCKET = 1 << keys.BUCKET_BITS
+
+_SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemgetter(2)}
 
 
 class FoundEvent(NamedTuple):
@@ -223,8 +229,8 @@ class _Reading:
         size = FIRST_LOOK
         while self._is_unfinished():
             wanted = self._piece_size()
-            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size)
-            first, last, count, rows = _without_head(looked_at, 3)
+            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, last=size - 1)
+            first, last, rows = self._without_head(looked_at, 2)
             found = []
             for event in self._matching(rows):
                 found.append(event)
@@ -234,15 +240,13 @@ class _Reading:
                 yield from self._give(found)
                 self._place = Place(found[-1].generated, found[-1].message_id)
                 self._rows = MAX_ROWS
-            elif count < size:
+            elif last is None:
                 yield from self._give(found)
                 return
-            elif (needed := int(size * wanted * MARGIN / len(found)) if found else MAX_LOOK + 1) <= MAX_LOOK:
-                size = max(needed, 2 * size)
+            elif (needed := _needed(size, len(found), wanted)) <= self._dialect.MAX_LOOK:
+                size = needed
             else:
-                start = last if self._form.descends else first
-                share = (len(found) or 0.3) / count
-                yield from self._read_windows(start, share * count / max(1, last - first))
+                yield from self._read_windows(first, (len(found) or RARE) / max(1, abs(last - first)))
                 return
 
     def _read_windows(self, start: int | None, density: float) -> Iterator[FoundEvent]:
@@ -260,7 +264,7 @@ class _Reading:
                 size = self._piece_size()
                 if self._evaluator is not None:
                     size = min(MAX_ROWS, int(size * MARGIN) + 1)
-                next_, rows = _without_head(self._fetch_window(begin, end, size), 1)
+                next_, rows = self._without_head(self._fetch_window(begin, end, size), 1)
                 found += len(rows)
                 yield from self._take(rows)
                 if not self._is_unfinished():
@@ -278,7 +282,8 @@ class _Reading:
             f"keys_{number}": self._dialect.list_value([base | hash_ for base in buckets for hash_ in hashes])
             for number, hashes in enumerate(self._hashes)
         }
-        return self._fetch("window", len(lists), **lists, first=first, beyond=beyond, limit=size)
+        several = (len(hashes) > 1 for hashes in self._hashes)
+        return self._fetch("window", *several, **lists, first=first, beyond=beyond, limit=size)
 
     def _fetch(self, name: str, *arguments: Any, **parameters: Any) -> Sequence[sa.Row]:
         """Return the rows of a statement, read on from the place.
@@ -315,6 +320,13 @@ class _Reading:
         self._place = Place(row[2], row[1])
         self._rows = MAX_ROWS
 
+    def _without_head(self, rows: Sequence[Sequence], size: int) -> tuple:
+        """Return the columns that all rows share, and the rows of events without them, in order."""
+        found = [row[size:] for row in rows if row[size] is not None]
+        for key, direction in reversed(self._form.sort):
+            found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
+        return (*rows[0][:size], found)
+
     def _matching(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
         for event in self._reader.complete(rows, self._form.documents):
             if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
@@ -332,9 +344,12 @@ class _Reading:
             yield event
 
 
-def _without_head(rows: Sequence[Sequence], size: int) -> tuple:
-    """Return the columns that all rows share, and the rows without them; one without an event is none."""
-    return (*rows[0][:size], [row[size:] for row in rows if row[size] is not None])
+def _needed(size: int, found: int, wanted: int) -> float:
+    """Return how many events are to be looked at in order to find as many as are wanted.
+
+    :param found: how many of ``size`` events were found
+    """
+    return max(2 * size, int(MARGIN * size * wanted / found)) if found else math.inf
 
 
 def _contained_text(trait_filter: TraitFilter) -> str | None:

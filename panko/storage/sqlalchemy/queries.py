@@ -3,7 +3,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -21,8 +21,9 @@ SMALL_BYTES = 8 << 10
 GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
 """The time of an event in microseconds since 1970."""
 
-_UNINDEXED = GENERATED.element + 0
-"""The same, for conditions that no index is read by."""
+_INDEXED = {"generated": GENERATED.element, "event_type_id": EVENT.c.event_type_id, "owner_id": EVENT.c.owner_id}
+_UNINDEXED = {name: column + sa.literal_column("0") for name, column in _INDEXED.items()}
+"""Columns of an event, and the same for conditions that no index serves."""
 
 Sort = tuple[tuple[str, str], ...]
 
@@ -128,48 +129,72 @@ class EventStatements:
     def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
-        There is at least one row, which may have no event. Before the columns of the events come the least and the
-        greatest time of those that are looked at, and their number, which ``size`` bounds.
+        There is at least one row, which may have no event. Before the columns of the events come the times of the first
+        event that is looked at and of the last; NULL: there are fewer than ``size``. The rows are in any order.
 
         :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
-        looked_at = sa.select(*self._columns, EVENT.c.owner_id)
-        looked_at = looked_at.where(*self.conditions(), *self._after(is_continued))
-        looked_at = looked_at.order_by(*_order(EVENT.c, self._form.sort)).limit(_number("size")).cte("looked_at")
-        time, values = looked_at.c.generated, looked_at.c.trait_values
-        ends = sa.select(sa.func.min(time), sa.func.max(time), sa.func.count()).select_from(looked_at).subquery("ends")
-        holds = (self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts))
+        conditions = [*self.conditions(), *self._after(is_continued)]
+        order = list(_order(EVENT.c, self._form.sort))
+        columns = self._found_columns
         # A large event is read afterwards.
-        holds = (sa.or_(values.is_(None), each) for each in holds)
-        is_found = sa.and_(sa.true(), *self.in_scope(looked_at.c.owner_id), *holds)
-        columns = [column for column in looked_at.c if column.name != EVENT.c.owner_id.name]
-        query = sa.select(*ends.c, *columns).select_from(ends.join(looked_at, is_found, isouter=True))
-        return query.order_by(*_order(looked_at.c, self._form.sort))
+        values = self._columns[-len(self._form.documents)].element
+        contained = (self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts))
+        holds = sa.and_(sa.true(), *(sa.or_(values.is_(None), each) for each in contained)).label("holds")
+        looked_at = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*conditions)
+        if self._form.types < 2:
+            # MariaDB and MySQL would rather sort all events than read so many by an index.
+            index = "ix_event_event_type" if self._form.types else "ix_event_generated"
+            looked_at = looked_at.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
+        looked_at = looked_at.order_by(*order).limit(_number("size")).subquery("looked_at")
+        found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
+        found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
+        times = sa.select(GENERATED.element).where(*conditions).order_by(*order).limit(1)
+        first, last = times.scalar_subquery(), times.offset(_number("last")).scalar_subquery()
+        return self._with_head(found, first.label("first_time"), last.label("last_time"))
 
-    def window(self, is_continued: bool, lists: int) -> sa.Select:
+    @property
+    def _found_columns(self) -> Sequence[sa.ColumnElement]:
+        """Columns of the events that are found before :meth:`_with_head` completes them."""
+        return self._columns[:3] if self._dialect.COPIES_DOCUMENTS else self._columns
+
+    def _with_head(self, found: sa.Subquery, *head: sa.ColumnElement) -> sa.Select:
+        """Return the query for events, in any order, with further columns before theirs.
+
+        Without an event, there is one row of NULLs after the further columns.
+        """
+        heads, columns, source = sa.select(*head).subquery("head"), found.c, found
+        if self._dialect.COPIES_DOCUMENTS:
+            columns, source = self._columns, sa.join(found, EVENT, EVENT.c.id == found.c.id)
+        return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
+
+    def window(self, is_continued: bool, *lists: bool) -> sa.Select:
         """Return the query for the events of a time that have keys, and when the next event beyond it was generated.
 
         The time is from ``first`` on and before ``beyond``, in microseconds. There is at least one row, which may have
         no event. Before the columns of the events comes the time of the next event beyond the window, in the order;
-        NULL: there is none.
+        NULL: there is none. The rows are in any order.
 
-        :param lists: number of lists of keys, ``keys_0``, ``keys_1`` …, of each of which an event has one
+        :param lists: for each list of keys, ``keys_0``, ``keys_1`` …, whether an event may have several of them; it has
+            at least one of each
         """
-        candidates = sa.select(*self._columns).where(
-            *(self._dialect.has_key(f"keys_{each}") for each in range(lists)),
-            _UNINDEXED >= _number("first"),
-            _UNINDEXED < _number("beyond"),
+        # Conditions that no index serves, and a CTE by itself, so that no planner reads more by another index.
+        generated = _UNINDEXED["generated"]
+        names = {f"keys_{number}": several for number, several in enumerate(lists)}
+        candidates = self._dialect.select_with_keys(self._found_columns, names).where(
+            generated >= _number("first"),
+            generated < _number("beyond"),
             *self.conditions(_UNINDEXED),
-            *self.in_scope(),
-            *self._after(is_continued, _UNINDEXED),
+            *self.in_scope(_UNINDEXED["owner_id"]),
+            *self._after(is_continued, generated),
         )
-        # A CTE by itself, so that no planner reads the events in order and looks for the keys in each.
-        candidates = candidates.cte("candidates").prefix_with("MATERIALIZED", dialect="postgresql")
+        if self._dialect.HAS_KEY_TABLE:
+            candidates = candidates.subquery("candidates")
+        else:
+            candidates = candidates.cte("candidates").prefix_with("MATERIALIZED")
         found = sa.select(candidates).order_by(*_order(candidates.c, self._form.sort))
         found = found.limit(_number("limit")).subquery("found")
-        next_ = sa.select(self._select_next().scalar_subquery().label("next")).subquery("next")
-        query = sa.select(next_.c.next, *found.c).select_from(next_.join(found, sa.true(), isouter=True))
-        return query.order_by(*_order(found.c, self._form.sort))
+        return self._with_head(found, self._select_next().scalar_subquery().label("next_time"))
 
     def _select_next(self) -> sa.Select:
         """Return the query for the time of the next event beyond a window, whatever its scope."""
@@ -177,13 +202,17 @@ class EventStatements:
         beyond = generated < _number("first") if self._form.descends else generated >= _number("beyond")
         query = sa.select(generated).where(beyond, *self._time_conditions(generated))
         if self._form.types == 1:
-            query = query.where(*self._type_conditions())
+            query = query.where(*self._type_conditions(EVENT.c.event_type_id))
         return query.order_by(*_order(EVENT.c, self._form.sort[:1])).limit(1)
 
-    def conditions(self, generated: sa.ColumnElement[int] = GENERATED.element) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield what an event meets, all but the scope."""
-        yield from self._time_conditions(generated)
-        yield from self._type_conditions()
+    def conditions(self, columns: Mapping[str, sa.ColumnElement] | None = None) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield what an event meets, all but the scope.
+
+        :param columns: what stands for the columns of the event
+        """
+        columns = columns or _INDEXED
+        yield from self._time_conditions(columns["generated"])
+        yield from self._type_conditions(columns["event_type_id"])
         if self._form.has_message_ids:
             yield self._dialect.is_in_list(EVENT.c.message_id, "message_ids")
 
@@ -193,9 +222,9 @@ class EventStatements:
         if self._form.has_end:
             yield generated <= _number("end")
 
-    def _type_conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+    def _type_conditions(self, event_type_id: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
         if self._form.types:
-            yield self.is_of_type(EVENT.c.event_type_id)
+            yield self.is_of_type(event_type_id)
 
     def is_of_type(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         """Return the condition that a column has the id of one of the event types."""

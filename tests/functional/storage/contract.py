@@ -4,6 +4,7 @@
 from tests.functional.storage.behaviours.accepting import Accepting
 from tests.functional.storage.behaviours.counting import Counted
 from tests.functional.storage.behaviours.expiring import Expiring
+from tests.functional.storage.behaviours.extremes import Extremes
 from tests.functional.storage.behaviours.keeping import Keeping
 from tests.functional.storage.behaviours.naming import Naming
 from tests.functional.storage.behaviours.paging import Paging
@@ -16,7 +17,19 @@ from tests.functional.storage.behaviours.valuing import Valued
 
 
 class StorageContract(
-    Accepting, Keeping, Reading, Sifting, Scoping, Paging, Streaming, Naming, Counted, Valued, Expiring, Tending
+    Accepting,
+    Keeping,
+    Reading,
+    Sifting,
+    Scoping,
+    Paging,
+    Streaming,
+    Naming,
+    Counted,
+    Valued,
+    Expiring,
+    Tending,
+    Extremes,
 ):
     """All behaviours; the module of a subclass has a fixture ``url`` of its scope: the URL of an empty database.
 

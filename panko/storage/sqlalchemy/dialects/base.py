@@ -3,7 +3,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +37,10 @@ class Dialect:
     """Transactions of one expirer that delete at the same time, each on a connection of its own."""
     HAS_KEY_TABLE = True
     """Whether the keys of events are rows of ``event_key``."""
+    COPIES_DOCUMENTS = False
+    """Whether rows of a subquery are copied with all that they hold, at the cost of a write to disk."""
+    MAX_LOOK = 4000
+    """Events that are looked at, in the order of time, before the keys are."""
     SEEKS_ROWS = True
     """Whether an index is read from where a row of several values compares with its columns."""
 
@@ -130,9 +134,20 @@ class Dialect:
         self.insert_rows(connection, EVENT, rows)
         self.insert_rows(connection, EVENT_KEY, sorted(keys))
 
-    def has_key(self, name: str) -> sa.ColumnElement[bool]:
-        """Return the condition that an event has one of the keys of a parameter, which :meth:`list_value` makes."""
-        return EVENT.c.id.in_(sa.select(EVENT_KEY.c.event_id).where(self.is_in_list(EVENT_KEY.c.key, name)))
+    def select_with_keys(self, columns: Iterable[sa.ColumnElement], names: Mapping[str, bool]) -> sa.Select:
+        """Return a query for columns of the events that have one key of each of some parameters.
+
+        :param names: names of the parameters, which :meth:`list_value` makes, each with whether an event may have
+            several of the keys
+        """
+        source = EVENT
+        for name, several in names.items():
+            keys = EVENT_KEY.alias()
+            found = sa.select(keys.c.event_id).where(self.is_in_list(keys.c.key, name))
+            found = (found.distinct() if several else found).subquery()
+            source = found.join(source, EVENT.c.id == found.c.event_id)
+        # MariaDB and MySQL would read all events rather than so many by their ids.
+        return sa.select(*columns).select_from(source).prefix_with("STRAIGHT_JOIN", dialect="mysql")
 
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
         """Delete rows by their primary keys, tuples in the form the database keeps them."""

@@ -37,6 +37,8 @@ class MySQL(Dialect):
     EXTRA = "mysql"
     PLACE = "%s"
     SEEKS_ROWS = False
+    COPIES_DOCUMENTS = True
+    MAX_LOOK = 2000
     insert = staticmethod(mysql.insert)
 
     @classmethod
@@ -68,7 +70,7 @@ class MySQL(Dialect):
         def bound_read(connection, cursor, statement, parameters, context, executemany):
             limit = limit_of(connection)
             reads = limit.reads or connection.get_execution_options().get("yield_per")
-            if reads and statement.startswith("SELECT "):
+            if reads and statement.startswith(("SELECT ", "WITH ")):
                 seconds = min(self._limits.read, limit.seconds_left())
                 statement = self._bounded(statement, max(0.001, seconds))
             return statement, parameters
@@ -77,6 +79,8 @@ class MySQL(Dialect):
         """Return a query that the server stops by itself, without a round trip of its own to say so."""
         if self._dialect.is_mariadb:
             return f"SET STATEMENT max_statement_time = {seconds:.3f} FOR {query}"
+        if query.startswith("WITH "):
+            return query  # MySQL has the hint in the last of its SELECTs.
         hint = f"SELECT /*+ MAX_EXECUTION_TIME({max(1, int(seconds * 1000))}) */ "
         return hint + query.removeprefix("SELECT ")
 

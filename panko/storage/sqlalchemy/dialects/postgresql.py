@@ -125,10 +125,11 @@ class PostgreSQL(Dialect):
         # The server stores rows while the next ones are made.
         connection.exec_driver_sql(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", (data,))
 
-    def has_key(self, name):
+    def select_with_keys(self, columns, names):
+        keys = sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type)
         # The planner does not know what a subquery gives, and so does not doubt that the keys are few.
-        given = sa.select(sa.cast(sa.bindparam(name, type_=KEYS.type), KEYS.type)).scalar_subquery()
-        return sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type).overlap(given)
+        given = (sa.select(sa.cast(sa.bindparam(name, type_=KEYS.type), KEYS.type)).scalar_subquery() for name in names)
+        return sa.select(*columns).where(*(keys.overlap(each) for each in given))
 
     def add_rows(self, connection, table, rows):
         if rows:

@@ -1,12 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers so large that they are read piece by piece."""
 
+import datetime
+
+import orjson
 import pytest
 
 from panko.storage import EventFilter
 from panko.storage.documents import event_document
 from panko.storage.filters import Page
 from tests.functional.storage.builders import DAY, ago, event, found, has, ordered, trait
+
+LAST = ("last", "sample.created", 1)
+
+
+def _generation(number: int, first: datetime.datetime):
+    """Return 2,500 events, of which half are expired; those of the other number have other types and names.
+
+    :param first: when the first one was generated
+    """
+    return [
+        event(
+            f"m{place:04}",
+            trait("x", 1),
+            *[trait(f"y{place % 7}", place)] * number,
+            type_=f"type {number}.{place % 5}",
+            generated=first + datetime.timedelta(seconds=place) + (place >= 1250) * datetime.timedelta(days=7),
+        )
+        for place in range(2500)
+    ]
+
+
+def _described(each) -> tuple:
+    """Return message_id, event type and number of traits of an event, or of one as the API answers with it."""
+    if isinstance(each, bytes):
+        document = orjson.loads(each)
+        return document["message_id"], document["event_type"], len(document["traits"])
+    return each.message_id, each.event_type, len(each.traits)
 
 
 class Streaming:
@@ -78,6 +108,30 @@ class Streaming:
         names += [each.message_id for each in answer]
         assert names == [f"m{number:04}" for number in range(len(names))]
         assert len(names) <= 1000
+
+    @pytest.mark.parametrize(("way", "filters"), [("get_documents", ()), ("get_events", (has("x", 1),))])
+    @pytest.mark.parametrize("removes", ["expiry", "clear"])
+    def test_answer_that_is_read_slowly_holds_up_nobody(self, storage, other, way, filters, removes):
+        """What it still yields is what was recorded, before the events went or after they came again, and only once."""
+        first = ago(days=5)
+        before, after = _generation(0, first), _generation(1, first)
+        storage.record_events(before)
+        answer = getattr(storage, way)(EventFilter(traits_filter=filters))
+        got = [_described(next(answer)) for _ in range(700)]
+        if removes == "clear":
+            other.clear()
+        else:
+            assert other.clear_expired_data(DAY) == 1250
+        other.record_events(after)
+        storage.record_events([event("last", trait("x", 1), generated=ago(days=-30))])
+        got += [_described(each) for each in answer]
+        names = [name for name, *_ in got]
+        assert names == sorted(set(names), key=lambda name: (name == "last", name))
+        assert got[:700] == [_described(each) for each in before[:700]]
+        assert set(got) <= {_described(each) for each in [*before, *after]} | {LAST}
+        if removes == "expiry":
+            assert {each.message_id for each in before[1250:]} <= set(names)
+        assert found(storage, *filters, pagination=Page(2, sort=(("generated", "desc"),)))[0] == "last"
 
     @pytest.mark.parametrize("size", [5_000, 20_000, 3_000_000, 9_000_000])
     def test_events_of_all_sizes_come_in_order(self, storage, size):

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database is put back to an earlier state beneath processes that remember what it had later."""
+
+import collections
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from panko.storage import EventFilter
+from panko.storage.errors import StorageUnavailable
+from panko.storage.filters import Scope
+from panko.storage.summaries import Counting
+from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
+from tests.functional.storage.snapshots import take_snapshot
+
+TIMEOUT = 120
+CREATED, DELETED = "instance.create", "volume.delete"
+BATCHES = 12
+"""How many batches a writer records before the database is put back, and after it."""
+
+
+def make(name, type_=CREATED, x="x", project="p", **rest):
+    """Return an event whose message_id tells what it has."""
+    traits = [trait(x, name), trait("project_id", project)]
+    return event(name, *traits, type_=type_, generated=ago(hours=1), raw={"name": name}, **rest)
+
+
+def counted(storage, **criteria):
+    counts = storage.count_events(EventFilter(**criteria), Counting(None, "event_type"))
+    return {each.group: each.events for each in counts}
+
+
+def assert_exact(storage, events):
+    """Make sure that a storage has these events, each as it was given, and names and counts of no others."""
+    found_ = {each.message_id: each for each in storage.get_events(EventFilter())}
+    assert sorted(found_) == sorted(each.message_id for each in events)
+    for each in events:
+        own = found_[each.message_id]
+        assert (own.event_type, own.generated, own.raw) == (each.event_type, each.generated, each.raw)
+        assert list(own.traits) == sorted(each.traits, key=lambda one: one.name)
+        assert found(storage, *(has(one.name, one.value) for one in each.traits), event_type=each.event_type).count(
+            each.message_id
+        )
+    types = collections.Counter(each.event_type for each in events)
+    assert counted(storage) == types
+    assert list(storage.get_event_types()) == sorted(types)
+    for type_ in types:
+        names = {one.name for each in events if each.event_type == type_ for one in each.traits}
+        assert {each.name for each in storage.get_trait_types(type_)} == names
+    projects = collections.Counter(one.value for each in events for one in each.traits if one.name == "project_id")
+    for project, number in projects.items():
+        assert len(found(storage, scope=Scope(project))) == number
+    groups = storage.count_events(EventFilter(), Counting(group_by="project_id"))
+    assert {each.group: each.events for each in groups} == projects
+
+
+@pytest.fixture
+def other(connect, any_url, any_storage):
+    """A connection of a process that was there before, too."""
+    return connect(any_url)
+
+
+@pytest.fixture
+def snapshot(any_storage, engine):
+    """The content of the database when it had one event."""
+    any_storage.record_events([make("base", "base", "y", "q")])
+    return take_snapshot(engine)
+
+
+@pytest.fixture
+def storage(any_storage, other, snapshot):
+    """A connection of a process that remembers an event type, names and an owner that are gone."""
+    for connection, name in ((any_storage, "lost"), (other, "lost, too")):
+        connection.record_events([make(name)])
+        assert len(list(connection.get_events(EventFilter()))) > 1
+        assert list(connection.get_documents(EventFilter(scope=Scope("p"))))
+    snapshot.restore()
+    return any_storage
+
+
+def base(storage):
+    """Return the one event that the restored database has, with its time."""
+    (only,) = storage.get_events(EventFilter())
+    return only
+
+
+def test_what_is_written_after_a_restore_is_there(storage, other):
+    """Though the writer remembers names that are not there any more."""
+    first = base(other)
+    new = make("new")
+    assert storage.record_events([new]).stored == 1
+    for connection in (storage, other):
+        assert_exact(connection, [first, new])
+    again = make("lost")
+    assert other.record_events([again, new]).stored == 1
+    for connection in (storage, other):
+        assert_exact(connection, [first, new, again])
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {"type_": DELETED, "x": "y", "project": "r"},
+        {"type_": DELETED},
+        {"x": "z"},
+        {"project": "r"},
+        {"type_": "a"},
+    ],
+    ids=["all", "event type", "trait", "owner", "event type that sorts before"],
+)
+def test_what_others_add_after_a_restore_is_not_taken_for_what_was_there(storage, other, connect, any_url, added):
+    """Neither by a process that remembers, nor by one that was just started."""
+    new = connect(any_url)
+    events = [base(new), make("added", **added)]
+    assert new.record_events(events[1:]).stored == 1
+    for number, connection in enumerate((storage, other)):
+        events += [make(f"{number}"), make(f"{number} too", **added)]
+        assert connection.record_events(events[-2:]).stored == 2
+        for each in (storage, other, new):
+            assert_exact(each, events)
+
+
+def test_expiry_after_a_restore_removes_nothing_that_is_in_use(storage, other):
+    events = [base(other), make("new")]
+    other.record_events([owned("old", "gone", type_="gone", generated=ago(days=2))])
+    storage.record_events(events[1:])
+    assert other.clear_expired_data(DAY) == 1
+    assert storage.clear_expired_data(DAY) == 0
+    for connection in (storage, other):
+        assert_exact(connection, events)
+    events.append(make("more", "gone", "x2", "gone"))
+    assert storage.record_events(events[-1:]).stored == 1
+    assert_exact(other, events)
+
+
+class Work:
+    """Writers and readers of one database, beneath which it is put back.
+
+    :param writers: their connections
+    """
+
+    def __init__(self, writers):
+        self._writers = writers
+        self._clock = itertools.count()
+        self._given = {}
+        self._batches = []
+        self._ended = threading.Event()
+        self._half = [threading.Event() for _ in writers]
+        self._restored = threading.Event()
+        self._restore = (0, 0)
+
+    def run(self, readers, restore):
+        """Let all of them work, and return which events must be there, and which may."""
+        with ThreadPoolExecutor(len(self._writers) + len(readers)) as pool:
+            writing = [pool.submit(self._write, number) for number in range(len(self._writers))]
+            reading = [pool.submit(self._read, reader) for reader in readers]
+            try:
+                for half in self._half:
+                    assert half.wait(TIMEOUT)
+                began = next(self._clock)
+                restore()
+                self._restore = began, next(self._clock)
+                self._restored.set()
+                for work in writing:
+                    work.result(TIMEOUT)
+            finally:
+                self._restored.set()
+                self._ended.set()
+            for work in reading:
+                work.result(TIMEOUT)
+        return self._expected()
+
+    def _write(self, writer):
+        batch = 0
+        # Writers go on beside the restore, and the same way after it.
+        while batch < BATCHES or not self._restored.is_set():
+            self._record(writer, batch)
+            batch += 1
+            if batch == BATCHES // 2:
+                self._half[writer].set()
+        for number in range(batch, batch + BATCHES):
+            self._record(writer, number)
+
+    def _record(self, writer, batch):
+        name = f"{writer}.{batch}"
+        events = [make(f"{name}.{n}", f"t{(batch + n) % 5}", f"x{batch % 3}", f"p{n % 2}") for n in range(6)]
+        self._given.update((each.message_id, each) for each in events)
+        began = next(self._clock)
+        try:
+            stored = self._writers[writer].record_events(events).stored
+        except StorageUnavailable:
+            self._batches.append((events, began, None))
+        else:
+            assert stored == len(events)
+            self._batches.append((events, began, next(self._clock)))
+
+    def _read(self, reader):
+        while not self._ended.is_set():
+            names = []
+            for each in reader.get_events(EventFilter(event_type=[f"t{number}" for number in range(5)])):
+                own = self._given[each.message_id]
+                assert (each.event_type, each.raw) == (own.event_type, own.raw)
+                assert list(each.traits) == sorted(own.traits, key=lambda one: one.name)
+                names.append(each.message_id)
+            assert len(set(names)) == len(names)
+
+    def _expected(self):
+        began, ended = self._restore
+        after = [batch for batch in self._batches if batch[2] is None or batch[2] > began]
+        may = [each for events, *_ in after for each in events]
+        must = {each.message_id for events, start, end in after if end is not None and start > ended for each in events}
+        assert must
+        return must, may
+
+
+def test_a_restore_beneath_writers_and_readers_hides_and_mixes_up_nothing(storage, other, snapshot, connect, any_url):
+    """What is acknowledged after it is there, and each event is what it was, whoever reads it."""
+    new = connect(any_url)
+
+    def restore():
+        snapshot.restore()
+        new.record_events([make("added", DELETED, "z", "r")])
+
+    must, may = Work([storage, other]).run([storage, connect(any_url)], restore)
+    first, added = (next(storage.get_events(EventFilter(message_id=name))) for name in ("base", "added"))
+    for connection in (storage, other, new):
+        names = set(found(connection)) - {"base", "added"}
+        assert must <= names <= {each.message_id for each in may}
+        assert_exact(connection, [first, added, *(each for each in may if each.message_id in names)])
