@@ -40,7 +40,18 @@ class Sifting:
         """Whichever piece of an event's document, or of what a database keeps, a text may pretend to be."""
         before, after = '{"name":"x","value":"', f'","type":"{type_.label}"}}'
         value = VALUES[type_][-1]
-        pieces = (before, after, f"\\{after}", f"9{after}", f"{before}9{after}", f'\\","{after}', "\\", '"', "\n", "\n9")
+        pieces = (
+            before,
+            after,
+            f"\\{after}",
+            f"9{after}",
+            f"{before}9{after}",
+            f'\\","{after}',
+            "\\",
+            '"',
+            "\n",
+            "\n9",
+        )
         texts = [trait("x", text + more) for text, more in itertools.product(pieces, ("", *pieces))]
         texts.append(trait("all", "yes"))
         storage.record_events([event("m0", *texts), event("m1", *texts, trait("x", value)), *crowd()])
