@@ -83,10 +83,12 @@ var/panko.conf: | $(VENV)/run.stamp
 	@mkdir -p var
 	@printf '%s\n' "[database]" "connection = sqlite:///$(CURDIR)/var/panko.sqlite" > $@
 
-# The database gets its name once the sample events are in it: an import that was broken off is begun anew.
-var/panko.sqlite: | $(VENV)/run.stamp
+# The database gets its name once the sample events are in it: an import that was interrupted begins again. So does one
+# into the schema of other migrations; what is left of the journal of the old database would spoil the new one.
+var/panko.sqlite: $(wildcard alembic/versions/*.py) | $(VENV)/run.stamp
 	@mkdir -p var
 	@rm -f $@.new*
 	@OS_DATABASE__CONNECTION=sqlite:///$@.new $(BIN)/panko-dbsync
 	@OS_DATABASE__CONNECTION=sqlite:///$@.new $(BIN)/panko-import --shift-to-now etc/panko/sample-events.jsonl
+	@rm -f $@-wal $@-shm
 	@mv $@.new $@

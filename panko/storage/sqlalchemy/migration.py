@@ -17,6 +17,14 @@ FOREIGN = (
     "It holds tables that this version of Panko did not make; those of Panko 10 and older have another form. Give "
     "[database] connection an empty database."
 )
+UNRELEASED = frozenset(("0001", "0002", "0003"))
+"""Revisions of the schema before the first release, none of which is converted."""
+UNRELEASED_TABLES = frozenset(("event", "catalog", "trait_type"))
+"""Tables that all of them have, and no other schema of Panko."""
+CONVERT = (
+    "Give [database] connection an empty database and run panko-dbsync. To keep the events, serve the old database with "
+    "the version that made it, save what GET /v2/events answers, and store that file with panko-import."
+)
 
 
 def _config() -> Config:
@@ -32,17 +40,23 @@ def head() -> str:
 
 
 def current(connection: sa.Connection) -> str | None:
-    """Return the revision of a database; None where it is empty.
+    """Return the revision of a database; None if it is empty.
 
-    :raises SchemaMismatch: where the database is another program's, or another version's of Panko
+    :raises SchemaMismatch: if the database is another program's, or another version's of Panko
     """
     revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None and sa.inspect(connection).has_table("event"):
-        raise SchemaMismatch(f"The database {_place(connection)} is not this version's. {FOREIGN}")
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision in known:
+        return revision
+    tables = set(sa.inspect(connection).get_table_names())
+    if revision in UNRELEASED or (revision is None and tables >= UNRELEASED_TABLES):
+        made = f"the schema {revision or '0001 to 0003'} of a version before the first release"
+        raise SchemaMismatch(f"The database {_place(connection)} has {made}. {CONVERT}")
+    if revision is not None:
         raise SchemaMismatch(f"The database {_place(connection)} has the unknown schema {revision}. {FOREIGN}")
-    return revision
+    if "event" in tables:
+        raise SchemaMismatch(f"The database {_place(connection)} is not this version's. {FOREIGN}")
+    return None
 
 
 def upgrade(connection: sa.Connection) -> None:
@@ -57,9 +71,9 @@ def upgrade(connection: sa.Connection) -> None:
 
 
 def check(connection: sa.Connection) -> None:
-    """Return where the schema is at the head.
+    """Return if the schema is at the head.
 
-    :raises SchemaMismatch: where it is not, with what to do
+    :raises SchemaMismatch: if it is not, with what to do
     """
     revision = current(connection)
     if revision is None:

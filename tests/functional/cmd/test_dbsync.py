@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """panko-dbsync makes the schema, and says what it did or why it could not."""
 
+import sqlite3
+
 from panko.cmd.dbsync import without_credentials
 from tests.functional.cmd.processes import free_port, run, said
 
@@ -19,6 +21,17 @@ def test_a_second_run_changes_nothing(configure):
     done = run("panko-dbsync", "--config-file", config_file)
     assert done.returncode == 0
     assert done.stdout.startswith("The schema was up to date: sqlite:///")
+
+
+def test_a_schema_before_the_first_release_is_one_line_that_says_what_to_do(tmp_path, config_file):
+    with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    connection.close()
+    done = run("panko-dbsync", "--config-file", config_file)
+    assert done.returncode == 1
+    (line,) = said(done)
+    assert "has the schema 0002 of a version before the first release." in line
+    assert "Give [database] connection an empty database and run panko-dbsync." in line
 
 
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path, configure):

@@ -80,14 +80,14 @@ def test_events_that_are_kept_for_ever_are_told(config_file):
     assert "[database] event_time_to_live" in details[TIME_TO_LIVE]
 
 
-def test_a_schema_behind_is_told(ready, tmp_path):
+def test_a_schema_before_the_first_release_is_told(ready, tmp_path):
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
-        connection.execute("DROP TABLE expirer_run")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     results, details = check(ready)
     assert results == ALL_WELL | {SCHEMA: FAILURE, EXPIRER: FAILURE}
-    assert details[SCHEMA].endswith("panko.sqlite has the schema 0001, not 0003. Run panko-dbsync.")
+    assert "panko.sqlite has the schema 0003 of a version before the first release." in details[SCHEMA]
+    assert "empty database" in details[SCHEMA]
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(configure, tmp_path):

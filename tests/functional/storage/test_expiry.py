@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lanes in which expired events are deleted."""
+"""The workers that delete expired events."""
 
 import threading
 
@@ -12,7 +12,7 @@ from panko.storage.sqlalchemy.tables import EVENT
 from tests.functional.storage.builders import DAY, ago, event, found
 
 SERVERS = ["postgresql", "mysql"]
-"""The databases where there is more than one lane."""
+"""The databases where there is more than one worker."""
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def on_choice(storage, listen):
             listen()
 
 
-def test_the_command_uses_all_lanes(storage):
+def test_the_command_uses_all_workers(storage):
     threads = set()
     on_choice(storage, lambda: threads.add(threading.current_thread().name))
     assert expire(storage, DAY, 0) == 1000
-    assert len([name for name in threads if name.startswith("expiry")]) == storage._dialect.DELETING_LANES
+    assert len([name for name in threads if name.startswith("expiry")]) == storage._dialect.DELETING_WORKERS
 
 
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
-def test_what_the_lanes_pass_over_is_left_to_a_last_one(storage):
+def test_what_the_workers_skip_is_left_to_a_last_one(storage):
     """One of them may have locked what it did not ask for, and the others found nothing."""
     with storage._engine.connect() as other:
         other.execute(sa.select(EVENT.c.message_id).with_for_update())
@@ -48,13 +48,13 @@ def test_what_the_lanes_pass_over_is_left_to_a_last_one(storage):
     assert len(found(storage)) == 400
 
 
-@pytest.mark.parametrize("lane", [0, 1])
+@pytest.mark.parametrize("worker", [0, 1])
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
-def test_a_lane_that_fails_ends_the_others(storage, lane):
-    """Instead of being told of after hours, when they have deleted all that was left."""
+def test_a_worker_that_fails_ends_the_others(storage, worker):
+    """The error is raised at once, not hours later when they have deleted all that was left."""
 
     def fail():
-        if threading.current_thread().name == f"expiry_{lane}":
+        if threading.current_thread().name == f"expiry_{worker}":
             raise sa.exc.TimeoutError("no connection")
 
     storage._dialect.DELETED_EVENTS = 10

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the schema that Alembic makes."""
 
-import datetime
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from panko.storage import EventFilter
 from panko.storage.errors import SchemaMismatch
 from panko.storage.sqlalchemy import migration
-from panko.storage.sqlalchemy.migration import head
-from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, EXPIRER_RUN, METADATA
-from panko.storage.summaries import Counting
-from tests.functional.storage.builders import ago, event, found
+from panko.storage.sqlalchemy.tables import metadata_of
+from tests.functional.storage.builders import event, found
 from tests.functional.storage.workers import run_at_once, upgrade
 
 DESCRIPTIONS = {
@@ -24,28 +21,56 @@ DESCRIPTIONS = {
         "SELECT table_name, column_name, data_type, character_maximum_length, collation_name, is_nullable,"
         " column_default FROM information_schema.columns WHERE table_name IN :tables",
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN :tables",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid::regclass::text IN :tables",
+        "SELECT relname, objsubid, description FROM pg_description JOIN pg_class ON pg_class.oid = objoid"
+        " WHERE relname IN :tables",
     ],
     "mysql": [
-        "SELECT table_name, table_collation, engine FROM information_schema.tables"
+        "SELECT table_name, table_collation, engine, table_comment FROM information_schema.tables"
         " WHERE table_schema = DATABASE() AND table_name IN :tables",
         "SELECT table_name, column_name, column_type, character_set_name, collation_name, is_nullable, column_default,"
-        " extra FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN :tables",
+        " extra, column_comment FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN :tables",
         "SELECT table_name, index_name, seq_in_index, column_name, non_unique FROM information_schema.statistics"
         " WHERE table_schema = DATABASE() AND table_name IN :tables",
+        "SELECT table_name, constraint_name, column_name, referenced_table_name, referenced_column_name"
+        " FROM information_schema.key_column_usage WHERE table_schema = DATABASE() AND table_name IN :tables",
     ],
 }
-"""What each database itself says of its tables, column by column and index by index."""
+"""What each database itself says of its tables: columns, indexes, constraints and comments."""
+
+UNRELEASED = [
+    "CREATE TABLE catalog (id SMALLINT PRIMARY KEY, version BIGINT NOT NULL)",
+    "CREATE TABLE event_type (id INTEGER PRIMARY KEY, name VARCHAR(255) NOT NULL)",
+    "CREATE TABLE trait_type (event_type_id INTEGER, dtype SMALLINT, name VARCHAR(255), last_seen BIGINT)",
+    "CREATE TABLE event (id BIGINT PRIMARY KEY, message_id VARCHAR(255) NOT NULL, traits TEXT NOT NULL)",
+    "INSERT INTO event VALUES (42, 'm', '[]')",
+]
+"""Tables as the schemas 0001 to 0003 had them, in part."""
+
+
+def execute(engine: sa.Engine, *statements: str) -> None:
+    """Commit statements."""
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
 
 
 def describe(engine: sa.Engine) -> set[str]:
     """Return what the database says of Panko's tables."""
-    tables = sa.bindparam("tables", list(METADATA.tables), expanding=True)
+    tables = sa.bindparam("tables", list(metadata_of(engine.dialect.name).tables), expanding=True)
     with engine.connect() as connection:
         return {
-            " ".join(str(tuple(row)).replace("\\n", " ").replace("\\t", " ").split())
+            _in_one_order(" ".join(str(tuple(row)).replace("\\n", " ").replace("\\t", " ").split()))
             for query in DESCRIPTIONS[engine.dialect.name]
             for row in connection.execute(sa.text(query).bindparams(tables))
         }
+
+
+def _in_one_order(text: str) -> str:
+    """Return a description with the constraints of a table sorted: SQLAlchemy copies them in any order."""
+    table, *constraints = text.split(", CONSTRAINT ")
+    return ", CONSTRAINT ".join((table, *sorted(each.rstrip(" )'") for each in constraints)))
 
 
 @pytest.fixture
@@ -57,18 +82,20 @@ def storage(connect, any_url) -> Iterator:
 
 
 def test_alembic_finds_nothing_to_change(storage, engine) -> None:
+    """Comments included, and the index of keys on PostgreSQL."""
     storage.upgrade()
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, METADATA) == []
+        assert compare_metadata(context, metadata_of(engine.dialect.name)) == []
 
 
 def test_migrations_make_the_tables_of_the_code(storage, engine) -> None:
     """To the collation and the kind of table, which Alembic does not compare."""
     storage.upgrade()
     migrated = describe(engine)
-    METADATA.drop_all(engine)
-    METADATA.create_all(engine)
+    metadata = metadata_of(engine.dialect.name)
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
     assert migrated == describe(engine)
 
 
@@ -97,40 +124,29 @@ def test_empty_database_asks_for_dbsync(storage) -> None:
             call()
 
 
-def downgrade_to_first(engine) -> None:
-    """Make a database what it was with the first schema; what came later is tables of their own."""
-    with engine.begin() as connection:
-        for table in (EXPIRER_RUN, EVENT_COUNT, EVENT_COUNT_CHANGE):
-            table.drop(connection)
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-
-
-def test_first_schema_is_upgraded_and_keeps_its_events(storage, engine) -> None:
-    """Until then it asks for panko-dbsync; the events are counted by it."""
-    storage.upgrade()
-    early = datetime.datetime(1, 1, 1, 0, 0, 1)
-    storage.record_events([event("c", generated=early, type_="early")])
-    storage.record_events([event("a", generated=ago(days=2)), event("b", generated=ago(hours=1))])
-    counts = list(storage.count_events(EventFilter(), Counting(datetime.timedelta(minutes=5), "event_type")))
-    downgrade_to_first(engine)
-    with pytest.raises(SchemaMismatch, match=f"has the schema 0001, not {head()}"):
-        storage.check_schema()
-    storage.upgrade()
-    storage.check_schema()
-    assert found(storage) == ["c", "a", "b"]
-    assert list(storage.count_events(EventFilter(), Counting(datetime.timedelta(minutes=5), "event_type"))) == counts
-    assert counts[0].start == datetime.datetime.min
-    assert storage.last_expiry() is None
-    assert storage.clear_expired_data(24 * 3600) == 2
-    assert storage.last_expiry()
+@pytest.mark.parametrize("command", ["upgrade", "check_schema"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", None])
+def test_schemas_before_the_first_release_are_refused(storage, engine, command, revision) -> None:
+    """By their revision, and by their tables where that is missing; the database stays as it is."""
+    execute(engine, *UNRELEASED)
+    if revision:
+        version = "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
+        execute(engine, version, f"INSERT INTO alembic_version VALUES ('{revision}')")
+    with engine.connect() as connection:
+        tables = sa.inspect(connection).get_table_names()
+    with pytest.raises(SchemaMismatch, match=f"the schema {revision or '0001 to 0003'} of a version before") as raised:
+        getattr(storage, command)()
+    assert "Give [database] connection an empty database and run panko-dbsync." in str(raised.value)
+    assert "panko-import" in str(raised.value)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT id FROM event")) == 42
+        assert sa.inspect(connection).get_table_names() == tables
 
 
 @pytest.mark.parametrize("command", ["upgrade", "check_schema"])
 def test_tables_of_another_program_are_refused(storage, engine, command) -> None:
     """And stay as they are."""
-    with engine.begin() as connection:
-        connection.execute(sa.text("CREATE TABLE event (number INTEGER)"))
-        connection.execute(sa.text("INSERT INTO event VALUES (42)"))
+    execute(engine, "CREATE TABLE event (number INTEGER)", "INSERT INTO event VALUES (42)")
     with pytest.raises(SchemaMismatch, match="empty database"):
         getattr(storage, command)()
     with engine.connect() as connection:
@@ -141,8 +157,7 @@ def test_tables_of_another_program_are_refused(storage, engine, command) -> None
 @pytest.mark.parametrize("command", ["upgrade", "check_schema"])
 def test_unknown_revision_is_refused(storage, engine, command) -> None:
     storage.upgrade()
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'c3955547bff2'"))
+    execute(engine, "UPDATE alembic_version SET version_num = 'c3955547bff2'")
     with pytest.raises(SchemaMismatch, match="c3955547bff2"):
         getattr(storage, command)()
 

@@ -4,26 +4,37 @@
 import sqlalchemy as sa
 
 from panko.storage.sqlalchemy.tables import (
-    CATALOG,
     EVENT_COUNT,
     EVENT_COUNT_CHANGE,
+    EVENT_KEY,
     EXPIRER_RUN,
-    METADATA,
-    TRAIT_INDEXES,
+    KEYS,
+    OWNER,
+    SHAPE,
+    metadata_of,
 )
-from tests.functional.storage.builders import DAY, VALUES, ago, event, found, has, trait
+from tests.functional.storage.builders import DAY, VALUES, ago, event, found, has, owned, trait
 
 VALUES_OF_ALL_TYPES = [*(value for values in VALUES.values() for value in values), "x" * 100_000]
 
 
 def count_rows(engine: sa.Engine) -> dict[str, int]:
-    """Return the number of rows of each table but those that have one whatever the events."""
+    """Return the number of rows of each table but the one that has one whatever the events."""
     with engine.connect() as connection:
         return {
             table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
-            for table in METADATA.tables.values()
-            if table not in (CATALOG, EXPIRER_RUN)
+            for table in metadata_of(engine.dialect.name).tables.values()
+            if table.name != EXPIRER_RUN.name
         }
+
+
+def count_keys(engine: sa.Engine) -> int:
+    """Return the number of keys that all events have."""
+    event = metadata_of(engine.dialect.name).tables["event"]
+    in_event = KEYS.name in event.c
+    number = sa.func.sum(sa.func.cardinality(event.c[KEYS.name])) if in_event else sa.func.count()
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(number).select_from(event if in_event else EVENT_KEY))
 
 
 def without_counts(rows: dict[str, int]) -> dict[str, int]:
@@ -31,15 +42,25 @@ def without_counts(rows: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in rows.items() if name not in (EVENT_COUNT.name, EVENT_COUNT_CHANGE.name)}
 
 
-def test_index_has_a_row_for_each_value(any_storage, engine) -> None:
-    """Equal values of an event share it."""
-    any_storage.record_events([event(name, *(trait("x", value) for value in VALUES_OF_ALL_TYPES * 2)) for name in "ab"])
+def test_an_event_has_a_key_of_each_text_and_two_of_each_integer(any_storage, engine) -> None:
+    """Equal values share theirs; one more is of what has no project."""
+    traits = [trait("x", value) for value in ("a", "b", "b", 5, 5, 1.0, ago(days=1))] + [trait("y", "a")]
+    any_storage.record_events([event(name, *traits) for name in "ab"])
+    assert count_keys(engine) == 2 * (3 + 2 + 1)
+    any_storage.record_events([event("c", *traits, trait("project_id", "p"))])
+    assert count_keys(engine) == 2 * (3 + 2 + 1) + 4 + 2
+
+
+def test_events_share_shapes_and_owners(any_storage, engine) -> None:
+    any_storage.record_events(owned(f"{name}{n}", name, f"u{n % 2}") for name in "ab" for n in range(10))
+    any_storage.record_events([event("c", type_="other")])
     rows = count_rows(engine)
-    assert sum(rows[table.name] for table in TRAIT_INDEXES.values()) == 2 * len(VALUES_OF_ALL_TYPES)
+    assert (rows["event"], rows["event_type"]) == (21, 2)
+    assert (rows[SHAPE.name], rows[OWNER.name]) == (2, 4 + 1)
 
 
 def test_expiry_leaves_no_rows(any_storage, engine) -> None:
-    """Neither in the tables of traits nor in those of names."""
+    """Neither keys nor shapes, owners and event types."""
     any_storage.record_events(
         event(
             f"old {i}",

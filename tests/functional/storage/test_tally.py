@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from panko.storage import EventFilter
-from panko.storage.sqlalchemy import tally
+from panko.storage.sqlalchemy import event_counts
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE
 from panko.storage.summaries import Counting
 from tests.functional.forkserver import CONTEXT
@@ -58,7 +58,7 @@ def write(number, url, calls):
                 storage.record_events(batch(f"{number if call % 2 else 'common'}-{call}"))
             else:
                 storage.clear_expired_data(2 * 3600, 10)
-                tally.settle(storage._engine, storage._dialect)
+                event_counts.settle(storage._engine, storage._dialect)
 
 
 def write_on(url, begun):
@@ -69,7 +69,7 @@ def write_on(url, begun):
             if call % 10 == 0:
                 begun.set()
                 storage.clear_expired_data(2 * 3600, 20)
-                tally.settle(storage._engine, storage._dialect)
+                event_counts.settle(storage._engine, storage._dialect)
 
 
 def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
@@ -100,15 +100,15 @@ def test_settled_changes_are_gone(any_storage, engine):
     for number in range(20):
         any_storage.record_events(batch(number))
     before = tallied(any_storage, HOUR)
-    tally.settle_all(any_storage._engine, any_storage._dialect)
+    event_counts.settle_all(any_storage._engine, any_storage._dialect)
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 0
     assert tallied(any_storage, HOUR) == before
 
 
 def test_writers_settle_what_they_change(any_storage, engine, monkeypatch):
-    monkeypatch.setattr(tally, "UNSETTLED", 100)
-    for number in range(tally.UNSETTLED + 10):
+    monkeypatch.setattr(event_counts, "UNSETTLED", 100)
+    for number in range(event_counts.UNSETTLED + 10):
         any_storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 10
@@ -118,8 +118,8 @@ def test_writers_settle_what_they_change(any_storage, engine, monkeypatch):
 def test_an_expirer_settles_what_it_changes(any_storage, engine, monkeypatch):
     """Long before it is done, so that a question reads few changes meanwhile."""
     any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
-    tally.settle_all(any_storage._engine, any_storage._dialect)
-    monkeypatch.setattr(tally, "UNSETTLED", 20)
+    event_counts.settle_all(any_storage._engine, any_storage._dialect)
+    monkeypatch.setattr(event_counts, "UNSETTLED", 20)
     for _ in range(9):
         any_storage.clear_expired_data(24 * 3600, 20)
     with engine.connect() as connection:
@@ -131,7 +131,7 @@ def test_an_expirer_settles_what_it_changes(any_storage, engine, monkeypatch):
 def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
     """Another one who changes that count may wait for those that were settled."""
     any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=-10 * number)) for number in range(3)])
-    tally.settle_all(any_storage._engine, any_storage._dialect)
+    event_counts.settle_all(any_storage._engine, any_storage._dialect)
     key = (EVENT_COUNT.c.period, EVENT_COUNT.c.event_type_id)
     with engine.begin() as connection:
         first, between, last = connection.execute(sa.select(*key).order_by(*key)).all()
@@ -139,7 +139,7 @@ def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
         connection.execute(sa.insert(EVENT_COUNT_CHANGE), changes)
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
         connection.execute(sa.update(EVENT_COUNT).where(key[0] == between.period).values(events=5))
-        settled = pool.submit(tally.settle, any_storage._engine, any_storage._dialect)
+        settled = pool.submit(event_counts.settle, any_storage._engine, any_storage._dialect)
         try:
             assert settled.result(10) == 2
         finally:
@@ -164,9 +164,9 @@ def test_a_deletion_that_is_settled_before_its_recording_leaves_no_count(any_sto
         (recorded,) = connection.execute(sa.select(*EVENT_COUNT_CHANGE.c)).mappings().all()
         deleted = {**recorded, "cause": -recorded["cause"], "events": -recorded["events"]}
         connection.execute(sa.update(EVENT_COUNT_CHANGE).values(deleted))
-    tally.settle_all(any_storage._engine, any_storage._dialect)
+    event_counts.settle_all(any_storage._engine, any_storage._dialect)
     with engine.begin() as connection:
         connection.execute(sa.insert(EVENT_COUNT_CHANGE).values(**recorded))
-    tally.settle_all(any_storage._engine, any_storage._dialect)
+    event_counts.settle_all(any_storage._engine, any_storage._dialect)
     with engine.connect() as connection:
         assert connection.execute(sa.select(*EVENT_COUNT.c)).all() == []

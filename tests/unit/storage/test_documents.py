@@ -6,15 +6,8 @@ import json
 
 import pytest
 
-from panko.storage.documents import (
-    around_value,
-    compose,
-    event_document,
-    parse_traits,
-    trait_document,
-    traits_document,
-)
-from panko.storage.models import Event, Trait, TraitType, checked_event
+from panko.storage.documents import event_document
+from panko.storage.models import Event, Trait, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 TRAITS = (
@@ -55,23 +48,10 @@ def test_names_are_escaped(name) -> None:
     assert document["traits"] == [{"name": name, "value": name, "type": "string"}]
 
 
-def test_composed_document_is_that_of_the_event() -> None:
-    event = checked_event(Event('"m"', "type", NOON, TRAITS, {"é": "\x00\ud800", "big": 2**100}))
-    document = traits_document(event.traits)
-    assert compose('"m"', "type", document, NOON, event.raw_document) == event_document(event)
-
-
-def test_traits_survive_their_document() -> None:
-    checked = checked_event(Event("m", "type", NOON, TRAITS)).traits
-    parsed = parse_traits(traits_document(checked))
-    assert [repr(trait) for trait in parsed] == [repr(trait) for trait in checked]
-
-
-@pytest.mark.parametrize("name", ["at", '"', "\\", "é", "string"])
-@pytest.mark.parametrize("type_", TraitType)
-def test_what_is_around_a_value_makes_a_trait_of_it(name, type_) -> None:
-    trait = Trait(name, type_, type_.convert("2024"))
-    assert type_.format(trait.value).join(around_value(name, type_)) == trait_document(trait)
+def test_raw_is_given_as_it_is() -> None:
+    """Any character and any number, those too that no trait can have."""
+    raw = {"é": "\x00\ud800", "big": 2**100}
+    assert json.loads(event_document(checked_event(Event("m", "type", NOON, TRAITS, raw))))["raw"] == raw
 
 
 @pytest.mark.parametrize("raw", [None, {}])

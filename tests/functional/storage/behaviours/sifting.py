@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from panko.storage.documents import around_value
 from panko.storage.filters import OPERATORS, Page, Scope
 from panko.storage.models import TraitType
 from tests.functional.storage.builders import NOON, VALUES, at, event, found, has, meets, ordered, trait, walk
@@ -38,10 +37,21 @@ class Sifting:
 
     @pytest.mark.parametrize("type_", [type_ for type_ in TraitType if type_ is not TraitType.TEXT])
     def test_texts_that_look_like_other_traits_are_texts(self, storage, type_):
-        """Whichever piece of an event's document a text may pretend to be."""
-        before, after = around_value("x", type_)
+        """Whichever piece of an event's document, or of what a database keeps, a text may pretend to be."""
+        before, after = '{"name":"x","value":"', f'","type":"{type_.label}"}}'
         value = VALUES[type_][-1]
-        pieces = (before, after, f"\\{after}", f"9{after}", f"{before}9{after}", f'\\","{after}', "\\", '"')
+        pieces = (
+            before,
+            after,
+            f"\\{after}",
+            f"9{after}",
+            f"{before}9{after}",
+            f'\\","{after}',
+            "\\",
+            '"',
+            "\n",
+            "\n9",
+        )
         texts = [trait("x", text + more) for text, more in itertools.product(pieces, ("", *pieces))]
         texts.append(trait("all", "yes"))
         storage.record_events([event("m0", *texts), event("m1", *texts, trait("x", value)), *crowd()])
