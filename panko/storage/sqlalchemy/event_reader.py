@@ -79,7 +79,7 @@ class EventReader:
     def complete(self, rows: Sequence[Sequence], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
         """Yield rows with all their documents; an event that has expired since it was found is left out."""
         shapes = self._catalog.shapes({row[3] for row in rows})
-        for id_, message_id, generated, shape_id, values, *others in self._with_large_documents(rows, documents):
+        for _, message_id, generated, shape_id, values, *others in self._with_large_documents(rows, documents):
             # The shape of an event is there as long as the event is.
             if shape_id in shapes:
                 shape, split = split_row(shapes[shape_id], values)

@@ -283,8 +283,8 @@ def _order(columns: sa.ColumnCollection, sort: Sort) -> Iterator[sa.ColumnElemen
 def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
     """Return the columns of a row of ``event`` that is bounded in bytes.
 
-    They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents, all of which are NULL if
-    one has more than SMALL_BYTES. The first document is never NULL otherwise.
+    They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents, all of which are NULL
+    if one has more than SMALL_BYTES. The first document is never NULL otherwise.
     """
     # As text, since SQLAlchemy walks through the expressions of a query each time that it is executed.
     is_small = " AND ".join(f"coalesce({dialect.octets(each)}, 0) <= {SMALL_BYTES}" for each in documents)

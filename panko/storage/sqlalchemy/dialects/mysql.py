@@ -124,7 +124,7 @@ class MySQL(Dialect):
             raw = "NULL" if raw is None else escape(raw)
             rows.append(EVENT_ROW % (*numbers, escape(message_id), escape(values), raw))
             keys += [(key, numbers[0]) for key in found]
-        statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "
+        statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "  # noqa: S608
         for some in _bounded_pieces(rows):
             # Values may hold percent signs, which PyMySQL would take for places of parameters.
             connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})
