@@ -9,15 +9,16 @@ a cost that grows with those that are not asked for; or by keys, a window of tim
 with those that are. A look at the nearest events often fills the page, and else tells which way is shorter.
 """
 
+import functools
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from panko.storage.filters import EventFilter, Page, TraitFilter
-from panko.storage.models import TraitType, is_storable
+from panko.storage.models import NAME_LENGTH, TraitType, is_storable
 from panko.storage.sqlalchemy import keys
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
@@ -41,7 +42,13 @@ GROWTH = 8
 """How many times as long as a window the next one is at most."""
 
 MAX_KEYS = 1024
-"""Keys of one statement."""
+"""Keys of one list."""
+
+MAX_MISSES = 4
+"""Windows without a find after which events are looked at again."""
+
+LAST_MESSAGE_ID = "\U0010ffff" * NAME_LENGTH
+"""What no message_id follows."""
 
 BUCKET = 1 << keys.BUCKET_BITS
 
@@ -100,7 +107,8 @@ class _Reading:
         self._dialect = dialect
         self._form = form
         self._parameters = parameters_of(event_filter, dialect)
-        self._left = limit
+        self._limit = limit
+        self._given = 0
         self._place = place
         filters = event_filter.traits_filter
         self._evaluator = Evaluator(filters) if filters else None
@@ -128,53 +136,61 @@ class _Reading:
         """Yield the events that have traits or an owner, in the order of time."""
         size = FIRST_LOOK
         while self._is_unfinished():
-            wanted = self._piece_size()
             looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, last=size - 1)
-            first, last, rows = self._without_head(looked_at, 2)
-            found = []
-            for event in self._matching(rows):
-                found.append(event)
-                if len(found) == wanted:
-                    break
-            if len(found) == wanted:
-                yield from self._give(found)
-                self._place = Place(found[-1].generated, found[-1].message_id)
-                self._rows = MAX_ROWS
-            elif last is None:
-                yield from self._give(found)
+            first, last, last_id, rows = self._without_head(looked_at, 3)
+            before = self._given
+            yield from self._take(rows)
+            if last is None:
                 return
-            elif (needed := _needed(size, len(found), wanted)) <= self._dialect.MAX_LOOK:
+            self._place, self._rows = Place(last, last_id), MAX_ROWS
+            found, span = self._given - before, abs(last - first) or 1
+            needed = _needed(size, found, self._piece_size())
+            is_sparse = size * self._longest_window * BUCKET < MAX_ROWS * span
+            if needed <= self._dialect.MAX_LOOK:
                 size = needed
-            else:
-                yield from self._read_windows(first, (len(found) or RARE) / max(1, abs(last - first)))
+            elif is_sparse:
+                size = MAX_ROWS
+            elif (yield from self._read_windows(last, (found or RARE) / span)):
                 return
 
-    def _read_windows(self, start: int | None, density: float) -> Iterator[FoundEvent]:
-        """Yield the events by their keys, in windows of time.
+    @functools.cached_property
+    def _longest_window(self) -> int:
+        """Buckets that a window has at most."""
+        return max(1, min(keys.BUCKETS // 2, MAX_KEYS // max(map(len, self._hashes))))
+
+    def _read_windows(self, start: int | None, density: float) -> Generator[FoundEvent, None, bool]:
+        """Yield the events by their keys, in windows of time; return whether there are no more.
+
+        After a few windows in which nothing was found, the events that follow are to be looked at: they may be few.
 
         :param start: time of the first event that may be one of them
         :param density: how many of them there are in a microsecond, roughly
         """
-        longest = max(1, min(keys.BUCKETS // 2, MAX_KEYS // sum(map(len, self._hashes))))
-        length = self._window_length(density, longest)
-        while start is not None and self._is_unfinished():
+        length = self._window_length(density)
+        misses = 0
+        while start is not None and misses < MAX_MISSES:
             begin, end = self._window(start, length)
             found = 0
-            while True:
+            while self._is_unfinished():
                 size = self._piece_size()
                 if self._evaluator is not None:
                     size = min(MAX_ROWS, int(size * MARGIN) + 1)
-                next_, rows = self._without_head(self._fetch_window(begin, end, size), 1)
+                start, rows = self._without_head(self._fetch_window(begin, end, size), 1)
                 found += len(rows)
                 yield from self._take(rows)
-                if not self._is_unfinished():
-                    return
                 if len(rows) < size:
                     break
                 self._move_to(rows[-1])
-            start = next_
-            density = found / (length * BUCKET)
-            length = min(self._window_length(density, longest), GROWTH * length)
+            if not self._is_unfinished():
+                return True
+            misses = 0 if found else misses + 1
+            length = min(self._window_length(found / (length * BUCKET)), GROWTH * length)
+        if start is not None:
+            # The place is between the windows and the next event.
+            _, direction = self._form.sort[1]
+            beyond_all = "" if direction == "desc" else LAST_MESSAGE_ID
+            self._place = Place(start + (1 if self._form.descends else -1), beyond_all)
+        return start is None
 
     def _fetch_window(self, first: int, beyond: int, size: int) -> Sequence[sa.Row]:
         buckets = [keys.bucket_base(bucket) for bucket in range(keys.bucket_of(first), keys.bucket_of(beyond - 1) + 1)]
@@ -196,11 +212,11 @@ class _Reading:
         query = statement(self._dialect, self._form, name, place is not None, *arguments)
         return self._reader.fetch(query, self._parameters | parameters)
 
-    def _window_length(self, density: float, longest: int) -> int:
+    def _window_length(self, density: float) -> int:
         """Return the length of a window in buckets that has as many events as are asked for."""
         if not density:
-            return longest
-        return max(1, min(longest, int(MARGIN * self._piece_size() / (density * BUCKET))))
+            return self._longest_window
+        return max(1, min(self._longest_window, int(MARGIN * self._piece_size() / (density * BUCKET))))
 
     def _window(self, start: int, length: int) -> tuple[int, int]:
         """Return the first microsecond of a window, and the first after it."""
@@ -210,10 +226,10 @@ class _Reading:
         return bucket * BUCKET, (bucket + length) * BUCKET
 
     def _is_unfinished(self) -> bool:
-        return self._left is None or self._left > 0
+        return self._limit is None or self._given < self._limit
 
     def _piece_size(self) -> int:
-        return self._rows if self._left is None else min(self._rows, self._left)
+        return self._rows if self._limit is None else min(self._rows, self._limit - self._given)
 
     def _move_to(self, row: Sequence) -> None:
         """Go on after a row."""
@@ -227,21 +243,14 @@ class _Reading:
             found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
         return (*rows[0][:size], found)
 
-    def _matching(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
+    def _take(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
+        """Yield the events of rows that meet the filters, as many as are left."""
         for event in self._reader.complete(rows, self._form.documents):
             if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
-                yield event
-
-    def _take(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
-        return self._give(self._matching(rows))
-
-    def _give(self, events: Iterator[FoundEvent] | Sequence[FoundEvent]) -> Iterator[FoundEvent]:
-        for event in events:
-            if self._left is not None:
-                if not self._left:
+                if not self._is_unfinished():
                     return
-                self._left -= 1
-            yield event
+                self._given += 1
+                yield event
 
 
 def _needed(size: int, found: int, wanted: int) -> float:

@@ -129,8 +129,9 @@ class EventStatements:
     def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
-        There is at least one row, which may have no event. Before the columns of the events come the times of the first
-        event that is looked at and of the last; NULL: there are fewer than ``size``. The rows are in any order.
+        There is at least one row, which may have no event. Before the columns of the events come the time of the first
+        event that is looked at, and the place of the last; NULL: there are fewer than ``size``. The rows are in any
+        order.
 
         :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
@@ -151,21 +152,26 @@ class EventStatements:
         looked_at = looked_at.order_by(*order).limit(_number("size")).subquery("looked_at")
         found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
         found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
-        times = sa.select(GENERATED.element).where(*conditions).order_by(*order).limit(1)
-        first, last = times.scalar_subquery(), times.offset(_number("last")).scalar_subquery()
-        return self._with_head(found, first.label("first_time"), last.label("last_time"))
+        places = sa.select(GENERATED, EVENT.c.message_id).where(*conditions).order_by(*order).limit(1)
+        first, last = places.subquery("first"), places.offset(_number("last")).subquery("last")
+        ends = sa.select(
+            first.c.generated.label("first_time"),
+            last.c.generated.label("last_time"),
+            last.c.message_id.label("last_id"),
+        )
+        return self._with_head(found, ends.select_from(first.join(last, sa.true(), isouter=True)))
 
     @property
     def _found_columns(self) -> Sequence[sa.ColumnElement]:
         """Columns of the events that are found before :meth:`_with_head` completes them."""
         return self._columns[:3] if self._dialect.COPIES_DOCUMENTS else self._columns
 
-    def _with_head(self, found: sa.Subquery, *head: sa.ColumnElement) -> sa.Select:
-        """Return the query for events, in any order, with further columns before theirs.
+    def _with_head(self, found: sa.Subquery, head: sa.Select) -> sa.Select:
+        """Return the query for events, in any order, with the columns of a head before theirs, which has one row.
 
-        Without an event, there is one row of NULLs after the further columns.
+        Without an event, there is one row of NULLs after the columns of the head.
         """
-        heads, columns, source = sa.select(*head).subquery("head"), found.c, found
+        heads, columns, source = head.subquery("head"), found.c, found
         if self._dialect.COPIES_DOCUMENTS:
             columns, source = self._columns, sa.join(found, EVENT, EVENT.c.id == found.c.id)
         return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
@@ -196,7 +202,7 @@ class EventStatements:
             candidates = candidates.cte("candidates").prefix_with("MATERIALIZED")
         found = sa.select(candidates).order_by(*_order(candidates.c, self._form.sort))
         found = found.limit(_number("limit")).subquery("found")
-        return self._with_head(found, self._select_next().scalar_subquery().label("next_time"))
+        return self._with_head(found, sa.select(self._select_next().scalar_subquery().label("next_time")))
 
     def _select_next(self) -> sa.Select:
         """Return the query for the time of the next event beyond a window, whatever its scope."""
