@@ -50,9 +50,8 @@ def compare(
             remarks += [f"{case.title}: {note}" for note in [*measurement.notes, *_troubles(case, turns)]]
             failed = failed or any(turn[OURS].failed or turn[OURS].timeout for turn in turns)
             say("  ".join(cell for cell in rows[-1] if cell))
-    title = f"## {backend.name}: {events:,} events, beside an earlier commit, {TURNS} turns each"
-    bullets = "\n".join(f"* {remark}" for remark in remarks)
-    return "\n\n".join([title, "  \n".join(lines), report.table(HEAD, rows), bullets]), failed
+    title = f"{backend.name}: {events:,} events, beside an earlier commit, {TURNS} turns each"
+    return report.section(title, lines, HEAD, rows, remarks), failed
 
 
 def _take_turns(measuring: Measuring, measurement: Measurement) -> Iterator[dict[str, Outcome]]:

@@ -47,7 +47,7 @@ AT_MOST_OF_FLOOR = {
     **{(group, HOURLY): 2.0 for group in ("counts", "http")},
     **{(group, name): 3.0 for group in ("counts", "http") for name in (RECENT, VALUES)},
 }
-"""How many times the floor's time a case may take."""
+"""How many times the floor's time a case may take, on PostgreSQL."""
 
 AT_MOST_OF_MEDIAN = {("record_events", "batches of 100"): 5.0}
 """How many times the median of a case's calls their 99th percentile may be."""
@@ -107,6 +107,11 @@ def required(group: str, name: str, backend: str) -> float | None:
     """Return how many times faster a case is to be on a backend; None where nothing is said."""
     bars = REQUIRED.get((group, name)) or REQUIRED.get((STORAGE.get(group, group), name))
     return bars[BACKENDS.index(backend)] if bars else None
+
+
+def of_floor(group: str, name: str, backend: str) -> float | None:
+    """Return how many times the floor's time a case may take on a backend; None where nothing is said."""
+    return AT_MOST_OF_FLOOR.get((group, name)) if backend == "postgresql" else None
 
 
 def slower_than_before(name: str) -> float:

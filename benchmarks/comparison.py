@@ -45,9 +45,8 @@ def compare(
             measurements.append(measurement)
             say("  ".join(cell for cell in report.Line(measurement, backend.name, judged).cells() if cell))
     rows = [report.Line(measurement, backend.name, judged).cells() for measurement in measurements]
-    bullets = "\n".join(f"* {remark}" for remark in remarks + report.remarks(measurements))
-    title = f"## {backend.name}: {events:,} events"
-    section = "\n\n".join([title, "  \n".join(lines), report.table(report.HEAD, rows), bullets])
+    title = f"{backend.name}: {events:,} events"
+    section = report.section(title, lines, report.HEAD, rows, remarks + report.remarks(measurements))
     return section, any(_failed(measurement) for measurement in measurements)
 
 

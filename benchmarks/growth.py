@@ -52,9 +52,7 @@ def measure(
     compared = [f"{size:,} to {COMPARED:,}" for size in larger]
     head = ("case", *(f"{events:,}" for events in sizes), *compared, "at most", "met", f"floor at {sizes[-1]:,}")
     remarks = [f"bytes on disk for each event: {', '.join(disk)}", *_different_rows(columns, sizes)]
-    table = report.table(head, rows(columns, sizes, backend.name))
-    bullets = "\n".join(f"* {remark}" for remark in remarks)
-    return "\n\n".join([f"## {backend.name}: growth", "  \n".join(lines), table, bullets])
+    return report.section(f"{backend.name}: growth", lines, head, rows(columns, sizes, backend.name), remarks)
 
 
 def _is_measured(case: Case) -> bool:

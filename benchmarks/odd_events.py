@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks import dataset
 
 NAMES = 10
-"""Event types of the events that expire, and as many trait names."""
+"""Trait names of the events that expire, half of them of event types that expire as well."""
 
 SHAPED_TYPES = 100
 """Event types of the events with many shapes."""
@@ -17,11 +17,15 @@ BUSY_SHAPED_TYPE = "shaped.000"
 
 
 def expiring(count: int) -> Iterator[Any]:
-    """Yield events from before the event set, of event types of their own, each with a trait name of its own."""
+    """Yield events from before the event set, with traits that it does not have.
+
+    Half of them are of event types of their own. The others are of the set's busiest one: whether an event still has
+    such a trait must be looked up among all events of that type.
+    """
     start = dataset.START - datetime.timedelta(seconds=count + 1)
     for number, event in enumerate(dataset.events(count, seed=2025, start=start)):
         name = f"expiring.{number % NAMES}"
-        yield _changed(event, name, name)
+        yield _changed(event, name if number % 2 else dataset.TYPES[0], name)
 
 
 def shaped(count: int) -> Iterator[Any]:

@@ -27,6 +27,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in padded)
 
 
+def section(
+    title: str, lines: Iterable[str], head: Sequence[str], rows: Iterable[Sequence[str]], remarks: Iterable[str]
+) -> str:
+    """Return a section: what was measured on, the table, and what is to be said about it."""
+    bullets = "\n".join(f"* {remark}" for remark in remarks)
+    return "\n\n".join(filter(None, [f"## {title}", "  \n".join(lines), table(head, rows), bullets]))
+
+
 class Line:
     """A measurement's line in the table, compared with its bars.
 
@@ -37,7 +45,7 @@ class Line:
         self._measurement = measurement
         case = measurement.case
         self._required = bars.required(case.group, case.name, backend) if judged else None
-        self._of_floor = bars.AT_MOST_OF_FLOOR.get((case.group, case.name)) if judged else None
+        self._of_floor = bars.of_floor(case.group, case.name, backend) if judged else None
         self._of_median = bars.AT_MOST_OF_MEDIAN.get((case.group, case.name)) if judged else None
 
     def cells(self) -> tuple[str, ...]:
