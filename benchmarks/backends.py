@@ -19,7 +19,7 @@ from tests.servers import MariaDB, PostgreSQL, Server
 
 THEIRS, OURS = "theirs", "ours"
 SIDES = (THEIRS, OURS)
-BEFORE = "before"
+BEFORE = "earlier"  # "before" is a reserved word of MariaDB.
 """An earlier commit of ours, where that is compared instead of Panko 10.0."""
 
 

@@ -64,9 +64,10 @@ def test_every_check_gets_a_figure() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("mysql_server")
 def test_an_earlier_commit_is_measured_beside_this_one(tmp_path: Path) -> None:
     """The work tree of the earlier commit is found by its virtual environment; here it is this one's."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    lines, _ = run("--against", str(tmp_path), "--backend", "sqlite", "--cases", "newest")
+    lines, _ = run("--against", str(tmp_path), "--backend", "mysql", "--cases", "newest")
     assert lines["documents: newest 100"][0].endswith(UNITS)
     assert float(lines["documents: newest 100"][2]) > 0
