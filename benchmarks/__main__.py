@@ -2,12 +2,13 @@
 """The command ``python -m benchmarks``."""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
-from benchmarks import client, comparison, growth, peer, report
-from benchmarks.backends import BACKENDS, OURS, SIDES, THEIRS, Backend
-from benchmarks.cases import FULL, SMOKE
+from benchmarks import alternation, checks, client, comparison, growth, peer, report
+from benchmarks.backends import BACKENDS, BEFORE, OURS, SIDES, THEIRS, Backend
+from benchmarks.cases import ALTERNATING, FULL, SMOKE
 from benchmarks.progress import say
 from benchmarks.sides import ROOT, Side
 
@@ -19,10 +20,25 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
     add("--backend", action="append", choices=list(BACKENDS), help="database to measure on, repeatable (default: all)")
-    add("--events", type=int, default=comparison.JUDGED_EVENTS, help="size of the event set (default: %(default)s)")
+    add("--events", type=int, help=f"size of the event set (default: {comparison.JUDGED_EVENTS:,})")
     add("--cases", metavar="PATTERN", help="measure only cases whose title holds this; * stands for anything")
     add("--ours-only", action="store_true", help="leave Panko 10.0 out")
-    add("--growth", action="store_true", help="measure our reads on tables of 20,000, 200,000 and 2 million events")
+    add(
+        "--growth",
+        type=int,
+        nargs="?",
+        const=2_000_000,
+        choices=[size for size in growth.SIZES if size > growth.COMPARED],
+        help="measure ours on tables of 20,000, 200,000 and 2 million events instead, or of 10 million as well",
+    )
+    add(
+        "--against",
+        type=Path,
+        metavar="DIRECTORY",
+        help=f"compare with an earlier commit of ours instead, by {alternation.TURNS} turns each: its work tree, in "
+        "which make .venv/test.stamp was run",
+    )
+    add("--checks", action="store_true", help="measure what one thing costs while another is going on instead")
     add("--client", action="store_true", help="measure the openstack command, with a real Keystone, instead")
     add("--smoke", action="store_true", help=f"try every case shortly on {SMOKE_EVENTS:,} events, ours alone")
     add("--keep", action="store_true", help=f"keep the loaded databases in {DIRECTORY.relative_to(ROOT)}, and use them")
@@ -30,9 +46,17 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.write and (arguments.cases or arguments.ours_only or arguments.smoke):
         parser.error("--write is for whole comparisons: without --cases, --ours-only and --smoke")
+    if sum(map(bool, (arguments.growth, arguments.against, arguments.checks, arguments.client))) > 1:
+        parser.error("--growth, --against, --checks and --client are runs of their own")
+    if arguments.against:
+        arguments.against = arguments.against.absolute()
+        if not _python_of(arguments.against).exists():
+            parser.error(f"run make .venv/test.stamp in {arguments.against} first")
     arguments.backend = arguments.backend or list(BACKENDS)
     if arguments.smoke:
         arguments.events = SMOKE_EVENTS
+    if not arguments.checks:
+        arguments.events = arguments.events or comparison.JUDGED_EVENTS
     return arguments
 
 
@@ -41,47 +65,44 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace):
         self._arguments = arguments
-        alone = arguments.ours_only or arguments.smoke or arguments.growth
+        alone = arguments.ours_only or arguments.smoke or arguments.growth or arguments.against or arguments.checks
         self._side_names = [OURS] if alone else list(SIDES)
-        self._pythons = {OURS: Path(sys.executable)}
-        if not alone:
-            self._pythons[THEIRS] = peer.environment(DIRECTORY / "peer")
-        self._effort = SMOKE if arguments.smoke else FULL
+        self._pythons = {THEIRS: None if alone else peer.environment(DIRECTORY / "peer")}
+        if arguments.against:
+            self._pythons[BEFORE] = _python_of(arguments.against)
+        self._effort = SMOKE if arguments.smoke else ALTERNATING if arguments.against else FULL
         self._directory = DIRECTORY if arguments.keep else None
 
     def measure(self) -> bool:
         """Measure all that is asked for, and return whether every case of ours succeeded."""
         failed = False
         for name in self._arguments.backend:
-            if self._arguments.growth:
-                section = self._measure_growth(name)
-            else:
-                section, failed_there = self._compare(name)
-                failed = failed or failed_there
-            _show(f"{name} growth" if self._arguments.growth else name, section, self._arguments.write)
+            what, section, failed_there = self._measure(name)
+            failed = failed or failed_there
+            _show(f"{name}{what}", section, self._arguments.write)
         return not failed
 
-    def _measure_growth(self, name: str) -> str:
-        pattern = self._arguments.cases
-        return growth.measure(BACKENDS[name], self._make_side, self._directory, self._effort, pattern)
-
-    def _compare(self, name: str) -> tuple[str, bool]:
-        return comparison.compare(
-            BACKENDS[name](durable=not self._arguments.smoke),
-            self._make_side,
-            self._side_names,
-            self._arguments.events,
-            self._directory,
-            self._effort,
-            self._arguments.cases,
-        )
+    def _measure(self, name: str) -> tuple[str, str, bool]:
+        """Return what is added to the section's name, the section, and whether a case of ours failed."""
+        given = self._arguments
+        make_backend = functools.partial(BACKENDS[name], durable=not given.smoke)
+        how = (self._directory, self._effort, given.cases)
+        if given.growth:
+            return " growth", growth.measure(make_backend, self._make_side, given.growth, *how), False
+        if given.checks:
+            return " checks", checks.measure(make_backend, self._make_side, given.events, *how), False
+        if given.against:
+            section, failed = alternation.compare(make_backend(), self._make_side, given.against, given.events, *how)
+            return f" before {given.events}", section, failed
+        sides = self._side_names
+        return "", *comparison.compare(make_backend(), self._make_side, sides, given.events, *how)
 
     def _make_side(self, backend: Backend, name: str) -> Side:
         # The variable is what both sides' publishers read as well: they make a configuration of their own.
         environment = {"OS_DATABASE__CONNECTION": backend.url(name)}
         if name == THEIRS:
             environment["BENCHMARK_PASTE_FILE"] = str(peer.PASTE_FILE)
-        return Side(name, self._pythons[name], environment)
+        return Side(name, self._pythons.get(name) or Path(sys.executable), environment)
 
 
 def main() -> int:
@@ -91,6 +112,10 @@ def main() -> int:
         return 0 if Run(arguments).measure() else 1
     _show("client", client.measure(), arguments.write)
     return 0
+
+
+def _python_of(directory: Path) -> Path:
+    return directory / ".venv" / "bin" / "python"
 
 
 def _show(name: str, section: str, write: bool) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,13 @@ from tests.servers import MariaDB, PostgreSQL, Server
 
 THEIRS, OURS = "theirs", "ours"
 SIDES = (THEIRS, OURS)
+BEFORE = "earlier"  # "before" is a reserved word of MariaDB.
+"""An earlier commit of ours, where that is compared instead of Panko 10.0."""
+
+
+def kind_of(side: str) -> str:
+    """Return which of SIDES a side is like."""
+    return THEIRS if side == THEIRS else OURS
 
 
 class Backend(abc.ABC):
@@ -29,6 +37,8 @@ class Backend(abc.ABC):
     name: ClassVar[str]
     place: ClassVar[str] = "%s"
     """What stands for a value in a statement."""
+    quote: ClassVar[str] = '"'
+    """What stands around a name."""
 
     @abc.abstractmethod
     def __init__(self, durable: bool = True): ...
@@ -63,7 +73,11 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def size(self, side: str) -> int:
-        """Return the bytes on disk of a side's tables and indexes."""
+        """Return the bytes on disk of a side's database, everything included."""
+
+    @abc.abstractmethod
+    def sizes(self, side: str) -> dict[str, int]:
+        """Return the bytes of each table and each index by its name, as the server knows them after :meth:`tidy`."""
 
     @abc.abstractmethod
     def version(self) -> str:
@@ -75,6 +89,22 @@ class Backend(abc.ABC):
     def count(self, side: str) -> int:
         """Return the number of events that are stored."""
         return self.query(side, "SELECT count(*) FROM event")[0][0]
+
+    def columns(self, side: str, table: str) -> tuple[str, ...]:
+        """Return the names of a table's columns."""
+        with self.connect(side) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # noqa: S608
+            return tuple(column[0] for column in cursor.description)
+
+    def insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[tuple]) -> None:
+        """Store rows in the fastest way that the driver has for many."""
+        if rows:
+            places = ", ".join(self.place for _ in columns)
+            cursor.executemany(f"INSERT INTO {table} ({self._names(columns)}) VALUES ({places})", rows)  # noqa: S608
+
+    def _names(self, columns: Sequence[str]) -> str:
+        return ", ".join(f"{self.quote}{column}{self.quote}" for column in columns)
 
     def query(self, side: str, sql: str) -> list[tuple]:
         """Return the rows of a query."""
@@ -89,6 +119,8 @@ class SQLite(Backend):
 
     name = "sqlite"
     place = "?"
+    pragmas: ClassVar[dict[str, str | int]] = {"foreign_keys": "ON", "cache_size": -16384, "wal_autocheckpoint": 16_000}
+    """Those of our connections, for the floor."""
 
     def __init__(self, durable=True):
         self._directory: Path | None = None
@@ -117,6 +149,8 @@ class SQLite(Backend):
     @contextlib.contextmanager
     def connect(self, side):
         with contextlib.closing(sqlite3.connect(self._path(side), timeout=60)) as connection, connection:
+            for name, value in self.pragmas.items():
+                connection.execute(f"PRAGMA {name} = {value}")
             yield connection
 
     def tidy(self, side):
@@ -125,6 +159,9 @@ class SQLite(Backend):
 
     def size(self, side):
         return sum(path.stat().st_size for path in self._directory.glob(f"{side}.sqlite*"))
+
+    def sizes(self, side):
+        return dict(self.query(side, "SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
 
     def version(self):
         return f"SQLite {sqlite3.sqlite_version}"
@@ -205,9 +242,21 @@ class PostgreSQLBackend(_ServerBackend):
             connection.execute("VACUUM ANALYZE")
         self.server.execute("CHECKPOINT")
 
+    def insert(self, cursor, table, columns, rows):
+        with cursor.copy(f"COPY {table} ({self._names(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
     def size(self, side):
         relations = "SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables"
         return int(self.query(side, relations)[0][0])
+
+    def sizes(self, side):
+        relations = (
+            "SELECT relname, CASE relkind WHEN 'i' THEN pg_relation_size(oid) ELSE pg_table_size(oid) END"
+            " FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"
+        )
+        return dict(self.query(side, relations))
 
     def version(self):
         return f"PostgreSQL {self.server.execute('SHOW server_version').split()[0]}"
@@ -224,6 +273,7 @@ class MariaDBBackend(_ServerBackend):
     """
 
     name = "mysql"
+    quote = "`"
     server_class = MariaDB
     settings: ClassVar[dict[str, str]] = {"innodb-buffer-pool-size": "2G"}
     driver = "mysql+pymysql"
@@ -243,6 +293,15 @@ class MariaDBBackend(_ServerBackend):
     def size(self, side):
         # The server knows the sizes only of the tables that it has opened since it was started.
         return sum(path.stat().st_size for path in self.server.path("data", side).glob("*.ibd"))
+
+    def sizes(self, side):
+        # The primary key is the table.
+        name = "if(index_name = 'PRIMARY', table_name, concat(table_name, '.', index_name))"
+        size = "CAST(stat_value * @@innodb_page_size AS SIGNED)"
+        of_side = f"database_name = '{side}' AND stat_name = 'size'"
+        sizes = f"SELECT {name}, {size} FROM mysql.innodb_index_stats WHERE {of_side}"  # noqa: S608
+        lines = self.server.execute(sizes).splitlines()
+        return {name: int(size) for name, size in (line.split("\t") for line in lines)}
 
     def version(self):
         return "MariaDB " + self.server.execute("SELECT version()").strip().partition("-")[0]

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from benchmarks.worker.writes import with_duplicates
 from tests.servers import ServerMissing, notifier
 from tests.servers.rabbitmq import RabbitMQ
 
-COMMAND = Path(sys.executable).with_name("panko-collector")
 LOG = Path(tempfile.gettempdir(), "panko-bench-collector.log")
 HOST = "bench"
 LOOK = 0.05
@@ -42,9 +40,10 @@ class Bus:
         """End the server."""
         self._server.destroy()
 
-    def collect(self, database: str, events: int, seed: int, start: str, timeout: float) -> Outcome:
+    def collect(self, command: Path, database: str, events: int, seed: int, start: str, timeout: float) -> Outcome:
         """Return the seconds for each event until a queue of events, each in its own message, is stored and empty.
 
+        :param command: the panko-collector
         :param database: URL of the database
         :param events: number of events, of which some come twice, as in the other cases of ingest
         :param seed: what the event set is drawn by
@@ -57,7 +56,7 @@ class Bus:
         bodies = [notifier.message([notifier.serialised(event)]) for event in brought]
         try:
             notifier.publish(url, bodies[:1])
-            with _collector(database, url) as process:
+            with _collector(command, database, url) as process:
                 # Connections are made by then, and names looked up. The same event comes again as a duplicate.
                 self._wait_for_empty_queue(timeout)
                 os.killpg(process.pid, signal.SIGSTOP)
@@ -93,13 +92,13 @@ def _until(happened: Callable[[], bool], timeout: float) -> bool:
 
 
 @contextlib.contextmanager
-def _collector(database: str, url: str) -> Iterator[subprocess.Popen]:
+def _collector(command: Path, database: str, url: str) -> Iterator[subprocess.Popen]:
     """Have a collector with its own defaults at work."""
     environment = {"OS_DATABASE__CONNECTION": database, "OS_COLLECTOR__TRANSPORT_URL": url}
     with (
         LOG.open("wb") as log,
         subprocess.Popen(
-            [COMMAND, "--config-file", os.devnull],
+            [command, "--config-file", os.devnull],
             stdout=log,
             stderr=log,
             env={**os.environ, **environment},

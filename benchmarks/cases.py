@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.backends import OURS, THEIRS
+from benchmarks.backends import OURS, THEIRS, kind_of
 from benchmarks.loading import Facts
 from benchmarks.reads import LARGE, Read, as_documents, pages, reads
 from benchmarks.summaries import summaries
@@ -35,6 +35,7 @@ class Effort:
 
 
 FULL = Effort(rounds=2, repeat={THEIRS: 4, OURS: 100}, budget={THEIRS: 4, OURS: 3}, timeout=60, writes=1)
+ALTERNATING = Effort(rounds=1, repeat={OURS: 50}, budget={OURS: 2}, timeout=60, writes=2)
 SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=50)
 
 
@@ -62,6 +63,10 @@ class Case:
     def command_of(self, side: str) -> Mapping[str, Any]:
         """Return what the worker of a side is told."""
         return self.their_command if side == THEIRS and self.their_command else self.command
+
+    def events_of(self, side: str) -> int:
+        """Return how many events a side brings in a turn, for ingest."""
+        return self.events[kind_of(side)]
 
     @property
     def title(self) -> str:

@@ -7,6 +7,8 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from benchmarks import dataset
 from benchmarks.backends import Backend
@@ -58,7 +60,7 @@ class Expiry:
         """
         written: list[dict] = []
         before = self._backend.count(self._name)
-        with self._at_work(WRITER, self._start, written.append):
+        with self._writer(self._start, written.append):
             outcome = self._expire(1, timeout)
         refused = [answer["refused"] for answer in written if "refused" in answer]
         notes = [f"{len(refused)} batches of its writer failed: {refused[0]}"] if refused else []
@@ -74,57 +76,115 @@ class Expiry:
 
     def slower_reads(self, timeout: float) -> dict[str, float]:
         """Return how many times its time each read takes while expiry runs, a writer at work all the time."""
-        calls = {read.name: read.as_call() for read in reads(self._facts)}
-        quiet: dict[str, list[float]] = {name: [] for name in calls}
-        meanwhile: dict[str, list[float]] = {name: [] for name in calls}
-        running = threading.Event()
+        with self._writer(self._start + datetime.timedelta(hours=12)):
+            beside = read_beside(self._make_side, self._name, self._facts, self._command(2), timeout)
+        if beside.outcome.timeout:
+            self._backend.end_sessions(self._name)
+        return beside.slower
 
-        def keep(answer: dict) -> None:
-            if "case" in answer:
-                (meanwhile if running.is_set() else quiet)[answer["case"]].append(answer["sample"])
-
-        reader = {"do": "read_on", "reads": calls, "pause": READ_PAUSE}
-        with (
-            self._at_work(WRITER, self._start + datetime.timedelta(hours=12)),
-            self._at_work(reader, None, keep),
-        ):
-            time.sleep(min(QUIET, self._facts.events / 1000))
-            running.set()
-            self._expire(2, timeout)
-            running.clear()
-        return {
-            name: statistics.median(meanwhile[name]) / statistics.median(quiet[name])
-            for name in calls
-            if meanwhile[name] and quiet[name]
-        }
+    def _writer(
+        self, start: datetime.datetime, keep: Callable[[dict], object] = lambda answer: None
+    ) -> contextlib.AbstractContextManager[None]:
+        return at_work(self._make_side, self._name, {**WRITER, "start": start.isoformat()}, keep)
 
     def _expire(self, run: int, timeout: float) -> Outcome:
-        before = dataset.START + datetime.timedelta(seconds=run * self.events)
         with self._make_side(self._name) as side:
-            outcome = side.run(timeout=timeout, do="expire", before=before.isoformat(), most=self.events)
+            outcome = expire(side, self._command(run), timeout)
         if outcome.timeout:
             self._backend.end_sessions(self._name)
         return outcome
 
-    @contextlib.contextmanager
-    def _at_work(
-        self, command: dict, start: datetime.datetime | None, keep: Callable[[dict], object] = lambda answer: None
-    ) -> Iterator[None]:
-        """Have a process of the side at work on a command that goes on until it is told to stop."""
-        given = {**command, "start": start.isoformat()} if start else command
-        first = threading.Event()
+    def _command(self, run: int) -> dict[str, Any]:
+        before = dataset.START + datetime.timedelta(seconds=run * self.events)
+        return {"before": before.isoformat(), "most": self.events}
 
-        def follow() -> None:
-            for answer in side.follow(3600, **given):
-                keep(answer)
-                first.set()
+
+def expire(side: Side, command: dict, timeout: float) -> Outcome:
+    """Have a side expire events; what its process needs to start does not count."""
+    side.run(do="connect")
+    return side.run(timeout=timeout, do="expire", **command)
+
+
+class Answers:
+    """The answers of a process that is at work, each with when it came."""
+
+    def __init__(self):
+        self._came: list[tuple[float, dict]] = []
+
+    def keep(self, answer: dict) -> None:
+        """Keep an answer that comes now."""
+        self._came.append((time.monotonic(), answer))
+
+    def split(self, began: float, ended: float) -> tuple[list[dict], list[dict]]:
+        """Return the answers, but for the first, to what was over before or begun after a span, and to the others."""
+        apart: tuple[list[dict], list[dict]] = ([], [])
+        for came, answer in self._came[1:]:
+            apart[came >= began and came - answer.get("sample", 0.0) <= ended].append(answer)
+        return apart
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What went on beside expiry.
+
+    :param span: when expiry began and ended, by the monotonic clock
+    :param slower: how many times its time without expiry each read took
+    """
+
+    outcome: Outcome
+    span: tuple[float, float]
+    slower: dict[str, float]
+
+
+def read_beside(make_side: Callable[[str], Side], name: str, facts: Facts, command: dict, timeout: float) -> Beside:
+    """Have a side expire events while another process reads, which began earlier.
+
+    :param command: what the expirer is told
+    """
+    calls = {read.name: read.as_call() for read in reads(facts)}
+    answers = Answers()
+    reader = {"do": "read_on", "reads": calls, "pause": READ_PAUSE}
+    with at_work(make_side, name, reader, answers.keep), make_side(name) as expirer:
+        expirer.run(do="connect")
+        time.sleep(min(QUIET, facts.events / 1000))
+        began = time.monotonic()
+        outcome = expire(expirer, command, timeout)
+        span = (began, time.monotonic())
+    quiet, meanwhile = (_medians(some) for some in answers.split(*span))
+    slower = {name: meanwhile[name] / quiet[name] for name in calls if name in quiet and name in meanwhile}
+    return Beside(outcome, span, slower)
+
+
+def _medians(answers: list[dict]) -> dict[str, float]:
+    """Return the median of the seconds of each read."""
+    samples: dict[str, list[float]] = {}
+    for answer in answers:
+        if "case" in answer:
+            samples.setdefault(answer["case"], []).append(answer["sample"])
+    return {name: statistics.median(some) for name, some in samples.items()}
+
+
+@contextlib.contextmanager
+def at_work(
+    make_side: Callable[[str], Side], name: str, command: dict, keep: Callable[[dict], object] = lambda answer: None
+) -> Iterator[None]:
+    """Have a process of a side at work on a command that goes on until it is told to stop.
+
+    :param keep: is called with each of its answers
+    """
+    first = threading.Event()
+
+    def follow() -> None:
+        for answer in side.follow(3600, **command):
+            keep(answer)
             first.set()
+        first.set()
 
-        with self._make_side(self._name) as side:
-            thread = threading.Thread(target=follow)
-            thread.start()
-            first.wait()
-            yield
-            if side.running:
-                side.tell()
-            thread.join(timeout=60)
+    with make_side(name) as side:
+        thread = threading.Thread(target=follow)
+        thread.start()
+        first.wait()
+        yield
+        if side.running:
+            side.tell()
+        thread.join(timeout=60)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import dataset, peer_tables
-from benchmarks.backends import OURS, THEIRS, Backend
+from benchmarks.backends import BEFORE, OURS, THEIRS, Backend
 from benchmarks.peer import REQUIREMENTS
 from benchmarks.progress import followed, say
 from benchmarks.sides import ROOT, Side
@@ -22,15 +22,13 @@ SAMPLE = 100
 """Events by which it is checked that both sides hold the same."""
 
 LOAD_TIMEOUT = 3600
-DECIDING = {
-    THEIRS: [REQUIREMENTS, Path(dataset.__file__), Path(peer_tables.__file__)],
-    OURS: [
-        Path(dataset.__file__),
-        *sorted((ROOT / "alembic" / "versions").glob("*.py")),
-        ROOT / "panko" / "storage" / "documents.py",
-        *(ROOT / "panko" / "storage" / "sqlalchemy" / f"{name}.py" for name in ("tables", "types", "keys")),
-    ],
-}
+THEIR_FILES = (REQUIREMENTS, Path(peer_tables.__file__))
+OUR_FILES = (
+    "alembic/versions/*.py",
+    "panko/storage/documents.py",
+    "panko/storage/serialization.py",
+    *(f"panko/storage/sqlalchemy/{name}.py" for name in ("tables", "types", "keys", "shapes", "catalog", "writer")),
+)
 """The files that decide what lies in the tables: data loaded by others are not used again."""
 
 
@@ -67,13 +65,14 @@ class Loader:
 
     :param events: size of the event set
     :param directory: where loaded databases are kept between runs; None: nowhere
+    :param before: work tree of an earlier commit, where that is a side
     """
 
-    def __init__(self, backend: Backend, events: int, directory: Path | None):
+    def __init__(self, backend: Backend, events: int, directory: Path | None, before: Path | None = None):
         self._backend = backend
+        self._roots = {OURS: ROOT, BEFORE: before}
         self._events = events
         self._kept = directory / f"{backend.name}-{events}" if directory else None
-        self._stamps: dict[str, str] = {}
         self.load_seconds: list[float] = []
         """Seconds that each batch took which our side was filled by."""
 
@@ -84,7 +83,7 @@ class Loader:
         known = json.loads(state.read_text()) if state and state.exists() else {"stamps": {}, "facts": None}
         try:
             self._backend.start(self._kept if known["stamps"] else None)
-            wanted = {side: _stamp(side) for side in sides}
+            wanted = {side: self._stamp(side) for side in sides}
             missing = [side for side in sides if known["stamps"].get(side) != wanted[side]]
             for name in missing:
                 with make_side(name) as side:
@@ -134,6 +133,11 @@ class Loader:
             self.load_seconds.append(answer["sample"])
         return [{"event": dataset.plain(event)} for event in itertools.islice(dataset.events(self._events), SAMPLE)]
 
+    def _stamp(self, side: str) -> str:
+        root = self._roots.get(side)
+        files = [path for name in OUR_FILES for path in sorted(root.glob(name))] if root else THEIR_FILES
+        return hashlib.sha256(b"".join(path.read_bytes() for path in (Path(dataset.__file__), *files))).hexdigest()
+
 
 def _run(side: Side, **command) -> list[dict]:
     answers = list(side.follow(LOAD_TIMEOUT, **command))
@@ -145,7 +149,3 @@ def _run(side: Side, **command) -> list[dict]:
 def _check(side: Side, answer: dict) -> None:
     if "failed" in answer or "timeout" in answer:
         raise SystemExit(f"{side.name} cannot be loaded: {answer}")
-
-
-def _stamp(side: str) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in DECIDING[side])).hexdigest()

@@ -6,9 +6,10 @@ import fnmatch
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks import bus, floors
-from benchmarks.backends import OURS, THEIRS, Backend
+from benchmarks.backends import OURS, THEIRS, Backend, kind_of
 from benchmarks.cases import COLLECTOR, Case, Effort, cases
 from benchmarks.expiry import Expiry
 from benchmarks.loading import Facts
@@ -75,12 +76,24 @@ class Measuring:
         """Return the versions of Python and libraries, by side."""
         return {name: side.run(do="versions").fields["versions"] for name, side in self._sides.items()}
 
-    def measure(self, wanted: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
-        """Yield what the cases brought whose titles match a pattern."""
+    def run(self, name: str, **command: Any) -> Outcome:
+        """Have a side carry out a command of the worker that must succeed."""
+        outcome = self._sides[name].run(timeout=self._effort.timeout, **command)
+        if outcome.failed or outcome.timeout:
+            raise SystemExit(f"{self._backend.name}: {name} cannot {command}: {outcome.failed or 'timeout'}")
+        return outcome
+
+    def choose(self, wanted: Iterable[Case], pattern: str | None) -> list[Case]:
+        """Return the cases whose titles match a pattern, and which can be measured here."""
         chosen = [case for case in wanted if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
         if any(case.group == COLLECTOR for case in chosen) and (missing := bus.missing()):
             say(f"the collector is not measured: {missing}")
             chosen = [case for case in chosen if case.group != COLLECTOR]
+        return chosen
+
+    def measure(self, wanted: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
+        """Yield what the cases brought whose titles match a pattern."""
+        chosen = self.choose(wanted, pattern)
         for case in followed(chosen, self._backend.name, len(chosen)):
             measurement = Measurement(case)
             if case.group == "expiry":
@@ -97,15 +110,17 @@ class Measuring:
                 if round_ and not case.events and sum(outcome.samples) > self._effort.budget[name]:
                     continue  # A slow one has had its time.
                 if not (outcome.failed or outcome.timeout):
-                    outcome.join(self._take_turn(name, measurement))
+                    outcome.join(self.take_turn(name, measurement))
             self._measure_floor(measurement)
         _compare_answers(measurement)
 
-    def _take_turn(self, name: str, measurement: Measurement) -> Outcome:
+    def take_turn(self, name: str, measurement: Measurement) -> Outcome:
+        """Have a side carry out a case once, with what it repeats by itself."""
         case, side = measurement.case, self._sides[name]
         if case.events:
             return self._ingest(name, measurement)
-        command = {**case.command_of(name), "repeat": self._effort.repeat[name], "budget": self._effort.budget[name]}
+        kind = kind_of(name)
+        command = {**case.command_of(name), "repeat": self._effort.repeat[kind], "budget": self._effort.budget[kind]}
         timeout = self._effort.timeout
         if case.fresh:
             side.end()
@@ -121,15 +136,16 @@ class Measuring:
     def _ingest(self, name: str, measurement: Measurement) -> Outcome:
         case, run = measurement.case, next(self._runs)
         given = {
-            "events": max(case.events[name] // self._effort.writes, 2 * case.command.get("batch", 1)),
+            "events": max(case.events_of(name) // self._effort.writes, 2 * case.command.get("batch", 1)),
             "seed": 1000 + run,
             "start": (self._facts.end + run * RUN_LENGTH).isoformat(),
         }
         stored_before = self._backend.count(name)
         timeout = 2 * self._effort.timeout
-        if case.group == COLLECTOR and name == OURS:
+        if case.group == COLLECTOR and name != THEIRS:
             self._bus = self._bus or bus.Bus()
-            outcome = self._bus.collect(self._backend.url(OURS), timeout=timeout, **given)
+            command = self._sides[name].python.with_name("panko-collector")
+            outcome = self._bus.collect(command, self._backend.url(name), timeout=timeout, **given)
         else:
             command = {**case.command_of(name), **given, "seconds": self._effort.timeout / 2}
             outcome = self._sides[name].run(timeout=timeout, **command)
@@ -151,7 +167,7 @@ class Measuring:
         measure = floors.FLOORS[self._backend.name, case.group, case.name]
         measurement.floor = measurement.floor or Outcome()
         if isinstance(measure, tuple):
-            measurement.floor.join(self._take_turn(OURS, Measurement(self._find(*measure))))
+            measurement.floor.join(self.take_turn(OURS, Measurement(self._find(*measure))))
         else:
             measurement.floor.samples += measure(self._backend)
 

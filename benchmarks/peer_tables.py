@@ -46,7 +46,7 @@ def fill(backend: Backend, events: int) -> None:
         rows = _rows(chunk, first, types, TIME_FORMS[backend.name])
         with backend.connect(THEIRS) as connection:
             for table, columns in COLUMNS.items():
-                _insert(backend, connection.cursor(), table, columns, rows[table])
+                backend.insert(connection.cursor(), table, columns, rows[table])
         first += len(chunk)
     if backend.name == "postgresql":
         for table in ("event", "event_type"):
@@ -68,17 +68,3 @@ def _rows(
             value = as_time(trait.value) if trait.dtype == 4 else trait.value
             rows[TRAIT_TABLES[trait.dtype]].append((number, trait.name, value))
     return rows
-
-
-def _insert(backend: Backend, cursor: Any, table: str, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    if not rows:
-        return
-    quote = "`" if backend.name == "mysql" else '"'
-    names = ", ".join(f"{quote}{column}{quote}" for column in columns)
-    if backend.name == "postgresql":
-        with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        return
-    places = ", ".join(backend.place for _ in columns)
-    cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows)  # noqa: S608

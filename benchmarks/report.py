@@ -27,6 +27,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in padded)
 
 
+def section(
+    title: str, lines: Iterable[str], head: Sequence[str], rows: Iterable[Sequence[str]], remarks: Iterable[str]
+) -> str:
+    """Return a section: what was measured on, the table, and what is to be said about it."""
+    bullets = "\n".join(f"* {remark}" for remark in remarks)
+    return "\n\n".join(filter(None, [f"## {title}", "  \n".join(lines), table(head, rows), bullets]))
+
+
 class Line:
     """A measurement's line in the table, compared with its bars.
 
@@ -37,7 +45,8 @@ class Line:
         self._measurement = measurement
         case = measurement.case
         self._required = bars.required(case.group, case.name, backend) if judged else None
-        self._of_floor = bars.AT_MOST_OF_FLOOR.get((case.group, case.name)) if judged else None
+        self._of_floor = bars.of_floor(case.group, case.name, backend) if judged else None
+        self._of_median = bars.AT_MOST_OF_MEDIAN.get((case.group, case.name)) if judged else None
 
     def cells(self) -> tuple[str, ...]:
         """Return the line, one text for each of HEAD."""
@@ -45,7 +54,7 @@ class Line:
         return (
             case.title,
             *(figure(case, self._measurement.outcomes.get(side)) for side in (THEIRS, OURS)),
-            tail(self._measurement.outcomes.get(OURS)),
+            self.tail(),
             "" if ratio is None else f"{'> ' if self._is_bound() else ''}{_significant(ratio)}",
             f"{self._required:g}" if self._required else "",
             {True: "yes", False: "NO", None: ""}[self.met()],
@@ -67,6 +76,8 @@ class Line:
             verdicts.append(None if ratio is None else ratio >= self._required)
         if self._of_floor and of_floor is not None:
             verdicts.append(of_floor <= self._of_floor)
+        if self._of_median and (times := self._times_median()) is not None:
+            verdicts.append(times <= self._of_median)
         if not verdicts:
             return None
         if self._measurement.case.fresh and OURS in self._measurement.outcomes:
@@ -87,6 +98,21 @@ class Line:
     def _times_floor(self) -> float | None:
         floor, ours = self._measurement.floor, self._median(OURS)
         return ours / floor.median if floor and floor.median and ours else None
+
+    def _times_median(self) -> float | None:
+        ours = self._measurement.outcomes.get(OURS)
+        if ours is None or ours.failed or ours.p99 is None:
+            return None
+        return ours.p99 / statistics.median(ours.calls)
+
+    def tail(self) -> str:
+        """Return median and 99th percentile of our calls, and their ratio; nothing if there are too few calls."""
+        times = self._times_median()
+        if times is None:
+            return ""
+        ours = self._measurement.outcomes[OURS]
+        told = f"{duration(statistics.median(ours.calls))}, {duration(ours.p99)}"
+        return told + (f": {times:.1f} times, at most {self._of_median:g}" if self._of_median else "")
 
     def floor(self) -> str:
         """Return what the floor is, how many times as long ours takes, and at most; nothing where there is none."""
@@ -111,13 +137,6 @@ def figure(case: Case, outcome: Outcome | None) -> str:
         return f"{1 / outcome.median:,.0f} events/s"
     memory = f", {outcome.fields['peak'] / 1e6:.0f} MB" if case.fresh else ""
     return duration(outcome.median) + memory
-
-
-def tail(outcome: Outcome | None) -> str:
-    """Return the median and the 99th percentile of a call; nothing if there are too few calls."""
-    if outcome is None or outcome.failed or outcome.p99 is None:
-        return ""
-    return f"{duration(statistics.median(outcome.calls))}, {duration(outcome.p99)}"
 
 
 def duration(seconds: float) -> str:
@@ -160,7 +179,8 @@ PREFACE = """\
 took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
 `get_events` in Panko 10.0, and in ours one that gives events as JSON. `counts` are storage calls that Panko 10.0 lacks;
-their floor is the shortest SQL of the same answer, or a page of 100. `http` is the whole WSGI application without a
+their floor is the shortest SQL of the same answer, or a page of 100; the floor of `record_events` is a bare COPY (or
+INSERT) of the same rows. `http` is the whole WSGI application without a
 network. "p50, p99 of a call" are ours, if there were 100 calls or more. `collector` is a `panko-collector` that empties
 a queue of RabbitMQ, an event in each message, and `POST` is `panko-api` as it is run, over HTTP on loopback, both
 beside Panko 10.0's publisher with 64 threads. "did not finish" ends a case of Panko 10.0 that takes too long; how much

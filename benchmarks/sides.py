@@ -76,7 +76,7 @@ class Side:
 
     def __init__(self, name: str, python: Path, environment: dict[str, str]):
         self.name = name
-        self._python = python
+        self.python = python
         self._environment = environment
         self._process: subprocess.Popen | None = None
         self._directory = tempfile.TemporaryDirectory(prefix="panko-bench-side-")
@@ -154,7 +154,7 @@ class Side:
     def _start(self) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [self._python, "-P", "-W", "ignore", "-m", "benchmarks.worker"],
+                [self.python, "-P", "-W", "ignore", "-m", "benchmarks.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

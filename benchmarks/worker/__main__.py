@@ -16,6 +16,7 @@ from benchmarks.worker.session import Session
 COMMANDS = {
     function.__name__: function
     for function in (
+        setup.connect,
         setup.upgrade,
         setup.fill,
         setup.sample,

@@ -17,6 +17,24 @@ FACTS = Facts(events=2000, marker="m", generated="2026-01-01T00:16:40", resource
 TIMEOUT = 300
 
 
+UNITS = ("ms", " s", "events/s", "MB")
+
+
+def run(*arguments: str) -> tuple[dict[str, list[str]], str]:
+    """Return the cells of each line of the printed table by the first, and the standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--smoke", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    return {cells[0]: cells[1:] for cells in lines if len(cells) > 3}, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "needed"), [("sqlite", None), ("postgresql", "postgresql_server"), ("mysql", "mysql_server")]
@@ -25,21 +43,31 @@ def test_every_case_gets_a_figure(request: pytest.FixtureRequest, backend: str, 
     """A smoke run measures our side of each case, without an error."""
     if needed:
         request.getfixturevalue(needed)  # Skips where the server is not installed.
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--smoke", "--backend", backend],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
-    figures = {line[1]: line[3] for line in lines if len(line) > 3}
+    lines, errors = run("--backend", backend)
     # Where RabbitMQ is not installed, one line says so, and the case is left out; not in CI.
     left_out = bus.missing() if os.environ.get("CI") != "true" else None
-    assert not left_out or f"the collector is not measured: {left_out}" in done.stderr
+    assert not left_out or f"the collector is not measured: {left_out}" in errors
     expected = {case.title for case in cases(FACTS) if not (left_out and case.group == COLLECTOR)}
-    assert expected <= figures.keys()
-    units = ("ms", " s", "events/s", "MB")
-    assert not {title: figure for title, figure in figures.items() if ":" in title and not figure.endswith(units)}
+    assert expected <= lines.keys()
+    assert not {title: cells[1] for title, cells in lines.items() if ":" in title and not cells[1].endswith(UNITS)}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("postgresql_server")
+def test_every_check_gets_a_figure() -> None:
+    """A smoke run of the checks measures each of them, without an error, on the database that has all of them."""
+    lines, _ = run("--checks", "--backend", "postgresql")
+    told = [" ".join(cells) for title, cells in lines.items() if title != "check" and not title.startswith("--")]
+    assert len(told) >= 5
+    assert not [line for line in told if " ms" not in line and " times" not in line]
+    assert not [line for line in told if "refused" in line or "still there" in line or "failed" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mysql_server")
+def test_an_earlier_commit_is_measured_beside_this_one(tmp_path: Path) -> None:
+    """The work tree of the earlier commit is found by its virtual environment; here it is this one's."""
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    lines, _ = run("--against", str(tmp_path), "--backend", "mysql", "--cases", "newest")
+    assert lines["documents: newest 100"][0].endswith(UNITS)
+    assert float(lines["documents: newest 100"][2]) > 0

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is not compared with Panko 10.0, but has a bound of its own: what one thing costs while another is going on."""
+
+import datetime
+import fnmatch
+import itertools
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import bars, dataset, expiry, machine, odd_events, report
+from benchmarks.backends import OURS, Backend
+from benchmarks.cases import Effort
+from benchmarks.comparison import JUDGED_EVENTS
+from benchmarks.loading import BATCH, LOAD_TIMEOUT, Facts, Loader
+from benchmarks.measuring import Measuring
+from benchmarks.progress import say
+from benchmarks.reads import as_documents, reads
+from benchmarks.sides import Outcome, Side
+
+HEAD = ("check", "measured", "at most", "met")
+LARGE_EVENTS = 2_000_000
+DAY_SECONDS = 86_400
+EXPIRING_EVENTS = 100_000
+SHAPES = 10_000
+SHAPES_DATABASE = "shapes"
+
+PENDING_EVENTS = 25_000
+"""Events whose keys do not fit into PostgreSQL's list of pending keys, whose default is 4 MB."""
+
+PENDING_BATCH = 100
+PENDING_ROUNDS = 5
+PENDING_READS = 50
+WRITER = {"do": "write_on", "batch": 10, "pause": 0.02, "seed": 2}
+
+
+class Finding(NamedTuple):
+    """A line of the table, one text for each of HEAD, and a remark."""
+
+    title: str
+    measured: str
+    at_most: str
+    met: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a check is made: a backend with the event set in it.
+
+    :param sides: runs commands on our side
+    """
+
+    backend: Backend
+    facts: Facts
+    make_side: Callable[[str], Side]
+    sides: Measuring
+    effort: Effort
+
+    def scaled(self, count: int) -> int:
+        """Return a number of events: fewer where the run is only a trial."""
+        return count // self.effort.writes
+
+    def run(self, **command) -> Outcome:
+        """Have our side carry out a command that must succeed."""
+        return self.sides.run(OURS, **command)
+
+
+def measure(
+    make_backend: Callable[[], Backend],
+    make_side: Callable[[Backend, str], Side],
+    events: int | None,
+    directory: Path | None,
+    effort: Effort,
+    pattern: str | None,
+) -> str:
+    """Return the section of the report.
+
+    :param events: size of the event set, for all checks; None: what each check is meant for
+    :param directory: where loaded databases are kept; None: nowhere
+    """
+    findings, lines = [], []
+    by_size: dict[int, list[Check]] = {}
+    for (size, title), check in CHECKS.items():
+        if pattern is None or fnmatch.fnmatch(title, f"*{pattern}*"):
+            by_size.setdefault(events or size, []).append(check)
+    for size, checks in by_size.items():
+        backend = make_backend()
+
+        def make(name: str, backend: Backend = backend) -> Side:
+            return make_side(backend, name)
+
+        loader = Loader(backend, size, directory)
+        with loader.loaded(make, [OURS]) as facts, Measuring(backend, facts, effort, make, [OURS]) as measuring:
+            lines = lines or machine.describe(backend, measuring.versions())
+            for check in checks:
+                for finding in check(Place(backend, facts, make, measuring, effort)):
+                    say("  ".join(finding))
+                    findings.append(finding)
+    rows = [finding[: len(HEAD)] for finding in findings]
+    remarks = [f"{finding.title}: {finding.remark}" for finding in findings if finding.remark]
+    return report.section(f"{backend.name}: checks", lines, HEAD, rows, remarks)
+
+
+def _finding(title: str, measured: str, at_most: str, met: bool, remark: str = "") -> Finding:
+    return Finding(title, measured, at_most, "yes" if met else "NO", remark)
+
+
+def names_of_many_shapes(place: Place) -> Iterator[Finding]:
+    """Measure the names in a database whose every event has another shape."""
+    shapes = place.scaled(SHAPES)
+    place.backend.create(SHAPES_DATABASE)
+    with place.make_side(SHAPES_DATABASE) as side:
+        for command in ({"do": "upgrade"}, {"do": "fill", "events": shapes, "batch": BATCH, "kind": "shaped"}):
+            _succeeded(side.run(timeout=LOAD_TIMEOUT, **command))
+    place.backend.tidy(SHAPES_DATABASE)
+    for what, method in (("event types", "get_event_types"), ("trait names", "get_trait_types")):
+        with place.make_side(SHAPES_DATABASE) as side:  # Another process, which knows no shape yet.
+            command = {"do": "read", "method": method, "event_type": odd_events.BUSY_SHAPED_TYPE}
+            read = _succeeded(side.run(timeout=place.effort.timeout, **command, repeat=200, budget=10))
+        times = sorted(read.samples)
+        slow = times[int(len(times) * 0.99) - 1]
+        told = (
+            f"p50 {report.duration(statistics.median(times))}, p99 {report.duration(slow)}, "
+            f"first {report.duration(read.samples[0])}: {read.fields['rows']} names"
+        )
+        at_most = bars.NAMES_OF_MANY_SHAPES
+        yield _finding(f"{what}, {shapes:,} shapes", told, f"p99 {report.duration(at_most)}", slow <= at_most)
+
+
+def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
+    """Measure a rare text with PostgreSQL's list of pending keys full and empty, several times each."""
+    keys = PendingKeys(place) if place.backend.name == "postgresql" else None
+    if keys is None or keys.index is None:
+        return
+    rare = next(read for read in reads(place.facts) if read.name == "text trait equals, rare")
+    read = {"do": "read", **as_documents(rare).as_call(), "repeat": PENDING_READS, "budget": 5}
+    most = keys.fill(place.scaled(PENDING_EVENTS))
+    full, empty, pending = [], [], []
+    for _ in range(PENDING_ROUNDS):
+        keys.clean()
+        pending.append(keys.fill(place.scaled(PENDING_EVENTS), most))
+        full.append(place.run(**read).median)
+        keys.clean()
+        empty.append(place.run(**read).median)
+    times = statistics.median(some / none for some, none in zip(full, empty, strict=True))
+    told = (
+        f"{report.duration(statistics.median(full))} with {statistics.median(pending):,.0f} events pending, "
+        f"{report.duration(statistics.median(empty))} with none: {times:.2f} times"
+    )
+    at_most = bars.SLOWER_BY_PENDING_KEYS
+    yield _finding("rare text while keys are pending", told, f"{at_most:g} times", times <= at_most)
+
+
+class PendingKeys:
+    """The list of keys that PostgreSQL has not sorted into the GIN index yet."""
+
+    def __init__(self, place: Place):
+        self._place = place
+        self._runs = itertools.count()
+        gin = "SELECT indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        gin += " WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'gin')"
+        self.index = self._ask(gin) or None
+        """Name of the index; None: there is no such index."""
+        self._ask("CREATE EXTENSION IF NOT EXISTS pgstattuple")
+
+    def _ask(self, sql: str) -> str:
+        return self._place.backend.server.execute(sql, OURS).strip()
+
+    def clean(self) -> None:
+        """Have the keys sorted in."""
+        self._ask(f"SELECT gin_clean_pending_list('{self.index}')")
+
+    def fill(self, events: int, most: int | None = None) -> int:
+        """Store events until the list would not take more, and return of how many the keys are pending.
+
+        :param events: store so many at most
+        :param most: the number that the list takes; None: find out
+        """
+        pending = 0
+        for _ in range(max(1, events // PENDING_BATCH)):
+            if most and pending + PENDING_BATCH > most:
+                break
+            before, pending = pending, self._store()
+            if pending < before or not pending:
+                return before
+        return pending
+
+    def _store(self) -> int:
+        run = next(self._runs)
+        start = self._place.facts.end + datetime.timedelta(seconds=run * PENDING_BATCH)
+        number = {"events": PENDING_BATCH, "batch": PENDING_BATCH, "threads": 1, "seed": 3000 + run}
+        self._place.run(do="record", **number, start=start.isoformat(), seconds=self._place.effort.timeout)
+        return int(self._ask(f"SELECT pending_tuples FROM pgstatginindex('{self.index}')"))  # noqa: S608
+
+
+def beside_clean_up(place: Place) -> Iterator[Finding]:
+    """Measure writes and reads while the expirer deletes events, and then the names that only they had."""
+    expiring, names = place.scaled(EXPIRING_EVENTS), {"do": "read", "method": "get_event_types", "repeat": 1}
+    types_before = place.run(**names, budget=1).fields["rows"]
+    with place.make_side(OURS) as side:
+        command = {"do": "fill", "events": expiring, "batch": BATCH, "kind": "expiring"}
+        _succeeded(side.run(timeout=LOAD_TIMEOUT, **command))
+    place.backend.tidy(OURS)
+    written = expiry.Answers()
+    writer = {**WRITER, "start": (place.facts.end + datetime.timedelta(days=1)).isoformat()}
+    before = dataset.START - datetime.timedelta(seconds=1)
+    command = {"before": before.isoformat(), "most": 10 * expiring}
+    with expiry.at_work(place.make_side, OURS, writer, written.keep):
+        beside = expiry.read_beside(place.make_side, OURS, place.facts, command, LOAD_TIMEOUT)
+    took = _succeeded(beside.outcome).samples[0]
+    quiet, meanwhile = written.split(*beside.span)
+    left = place.run(**names, budget=1).fields["rows"] - types_before
+    yield _longest_write(f"longest write, {_CLEANED.format(expiring)}", quiet, meanwhile, took, left)
+    read, times = max(beside.slower.items(), key=lambda item: item[1], default=("", 0.0))
+    at_most = bars.SLOWER_BY_CLEAN_UP
+    title, told = f"slowest read, {_CLEANED.format(expiring)}", f"{times:.2f} times ({read})"
+    all_times = ", ".join(f"{name} {times:.2f}" for name, times in beside.slower.items())
+    yield _finding(title, told, f"{at_most:g} times", times <= at_most, all_times)
+
+
+_CLEANED = f"expirer cleaning up {{:,}} events and {odd_events.NAMES} names"
+
+
+def _longest_write(title: str, quiet: list[dict], meanwhile: list[dict], took: float, left: int) -> Finding:
+    before, during = (
+        max((answer["sample"] for answer in answers if "sample" in answer), default=0.0)
+        for answers in (quiet, meanwhile)
+    )
+    refused = sum("refused" in answer for answer in meanwhile)
+    told = f"{report.duration(during)} of {len(meanwhile)}, {report.duration(before)} of {len(quiet)} without; "
+    told += f"expirer {report.duration(took)}"
+    told += f"; {refused} refused" if refused else ""
+    told += f"; {left} event types are still there" if left else ""
+    met = during <= bars.LONGEST_WRITE and not refused and not left
+    return _finding(title, told, report.duration(bars.LONGEST_WRITE), met)
+
+
+def expiry_of_a_day(place: Place) -> Iterator[Finding]:
+    """Measure the expiry of the first day of the event set."""
+    day = DAY_SECONDS * place.facts.events // LARGE_EVENTS
+    before = dataset.START + datetime.timedelta(seconds=day)
+    stored = place.backend.count(OURS)
+    with place.make_side(OURS) as side:
+        command = {"before": before.isoformat(), "most": day}
+        took = _succeeded(expiry.expire(side, command, LOAD_TIMEOUT)).samples[0]
+    deleted = stored - place.backend.count(OURS)
+    title, told = f"expiry of a day of {place.facts.events:,} events", f"{report.duration(took)}, {deleted:,} events"
+    yield _finding(title, told, f"{report.duration(bars.EXPIRED_DAY)} (aim)", took <= bars.EXPIRED_DAY)
+
+
+def _succeeded(outcome: Outcome) -> Outcome:
+    if outcome.failed or outcome.timeout:
+        raise SystemExit(f"a check failed: {outcome.failed or 'timeout'}")
+    return outcome
+
+
+Check = Callable[[Place], Iterator[Finding]]
+CHECKS: dict[tuple[int, str], Check] = {
+    (JUDGED_EVENTS, "names of many shapes"): names_of_many_shapes,
+    (JUDGED_EVENTS, "rare text while keys are pending"): rare_text_and_pending_keys,
+    (LARGE_EVENTS, "expiry of a day"): expiry_of_a_day,
+    (JUDGED_EVENTS, "beside an expirer that cleans up"): beside_clean_up,
+}
+"""The checks by size of the event set that they are for, and by title."""
