@@ -241,7 +241,7 @@ class _Reading:
         found = [row[size:] for row in rows if row[size] is not None]
         for key, direction in reversed(self._form.sort):
             found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
-        return (*rows[0][:size], found)
+        return (*(rows[0][:size] if rows else (None,) * size), found)
 
     def _take(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
         """Yield the events of rows that meet the filters, as many as are left."""

@@ -129,9 +129,8 @@ class EventStatements:
     def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
-        There is at least one row, which may have no event. Before the columns of the events come the time of the first
-        event that is looked at, and the place of the last; NULL: there are fewer than ``size``. The rows are in any
-        order.
+        Before the columns of the events come the time of the first event that is looked at, and the place of the last;
+        NULL: there are fewer than ``size``. The rows are in any order; one may have no event.
 
         :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
