@@ -2,7 +2,6 @@
 """Events that are spread over all years, in the places where an index by time may go wrong, and questions for them."""
 
 import datetime
-import itertools
 import random
 from collections.abc import Iterable, Iterator
 
@@ -24,16 +23,16 @@ FIRST = (datetime.datetime.min - EPOCH) // BUCKET
 LAST = (datetime.datetime.max - EPOCH) // BUCKET
 
 CROWDS = {
-    NOW: 300,
-    **{NOW + number: 60 for number in (-3, -2, -1, 1, 2)},
-    **{NOW + sign * WRAP * wraps: 15 for wraps in (1, 2, 3, 10, 100) for sign in (-1, 1)},
+    NOW: 400,
+    **{NOW + number: 100 for number in (-3, -2, -1, 1, 2)},
+    **{NOW + sign * WRAP * wraps: 25 for wraps in (1, 2, 50) for sign in (-1, 1)},
     **{NOW + WRAP + number: 15 for number in (-1, 1)},
-    **dict.fromkeys((-WRAP, -1, 0, 1, WRAP), 15),
+    **dict.fromkeys((-1, 0, 1), 15),
     **dict.fromkeys((FIRST, FIRST + 1, LAST - 1, LAST), 5),
 }
 """How many events there are in which buckets, counted from 1970."""
 
-SCATTERED = 150
+SCATTERED = 6
 """How many more are anywhere in the years 1 to 9999."""
 
 BALLAST = 5000
@@ -98,7 +97,7 @@ def make_events() -> list[Event]:
 def make_ballast() -> list[Event]:
     """Return events of another type, project and traits, mostly newer than the largest crowd, and some among it."""
     chance = random.Random(35)
-    begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-1000, -1, 1000))
+    begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-100, -1, 100))
     events = []
     for number in range(BALLAST):
         first, last = chance.choice([(begin, middle), (middle, middle + 3 * BUCKET), (middle, end), (middle, end)])
@@ -185,9 +184,12 @@ def page(events: list[Event], visible: list[Event], sort: tuple, limit: int | No
 
 
 def comparisons(name: str, values: list) -> Iterator[TraitFilter]:
-    """Yield all comparisons of a trait with some values."""
-    for value, op in itertools.product(values, OPERATORS):
-        yield has(name, value, op)
+    """Yield comparisons of a trait with some values: of each value two in turn, and all if there are few values."""
+    operators = list(OPERATORS)
+    for number, value in enumerate(values):
+        few = [operators[number % 6], operators[(number + 2 + number // 6) % 6]]
+        for op in operators if len(values) < 6 else dict.fromkeys(few):
+            yield has(name, value, op)
 
 
 def random_filters(chance: random.Random) -> list[TraitFilter]:

@@ -11,6 +11,8 @@ NOT_DATA = {"alembic_version", "panko_alembic_version"}
 ROWS = 500
 """Rows of one statement."""
 
+TRIES = 50
+
 
 class Snapshot(ABC):
     """The content of a database at the time when this is made."""
@@ -72,11 +74,23 @@ class RowSnapshot(Snapshot):
         """Wait until no writer is at work, so that what it writes is no part of the restored content."""
         if connection.dialect.name == "postgresql":
             names = ", ".join(f'"{table.name}"' for table in self._tables)
-            connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+            _execute_again(connection, f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
         else:
             connection.exec_driver_sql("SET autocommit = 0")
             names = ", ".join(f"`{table.name}` WRITE" for table in self._tables)
-            connection.exec_driver_sql(f"LOCK TABLES {names}")
+            _execute_again(connection, f"LOCK TABLES {names}")
+
+
+def _execute_again(connection: sa.Connection, statement: str) -> None:
+    """Begin a transaction with a statement, again if writers and it wait for each other."""
+    for _ in range(TRIES - 1):
+        try:
+            connection.exec_driver_sql(statement)
+        except sa.exc.OperationalError:
+            connection.rollback()
+        else:
+            return
+    connection.exec_driver_sql(statement)
 
 
 def take_snapshot(engine: sa.Engine) -> Snapshot:

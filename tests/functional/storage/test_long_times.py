@@ -2,7 +2,7 @@
 """Pages of events that are spread over all years: any filter finds what Python finds, in any order and piece.
 
 An index by time finds the events of a rare trait in pieces of time, whose keys are the same again some time later.
-``PANKO_TEST_RANDOM_PAGES`` says how many pages by chance are compared (100).
+``PANKO_TEST_RANDOM_PAGES`` says how many pages by chance are compared (60).
 """
 
 import os
@@ -34,7 +34,7 @@ from tests.functional.storage.long_times import (
     page,
 )
 
-RANDOM_PAGES = int(os.environ.get("PANKO_TEST_RANDOM_PAGES", "100"))
+RANDOM_PAGES = int(os.environ.get("PANKO_TEST_RANDOM_PAGES", "60"))
 EVENTS = long_times.make_events()
 ALL_EVENTS = [*EVENTS, *long_times.make_ballast()]
 VALUES = {
@@ -86,8 +86,6 @@ def test_each_comparison_finds_what_python_finds(storage, name):
         for sort, limit in zip(SORTS[:2], limits, strict=True):
             expected = ordered(events, sort)[:limit]
             assert found(storage, trait_filter, pagination=Page(limit, sort=sort)) == expected, (trait_filter, sort)
-        if limits[1] is None:
-            assert found(storage, trait_filter) == ordered(events, ()), trait_filter
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -118,7 +116,7 @@ def test_times_begin_and_end_at_the_edges(storage, edge):
 
 def test_any_event_may_be_the_marker(storage):
     """Also one that does not meet the filter: the page goes on after it."""
-    for marker in [each.message_id for each in EVENTS[::43]]:
+    for marker in [each.message_id for each in EVENTS[::97]]:
         for sort in SORTS[:2]:
             for filters, limit in (([NEEDLE], 7), ([has("size", 2**62, "ge")], 1), ([has("state", "error")], 100)):
                 expected = page(matching(EVENTS, filters), EVENTS, sort, limit, marker)
