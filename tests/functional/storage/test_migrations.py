@@ -30,7 +30,8 @@ DESCRIPTIONS = {
         "SELECT table_name, table_collation, engine, table_comment FROM information_schema.tables"
         " WHERE table_schema = DATABASE() AND table_name IN :tables",
         "SELECT table_name, column_name, column_type, character_set_name, collation_name, is_nullable, column_default,"
-        " extra, column_comment FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name IN :tables",
+        " extra, column_comment FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name IN :tables",
         "SELECT table_name, index_name, seq_in_index, column_name, non_unique FROM information_schema.statistics"
         " WHERE table_schema = DATABASE() AND table_name IN :tables",
         "SELECT table_name, constraint_name, column_name, referenced_table_name, referenced_column_name"
