@@ -9,6 +9,8 @@ from panko.storage.sqlalchemy import tables
 connection = context.config.attributes.get("connection")
 if connection is None:
     connection = sqlalchemy.create_engine(context.config.get_main_option("sqlalchemy.url")).connect()
-context.configure(connection=connection, target_metadata=tables.metadata_of(connection.dialect.name), render_as_batch=True)
+context.configure(
+    connection=connection, target_metadata=tables.metadata_of(connection.dialect.name), render_as_batch=True
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -45,7 +45,9 @@ def _create_catalog() -> None:
     op.create_table(
         "shape",
         _key("id", ID, "hash of event type and traits"),
-        sa.Column("event_type_id", sa.BigInteger, sa.ForeignKey("event_type.id", name="fk_shape_event_type")),
+        sa.Column(
+            "event_type_id", sa.BigInteger, sa.ForeignKey("event_type.id", name="fk_shape_event_type"), nullable=False
+        ),
         sa.Column("traits", Document, comment=traits),
         comment="What events of a kind have in common: their type, and the names and types of their traits",
     )

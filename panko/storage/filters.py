@@ -22,7 +22,7 @@ OPERATORS = {
 """The comparisons a trait filter can make, by their name on the wire."""
 
 MOST_TRAIT_FILTERS = 100
-"""Filters on traits that events can be asked to meet at once: to plan more joins takes a database too long."""
+"""Filters on traits that events can be asked to meet at once: each may be a search for keys in one statement."""
 
 MOST_EVENTS = 2**63 - 1
 """A limit that no answer reaches: no database counts further."""

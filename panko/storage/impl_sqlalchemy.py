@@ -20,12 +20,14 @@ from panko.storage.sqlalchemy import count_query, engines, failures, group_count
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.event_counts import Settling
+from panko.storage.sqlalchemy.event_reader import EventReader, FoundEvent
 from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
 from panko.storage.sqlalchemy.limits import Limits
-from panko.storage.sqlalchemy.page_reader import FoundEvent, PageReader
-from panko.storage.sqlalchemy.queries import Place, ScopeStatements
+from panko.storage.sqlalchemy.page_reader import PageReader
+from panko.storage.sqlalchemy.queries import Place
 from panko.storage.sqlalchemy.retries import repeated
+from panko.storage.sqlalchemy.scope_queries import ScopeStatements, select_of_project
 from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import earliest, from_microseconds
@@ -54,7 +56,8 @@ class Connection(base.Connection):
             with self._engine.connect():
                 pass  # An address where no database answers is found out now.
         self._catalog = Catalog(self._reader, self._dialect)
-        self._pages = PageReader(self._engine, self._dialect, self._catalog)
+        self._events = EventReader(self._engine, self._dialect, self._catalog)
+        self._pages = PageReader(self._events, self._dialect)
         settling = Settling(self._engine, self._dialect)
         self._writer = EventWriter(self._engine, self._dialect, self._catalog, settling)
         self._expiry = Expiry(self._engine, self._dialect, self._catalog, settling)
@@ -125,7 +128,7 @@ class Connection(base.Connection):
 
     def _rows(self, query: sa.Select, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, of which there are few."""
-        return self._pages.fetch(query, parameters)
+        return self._events.fetch(query, parameters)
 
     def get_event_types(self, scope=EVERYTHING):
         statements = ScopeStatements(scope, self._dialect)
@@ -151,7 +154,7 @@ class Connection(base.Connection):
 
     def _read_shapes(self, shape_ids: Sequence[int], statements: ScopeStatements) -> Iterator[FoundEvent]:
         """Yield the events in scope of some shapes, in the order of recording."""
-        return self._pages.read_by_ids(statements.select_ids(shape_ids), statements.parameters)
+        return self._events.read_by_ids(statements.select_ids(shape_ids), statements.parameters)
 
     def get_traits(self, event_type, trait_type=None, scope=EVERYTHING):
         names = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
@@ -196,7 +199,7 @@ class Connection(base.Connection):
         """Return the project id that a key stands for, which is another text if that is long."""
         if is_whole_owner(key):
             return key
-        for row in self._rows(queries.select_of_project(key)):
+        for row in self._rows(select_of_project(key)):
             for shape in self._catalog.shapes([row.shape_id]).values():
                 return next(texts_of(*split_row(shape, row.trait_values), PROJECT_ID), None)
         return None  # Its events were expired since.

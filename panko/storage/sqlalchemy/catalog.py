@@ -6,7 +6,6 @@ is deleted, restored or failed over. At most a row is gone: then a foreign key r
 remembers it, and the writer forgets all that it knows and tries again.
 """
 
-import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,9 +15,8 @@ from panko.storage.models import CheckedEvent
 from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.tables import EVENT_TYPE, OWNER, SHAPE
 
 MAX_SHAPES = 1000
 """Shapes of one event type, of which further events have the open shape."""
@@ -27,9 +25,6 @@ MAX_CACHE_BYTES = 16 << 20
 
 STATEMENT_ROWS = 1000
 """Rows of one statement: databases bound the number of its values."""
-
-REMOVED_ROWS = 100
-"""Rows that are removed in one transaction: few enough that writers hardly wait."""
 
 Kind = tuple
 """What :func:`~panko.storage.sqlalchemy.shapes.kind_of` returns."""
@@ -126,9 +121,7 @@ class Entering:
     :ivar new: what was not known before, to be given to :meth:`Catalog.remember` after the commit
     """
 
-    def __init__(
-        self, connection: sa.Connection, dialect: Dialect, known: Entries, events: Sequence[CheckedEvent]
-    ):
+    def __init__(self, connection: sa.Connection, dialect: Dialect, known: Entries, events: Sequence[CheckedEvent]):
         self._connection = connection
         self._dialect = dialect
         self._known = known
@@ -214,53 +207,3 @@ class Entering:
 def _pieces(values: Sequence) -> Iterator[Sequence]:
     for start in range(0, len(values), STATEMENT_ROWS):
         yield values[start : start + STATEMENT_ROWS]
-
-
-REFERENCES = ((SHAPE, EVENT.c.shape_id), (OWNER, EVENT.c.owner_id), (EVENT_TYPE, SHAPE.c.event_type_id))
-"""The tables of the catalog, each with the column that refers to it, in the order of removal."""
-
-
-def remove_unused(engine: sa.Engine, dialect: Dialect) -> None:
-    """Remove the shapes, owners and event types that no event has."""
-    for table, reference in REFERENCES:
-        for ids in _find_unused(dialect.reader(engine), table, reference):
-            _remove(engine, dialect, table, ids)
-
-
-def _find_unused(reader: sa.Engine, table: sa.Table, reference: sa.Column) -> Iterator[Sequence[int]]:
-    """Yield ids that nothing refers to, a few at a time. No lock is held meanwhile."""
-    used = sa.select(reference).where(reference == table.c.id).limit(1).scalar_subquery()
-    query = sa.select(table.c.id, used.is_not(None)).order_by(table.c.id).limit(STATEMENT_ROWS)
-    last = None
-    unused: collections.deque[int] = collections.deque()
-    while True:
-        with reader.connect() as connection:
-            rows = connection.execute(query if last is None else query.where(table.c.id > last)).all()
-        unused.extend(id_ for id_, is_used in rows if not is_used)
-        while len(unused) >= REMOVED_ROWS or (unused and len(rows) < STATEMENT_ROWS):
-            yield [unused.popleft() for _ in range(min(REMOVED_ROWS, len(unused)))]
-        if len(rows) < STATEMENT_ROWS:
-            return
-        last = rows[-1][0]
-
-
-def _remove(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[int]) -> None:
-    """Remove rows, all but those that a writer uses again."""
-    try:
-        _remove_all(engine, dialect, table, ids)
-    except failures.DATABASE_ERRORS as error:
-        if not failures.is_reference(error):
-            raise
-        if len(ids) > 1:
-            for id_ in ids:
-                _remove(engine, dialect, table, [id_])
-
-
-@repeated()
-def _remove_all(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[int]) -> None:
-    # A row that a writer holds is in use: to wait for it would make other writers wait as well.
-    unlocked = sa.select(table.c.id).where(dialect.is_one_of(table.c.id, ids)).with_for_update(skip_locked=True)
-    with engine.begin() as connection:
-        dialect.begin_write(connection)
-        found = connection.scalars(unlocked).all()
-        dialect.delete_rows(connection, table, [(id_,) for id_ in sorted(found)])

@@ -32,7 +32,8 @@ def is_counted_by_sql(event_filter: EventFilter, counting: Counting) -> bool:
 def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialect) -> sa.Select:
     """Return the query for ``start`` (microseconds since 1970), ``label``, ``is_other`` and ``events`` of each count.
 
-    Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.parameters_of`. The counts come in the order of :meth:`panko.storage.base.Connection.count_events`, one more than there may be.
+    Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.parameters_of`. The counts come in the order of
+    :meth:`panko.storage.base.Connection.count_events`, one more than there may be.
 
     :param event_filter: a filter that some event can meet
     :param dialect: dialect of the database

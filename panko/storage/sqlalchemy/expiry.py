@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import catalog, event_counts, keys
+from panko.storage.sqlalchemy import cleanup, event_counts, keys
+from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import GENERATED
 from panko.storage.sqlalchemy.retries import repeated
@@ -26,9 +27,7 @@ class Expiry:
     :param settling: is told how many counts each batch changes
     """
 
-    def __init__(
-        self, engine: sa.Engine, dialect: Dialect, known: catalog.Catalog, settling: event_counts.Settling
-    ):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, known: Catalog, settling: event_counts.Settling):
         self._engine = engine
         self._dialect = dialect
         self._catalog = known
@@ -59,11 +58,9 @@ class Expiry:
 
     def _clean_up(self) -> None:
         event_counts.settle_all(self._engine, self._dialect)
-        catalog.remove_unused(self._engine, self._dialect)
+        cleanup.remove_unused(self._engine, self._dialect)
 
-    def _delete(
-        self, condition: sa.ColumnElement[bool], order: Iterable[sa.Column], max_count: int | None
-    ) -> int:
+    def _delete(self, condition: sa.ColumnElement[bool], order: Iterable[sa.Column], max_count: int | None) -> int:
         documents = (EVENT.c.shape_id, EVENT.c.trait_values) if self._dialect.HAS_KEY_TABLE else ()
         chosen = sa.select(EVENT.c.id, GENERATED, EVENT.c.event_type_id, *documents)
         chosen = chosen.where(condition).order_by(*order).with_for_update(skip_locked=True)

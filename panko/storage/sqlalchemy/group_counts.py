@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from panko.storage.sqlalchemy.page_reader import FoundEvent
+from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.types import MICROSECOND
 from panko.storage.summaries import EVENT_TYPE, MOST_COUNTS, Counting

@@ -22,8 +22,8 @@ UNRELEASED = frozenset(("0001", "0002", "0003"))
 UNRELEASED_TABLES = frozenset(("event", "catalog", "trait_type"))
 """Tables that all of them have, and no other schema of Panko."""
 CONVERT = (
-    "Give [database] connection an empty database and run panko-dbsync. To keep the events, serve the old database with "
-    "the version that made it, save what GET /v2/events answers, and store that file with panko-import."
+    "Give [database] connection an empty database and run panko-dbsync. To keep the events, serve the old database "
+    "with the version that made it, save what GET /v2/events answers, and store that file with panko-import."
 )
 
 

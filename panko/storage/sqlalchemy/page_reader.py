@@ -11,32 +11,22 @@ with those that are. A look at the nearest events often fills the page, and else
 
 import math
 import operator
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from panko.storage.filters import EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType, is_storable
-from panko.storage.sqlalchemy import failures, keys
-from panko.storage.sqlalchemy.catalog import Catalog
+from panko.storage.sqlalchemy import keys
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import Form, Place, parameters_of, row_columns, statement
-from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, Shape, escape, split_row
+from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
+from panko.storage.sqlalchemy.queries import Form, Place, parameters_of, statement
+from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, escape
 from panko.storage.sqlalchemy.tables import EVENT
-
-MAX_ROWS = 1000
-"""Events of one piece."""
 
 FIRST_ROWS = 100
 """Events of the first piece of an answer of several, so that a client soon has its beginning."""
-
-MAX_BYTES = 8 << 20
-"""Bytes of large documents that are read at a time, unless one event alone has more."""
-
-MAX_IDS = 10_000
-"""Ids that are fetched at a time."""
 
 FIRST_LOOK = 250
 """Events that are looked at first, in the order of time, for those that are asked for."""
@@ -58,34 +48,16 @@ BUCKET = 1 << keys.BUCKET_BITS
 _SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemgetter(2)}
 
 
-class FoundEvent(NamedTuple):
-    """An event as it was read.
-
-    :param generated: microseconds since 1970
-    :param values: the escaped values of its traits
-    :param documents: what else was read of it
-    """
-
-    shape: Shape
-    message_id: str
-    generated: int
-    values: Sequence[str]
-    documents: Sequence
-
-
 class PageReader:
-    """Reads events and their documents.
+    """Reads pages of events.
 
-    :param engine: engine of the database
-    :param dialect: its dialect
-    :param catalog: what the process knows of shapes
+    :param events: reads the rows of events
+    :param dialect: dialect of the database
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog):
-        self._engine = engine
-        self._reader = dialect.reader(engine)
+    def __init__(self, events: EventReader, dialect: Dialect):
+        self._events = events
         self._dialect = dialect
-        self._catalog = catalog
 
     def read(
         self,
@@ -101,82 +73,10 @@ class PageReader:
         :param documents: what is read of each event, trait_values first
         """
         form = Form.of(event_filter, page.sort, documents)
-        reading = _Reading(self, self._dialect, form, event_filter, page.limit, marker)
+        reading = _Reading(self._events, self._dialect, form, event_filter, page.limit, marker)
         if event_filter.message_id or page.sort[0][0] != "generated" or not reading.has_keys:
             return reading.read_in_order()
         return reading.read_by_traits()
-
-    def read_by_ids(self, query: sa.Select, parameters: Mapping[str, Any]) -> Iterator[FoundEvent]:
-        """Yield events, without raw, whose ids are kept: 8 bytes of each.
-
-        :param query: the query for the ids, in the order of these, and its parameters
-        """
-        documents = (EVENT.c.trait_values,)
-        with (
-            failures.translated(),
-            self._engine.connect() as connection,
-            connection.execution_options(yield_per=MAX_IDS).execute(query, parameters) as found,
-        ):
-            ids = array("q", (row[0] for row in found))
-        columns = row_columns(self._dialect, documents)
-        for start in range(0, len(ids), MAX_ROWS):
-            some = ids[start : start + MAX_ROWS].tolist()
-            rows = self.fetch(sa.select(*columns).where(self._dialect.is_one_of(EVENT.c.id, some)).order_by(EVENT.c.id))
-            yield from self.complete(rows, documents)
-
-    def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
-        """Return the rows of a query, which are bounded in number and bytes."""
-        with failures.translated(), self._reader.connect() as connection:
-            return connection.execute(query, parameters).all()
-
-    def complete(self, rows: Sequence[Sequence], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
-        """Yield rows with all their documents; an event that has expired since it was found is left out."""
-        shapes = self._catalog.shapes({row[3] for row in rows})
-        for id_, message_id, generated, shape_id, values, *others in self._with_large_documents(rows, documents):
-            # The shape of an event is there as long as the event is.
-            if shape_id in shapes:
-                shape, split = split_row(shapes[shape_id], values)
-                yield FoundEvent(shape, message_id, generated, split, others)
-
-    def _with_large_documents(
-        self, rows: Sequence[Sequence], documents: Sequence[sa.Column]
-    ) -> Iterator[Sequence]:
-        large = [row[0] for row in rows if row[4] is None]
-        if not large:
-            yield from rows
-            return
-        sizes = self._read_sizes(large, documents)
-        for run in _runs(rows, sizes):
-            some = [row[0] for row in run if row[0] in sizes]
-            found = {row[0]: row[1:] for row in self._fetch_of(some, *documents)} if some else {}
-            for row in run:
-                if row[4] is not None:
-                    yield row
-                elif row[0] in found:
-                    yield (*row[:4], *found.pop(row[0]))
-
-    def _read_sizes(self, ids: Sequence[int], documents: Sequence[sa.Column]) -> dict[int, int]:
-        """Return the bytes of some events' documents."""
-        size = " + ".join(f"coalesce({self._dialect.octets(document)}, 0)" for document in documents)
-        return dict(map(tuple, self._fetch_of(ids, sa.literal_column(size, sa.BigInteger))))
-
-    def _fetch_of(self, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
-        return self.fetch(sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))
-
-
-def _runs(rows: Sequence[Sequence], sizes: Mapping[int, int]) -> Iterator[Sequence[Sequence]]:
-    """Divide rows into runs whose large documents fit in memory together.
-
-    :param sizes: bytes of the large events' documents, by id
-    """
-    begin = total = 0
-    for place, row in enumerate(rows):
-        size = sizes.get(row[0], 0)
-        if total and total + size > MAX_BYTES:
-            yield rows[begin:place]
-            begin, total = place, 0
-        total += size
-    yield rows[begin:]
 
 
 class _Reading:
@@ -189,7 +89,7 @@ class _Reading:
 
     def __init__(
         self,
-        reader: PageReader,
+        reader: EventReader,
         dialect: Dialect,
         form: Form,
         event_filter: EventFilter,

@@ -50,7 +50,9 @@ class Shape:
         self.event_type = event_type
         self.traits = traits
         self.id = id
-        self.document = None if traits is None else orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
+        self.document = (
+            None if traits is None else orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
+        )
 
     @classmethod
     def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":

@@ -32,7 +32,9 @@ SHAPE = sa.Table(
     "shape",
     METADATA,
     sa.Column("id", ID, primary_key=True, autoincrement=False, comment="hash of event type and traits"),
-    sa.Column("event_type_id", sa.BigInteger, sa.ForeignKey(EVENT_TYPE.c.id, name="fk_shape_event_type")),
+    sa.Column(
+        "event_type_id", sa.BigInteger, sa.ForeignKey(EVENT_TYPE.c.id, name="fk_shape_event_type"), nullable=False
+    ),
     sa.Column(
         "traits",
         Document,

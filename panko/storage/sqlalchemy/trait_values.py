@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy.page_reader import FoundEvent
+from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import unescape
 from panko.storage.sqlalchemy.types import from_microseconds
 from panko.storage.summaries import TraitValue
@@ -29,8 +29,7 @@ def summarize(found: Iterable[FoundEvent], name: str) -> tuple[tuple[TraitValue,
             else:
                 counts[each] = [1, from_microseconds(generated)]
     found_values = [
-        TraitValue(type_.parse(unescape(value)), type_, count, last)
-        for (type_, value), (count, last) in counts.items()
+        TraitValue(type_.parse(unescape(value)), type_, count, last) for (type_, value), (count, last) in counts.items()
     ]
     found_values.sort(key=lambda each: (each.type, each.value))
     found_values.sort(key=lambda each: (each.count, each.last), reverse=True)

@@ -12,6 +12,7 @@ from panko import service
 from panko.storage import get_connection
 from panko.storage.base import Connection
 from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.tables import EXPIRER_RUN
 from tests.servers import Server
 
 Connect = Callable[[str], Connection]
@@ -67,8 +68,10 @@ def other(connect: Connect, module_storage: Connection, url: str) -> Connection:
 
 @pytest.fixture
 def storage(module_storage: Connection) -> Connection:
-    """A connection to the database of the test module, without events."""
+    """A connection to the database of the test module, without events, where no expirer has run."""
     module_storage.clear()
+    with module_storage._engine.begin() as connection:
+        connection.execute(sa.delete(EXPIRER_RUN))
     return module_storage
 
 

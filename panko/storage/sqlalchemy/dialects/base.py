@@ -16,6 +16,7 @@ from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
 
 LOG = log.getLogger(__name__)
 
+
 class Dialect:
     """What each database has to say in its own way.
 

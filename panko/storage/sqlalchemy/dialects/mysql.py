@@ -88,7 +88,10 @@ class MySQL(Dialect):
         texts = [event.raw_document, *(trait.value for trait in event.traits if trait.dtype is TraitType.TEXT)]
         if sum(map(len, texts)) * MOST_BYTES_OF_A_CHARACTER < self._largest_statement:
             return
-        size = sum(len(self._dialect.dbapi.converters.escape_string(text).encode()) for text in (texts[0], documents.traits_document(event.traits)))
+        size = sum(
+            len(self._dialect.dbapi.converters.escape_string(text).encode())
+            for text in (texts[0], documents.traits_document(event.traits))
+        )
         if size + OTHER_BYTES_OF_A_STATEMENT > self._largest_statement:
             raise InvalidEvent(
                 f"its {size} bytes as SQL are more than the database takes: see its max_allowed_packet "
@@ -121,7 +124,7 @@ class MySQL(Dialect):
             raw = "NULL" if raw is None else escape(raw)
             rows.append(EVENT_ROW % (*numbers, escape(message_id), escape(values), raw))
             keys += [(key, numbers[0]) for key in found]
-        statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "
+        statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "  # noqa: S608
         for some in _bounded_pieces(rows):
             # Values may hold percent signs, which PyMySQL would take for places of parameters.
             connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})

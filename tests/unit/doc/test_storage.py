@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page "How events are stored" knows what there is, and names nothing else."""
+
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+from panko.storage.sqlalchemy.tables import metadata_of
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "doc/source/contributor/storage.rst").read_text()
+PACKAGE = ROOT / "panko/storage/sqlalchemy"
+TABLES = {name: table for backend in ("sqlite", "postgresql") for name, table in metadata_of(backend).tables.items()}
+DOTTED = {name for name in re.findall(r"``([a-z_]+\.[A-Za-z_.]+)``", PAGE) if not name.endswith((".py", ".conf"))}
+LIMITS = re.findall(r"^``([a-z_]+\.[A-Za-z_.]+)`` +([\d,]+(?: [KM]iB)?) ", PAGE, re.MULTILINE)
+UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_documented_with_its_columns_and_indexes(name):
+    columns = [column.name for column in TABLES[name].columns if column.name != "id"]
+    assert f"\n``{name}`` " in PAGE
+    assert [column for column in columns if f"``{column}``" not in PAGE and f"``{name}.{column}``" not in PAGE] == []
+    assert [index.name for index in TABLES[name].indexes if f"\n``{index.name}`` " not in PAGE] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b((?:ix|uq|fk)_\w+)", PAGE))))
+def test_an_index_exists(name):
+    assert name in {index.name for table in TABLES.values() for index in table.indexes}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in DOTTED if name.split(".")[0] in TABLES))
+def test_a_column_exists(name):
+    table, column = name.split(".")
+    assert column in TABLES[table].columns
+
+
+@pytest.mark.parametrize(("name", "value"), LIMITS)
+def test_a_limit_is_that_of_the_code(name, value):
+    number, _, unit = value.partition(" ")
+    found = pkgutil.resolve_name(f"panko.storage.sqlalchemy.{name.replace('.', ':', 1)}")
+    assert found == int(number.replace(",", "")) * UNITS[unit]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in DOTTED if name.split(".")[0] not in TABLES))
+def test_what_a_module_has_exists(name):
+    assert pkgutil.resolve_name(f"panko.storage.sqlalchemy.{name.replace('.', ':', 1)}")
+
+
+def test_all_modules_are_described():
+    described = set(re.findall(r"^``(\w+)(?:\.py)?`` ", PAGE.partition("\nModules\n")[2], re.M))
+    modules = {path.stem for path in PACKAGE.iterdir()} - {"__init__", "__pycache__", "alembic"}
+    assert described == modules | {"impl_sqlalchemy"}
