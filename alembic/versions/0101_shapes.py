@@ -17,8 +17,17 @@ OWNER = CodePointString(80)
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _key(name: str, type_: sa.types.TypeEngine, comment: str | None = None) -> sa.Column:
+def _key(name: str, type_: sa.types.TypeEngine, comment: str) -> sa.Column:
     return sa.Column(name, type_, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _column(name: str, type_: sa.types.TypeEngine, comment: str, *, nullable: bool = False) -> sa.Column:
+    return sa.Column(name, type_, nullable=nullable, comment=comment)
+
+
+def _reference(name: str, table: str, key: str) -> sa.Column:
+    reference = sa.ForeignKey(f"{table}.id", name=key)
+    return sa.Column(name, sa.BigInteger, reference, nullable=False, comment=f"id in {table}")
 
 
 def upgrade() -> None:
@@ -27,8 +36,8 @@ def upgrade() -> None:
     _create_counts()
     op.create_table(
         "expirer_run",
-        _key("id", sa.SmallInteger()),
-        sa.Column("finished", Timestamp, nullable=False, comment="microseconds since 1970 (UTC)"),
+        _key("id", sa.SmallInteger(), "always 1"),
+        _column("finished", Timestamp(), "microseconds since 1970 (UTC)"),
         comment="One row: when panko-expirer last left nothing that was expired",
     )
 
@@ -37,7 +46,7 @@ def _create_catalog() -> None:
     op.create_table(
         "event_type",
         _key("id", ID, "hash of the name"),
-        sa.Column("name", NAME, nullable=False),
+        _column("name", NAME, "as in notifications"),
         comment="The event types of all shapes",
     )
     op.create_index("uq_event_type_name", "event_type", ["name"], unique=True)
@@ -45,10 +54,8 @@ def _create_catalog() -> None:
     op.create_table(
         "shape",
         _key("id", ID, "hash of event type and traits"),
-        sa.Column(
-            "event_type_id", sa.BigInteger, sa.ForeignKey("event_type.id", name="fk_shape_event_type"), nullable=False
-        ),
-        sa.Column("traits", Document, comment=traits),
+        _reference("event_type_id", "event_type", "fk_shape_event_type"),
+        _column("traits", Document(), traits, nullable=True),
         comment="What events of a kind have in common: their type, and the names and types of their traits",
     )
     op.create_index("ix_shape_event_type", "shape", ["event_type_id"])
@@ -56,8 +63,8 @@ def _create_catalog() -> None:
     op.create_table(
         "owner",
         _key("id", ID, "hash of project and user"),
-        sa.Column("project_id", OWNER, comment=project),
-        sa.Column("user_id", OWNER, comment="the same for the user"),
+        _column("project_id", OWNER, project, nullable=True),
+        _column("user_id", OWNER, "the same for the user", nullable=True),
         comment="The projects and users that events belong to",
     )
     op.create_index("ix_owner_project", "owner", ["project_id", "user_id"])
@@ -65,18 +72,19 @@ def _create_catalog() -> None:
 
 def _create_event() -> None:
     is_postgresql = op.get_bind().dialect.name == "postgresql"
-    keys = "hashes of time and trait that events are found by"
+    keys = _column("keys", postgresql.ARRAY(sa.Integer), "hashes of time and trait that events are found by")
+    raw = "the notification as JSON, compressed by zlib if it is large; NULL: {}"
     op.create_table(
         "event",
         _key("id", ID, "order of recording, without gaps in a transaction"),
-        sa.Column("generated", Timestamp, nullable=False, comment="microseconds since 1970 (UTC)"),
-        sa.Column("event_type_id", sa.BigInteger, nullable=False, comment="that of the shape"),
-        sa.Column("shape_id", sa.BigInteger, sa.ForeignKey("shape.id", name="fk_event_shape"), nullable=False),
-        sa.Column("owner_id", sa.BigInteger, sa.ForeignKey("owner.id", name="fk_event_owner"), nullable=False),
-        sa.Column("message_id", NAME, nullable=False),
-        sa.Column("trait_values", Document, nullable=False, comment="the values of the traits as in JSON, one a line"),
-        sa.Column("raw", Blob, comment="the notification as JSON, compressed by zlib if it is large; NULL: {}"),
-        *([sa.Column("keys", postgresql.ARRAY(sa.Integer), nullable=False, comment=keys)] if is_postgresql else []),
+        _column("generated", Timestamp(), "microseconds since 1970 (UTC)"),
+        _column("event_type_id", sa.BigInteger(), "that of the shape"),
+        _reference("shape_id", "shape", "fk_event_shape"),
+        _reference("owner_id", "owner", "fk_event_owner"),
+        _column("message_id", NAME, "unique among the events that are stored"),
+        _column("trait_values", Document(), "the values of the traits as in JSON, one a line"),
+        _column("raw", Blob(), raw, nullable=True),
+        *([keys] if is_postgresql else []),
         comment="The events",
         sqlite_autoincrement=True,
     )
@@ -94,29 +102,29 @@ def _create_event() -> None:
     op.create_table(
         "event_key",
         _key("key", sa.Integer(), "hash of time and trait"),
-        _key("event_id", sa.BigInteger()),
+        _key("event_id", sa.BigInteger(), "id in event"),
         comment="The keys that events are found by",
         sqlite_with_rowid=False,
     )
 
 
 def _create_counts() -> None:
-    period = "beginning of five minutes, in microseconds since 1970 (UTC)"
-    op.create_table(
-        "event_count",
-        _key("period", sa.BigInteger(), period),
-        _key("event_type_id", sa.BigInteger()),
-        sa.Column("events", sa.BigInteger, nullable=False, comment="how many, before the rows of event_count_change"),
-        comment="How many events of a type there are in each five minutes",
-        sqlite_with_rowid=False,
-    )
+    count = "How many events of a type there are in each five minutes"
+    _create_count_table("event_count", count, "how many, before the rows of event_count_change")
     cause = "id of an event that the transaction stored; negative if it deleted that event"
+    change = "What is to be added to event_count"
+    _create_count_table(
+        "event_count_change", change, "how many more; negative: less", _key("cause", sa.BigInteger(), cause)
+    )
+
+
+def _create_count_table(name: str, comment: str, events: str, *keys: sa.Column) -> None:
     op.create_table(
-        "event_count_change",
-        _key("period", sa.BigInteger()),
-        _key("event_type_id", sa.BigInteger()),
-        _key("cause", sa.BigInteger(), cause),
-        sa.Column("events", sa.BigInteger, nullable=False, comment="how many more; negative: less"),
-        comment="What is to be added to event_count",
+        name,
+        _key("period", sa.BigInteger(), "beginning of five minutes, in microseconds since 1970 (UTC)"),
+        _key("event_type_id", sa.BigInteger(), "id in event_type"),
+        *keys,
+        _column("events", sa.BigInteger(), events),
+        comment=comment,
         sqlite_with_rowid=False,
     )

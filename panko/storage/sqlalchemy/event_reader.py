@@ -73,7 +73,16 @@ class EventReader:
 
     def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, which are bounded in number and bytes."""
-        with failures.translated(), self._reader.connect() as connection:
+        with failures.translated():
+            try:
+                return self._fetch(query, parameters)
+            except failures.DATABASE_ERRORS as error:
+                if not failures.is_recovery_conflict(error):
+                    raise
+                return self._fetch(query, parameters)
+
+    def _fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None) -> Sequence[sa.Row]:
+        with self._reader.connect() as connection:
             return connection.execute(query, parameters).all()
 
     def complete(self, rows: Sequence[Sequence], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:

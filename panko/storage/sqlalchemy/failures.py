@@ -145,6 +145,11 @@ def is_reference(error: Exception) -> bool:
     return isinstance(error, oslo_db.exception.DBReferenceError)
 
 
+def is_recovery_conflict(error: Exception) -> bool:
+    """Whether a hot standby of PostgreSQL cancelled a read because of what the primary has removed."""
+    return getattr(getattr(_unwrapped(error), "orig", None), "sqlstate", None) == "40001"
+
+
 def is_refusal(error: Exception) -> bool:
     """Whether the database refused a value, and would again."""
     return isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)

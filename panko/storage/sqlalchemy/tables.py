@@ -19,11 +19,24 @@ METADATA = sa.MetaData()
 # On SQLite, only the type INTEGER makes a primary key the row's own id.
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+
+def _key(name: str, type_: sa.types.TypeEngine, comment: str) -> sa.Column:
+    return sa.Column(name, type_, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _column(name: str, type_: sa.types.TypeEngine, comment: str, *, nullable: bool = False) -> sa.Column:
+    return sa.Column(name, type_, nullable=nullable, comment=comment)
+
+
+def _reference(name: str, to: sa.Column, key: str) -> sa.Column:
+    return sa.Column(name, sa.BigInteger, sa.ForeignKey(to, name=key), nullable=False, comment=f"id in {to.table.name}")
+
+
 EVENT_TYPE = sa.Table(
     "event_type",
     METADATA,
-    sa.Column("id", ID, primary_key=True, autoincrement=False, comment="hash of the name"),
-    sa.Column("name", CodePointString(NAME_LENGTH), nullable=False),
+    _key("id", ID, "hash of the name"),
+    _column("name", CodePointString(NAME_LENGTH), "as in notifications"),
     sa.Index("uq_event_type_name", "name", unique=True),
     comment="The event types of all shapes",
 )
@@ -31,14 +44,13 @@ EVENT_TYPE = sa.Table(
 SHAPE = sa.Table(
     "shape",
     METADATA,
-    sa.Column("id", ID, primary_key=True, autoincrement=False, comment="hash of event type and traits"),
-    sa.Column(
-        "event_type_id", sa.BigInteger, sa.ForeignKey(EVENT_TYPE.c.id, name="fk_shape_event_type"), nullable=False
-    ),
-    sa.Column(
+    _key("id", ID, "hash of event type and traits"),
+    _reference("event_type_id", EVENT_TYPE.c.id, "fk_shape_event_type"),
+    _column(
         "traits",
-        Document,
-        comment='[["name", dtype], ...] in the order of the values; NULL: each event has its own before its values',
+        Document(),
+        '[["name", dtype], ...] in the order of the values; NULL: each event has its own before its values',
+        nullable=True,
     ),
     sa.Index("ix_shape_event_type", "event_type_id"),
     comment="What events of a kind have in common: their type, and the names and types of their traits",
@@ -47,13 +59,14 @@ SHAPE = sa.Table(
 OWNER = sa.Table(
     "owner",
     METADATA,
-    sa.Column("id", ID, primary_key=True, autoincrement=False, comment="hash of project and user"),
-    sa.Column(
+    _key("id", ID, "hash of project and user"),
+    _column(
         "project_id",
         CodePointString(OWNER_LENGTH),
-        comment="id of the project (a hash of one longer than 64 characters); NULL: the event has no such trait",
+        "id of the project (a hash of one longer than 64 characters); NULL: the event has no such trait",
+        nullable=True,
     ),
-    sa.Column("user_id", CodePointString(OWNER_LENGTH), comment="the same for the user"),
+    _column("user_id", CodePointString(OWNER_LENGTH), "the same for the user", nullable=True),
     sa.Index("ix_owner_project", "project_id", "user_id"),
     comment="The projects and users that events belong to",
 )
@@ -61,16 +74,14 @@ OWNER = sa.Table(
 EVENT = sa.Table(
     "event",
     METADATA,
-    sa.Column(
-        "id", ID, primary_key=True, autoincrement=False, comment="order of recording, without gaps in a transaction"
-    ),
-    sa.Column("generated", Timestamp, nullable=False, comment="microseconds since 1970 (UTC)"),
-    sa.Column("event_type_id", sa.BigInteger, nullable=False, comment="that of the shape"),
-    sa.Column("shape_id", sa.BigInteger, sa.ForeignKey(SHAPE.c.id, name="fk_event_shape"), nullable=False),
-    sa.Column("owner_id", sa.BigInteger, sa.ForeignKey(OWNER.c.id, name="fk_event_owner"), nullable=False),
-    sa.Column("message_id", CodePointString(NAME_LENGTH), nullable=False),
-    sa.Column("trait_values", Document, nullable=False, comment="the values of the traits as in JSON, one a line"),
-    sa.Column("raw", Blob, comment="the notification as JSON, compressed by zlib if it is large; NULL: {}"),
+    _key("id", ID, "order of recording, without gaps in a transaction"),
+    _column("generated", Timestamp(), "microseconds since 1970 (UTC)"),
+    _column("event_type_id", sa.BigInteger(), "that of the shape"),
+    _reference("shape_id", SHAPE.c.id, "fk_event_shape"),
+    _reference("owner_id", OWNER.c.id, "fk_event_owner"),
+    _column("message_id", CodePointString(NAME_LENGTH), "unique among the events that are stored"),
+    _column("trait_values", Document(), "the values of the traits as in JSON, one a line"),
+    _column("raw", Blob(), "the notification as JSON, compressed by zlib if it is large; NULL: {}", nullable=True),
     sa.Index("uq_event_message_id", "message_id", unique=True),
     sa.Index("ix_event_generated", "generated", "message_id"),
     sa.Index("ix_event_event_type", "event_type_id", "generated", "message_id"),
@@ -80,62 +91,54 @@ EVENT = sa.Table(
     sqlite_autoincrement=True,  # The id of an event that is deleted is not used again.
 )
 
-KEYS = sa.Column(
-    "keys",
-    postgresql.ARRAY(sa.Integer),
-    nullable=False,
-    comment="hashes of time and trait that events are found by",
-)
+KEYS = _column("keys", postgresql.ARRAY(sa.Integer), "hashes of time and trait that events are found by")
 """A column of ``event`` on PostgreSQL."""
+
+GIN_OPTIONS = {"gin_pending_list_limit": 256}
+"""KiB of new keys that PostgreSQL keeps unsorted: each search goes through them."""
 
 EVENT_KEY = sa.Table(
     "event_key",
     METADATA,
-    sa.Column("key", sa.Integer, primary_key=True, autoincrement=False, comment="hash of time and trait"),
-    sa.Column("event_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _key("key", sa.Integer(), "hash of time and trait"),
+    _key("event_id", sa.BigInteger(), "id in event"),
     comment="The keys that events are found by",
     sqlite_with_rowid=False,
 )
 """A table of the other databases."""
 
-EVENT_COUNT = sa.Table(
+
+def _counts(name: str, comment: str, events: str, *keys: sa.Column) -> sa.Table:
+    return sa.Table(
+        name,
+        METADATA,
+        _key("period", sa.BigInteger(), "beginning of five minutes, in microseconds since 1970 (UTC)"),
+        _key("event_type_id", sa.BigInteger(), "id in event_type"),
+        *keys,
+        _column("events", sa.BigInteger(), events),
+        comment=comment,
+        sqlite_with_rowid=False,
+    )
+
+
+EVENT_COUNT = _counts(
     "event_count",
-    METADATA,
-    sa.Column(
-        "period",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="beginning of five minutes, in microseconds since 1970 (UTC)",
-    ),
-    sa.Column("event_type_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("events", sa.BigInteger, nullable=False, comment="how many, before the rows of event_count_change"),
-    comment="How many events of a type there are in each five minutes",
-    sqlite_with_rowid=False,
+    "How many events of a type there are in each five minutes",
+    "how many, before the rows of event_count_change",
 )
 
-EVENT_COUNT_CHANGE = sa.Table(
+EVENT_COUNT_CHANGE = _counts(
     "event_count_change",
-    METADATA,
-    sa.Column("period", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("event_type_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column(
-        "cause",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="id of an event that the transaction stored; negative if it deleted that event",
-    ),
-    sa.Column("events", sa.BigInteger, nullable=False, comment="how many more; negative: less"),
-    comment="What is to be added to event_count",
-    sqlite_with_rowid=False,
+    "What is to be added to event_count",
+    "how many more; negative: less",
+    _key("cause", sa.BigInteger(), "id of an event that the transaction stored; negative if it deleted that event"),
 )
 
 EXPIRER_RUN = sa.Table(
     "expirer_run",
     METADATA,
-    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
-    sa.Column("finished", Timestamp, nullable=False, comment="microseconds since 1970 (UTC)"),
+    _key("id", sa.SmallInteger(), "always 1"),
+    _column("finished", Timestamp(), "microseconds since 1970 (UTC)"),
     comment="One row: when panko-expirer last left nothing that was expired",
 )
 
@@ -154,7 +157,3 @@ def metadata_of(backend: str) -> sa.MetaData:
             copied.append_column(KEYS._copy())
             sa.Index("ix_event_keys", copied.c[KEYS.name], postgresql_using="gin", postgresql_with=GIN_OPTIONS)
     return metadata
-
-
-GIN_OPTIONS = {"gin_pending_list_limit": 256}
-"""KiB of new keys that PostgreSQL keeps unsorted: each search goes through them."""
