@@ -133,7 +133,7 @@ class Entering:
         owners = [stored.shape.owner_of(event.traits) for stored, event in zip(self.kinds, events, strict=True)]
         missing = {owner: None for owner in owners if owner not in known.owners}
         self.new.owners.update(self._insert(OWNER, missing))
-        self.owner_ids = [known.owners.get(owner) or self.new.owners[owner] for owner in owners]
+        self.owner_ids = [self.new.owners[owner] if owner in missing else known.owners[owner] for owner in owners]
 
     def _enter_kinds(self, shapes: Mapping[Kind, Shape]) -> None:
         if not shapes:

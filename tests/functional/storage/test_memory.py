@@ -3,7 +3,7 @@
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.tables import metadata_of
 from tests.functional.storage.builders import at, event, trait
 from tests.functional.storage.workers import connected, read_page, run_at_once, stream
 
@@ -14,19 +14,19 @@ TRAITS = [trait(f"trait {number}", value) for number in range(3) for value in ("
 
 def fill(url: str, engine: sa.Engine) -> int:
     """Make more than 100,000 events of 12 traits, all but the first by copying rows, and return their number."""
-    count = 100
+    count, table = 100, metadata_of(engine.dialect.name).tables["event"]
     with connected(url) as storage:
         storage.upgrade()
         storage.record_events(event(f"m{number}", *TRAITS, generated=at(seconds=number)) for number in range(count))
     while count < 100_000:
         copies = {
-            EVENT.c.id: EVENT.c.id + (count << 20),
-            EVENT.c.message_id: EVENT.c.message_id + f".{count}",
-            EVENT.c.generated: sa.type_coerce(EVENT.c.generated, sa.BigInteger) + count * SECOND,
+            table.c.id: table.c.id + (count << 20),
+            table.c.message_id: table.c.message_id + f".{count}",
+            table.c.generated: sa.type_coerce(table.c.generated, sa.BigInteger) + count * SECOND,
         }
-        columns = [copies.get(column, column) for column in EVENT.c]
+        columns = [copies.get(column, column) for column in table.c]
         with engine.begin() as connection:
-            connection.execute(sa.insert(EVENT).from_select(list(EVENT.c), sa.select(*columns)))
+            connection.execute(sa.insert(table).from_select(list(table.c), sa.select(*columns)))
         count *= 2
     return count
 

@@ -8,7 +8,7 @@ import pytest
 
 from panko.storage.models import Event, Trait, checked_event
 from panko.storage.sqlalchemy import group_counts
-from panko.storage.sqlalchemy.page_reader import FoundEvent
+from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import Shape, names_of
 from panko.storage.sqlalchemy.types import to_microseconds
 from panko.storage.summaries import Counting
