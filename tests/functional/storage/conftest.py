@@ -70,8 +70,9 @@ def other(connect: Connect, module_storage: Connection, url: str) -> Connection:
 def storage(module_storage: Connection) -> Connection:
     """A connection to the database of the test module, without events, where no expirer has run."""
     module_storage.clear()
-    with module_storage._engine.begin() as connection:
-        connection.execute(sa.delete(EXPIRER_RUN))
+    if hasattr(module_storage, "_engine"):
+        with module_storage._engine.begin() as connection:
+            connection.execute(sa.delete(EXPIRER_RUN))
     return module_storage
 
 
