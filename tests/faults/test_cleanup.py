@@ -2,6 +2,7 @@
 """The expirer removes event types, names and owners that no event has, and nobody waits for it, nor it for a writer."""
 
 import collections
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from panko import service
 from panko.storage import get_connection
 from tests.functional.storage.builders import DAY, ago, event, found, owned, trait
-from tests.functional.storage.pauses import REMOVES_NAME, paused_at, paused_at_commit, plain
+from tests.functional.storage.pauses import REMOVES_NAME, deletes_from, paused_at, paused_at_commit, plain
 
 SERVERS = ["postgresql_url", "mysql_url"]
 """The databases where several writers work at the same time."""
@@ -120,7 +121,7 @@ def test_names_are_removed_in_short_transactions(storages):
 
     @sa.event.listens_for(expirer._engine, "after_cursor_execute")
     def count(connection, cursor, statement, *others):
-        if plain(statement).startswith("DELETE FROM event_type"):
+        if re.match(deletes_from("event_type"), plain(statement)):
             removed[transactions[0]] += cursor.rowcount
 
     assert expirer.clear_expired_data(DAY) == 2500
@@ -129,7 +130,7 @@ def test_names_are_removed_in_short_transactions(storages):
     assert max(removed.values()) <= MAX_REMOVED
 
 
-@pytest.mark.parametrize("url", ["sqlite_url", "postgresql_url"], indirect=True)  # MariaDB has no such limit.
+@pytest.mark.parametrize("url", ["postgresql_url"], indirect=True)  # The others take more.
 def test_more_event_types_expire_than_a_statement_takes_values(storages):
     expirer, writer, _ = storages
     writer.record_events(event(f"{number}", type_=f"t{number}", generated=ago(days=2)) for number in range(MANY_TYPES))

@@ -97,7 +97,7 @@ def make_events() -> list[Event]:
 def make_ballast() -> list[Event]:
     """Return events of another type, project and traits, mostly newer than the largest crowd, and some among it."""
     chance = random.Random(35)
-    begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-100, -1, 100))
+    begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-30, -1, 30))
     events = []
     for number in range(BALLAST):
         first, last = chance.choice([(begin, middle), (middle, middle + 3 * BUCKET), (middle, end), (middle, end)])

@@ -13,10 +13,17 @@ from panko.storage.base import Connection
 TIMEOUT = 60.0
 """Seconds until a test fails that waits for what does not happen."""
 
-REMOVES_NAME = r"DELETE FROM (event_type|shape|owner)\b"
-DELETES_EVENTS = r"DELETE (kept )?FROM event\b"
+
+def deletes_from(*tables: str) -> str:
+    """Return a pattern for the beginning of statements that delete rows of tables, without the quotes of names."""
+    names = "|".join(tables)
+    return rf"DELETE (FROM ({names})\b|kept FROM .*\b({names}) AS kept\b)"
+
+
+REMOVES_NAME = deletes_from("event_type", "shape", "owner")
+DELETES_EVENTS = deletes_from("event")
 STORES_EVENTS = r"(INSERT|COPY)\b.*\bevent(_count_change)?\b"
-"""What statements begin with, without the quotes of names."""
+"""Patterns for the beginning of statements, without the quotes of names."""
 
 
 class Pause:
