@@ -2,7 +2,7 @@
 """What PostgreSQL says in its own way."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -33,8 +33,6 @@ class PostgreSQL(Dialect):
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
     HAS_KEY_TABLE = False
     insert = staticmethod(postgresql.insert)
-    CODES = {"INTEGER": "i", "BIGINT": "q"}
-    """What :mod:`struct` calls the types of numbers."""
 
     @classmethod
     def complete(cls, url):
@@ -113,30 +111,35 @@ class PostgreSQL(Dialect):
             yield
 
     def insert_rows(self, connection, table, rows):
+        self._insert_numbers(connection, table, rows)
+
+    def add_rows(self, connection, table, rows):
+        self._insert_numbers(connection, table, rows, self._adding(table))
+
+    def _insert_numbers(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = ""
+    ) -> None:
+        """Insert rows of integers by one statement.
+
+        :param then: what the statement says after its rows
+        """
         if rows:
-            codes = "".join(self.CODES[column.type.compile(self._dialect)] for column in table.columns)
-            self._copy(connection, table.name, table.columns.keys(), [binary.copy_data(rows, codes)])
+            columns = ", ".join(table.columns.keys())
+            given = ", ".join("%b" for _ in table.columns)
+            statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {then}"  # noqa: S608
+            connection.exec_driver_sql(statement, _arrays(rows))
 
     def insert_events(self, connection, events):
-        columns = [*EVENT.columns.keys(), KEYS.name]
-        self._copy(connection, EVENT.name, columns, binary.copy_events(events))
-
-    def _copy(self, connection: sa.Connection, table: str, columns: Sequence[str], data: Iterable[bytes]) -> None:
+        columns = ", ".join([*EVENT.columns.keys(), KEYS.name])
         # The server stores rows while the next ones are made.
-        connection.exec_driver_sql(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", (data,))
+        statement = f"COPY {EVENT.name} ({columns}) FROM STDIN (FORMAT BINARY)"
+        connection.exec_driver_sql(statement, (binary.copy_events(events),))
 
     def select_with_keys(self, columns, names):
         keys = sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type)
         # The planner does not know what a subquery gives, and so does not doubt that the keys are few.
         given = (sa.select(sa.cast(sa.bindparam(name, type_=KEYS.type), KEYS.type)).scalar_subquery() for name in names)
         return sa.select(*columns).where(*(keys.overlap(each) for each in given))
-
-    def add_rows(self, connection, table, rows):
-        if rows:
-            columns = ", ".join(table.columns.keys())
-            given = ", ".join("%b" for _ in table.columns)
-            statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {self._adding(table)}"  # noqa: S608
-            connection.exec_driver_sql(statement, _arrays(rows))
 
     def _delete_statement(self, table):
         # One statement for all keys: an array of values for each column.

@@ -52,22 +52,6 @@ COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 COPY_END = struct.pack(">h", -1)
 
 
-def copy_data(rows: Sequence[tuple], codes: str) -> bytes:
-    """Return rows of numbers as ``COPY … WITH (FORMAT BINARY)`` takes them.
-
-    :param rows: at least one
-    :param codes: what :mod:`struct` calls the type of each column
-    """
-    row: list[Any] = [len(codes)]
-    for code in codes:
-        row += (struct.calcsize(f">{code}"), None)
-    members = row * len(rows)
-    for place, column in enumerate(zip(*rows, strict=True)):
-        members[2 + 2 * place :: len(row)] = column
-    form = "h" + "".join(f"i{code}" for code in codes)
-    return b"".join((COPY_HEAD, struct.pack(f">{form * len(rows)}", *members), COPY_END))
-
-
 ROWS = 50
 """Events that are sent together."""
 
