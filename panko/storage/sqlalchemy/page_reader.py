@@ -32,6 +32,9 @@ FIRST_ROWS = 100
 FIRST_LOOK = 250
 """Events that are looked at first, in the order of time, for those that are asked for."""
 
+LOOKS_PER_CANDIDATE = 5
+"""Events that are looked at in the time that one takes that its keys have found."""
+
 RARE = 0.05
 """Events that are expected of as many as a look has found none of."""
 
@@ -144,13 +147,14 @@ class _Reading:
                 return
             self._place, self._rows = Place(last, last_id), MAX_ROWS
             found, span = self._given - before, abs(last - first) or 1
-            needed = _needed(size, found, self._piece_size())
+            wanted, density = self._piece_size(), (found or RARE) / span
+            needed = _needed(size, found, wanted)
             is_sparse = size * self._longest_window * BUCKET < MAX_ROWS * span
-            if needed <= self._dialect.MAX_LOOK:
-                size = needed
+            if needed <= max(self._dialect.MAX_LOOK, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
+                size = min(needed, self._dialect.MAX_LOOK)
             elif is_sparse:
                 size = MAX_ROWS
-            elif (yield from self._read_windows(last, (found or RARE) / span)):
+            elif (yield from self._read_windows(last, density)):
                 return
 
     @functools.cached_property
