@@ -32,14 +32,17 @@ FIRST_ROWS = 100
 FIRST_LOOK = 250
 """Events that are looked at first, in the order of time, for those that are asked for."""
 
+WORD_CHARACTERS = 12
+
 LOOKS_PER_CANDIDATE = 5
 """Events that are looked at in the time that one takes that its keys have found."""
 
 RARE = 0.05
 """Events that are expected of as many as a look has found none of."""
 
-MARGIN = 1.5
-"""How many times as many events are read as would be enough, if they were spread evenly."""
+LOOK_MARGIN = 1.5
+MARGIN = 2
+"""How many times as many events are looked at, or found by keys, as would be enough if they were spread evenly."""
 
 GROWTH = 8
 """How many times as long as a window the next one is at most."""
@@ -137,23 +140,25 @@ class _Reading:
 
     def read_by_traits(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
-        size = FIRST_LOOK
+        # Short texts are mostly words of which there are few, and each has many events.
+        is_word = self._texts and all(len(text) <= WORD_CHARACTERS for text in self._texts.values())
+        size = 3 * FIRST_LOOK if is_word else FIRST_LOOK
         while self._is_unfinished():
             looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, last=size - 1)
             first, last, last_id, rows = self._without_head(looked_at, 3)
             before = self._given
             yield from self._take(rows)
-            if last is None:
+            if last is None or not self._is_unfinished():
                 return
             self._place, self._rows = Place(last, last_id), MAX_ROWS
             found, span = self._given - before, abs(last - first) or 1
             wanted, density = self._piece_size(), (found or RARE) / span
             needed = _needed(size, found, wanted)
-            is_sparse = size * self._longest_window * BUCKET < MAX_ROWS * span
+            is_sparse = size * self._longest_window * BUCKET < 4 * FIRST_LOOK * span
             if needed <= max(self._dialect.MAX_LOOK, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
                 size = min(needed, self._dialect.MAX_LOOK)
             elif is_sparse:
-                size = MAX_ROWS
+                size = 4 * FIRST_LOOK
             elif (yield from self._read_windows(last, density)):
                 return
 
@@ -220,7 +225,8 @@ class _Reading:
         """Return the length of a window in buckets that has as many events as are asked for."""
         if not density:
             return self._longest_window
-        return max(1, min(self._longest_window, int(MARGIN * self._piece_size() / (density * BUCKET))))
+        # The first bucket is rarely full.
+        return min(self._longest_window, 1 + int(MARGIN * self._piece_size() / (density * BUCKET)))
 
     def _window(self, start: int, length: int) -> tuple[int, int]:
         """Return the first microsecond of a window, and the first after it."""
@@ -262,7 +268,10 @@ def _needed(size: int, found: int, wanted: int) -> float:
 
     :param found: how many of ``size`` events were found
     """
-    return max(2 * size, int(MARGIN * size * wanted / found)) if found else math.inf
+    if not found:
+        return math.inf
+    # Few sizes make few statements.
+    return FIRST_LOOK * math.ceil(LOOK_MARGIN * size * wanted / found / FIRST_LOOK)
 
 
 def _contained_text(trait_filter: TraitFilter) -> str | None:

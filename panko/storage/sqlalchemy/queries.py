@@ -124,7 +124,7 @@ class EventStatements:
         :param is_continued: whether there is a place
         """
         query = sa.select(*self._columns).where(*self.conditions(), *self.in_scope(), *self._after(is_continued))
-        return query.order_by(*_order(EVENT.c, self._form.sort)).limit(_number("limit"))
+        return query.order_by(*_order(EVENT.c, self._form.sort)).limit(_literal("limit"))
 
     def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
@@ -137,22 +137,23 @@ class EventStatements:
         conditions = [*self.conditions(), *self._after(is_continued)]
         order = list(_order(EVENT.c, self._form.sort))
         columns = self._found_columns
-        # A large event is read afterwards.
-        values = self._columns[-len(self._form.documents)].element
         contained = (
-            self._dialect.contains(values, sa.bindparam(f"text_{each}", type_=sa.Text)) for each in range(texts)
+            self._dialect.contains(EVENT.c.trait_values, sa.bindparam(f"text_{each}", type_=sa.Text))
+            for each in range(texts)
         )
-        holds = sa.and_(sa.true(), *(sa.or_(values.is_(None), each) for each in contained)).label("holds")
+        # A large event is read afterwards.
+        is_large = sa.not_(_is_small(self._dialect, self._form.documents))
+        holds = sa.or_(is_large, sa.and_(sa.true(), *contained)).label("holds")
         looked_at = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*conditions)
         if self._form.types < 2:
             # MariaDB and MySQL would rather sort all events than read so many by an index.
             index = "ix_event_event_type" if self._form.types else "ix_event_generated"
             looked_at = looked_at.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
-        looked_at = looked_at.order_by(*order).limit(_number("size")).subquery("looked_at")
+        looked_at = looked_at.order_by(*order).limit(_literal("size")).subquery("looked_at")
         found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
         found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
-        places = sa.select(GENERATED, EVENT.c.message_id).where(*conditions).order_by(*order).limit(1)
-        first, last = places.subquery("first"), places.offset(_number("last")).subquery("last")
+        places = sa.select(GENERATED, EVENT.c.message_id).where(*conditions).order_by(*order).limit(_ONE)
+        first, last = places.subquery("first"), places.offset(_literal("last")).subquery("last")
         ends = sa.select(
             first.c.generated.label("first_time"),
             last.c.generated.label("last_time"),
@@ -210,7 +211,7 @@ class EventStatements:
         query = sa.select(generated).where(beyond, *self._time_conditions(generated))
         if self._form.types == 1:
             query = query.where(*self._type_conditions(EVENT.c.event_type_id))
-        return query.order_by(*_order(EVENT.c, self._form.sort[:1])).limit(1)
+        return query.order_by(*_order(EVENT.c, self._form.sort[:1])).limit(_ONE)
 
     def conditions(self, columns: Mapping[str, sa.ColumnElement] | None = None) -> Iterator[sa.ColumnElement[bool]]:
         """Yield what an event meets, all but the scope.
@@ -270,6 +271,14 @@ def _number(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger)
 
 
+_ONE = sa.literal_column("1", sa.Integer)
+
+
+def _literal(name: str) -> sa.BindParameter[int]:
+    """Return a parameter that is a number in the SQL: PostgreSQL plans anew each time if it does not know a limit."""
+    return sa.bindparam(name, type_=sa.Integer, literal_execute=True)
+
+
 @functools.lru_cache(maxsize=1000)
 def statement(dialect: Dialect, form: Form, name: str, *arguments: Any) -> sa.Select:
     """Return a statement of a form: to build one takes longer than most databases take for it.
@@ -291,18 +300,14 @@ def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa
     They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents, all of which are NULL
     if one has more than SMALL_BYTES. The first document is never NULL otherwise.
     """
-    # As text, since SQLAlchemy walks through the expressions of a query each time that it is executed.
-    is_small = " AND ".join(f"coalesce({dialect.octets(each)}, 0) <= {SMALL_BYTES}" for each in documents)
-    return (
-        EVENT.c.id,
-        EVENT.c.message_id,
-        GENERATED,
-        EVENT.c.shape_id,
-        *(
-            sa.literal_column(f"CASE WHEN {is_small} THEN {document} END", document.type).label(document.name)
-            for document in documents
-        ),
-    )
+    is_small = _is_small(dialect, documents)
+    bounded = (sa.case((is_small, document)).label(document.name) for document in documents)
+    return (EVENT.c.id, EVENT.c.message_id, GENERATED, EVENT.c.shape_id, *bounded)
+
+
+def _is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElement[bool]:
+    sizes = (f"coalesce({dialect.octets(each)}, 0)" if each.nullable else dialect.octets(each) for each in documents)
+    return sa.literal_column(f"({' AND '.join(f'{size} <= {SMALL_BYTES}' for size in sizes)})", sa.Boolean)
 
 
 def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:

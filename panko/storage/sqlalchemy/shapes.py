@@ -10,12 +10,14 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+from zlib import crc32
 
 import orjson
 
 from panko.storage.filters import OPERATORS, TraitFilter
 from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
 from panko.storage.sqlalchemy import keys
+from panko.storage.sqlalchemy.keys import HASH_MASK
 
 OWNER_TRAITS = ("project_id", "user_id")
 """The traits that name the owner of an event."""
@@ -129,8 +131,8 @@ class Shape:
         ]
 
     def hashes(self, traits: Sequence[Trait]) -> set[int]:
-        """Return the hashes that an event is found by."""
-        found = {keys.text_hash(seed, traits[place][2]) for place, seed in self._text_seeds}
+        """Return the hashes that an event is found by; those of texts are as :func:`keys.text_hash` makes them."""
+        found = {crc32(traits[place][2].encode(), seed) & HASH_MASK for place, seed in self._text_seeds}
         for place, name in self._integers:
             found.update(keys.integer_hashes(name, traits[place][2]))
         found.update(self._no_project)

@@ -55,7 +55,8 @@ class PostgreSQL(Dialect):
         def prepare_connection(connection, record):
             connection.autocommit = True
             binary.register(connection.adapters)
-            connection.execute(self._statement_timeout(self._limits.read))
+            # To compile a plan takes longer than our statements do.
+            connection.execute(f"SET jit = off; {self._statement_timeout(self._limits.read)}")
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection):
