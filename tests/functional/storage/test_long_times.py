@@ -88,6 +88,19 @@ def test_each_comparison_finds_what_python_finds(storage, name):
             assert found(storage, trait_filter, pagination=Page(limit, sort=sort)) == expected, (trait_filter, sort)
 
 
+@pytest.mark.parametrize("power", [0, 1, 5, 6, 7, 8, 31, 32, 53, 62])
+def test_ranges_begin_and_end_beside_powers_of_two(storage, power):
+    """Where the index goes from one of its keys to the next."""
+    middle = 1 << power
+    for first, last in [(middle - 2, middle), (middle - 1, middle + 1), (-middle - 1, -middle + 1), (-middle, 1)]:
+        for ops in (("gt", "lt"), ("ge", "le")):
+            filters = has("size", first, ops[0]), has("size", last, ops[1])
+            expected = ordered(matching(EVENTS, filters), ())
+            assert found(storage, *filters) == expected, filters
+            assert found(storage, *filters, pagination=Page(1, sort=SORTS[1])) == expected[-1:], filters
+        assert found(storage, has("size", last)) == ordered(matching(EVENTS, [has("size", last)]), ())
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_walks_in_any_scope_neither_skip_nor_repeat(storage, question):
     filters, first = QUESTIONS[question], list(QUESTIONS).index(question)
