@@ -32,10 +32,18 @@ def on_choice(storage, listen):
 
 
 def test_the_command_uses_all_workers(storage):
-    threads = set()
-    on_choice(storage, lambda: threads.add(threading.current_thread().name))
+    workers = storage._dialect.DELETING_WORKERS
+    threads, all_began = set(), threading.Barrier(workers)
+
+    def note_thread():
+        name = threading.current_thread().name
+        if name.startswith("expiry") and name not in threads:
+            threads.add(name)
+            all_began.wait(60)
+
+    on_choice(storage, note_thread)
     assert expire(storage, DAY, 0) == 1000
-    assert len([name for name in threads if name.startswith("expiry")]) == storage._dialect.DELETING_WORKERS
+    assert len(threads) == workers
 
 
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
