@@ -21,7 +21,7 @@ LASTED_SECONDS = 1
 """Seconds of a read after which its next statement gets less than a read's whole time."""
 
 MIN_SECONDS = 0.5
-"""Seconds that the server gives a statement of a read at least, so that it stops none that is over at once."""
+"""Seconds that the server gives a statement at least, so that it stops none that is over at once."""
 
 
 class PostgreSQL(Dialect):
@@ -86,7 +86,7 @@ class PostgreSQL(Dialect):
         else:
             seconds = self._limits.migrate if options.get(USE) == MIGRATE else self._limits.write
         # Else the server would go on for a caller that is gone: waiting for a lock, say.
-        seconds = min(seconds, deadlines.seconds_left())
+        seconds = min(seconds, max(MIN_SECONDS, deadlines.seconds_left()))
         return f"{begin}; {self._statement_timeout(seconds, 'SET LOCAL')}"
 
     def _set_timeout(self, connection: "BoundedConnection", seconds_left: float) -> None:
