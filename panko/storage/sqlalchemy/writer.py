@@ -28,6 +28,9 @@ MIN_COMPRESSED_BYTES = 1024
 
 COMPRESSION_LEVEL = 1
 
+LOOKUPS = 100
+"""Batches that are looked up before they are stored, after one in which events were there already."""
+
 
 class EventWriter:
     """Does what :meth:`panko.storage.base.Connection.record_events` says, for many threads at once.
@@ -44,6 +47,7 @@ class EventWriter:
         self._catalog = catalog
         self._ids = keys.EventIds()
         self._settling = settling
+        self._lookups = 0
 
     def record(self, events: Iterable[Any]) -> Recorded:
         """Store events; what is raised is the contract's."""
@@ -80,8 +84,8 @@ class EventWriter:
     def _write(self, events: Sequence[CheckedEvent]) -> int:
         """Store those of the events that are not there yet: all of them or none.
 
-        It is repeated if another writer has stored one of them meanwhile, or an expirer has removed what one of them
-        refers to.
+        As long as all are new, nothing looks for them: the unique index refuses a batch with one that is there, and it
+        is repeated without that. It is also repeated if an expirer has removed what one of them refers to.
 
         :returns: how many were stored
         """
@@ -90,6 +94,8 @@ class EventWriter:
         except failures.DATABASE_ERRORS as error:
             if failures.is_reference(error):
                 self._catalog.forget()
+            if failures.is_duplicate(error):
+                self._lookups = LOOKUPS
             raise
         self._settling.add(changed)
         return stored
@@ -98,9 +104,8 @@ class EventWriter:
         """Return how many events were stored, and how many counts that changes."""
         with self._engine.begin() as connection:
             self._dialect.begin_write(connection)
-            known = self._find_stored(connection, [event.message_id for event in events])
-            if known:
-                events = [event for event in events if event.message_id not in known]
+            if self._lookups:
+                events = self._leave_out_stored(connection, events)
             if not events:
                 return 0, 0
             entering = self._catalog.enter(connection, events)
@@ -114,9 +119,12 @@ class EventWriter:
         self._catalog.remember(entering.new)
         return len(events), len(changed)
 
-    def _find_stored(self, connection: sa.Connection, message_ids: list[str]) -> set[str]:
-        condition = self._dialect.is_one_of(EVENT.c.message_id, message_ids)
-        return set(connection.scalars(sa.select(EVENT.c.message_id).where(condition)))
+    def _leave_out_stored(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Sequence[CheckedEvent]:
+        """Return those of the events that are not stored yet."""
+        condition = self._dialect.is_one_of(EVENT.c.message_id, [event.message_id for event in events])
+        stored = set(connection.scalars(sa.select(EVENT.c.message_id).where(condition)))
+        self._lookups = LOOKUPS if stored else max(0, self._lookups - 1)
+        return [event for event in events if event.message_id not in stored] if stored else events
 
 
 def _make_rows(
