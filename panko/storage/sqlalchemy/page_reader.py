@@ -144,14 +144,16 @@ class _Reading:
         is_word = self._texts and all(len(text) <= WORD_CHARACTERS for text in self._texts.values())
         size = 3 * FIRST_LOOK if is_word else FIRST_LOOK
         while self._is_unfinished():
-            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, last=size - 1)
-            first, last, last_id, rows = self._without_head(looked_at, 3)
+            places = {"middle": size // 2 - 1, "last": size - 1}
+            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, **places)
+            middle, last, last_id, rows = self._without_head(looked_at, 3)
             before = self._given
             yield from self._take(rows)
             if last is None or not self._is_unfinished():
                 return
             self._place, self._rows = Place(last, last_id), MAX_ROWS
-            found, span = self._given - before, abs(last - first) or 1
+            # From the middle on: a few events of far times say nothing of those that follow.
+            found, span = self._given - before, 2 * abs(last - middle) or 1
             wanted, density = self._piece_size(), (found or RARE) / span
             needed = _needed(size, found, wanted)
             is_sparse = size * self._longest_window * BUCKET < 4 * FIRST_LOOK * span

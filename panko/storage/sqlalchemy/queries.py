@@ -129,8 +129,8 @@ class EventStatements:
     def look(self, is_continued: bool, texts: int) -> sa.Select:
         """Return the query for those of the next events, by time, that are in scope and hold some texts.
 
-        Before the columns of the events come the time of the first event that is looked at, and the place of the last;
-        NULL: there are fewer than ``size``. The rows are in any order; one may have no event.
+        Before the columns of the events come the time of the event in the ``middle`` of those that are looked at, and
+        the place of the ``last``; NULL: there are fewer. The rows are in any order; one may have no event.
 
         :param texts: number of texts, which are ``text_0``, ``text_1`` …
         """
@@ -153,13 +153,17 @@ class EventStatements:
         found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
         found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
         places = sa.select(GENERATED, EVENT.c.message_id).where(*conditions).order_by(*order).limit(_ONE)
-        first, last = places.subquery("first"), places.offset(_literal("last")).subquery("last")
+        first, middle, last = (
+            places.offset(offset).subquery(name)
+            for name, offset in (("first", _ZERO), ("middle", _literal("middle")), ("last", _literal("last")))
+        )
         ends = sa.select(
-            first.c.generated.label("first_time"),
+            middle.c.generated.label("middle_time"),
             last.c.generated.label("last_time"),
             last.c.message_id.label("last_id"),
         )
-        return self._with_head(found, ends.select_from(first.join(last, sa.true(), isouter=True)))
+        source = first.join(middle, sa.true(), isouter=True).join(last, sa.true(), isouter=True)
+        return self._with_head(found, ends.select_from(source))
 
     @property
     def _found_columns(self) -> Sequence[sa.ColumnElement]:
@@ -271,7 +275,7 @@ def _number(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger)
 
 
-_ONE = sa.literal_column("1", sa.Integer)
+_ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
 
 
 def _literal(name: str) -> sa.BindParameter[int]:
