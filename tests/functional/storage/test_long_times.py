@@ -62,7 +62,9 @@ QUESTIONS = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", pytest.param("mysql", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("postgresql", "mysql"))]
+)
 def storage(request: pytest.FixtureRequest, create_database: Callable, connect: Callable, tmp_path_factory):
     """A connection to a database that has the events, of each kind in turn."""
     if request.param == "sqlite":
