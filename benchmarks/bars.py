@@ -80,7 +80,7 @@ CLIENT = 1.3
 SLOWER_BY_CLEAN_UP = 1.5
 """How many times its time a read may take while the expirer removes names that no event has any more."""
 
-LONGEST_WRITE = 0.2
+MAX_WRITE_SECONDS = 0.2
 """Seconds that a write may take meanwhile."""
 
 SLOWER_BY_PENDING_KEYS = 2.0

@@ -122,12 +122,12 @@ def names_of_many_shapes(place: Place) -> Iterator[Finding]:
             read = _succeeded(side.run(timeout=place.effort.timeout, **command, repeat=200, budget=10))
         times = sorted(read.samples)
         slow = times[int(len(times) * 0.99) - 1]
-        told = (
+        shown = (
             f"p50 {report.duration(statistics.median(times))}, p99 {report.duration(slow)}, "
             f"first {report.duration(read.samples[0])}: {read.fields['rows']} names"
         )
         at_most = bars.NAMES_OF_MANY_SHAPES
-        yield _finding(f"{what}, {shapes:,} shapes", told, f"p99 {report.duration(at_most)}", slow <= at_most)
+        yield _finding(f"{what}, {shapes:,} shapes", shown, f"p99 {report.duration(at_most)}", slow <= at_most)
 
 
 def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
@@ -146,12 +146,12 @@ def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
         keys.clean()
         empty.append(place.run(**read).median)
     times = statistics.median(some / none for some, none in zip(full, empty, strict=True))
-    told = (
+    shown = (
         f"{report.duration(statistics.median(full))} with {statistics.median(pending):,.0f} events pending, "
         f"{report.duration(statistics.median(empty))} with none: {times:.2f} times"
     )
     at_most = bars.SLOWER_BY_PENDING_KEYS
-    yield _finding("rare text while keys are pending", told, f"{at_most:g} times", times <= at_most)
+    yield _finding("rare text while keys are pending", shown, f"{at_most:g} times", times <= at_most)
 
 
 class PendingKeys:
@@ -216,9 +216,9 @@ def beside_clean_up(place: Place) -> Iterator[Finding]:
     yield _longest_write(f"longest write, {_CLEANED.format(expiring)}", quiet, meanwhile, took, left)
     read, times = max(beside.slower.items(), key=lambda item: item[1], default=("", 0.0))
     at_most = bars.SLOWER_BY_CLEAN_UP
-    title, told = f"slowest read, {_CLEANED.format(expiring)}", f"{times:.2f} times ({read})"
+    title, shown = f"slowest read, {_CLEANED.format(expiring)}", f"{times:.2f} times ({read})"
     all_times = ", ".join(f"{name} {times:.2f}" for name, times in beside.slower.items())
-    yield _finding(title, told, f"{at_most:g} times", times <= at_most, all_times)
+    yield _finding(title, shown, f"{at_most:g} times", times <= at_most, all_times)
 
 
 _CLEANED = f"expirer cleaning up {{:,}} events and {odd_events.NAMES} names"
@@ -230,12 +230,12 @@ def _longest_write(title: str, quiet: list[dict], meanwhile: list[dict], took: f
         for answers in (quiet, meanwhile)
     )
     refused = sum("refused" in answer for answer in meanwhile)
-    told = f"{report.duration(during)} of {len(meanwhile)}, {report.duration(before)} of {len(quiet)} without; "
-    told += f"expirer {report.duration(took)}"
-    told += f"; {refused} refused" if refused else ""
-    told += f"; {left} event types are still there" if left else ""
-    met = during <= bars.LONGEST_WRITE and not refused and not left
-    return _finding(title, told, report.duration(bars.LONGEST_WRITE), met)
+    shown = f"{report.duration(during)} of {len(meanwhile)}, {report.duration(before)} of {len(quiet)} without; "
+    shown += f"expirer {report.duration(took)}"
+    shown += f"; {refused} refused" if refused else ""
+    shown += f"; {left} event types are still there" if left else ""
+    met = during <= bars.MAX_WRITE_SECONDS and not refused and not left
+    return _finding(title, shown, report.duration(bars.MAX_WRITE_SECONDS), met)
 
 
 def expiry_of_a_day(place: Place) -> Iterator[Finding]:
@@ -247,8 +247,8 @@ def expiry_of_a_day(place: Place) -> Iterator[Finding]:
         command = {"before": before.isoformat(), "most": day}
         took = _succeeded(expiry.expire(side, command, LOAD_TIMEOUT)).samples[0]
     deleted = stored - place.backend.count(OURS)
-    title, told = f"expiry of a day of {place.facts.events:,} events", f"{report.duration(took)}, {deleted:,} events"
-    yield _finding(title, told, f"{report.duration(bars.EXPIRED_DAY)} (aim)", took <= bars.EXPIRED_DAY)
+    title, shown = f"expiry of a day of {place.facts.events:,} events", f"{report.duration(took)}, {deleted:,} events"
+    yield _finding(title, shown, f"{report.duration(bars.EXPIRED_DAY)} (aim)", took <= bars.EXPIRED_DAY)
 
 
 def _succeeded(outcome: Outcome) -> Outcome:

@@ -100,7 +100,7 @@ class Expiry:
 
 
 def expire(side: Side, command: dict, timeout: float) -> Outcome:
-    """Have a side expire events; what its process needs to start does not count."""
+    """Have a side expire events; the start of its process is not measured."""
     side.run(do="connect")
     return side.run(timeout=timeout, do="expire", **command)
 
@@ -139,7 +139,7 @@ class Beside:
 def read_beside(make_side: Callable[[str], Side], name: str, facts: Facts, command: dict, timeout: float) -> Beside:
     """Have a side expire events while another process reads, which began earlier.
 
-    :param command: what the expirer is told
+    :param command: the command that is sent to the expirer
     """
     calls = {read.name: read.as_call() for read in reads(facts)}
     answers = Answers()
@@ -168,7 +168,7 @@ def _medians(answers: list[dict]) -> dict[str, float]:
 def at_work(
     make_side: Callable[[str], Side], name: str, command: dict, keep: Callable[[dict], object] = lambda answer: None
 ) -> Iterator[None]:
-    """Have a process of a side at work on a command that goes on until it is told to stop.
+    """Have a process of a side at work on a command that goes on until it is stopped.
 
     :param keep: is called with each of its answers
     """

@@ -90,5 +90,5 @@ def _different_rows(columns: list[list[Measurement]], sizes: list[int]) -> Itera
     for measured in zip(*columns, strict=True):
         counts = [measurement.outcomes[OURS].fields.get("rows") for measurement in measured]
         if not measured[0].case.events and len(set(counts[sizes.index(COMPARED) :])) > 1:
-            told = ", ".join(f"{count} at {size:,}" for count, size in zip(counts, sizes, strict=True))
-            yield f"{measured[0].case.title} answers with more rows of more events: {told}"
+            shown = ", ".join(f"{count} at {size:,}" for count, size in zip(counts, sizes, strict=True))
+            yield f"{measured[0].case.title} answers with more rows of more events: {shown}"

@@ -111,8 +111,8 @@ class Line:
         if times is None:
             return ""
         ours = self._measurement.outcomes[OURS]
-        told = f"{duration(statistics.median(ours.calls))}, {duration(ours.p99)}"
-        return told + (f": {times:.1f} times, at most {self._of_median:g}" if self._of_median else "")
+        shown = f"{duration(statistics.median(ours.calls))}, {duration(ours.p99)}"
+        return shown + (f": {times:.1f} times, at most {self._of_median:g}" if self._of_median else "")
 
     def floor(self) -> str:
         """Return what the floor is, how many times as long ours takes, and at most; nothing where there is none."""

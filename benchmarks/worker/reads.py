@@ -24,7 +24,7 @@ def read(session: Session, repeat: int, budget: float, **what: Any) -> Iterator[
 
 
 def read_on(session: Session, reads: dict[str, dict], pause: float) -> Iterator[dict]:
-    """Time several reads in turn, each by its name, until told to stop; one begins every ``pause`` seconds at most."""
+    """Time several reads in turn, each by its name, until stopped; one begins every ``pause`` seconds at most."""
     prepared = {name: prepare(session, **what)[0] for name, what in reads.items()}
 
     def turn() -> Iterator[dict]:

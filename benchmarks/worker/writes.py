@@ -98,7 +98,7 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
 
 
 def write_on(session: Session, batch: int, pause: float, seed: int, start: str) -> Iterator[dict]:
-    """Bring a batch every ``pause`` seconds until told to stop; yields the seconds of each, or why it was refused."""
+    """Bring a batch every ``pause`` seconds until stopped; yields the seconds of each, or why it was refused."""
     batches = dataset.batches(dataset.events(1_000_000, seed=seed, start=datetime.datetime.fromisoformat(start)), batch)
 
     def turn() -> Iterator[dict]:

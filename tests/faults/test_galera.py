@@ -117,7 +117,7 @@ def test_event_type_that_is_written_while_another_node_removes_it_stays(storages
 
 @pytest.mark.parametrize("removes", ["expirer", "clear"])
 def test_event_type_that_another_node_removes_before_a_writer_commits_comes_back(storages, writers, removes):
-    """The writer is told of the conflict at its commit, and stores the names again."""
+    """The commit of the writer fails with the conflict, and stores the names again."""
     for name in ("old", "known"):
         writers[1].record_events([event(name, trait("x", 1), type_="t", generated=ago(days=2))])
     assert len(found(storages[0])) == 2

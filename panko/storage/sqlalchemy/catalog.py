@@ -6,13 +6,13 @@ is deleted, restored or failed over. At most a row is gone: then a foreign key r
 remembers it, and the writer forgets all that it knows and tries again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from panko.storage.models import CheckedEvent
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import failures, pieces
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
@@ -124,7 +124,6 @@ class Entering:
     def __init__(self, connection: sa.Connection, dialect: Dialect, known: Entries, events: Sequence[CheckedEvent]):
         self._connection = connection
         self._dialect = dialect
-        self._known = known
         self.new = Entries()
         kinds = [kind_of(event) for event in events]
         new = {kind: event for kind, event in zip(kinds, events, strict=True) if kind not in known.kinds}
@@ -167,7 +166,7 @@ class Entering:
     def _enter_event_types(self, names: set[str]) -> dict[str, int]:
         query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id)
         ids: dict[str, int] = {}
-        for some in _pieces(sorted(names)):
+        for some in pieces.by_count(sorted(names), STATEMENT_ROWS):
             found = self._connection.execute(query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, some)))
             ids.update(map(tuple, found))
         missing = {(name,): None for name in names if name not in ids}
@@ -181,7 +180,7 @@ class Entering:
 
     def _read(self, table: sa.Table, ids: Iterable[int]) -> dict[int, tuple]:
         found: dict[int, tuple] = {}
-        for some in _pieces(sorted(ids)):
+        for some in pieces.by_count(sorted(ids), STATEMENT_ROWS):
             rows = self._connection.execute(sa.select(table).where(self._dialect.is_one_of(table.c.id, some)))
             found.update((row[0], tuple(row[1:])) for row in rows)
         return found
@@ -195,15 +194,10 @@ class Entering:
             for content in left:
                 wanted.setdefault(content_id(content, salt), content)
             # In one order, so that two writers cannot wait for each other.
-            for some in _pieces(sorted(wanted)):
+            for some in pieces.by_count(sorted(wanted), STATEMENT_ROWS):
                 rows = [dict(zip(table.columns.keys(), (id_, *wanted[id_]), strict=True)) for id_ in some]
                 self._connection.execute(self._dialect.insert_absent(table, rows))
             found = self._read(table, wanted)
             ids.update((content, id_) for id_, content in wanted.items() if found.get(id_, content) == content)
             left, salt = [content for content in left if content not in ids], salt + 1
         return ids
-
-
-def _pieces(values: Sequence) -> Iterator[Sequence]:
-    for start in range(0, len(values), STATEMENT_ROWS):
-        yield values[start : start + STATEMENT_ROWS]

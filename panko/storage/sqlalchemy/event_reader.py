@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import failures, pieces
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import row_columns
@@ -66,9 +66,9 @@ class EventReader:
         ):
             ids = array("q", (row[0] for row in found))
         columns = row_columns(self._dialect, documents)
-        for start in range(0, len(ids), MAX_ROWS):
-            some = ids[start : start + MAX_ROWS].tolist()
-            rows = self.fetch(sa.select(*columns).where(self._dialect.is_one_of(EVENT.c.id, some)).order_by(EVENT.c.id))
+        for some in pieces.by_count(ids, MAX_ROWS):
+            of_some = self._dialect.is_one_of(EVENT.c.id, some.tolist())
+            rows = self.fetch(sa.select(*columns).where(of_some).order_by(EVENT.c.id))
             yield from self.complete(rows, documents)
 
     def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
@@ -100,7 +100,7 @@ class EventReader:
             yield from rows
             return
         sizes = self._read_sizes(large, documents)
-        for run in _runs(rows, sizes):
+        for run in pieces.by_size(rows, lambda row: sizes.get(row[0], 0), MAX_BYTES):
             some = [row[0] for row in run if row[0] in sizes]
             found = {row[0]: row[1:] for row in self._fetch_of(some, *documents)} if some else {}
             for row in run:
@@ -116,18 +116,3 @@ class EventReader:
 
     def _fetch_of(self, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
         return self.fetch(sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))
-
-
-def _runs(rows: Sequence[Sequence], sizes: Mapping[int, int]) -> Iterator[Sequence[Sequence]]:
-    """Divide rows into runs whose large documents fit in memory together.
-
-    :param sizes: bytes of the large events' documents, by id
-    """
-    begin = total = 0
-    for place, row in enumerate(rows):
-        size = sizes.get(row[0], 0)
-        if total and total + size > MAX_BYTES:
-            yield rows[begin:place]
-            begin, total = place, 0
-        total += size
-    yield rows[begin:]

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import cleanup, event_counts, keys
+from panko.storage.sqlalchemy import cleanup, event_counts
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import GENERATED
@@ -93,8 +93,7 @@ class Expiry:
         found = []
         for id_, generated, _, shape_id, stored in rows:
             shape, values = split_row(shapes[shape_id], stored)
-            base = keys.bucket_base(keys.bucket_of(generated))
-            found += [(base | hash_, id_) for hash_ in shape.hashes(shape.parse(values))]
+            found += [(key, id_) for key in shape.keys_of(shape.parse(values), generated)]
         return sorted(found)
 
 

@@ -32,7 +32,11 @@ FIRST_ROWS = 100
 FIRST_LOOK = 250
 """Events that are looked at first, in the order of time, for those that are asked for."""
 
+SPARSE_LOOK = 4 * FIRST_LOOK
+"""Events that are looked at if a window of keys would hold fewer."""
+
 WORD_CHARACTERS = 12
+"""Characters of a text that is taken for a word, which many events have."""
 
 LOOKS_PER_CANDIDATE = 5
 """Events that are looked at in the time that one takes that its keys have found."""
@@ -140,7 +144,6 @@ class _Reading:
 
     def read_by_traits(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
-        # Short texts are mostly words of which there are few, and each has many events.
         is_word = self._texts and all(len(text) <= WORD_CHARACTERS for text in self._texts.values())
         size = 3 * FIRST_LOOK if is_word else FIRST_LOOK
         while self._is_unfinished():
@@ -156,11 +159,11 @@ class _Reading:
             found, span = self._given - before, 2 * abs(last - middle) or 1
             wanted, density = self._piece_size(), (found or RARE) / span
             needed = _needed(size, found, wanted)
-            is_sparse = size * self._longest_window * BUCKET < 4 * FIRST_LOOK * span
+            is_sparse = size * self._longest_window * BUCKET < SPARSE_LOOK * span
             if needed <= max(self._dialect.MAX_LOOK, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
                 size = min(needed, self._dialect.MAX_LOOK)
             elif is_sparse:
-                size = 4 * FIRST_LOOK
+                size = SPARSE_LOOK
             elif (yield from self._read_windows(last, density)):
                 return
 

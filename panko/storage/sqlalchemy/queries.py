@@ -246,7 +246,7 @@ class EventStatements:
 
     def in_scope(self, owner_id: sa.ColumnElement[int] = EVENT.c.owner_id) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that the owner of an event is in scope."""
-        return [owner_id.in_(select_owners(self._form.owners))] if self._form.owners else []
+        return in_scope(self._form.owners, owner_id)
 
     def _after(
         self, is_continued: bool, generated: sa.ColumnElement[int] = GENERATED.element
@@ -317,6 +317,14 @@ def _is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElem
 def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
     """Return the query for the ids of the event types that meet a condition."""
     return sa.select(EVENT_TYPE.c.id).where(condition)
+
+
+def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an owner is in a scope: none if that is everything.
+
+    :param owners: as in :class:`Form`
+    """
+    return [owner_id.in_(select_owners(owners))] if owners else []
 
 
 def select_owners(owners: frozenset[str]) -> sa.Select:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from panko.storage.filters import EventFilter, Scope
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import GENERATED, Form, parameters_of, select_owners
+from panko.storage.sqlalchemy.queries import GENERATED, Form, in_scope, parameters_of, select_owners
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 
 
@@ -25,7 +25,7 @@ class ScopeStatements:
         self.parameters = parameters_of(event_filter, dialect)
 
     def _in_scope(self) -> list[sa.ColumnElement[bool]]:
-        return [EVENT.c.owner_id.in_(select_owners(self._owners))] if self._owners else []
+        return in_scope(self._owners, EVENT.c.owner_id)
 
     def select_marker(self, marker: str) -> sa.Select:
         """Return the query for the place of the marker's event, if it is in scope."""

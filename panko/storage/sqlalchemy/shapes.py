@@ -8,16 +8,14 @@ shape is open has the names and types of its traits as JSON in a line before the
 import functools
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
-from zlib import crc32
 
 import orjson
 
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import CheckedEvent, Trait, TraitType, format_time
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, CheckedEvent, Trait, TraitType, format_time
 from panko.storage.sqlalchemy import keys
-from panko.storage.sqlalchemy.keys import HASH_MASK
 
 OWNER_TRAITS = ("project_id", "user_id")
 """The traits that name the owner of an event."""
@@ -28,9 +26,8 @@ MAX_DOCUMENT_CHARACTERS = 64 << 10
 TraitNames = tuple[tuple[str, TraitType], ...]
 
 # An attribute of an enumeration takes several times as long to look up, and each event has a dozen traits.
-_TEXT, _INTEGER, _FLOAT, _DATETIME = TraitType
-_FORMATS = {_TEXT: None, _INTEGER: str, _FLOAT: repr, _DATETIME: format_time}
-_TYPES = {int(type_): type_ for type_ in TraitType}
+_TEXT, _INTEGER, _, _DATETIME = TraitType
+_FORMATS = {type_: None if type_ is _TEXT else type_.format for type_ in TraitType}
 _ESCAPED = re.compile(r'[\x00-\x09\x0b-\x1f"\\]')
 """What JSON escapes, but for the line break."""
 _new_tuple = tuple.__new__
@@ -61,7 +58,7 @@ class Shape:
         """Return the shape of a stored document of names and types."""
         if document is None:
             return cls(event_type, None, id)
-        return cls(event_type, tuple((name, _TYPES[dtype]) for name, dtype in orjson.loads(document)), id)
+        return cls(event_type, tuple((name, TRAIT_TYPES_BY_DTYPE[dtype]) for name, dtype in orjson.loads(document)), id)
 
     @functools.cached_property
     def size(self) -> int:
@@ -76,21 +73,12 @@ class Shape:
     @functools.cached_property
     def positions(self) -> dict[tuple[str, TraitType], list[int]]:
         """Where the values of the traits of a name and type are."""
-        found: dict[tuple[str, TraitType], list[int]] = {}
-        for place, key in enumerate(self.traits):
-            found.setdefault(key, []).append(place)
-        return found
+        return _places_of(self.traits)
 
     @functools.cached_property
-    def _places(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for place, (name, _) in enumerate(self.traits):
-            found.setdefault(name, []).append(place)
-        return found
-
-    def places_of(self, name: str) -> list[int]:
-        """Return where the values of the traits of a name are."""
-        return self._places.get(name, [])
+    def positions_by_name(self) -> dict[str, list[int]]:
+        """Where the values of the traits of a name are."""
+        return _places_of(name for name, _ in self.traits)
 
     # What follows is about events that are stored.
 
@@ -108,13 +96,13 @@ class Shape:
 
     @functools.cached_property
     def _no_project(self) -> list[int]:
-        return [] if any(name == OWNER_TRAITS[0] for name, _ in self.traits) else [keys.NO_PROJECT]
+        return [] if OWNER_TRAITS[0] in self.positions_by_name else [keys.NO_PROJECT]
 
     @functools.cached_property
     def _owner_places(self) -> list[int | None]:
         """Where project and user are: at -1, an event has a trait of the name that is no text; None: it has none."""
-        names = {name for name, _ in self.traits}
-        return [self.positions.get((name, _TEXT), [-1])[0] if name in names else None for name in OWNER_TRAITS]
+        named = self.positions_by_name
+        return [self.positions.get((name, _TEXT), [-1])[0] if name in named else None for name in OWNER_TRAITS]
 
     def owner_of(self, traits: Sequence[Trait]) -> Owner:
         """Return the keys of an event's project and user: of the first text of that name."""
@@ -130,9 +118,17 @@ class Shape:
             for format_, trait in zip(self._formats, traits, strict=True)
         ]
 
+    def keys_of(self, traits: Sequence[Trait], generated: int) -> list[int]:
+        """Return the keys that an event is found by.
+
+        :param generated: microseconds since 1970
+        """
+        base = keys.bucket_base(keys.bucket_of(generated))
+        return [base | hash_ for hash_ in self.hashes(traits)]
+
     def hashes(self, traits: Sequence[Trait]) -> set[int]:
-        """Return the hashes that an event is found by; those of texts are as :func:`keys.text_hash` makes them."""
-        found = {crc32(traits[place][2].encode(), seed) & HASH_MASK for place, seed in self._text_seeds}
+        """Return the hashes of an event's traits, which its keys have in them."""
+        found = {keys.text_hash(seed, traits[place][2]) for place, seed in self._text_seeds}
         for place, name in self._integers:
             found.update(keys.integer_hashes(name, traits[place][2]))
         found.update(self._no_project)
@@ -169,6 +165,14 @@ class Shape:
         )
 
 
+def _places_of(values: Iterable[Hashable]) -> dict[Any, list[int]]:
+    """Return where each of some values is among them."""
+    found: dict[Hashable, list[int]] = {}
+    for place, value in enumerate(values):
+        found.setdefault(value, []).append(place)
+    return found
+
+
 def _json(text: str) -> str:
     return orjson.dumps(text).decode()
 
@@ -178,7 +182,7 @@ def join_values(values: Sequence[str]) -> str:
     joined = "\n".join(values)
     if _ESCAPED.search(joined) is None and joined.count("\n") == len(values) - 1:
         return joined
-    return "\n".join(_json(value)[1:-1] for value in values)
+    return "\n".join(map(escape, values))
 
 
 def unescape(value: str) -> str:

@@ -20,7 +20,7 @@ def summarize(found: Iterable[FoundEvent], name: str) -> tuple[tuple[TraitValue,
     events = 0
     for shape, _, generated, values, _ in found:
         events += 1
-        places = shape.places_of(name)
+        places = shape.positions_by_name.get(name, ())
         written = [(shape.traits[place][1], values[place]) for place in places]
         # An event has a value once, or not.
         for each in written if len(written) < 2 else dict.fromkeys(written):

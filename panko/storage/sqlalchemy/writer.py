@@ -12,10 +12,11 @@ from panko.storage.base import Recorded
 from panko.storage.errors import Refusal
 from panko.storage.models import CheckedEvent
 from panko.storage.sifting import Sifting
-from panko.storage.sqlalchemy import failures, keys
+from panko.storage.sqlalchemy import failures
 from panko.storage.sqlalchemy.catalog import Catalog, Stored
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import Settling, changes
+from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import join_values
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
@@ -45,7 +46,7 @@ class EventWriter:
         self._engine = engine
         self._dialect = dialect
         self._catalog = catalog
-        self._ids = keys.EventIds()
+        self._ids = EventIds()
         self._settling = settling
         self._lookups = 0
 
@@ -142,9 +143,8 @@ def _make_rows(
         values = join_values(shape.format_values(traits))
         if shape.id is None:
             values = f"{shape.document}\n{values}"
-        base = keys.bucket_base(keys.bucket_of(generated))
         row = (id_, generated, event_type_id, shape_id, owner_id, event.message_id, values, pack_raw(event))
-        yield row, [base | hash_ for hash_ in shape.hashes(traits)]
+        yield row, shape.keys_of(traits, generated)
 
 
 def pack_raw(event: CheckedEvent) -> bytes | None:

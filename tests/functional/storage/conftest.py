@@ -53,6 +53,27 @@ def connect(create_database: Callable[[Server], str], conf: cfg.ConfigOpts) -> I
 
 
 @pytest.fixture(scope="module")
+def connect_new(
+    request: pytest.FixtureRequest,
+    create_database: Callable,
+    connect: Connect,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Connect:
+    """A function that connects to an empty database of this test module, its schema made, of a kind that is named."""
+
+    def open_connection(kind: str) -> Connection:
+        if kind == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('storage') / 'panko.sqlite'}"
+        else:
+            url = create_database(request.getfixturevalue(f"{kind}_server"))
+        connection = connect(url)
+        connection.upgrade()
+        return connection
+
+    return open_connection
+
+
+@pytest.fixture(scope="module")
 def module_storage(connect: Connect, url: str) -> Connection:
     """A connection to the database of the test module, its schema made."""
     connection = connect(url)

@@ -43,14 +43,9 @@ RARE = {name for number, name in enumerate(NAMES) if number % 500 == 0}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def storage(request: pytest.FixtureRequest, create_database: Callable, connect: Callable, tmp_path_factory):
+def storage(request: pytest.FixtureRequest, connect_new: Callable):
     """A connection to a database with the events, and a few before and after them, of each kind in turn."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('instant') / 'panko.sqlite'}"
-    else:
-        url = create_database(request.getfixturevalue(f"{request.param}_server"))
-    connection = connect(url)
-    connection.upgrade()
+    connection = connect_new(request.param)
     connection.record_events(event(f"{time}", generated=at(microseconds=time)) for time in (-1, 1))
     for start in range(0, COUNT, 10_000):
         connection.record_events(_event(number) for number in range(start, min(start + 10_000, COUNT)))

@@ -65,14 +65,9 @@ QUESTIONS = {
 @pytest.fixture(
     scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("postgresql", "mysql"))]
 )
-def storage(request: pytest.FixtureRequest, create_database: Callable, connect: Callable, tmp_path_factory):
+def storage(request: pytest.FixtureRequest, connect_new: Callable):
     """A connection to a database that has the events, of each kind in turn."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('times') / 'panko.sqlite'}"
-    else:
-        url = create_database(request.getfixturevalue(f"{request.param}_server"))
-    connection = connect(url)
-    connection.upgrade()
+    connection = connect_new(request.param)
     events = random.Random(36).sample(ALL_EVENTS, len(ALL_EVENTS))
     for start in range(0, len(events), 500):
         connection.record_events(events[start : start + 500])

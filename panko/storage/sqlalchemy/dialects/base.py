@@ -29,7 +29,6 @@ class Dialect:
     """The library that SQLAlchemy calls the driver, as its URLs name it."""
     EXTRA: str
     """The extra of Panko's package that installs the driver."""
-    INSERT = "INSERT INTO {table} ({columns}) VALUES ({places})"
     PLACE = "?"
     insert = staticmethod(sa.insert)
     DELETED_EVENTS = 1000
@@ -107,17 +106,28 @@ class Dialect:
         """
 
     def insert_statement(self, table: sa.Table) -> str:
-        """Return the statement that :meth:`insert_rows` gives the database's driver."""
+        """Return the statement that inserts a row of all the table's columns."""
         quote = self._dialect.identifier_preparer
         columns = [quote.format_column(column) for column in table.columns]
         places = ", ".join(self.PLACE for _ in columns)
-        return self.INSERT.format(table=quote.format_table(table), columns=", ".join(columns), places=places)
+        return f"INSERT INTO {quote.format_table(table)} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
 
-    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Iterable[tuple]) -> None:
-        """Insert rows, each a tuple of all the table's columns in the form the database keeps them."""
-        given = list(rows)
-        if given:
-            connection.exec_driver_sql(self.insert_statement(table), given)
+    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
+        """Insert rows, each a tuple of all the table's columns, which are integers."""
+        if rows:
+            self._insert(connection, table, rows)
+
+    def add_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
+        """Insert rows as :meth:`insert_rows` does; to the last column of those whose key is there already, add."""
+        if rows:
+            self._insert(connection, table, rows, self._adding(table))
+
+    def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = "") -> None:
+        """Insert at least one row.
+
+        :param then: what the statement says after its rows
+        """
+        connection.exec_driver_sql(f"{self.insert_statement(table)} {then}", rows)
 
     def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
         """Return the ids of new events, in the transaction that stores them."""
@@ -132,8 +142,11 @@ class Dialect:
         for row, found in events:
             rows.append(row)
             keys += [(key, row[0]) for key in found]
-        self.insert_rows(connection, EVENT, rows)
+        self._insert_event_rows(connection, rows)
         self.insert_rows(connection, EVENT_KEY, sorted(keys))
+
+    def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[tuple]) -> None:
+        self._insert(connection, EVENT, rows)
 
     def select_with_keys(self, columns: Iterable[sa.ColumnElement], names: Mapping[str, bool]) -> sa.Select:
         """Return a query for columns of the events that have one key of each of some parameters.
@@ -184,12 +197,6 @@ class Dialect:
         statement = self.insert(table).values(list(rows))
         greater = sa.case((statement.excluded[column.name] > column, statement.excluded[column.name]), else_=column)
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: greater})
-
-    def add_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
-        """Insert rows as :meth:`insert_rows` does; to the last column of those whose key is there already, add."""
-        if rows:
-            statement = f"{self.insert_statement(table)} {self._adding(table)}"
-            connection.exec_driver_sql(statement, rows)
 
     def _adding(self, table: sa.Table) -> str:
         """Return what an INSERT says of rows whose key is there already."""

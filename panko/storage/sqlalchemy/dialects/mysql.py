@@ -3,7 +3,6 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterator, Sequence
 
 import orjson
 import sqlalchemy as sa
@@ -13,9 +12,10 @@ from sqlalchemy.dialects import mysql
 from panko.storage import documents
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
+from panko.storage.sqlalchemy import pieces
 from panko.storage.sqlalchemy.dialects.base import Dialect
 from panko.storage.sqlalchemy.limits import limit_of
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
+from panko.storage.sqlalchemy.tables import EVENT
 
 LOG = log.getLogger(__name__)
 
@@ -117,36 +117,23 @@ class MySQL(Dialect):
                 "ON",
             )
 
-    def insert_events(self, connection, events):
+    def _insert_event_rows(self, connection, rows):
         escape = connection.connection.dbapi_connection.escape
-        rows, keys = [], []
-        for (*numbers, message_id, values, raw), found in events:
-            raw = "NULL" if raw is None else escape(raw)
-            rows.append(EVENT_ROW % (*numbers, escape(message_id), escape(values), raw))
-            keys += [(key, numbers[0]) for key in found]
+        written = [
+            EVENT_ROW % (*numbers, escape(message_id), escape(values), "NULL" if raw is None else escape(raw))
+            for *numbers, message_id, values, raw in rows
+        ]
         statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "  # noqa: S608
-        for some in _bounded_pieces(rows):
+        for some in pieces.by_size(written, len, STATEMENT_CHARACTERS):
             # Values may hold percent signs, which PyMySQL would take for places of parameters.
             connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})
-        self.insert_rows(connection, EVENT_KEY, sorted(keys))
 
-    def insert_rows(self, connection, table, rows):
-        self._insert_numbers(connection, table, rows)
-
-    def _insert_numbers(
-        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = ""
-    ) -> None:
-        """Insert rows of integers. PyMySQL looks at each value by itself, but these need no more than a template.
-
-        :param then: what the statement says after its rows
-        """
+    def _insert(self, connection, table, rows, then=""):
+        # PyMySQL looks at each value by itself, but integers need no more than a template.
         statement, _, row = self.insert_statement(table).replace(self.PLACE, "%d").partition("(%d")
-        for start in range(0, len(rows), STATEMENT_ROWS):
-            values = ", ".join(map(f"(%d{row}".__mod__, rows[start : start + STATEMENT_ROWS]))
+        for some in pieces.by_count(rows, STATEMENT_ROWS):
+            values = ", ".join(map(f"(%d{row}".__mod__, some))
             connection.exec_driver_sql(f"{statement}{values} {then}")
-
-    def add_rows(self, connection, table, rows):
-        self._insert_numbers(connection, table, rows, self._adding(table))
 
     def _adding(self, table):
         *_, added = (column.name for column in table.columns)
@@ -174,15 +161,3 @@ class MySQL(Dialect):
         statement = self.insert(table).values(list(rows))
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
-
-
-def _bounded_pieces(rows: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Divide the rows of an INSERT into statements that a server takes, unless one row alone is too long for it."""
-    begin = size = 0
-    for place, row in enumerate(rows):
-        if size and size + len(row) > STATEMENT_CHARACTERS:
-            yield rows[begin:place]
-            begin, size = place, 0
-        size += len(row)
-    if rows:
-        yield rows[begin:]

@@ -111,24 +111,11 @@ class PostgreSQL(Dialect):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
             yield
 
-    def insert_rows(self, connection, table, rows):
-        self._insert_numbers(connection, table, rows)
-
-    def add_rows(self, connection, table, rows):
-        self._insert_numbers(connection, table, rows, self._adding(table))
-
-    def _insert_numbers(
-        self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = ""
-    ) -> None:
-        """Insert rows of integers by one statement.
-
-        :param then: what the statement says after its rows
-        """
-        if rows:
-            columns = ", ".join(table.columns.keys())
-            given = ", ".join("%b" for _ in table.columns)
-            statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {then}"  # noqa: S608
-            connection.exec_driver_sql(statement, _arrays(rows))
+    def _insert(self, connection, table, rows, then=""):
+        columns = ", ".join(table.columns.keys())
+        given = ", ".join("%b" for _ in table.columns)
+        statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {then}"  # noqa: S608
+        connection.exec_driver_sql(statement, _arrays(rows))
 
     def insert_events(self, connection, events):
         columns = ", ".join([*EVENT.columns.keys(), KEYS.name])

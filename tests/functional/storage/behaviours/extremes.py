@@ -36,7 +36,7 @@ FILTERS = {
     "two": [has("state", "odd"), has("number", 8, "lt")],
 }
 SHAPES = 1100
-"""More sets of names than are told apart for one event type."""
+"""More sets of names than one event type has shapes of their own for."""
 
 
 def far_events():
