@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from panko.storage.sqlalchemy import cleanup, event_counts
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import GENERATED
+from panko.storage.sqlalchemy.queries import GENERATED, by_index
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY
@@ -42,8 +42,8 @@ class Expiry:
         :param max_count: delete at most so many (None: all)
         :returns: how many were deleted
         """
-        oldest = (EVENT.c.generated, EVENT.c.message_id)
-        deleted = self._delete(EVENT.c.generated < expired_before, oldest, max_count)
+        oldest_first = (EVENT.c.generated, EVENT.c.message_id)
+        deleted = self._delete(EVENT.c.generated < expired_before, oldest_first, "ix_event_generated", max_count)
         if max_count is None or deleted < max_count:
             self._clean_up()
         return deleted
@@ -53,17 +53,23 @@ class Expiry:
         with self._engine.connect() as connection:
             newest = connection.scalar(sa.select(sa.func.max(EVENT.c.id)))
         if newest is not None:
-            self._delete(EVENT.c.id <= newest, (EVENT.c.id,), None)
+            self._delete(EVENT.c.id <= newest, (EVENT.c.id,), "PRIMARY", None)
         self._clean_up()
 
     def _clean_up(self) -> None:
         event_counts.settle_all(self._engine, self._dialect)
         cleanup.remove_unused(self._engine, self._dialect)
 
-    def _delete(self, condition: sa.ColumnElement[bool], order: Iterable[sa.Column], max_count: int | None) -> int:
+    def _delete(
+        self, condition: sa.ColumnElement[bool], order: Iterable[sa.Column], index: str, max_count: int | None
+    ) -> int:
+        """Delete the first events in an order, and return how many.
+
+        :param index: the index that has the order: to sort the events would lock them all
+        """
         documents = (EVENT.c.shape_id, EVENT.c.trait_values) if self._dialect.HAS_KEY_TABLE else ()
         chosen = sa.select(EVENT.c.id, GENERATED, EVENT.c.event_type_id, *documents)
-        chosen = chosen.where(condition).order_by(*order).with_for_update(skip_locked=True)
+        chosen = by_index(chosen, index).where(condition).order_by(*order).with_for_update(skip_locked=True)
         return _Deletion(lambda size: self._delete_batch(chosen.limit(size)), self._dialect, max_count).run()
 
     def _delete_batch(self, chosen: sa.Select) -> int:

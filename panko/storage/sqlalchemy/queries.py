@@ -146,9 +146,7 @@ class EventStatements:
         holds = sa.or_(is_large, sa.and_(sa.true(), *contained)).label("holds")
         looked_at = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*conditions)
         if self._form.types < 2:
-            # MariaDB and MySQL would rather sort all events than read so many by an index.
-            index = "ix_event_event_type" if self._form.types else "ix_event_generated"
-            looked_at = looked_at.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
+            looked_at = by_index(looked_at, "ix_event_event_type" if self._form.types else "ix_event_generated")
         looked_at = looked_at.order_by(*order).limit(_literal("size")).subquery("looked_at")
         found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
         found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
@@ -269,6 +267,11 @@ class EventStatements:
             return
         yield OPERATORS["le" if down else "ge"](first, value)
         yield sa.or_(beyond[0], sa.and_(first == value, beyond[1]))
+
+
+def by_index(query: sa.Select, index: str) -> sa.Select:
+    """Return a query that reads events by an index; MariaDB and MySQL would rather sort them all for a large limit."""
+    return query.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
 
 
 def _number(name: str) -> sa.BindParameter[int]:

@@ -4,9 +4,10 @@
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
 from panko.storage.errors import EventsRefused
-from tests.functional.storage.builders import event, found
+from tests.functional.storage.builders import DAY, ago, event, found
 from tests.functional.storage.contract import StorageContract
 from tests.servers import MariaDB, Server
 
@@ -29,3 +30,22 @@ class TestMySQL(StorageContract):
             storage.record_events([event("a"), event("large", raw="x" * 17_000_000), event("b")])
         assert [refusal.event.message_id for refusal in raised.value.refusals] == ["large"]
         assert found(storage) == ["a", "b"]
+
+    def test_the_oldest_events_are_read_by_an_index(self, storage):
+        """A sort of all events would lock them all, so that another worker deletes events that are not the oldest."""
+        storage.record_events(event(f"m{number}", generated=ago(days=2, seconds=number)) for number in range(300))
+        plans = []
+
+        def explain(connection, cursor, statement, parameters, context, executemany):
+            if statement.startswith("SELECT event.id"):
+                cursor.execute(f"EXPLAIN {statement}", parameters)
+                plans.append(cursor.fetchone()[5])
+
+        with storage._engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE TABLE event").fetchall()
+        sa.event.listen(storage._engine, "before_cursor_execute", explain)
+        try:
+            storage.clear_expired_data(DAY, 250)
+        finally:
+            sa.event.remove(storage._engine, "before_cursor_execute", explain)
+        assert set(plans) == {"ix_event_generated"}
