@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.cmd.processes import free_port, panko_api, run, said
+from tests.functional.storage.builders import incompressible
 
 NOAUTH = ("--pipeline", "panko+noauth")
 ADMIN = {"X_User_Id": "admin", "X_Project_Id": "admin", "X_Roles": "admin"}
@@ -81,8 +82,10 @@ def test_by_default_keystone_says_who_is_asking(configure, log_file):
 def test_a_database_that_dies_on_the_way_breaks_the_answer_off(configure, log_file, private_postgresql, event_line):
     config_file = configure(url=private_postgresql.create_database("panko_stream"))
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
-    # More than what fits into all buffers on the way.
-    events = b"".join(event_line(str(number), raw={"payload": "x" * 50_000}) for number in range(1000))
+    # More than what fits into all buffers on the way, compressed as the database holds it.
+    events = b"".join(
+        event_line(str(number), raw={"payload": incompressible(50_000, number)}) for number in range(1000)
+    )
     assert run("panko-import", "--config-file", config_file, "-", stdin=events).returncode == 0
     query = "/v2/events?limit=100000&q.field=all_tenants&q.value=True"
     with panko_api(log_file, "--config-file", config_file, *NOAUTH) as server:

@@ -2,6 +2,7 @@
 """Short ways to make events, and to ask a storage for them."""
 
 import datetime
+import random
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
@@ -57,6 +58,11 @@ def ago(**before: float) -> datetime.datetime:
 def trait(name: str, value: Any) -> Trait:
     """Return a trait of the type that its value has."""
     return Trait(name, TYPES[type(value)], value)
+
+
+def incompressible(size: int, seed: object) -> str:
+    """Return a text of that many characters that still fills half as many bytes once it is compressed."""
+    return random.Random(str(seed)).randbytes(size // 2).hex()
 
 
 def event(
