@@ -24,9 +24,9 @@ def count(
     :param filters: arguments of EventFilter, times as ISO 8601
     :param interval: seconds; None: over all time
     """
-    from panko.storage.summaries import Counting
+    from panko.storage.aggregates import CountQuery
 
-    counting = Counting(interval and datetime.timedelta(seconds=interval), group_by, limit)
+    counting = CountQuery(interval and datetime.timedelta(seconds=interval), group_by, limit)
 
     def call() -> list:
         return list(session.connection.count_events(EventFilter(**filters), counting))

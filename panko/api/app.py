@@ -12,11 +12,11 @@ from paste import deploy
 
 from panko import service
 from panko.api import keystone
-from panko.api.application import Application
 from panko.api.deployment import CONFIG_FILE, Deployment, current_deployment, deploying
 from panko.api.errors import InvalidConfiguration
 from panko.api.hooks import ContextHook, ErrorHook
 from panko.api.middleware import KEEP_ERRORS, ErrorBodies
+from panko.api.pecan_app import Application
 from panko.storage.errors import StorageError
 
 LOG = log.getLogger(__name__)

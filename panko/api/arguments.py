@@ -15,7 +15,7 @@ from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
 from panko.api.bodies import read_body, refuse_dtd
 
-LARGEST_BODY = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """Bytes that the body of a request for events may have."""
 
 
@@ -26,7 +26,7 @@ def read_arguments(definition: FunctionDefinition, names: Sequence[str], request
     :param names: the first arguments, which stand in the path
     :raises ClientSideError: where the request says something that is no argument, or not of its type
     """
-    query, body, content_type = request.GET, read_body(request, LARGEST_BODY), request.content_type.lower()
+    query, body, content_type = request.GET, read_body(request, MAX_BODY_BYTES), request.content_type.lower()
     if content_type in wsme.rest.xml.accept_content_types:
         refuse_dtd(body)
     _check_arrays(definition, query)

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from oslo_middleware.request_id import ENV_REQUEST_ID
 from pecan.hooks import PecanHook
 
-from panko.api.access import Access
+from panko.api.authorization import Access
 from panko.api.errors import fault_of, log_fault
 from panko.api.negotiation import JSON
 from panko.api.policy import Identity, Policy

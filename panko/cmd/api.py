@@ -13,13 +13,13 @@ from oslo_config import cfg
 
 from panko import service, storage
 from panko.api import app
-from panko.api.arguments import LARGEST_BODY
-from panko.cmd.errors import CommandError, ending_in_one_line
+from panko.api.arguments import MAX_BODY_BYTES
+from panko.cmd.errors import CommandError, report_errors
 from panko.wsgi.server import Server, ServerSettings
 
 KEYSTONE = "panko+keystone"
 NOAUTH = "panko+noauth"
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 
 SERVER_CLI_OPTS = [
     cfg.HostAddressOpt("host", short="b", help="Address to listen on, instead of [api] host."),
@@ -47,7 +47,7 @@ CLI_OPTS = [
 ]
 
 
-@ending_in_one_line
+@report_errors
 def main(argv: Sequence[str]) -> int:
     """Serve the API until a signal says to stop."""
     # A lone -- set the arguments of the server apart from those of the application in Panko 10.
@@ -72,12 +72,12 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
     return ServerSettings(
         host=_setting(conf, "host"),
         port=_setting(conf, "port"),
-        workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+        workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
         threads=_setting(conf, "threads"),
         graceful_timeout=conf.api.graceful_timeout,
         client_timeout=conf.api.client_timeout,
         min_client_rate=conf.api.min_client_rate,
-        max_body_size=max(conf.api.max_create_body_size, LARGEST_BODY),
+        max_body_size=max(conf.api.max_create_body_size, MAX_BODY_BYTES),
     )
 
 

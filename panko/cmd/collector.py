@@ -8,10 +8,11 @@ from typing import Any
 from oslo_config import cfg
 
 from panko import service, storage
-from panko.cmd.errors import CommandError, ending_in_one_line
+from panko.cmd.errors import CommandError, report_errors
+from panko.ingest import listener
 
 
-@ending_in_one_line
+@report_errors
 def main(argv: Sequence[str]) -> int:
     """Store what comes on the message bus until a signal says to stop."""
     conf = service.prepare_service(argv)
@@ -42,10 +43,9 @@ def _import_libraries() -> Any:
 
 
 def _check_transport(conf: cfg.ConfigOpts) -> None:
-    from panko.ingest import listening
 
     try:
-        listening.make_transport(conf).cleanup()
+        listener.make_transport(conf).cleanup()
     except ValueError as error:
         raise CommandError(f"transport_url cannot be used: {error}. Set [collector] transport_url") from error
 

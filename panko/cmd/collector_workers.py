@@ -8,15 +8,15 @@ import cotyledon
 from oslo_config import cfg
 from oslo_log import log
 
-from panko import garbage
-from panko.ingest import listening
+from panko import service
+from panko.ingest import listener
 from panko.ingest.collector import Collector
-from panko.ingest.tally import Tally
+from panko.ingest.stats import Tally
 from panko.storage.base import Connection
 
 LOG = log.getLogger(__name__)
 
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 
 
 class Worker(cotyledon.Service):
@@ -38,10 +38,10 @@ class Worker(cotyledon.Service):
 
     def run(self) -> None:
         """Listen, and tell of the counts from time to time, until the process is to end."""
-        garbage.collect_rarely(garbage.STORING)
+        service.tune_gc(service.STORING_GC)
         secret = self._conf.collector.telemetry_secret
         collector = Collector(self._connection, secret, self._tally, self._stopping)
-        self._listener = listening.make_listener(listening.make_transport(self._conf), self._conf, collector)
+        self._listener = listener.make_listener(listener.make_transport(self._conf), self._conf, collector)
         # While one thread stores a batch, that of the library gathers the next one.
         self._listener.start(override_pool_size=1)
         self._listening.set()
@@ -66,6 +66,6 @@ class Worker(cotyledon.Service):
 def make_manager(conf: cfg.ConfigOpts, connection: Connection) -> cotyledon.ServiceManager:
     """Return what starts the workers, starts one anew that dies, and ends them all by SIGTERM."""
     manager = cotyledon.ServiceManager(graceful_shutdown_timeout=conf.collector.graceful_timeout)
-    workers = conf.collector.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    workers = conf.collector.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     manager.add(Worker, workers=workers, args=(conf, connection))
     return manager

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from panko import service, storage
-from panko.cmd.errors import CommandError, ending_in_one_line
+from panko.cmd.errors import CommandError, report_errors
 from panko.storage.errors import SchemaMismatch
 
 SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
 
 
-@ending_in_one_line
+@report_errors
 def main(argv: Sequence[str]) -> int:
     """Create the schema or bring it up to date; run twice, it changes nothing the second time."""
     conf = service.prepare_service(argv)

@@ -22,7 +22,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{error} {getattr(error, 'detail', '')}".split())
 
 
-def ending_in_one_line(
+def report_errors(
     main: Callable[[Sequence[str]], int | None],
     failed: int = 1,
 ) -> Callable[[Sequence[str] | None], int]:

@@ -9,7 +9,7 @@ from oslo_log import log
 from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.cmd.errors import ending_in_one_line
+from panko.cmd.errors import report_errors
 from panko.storage.base import Connection
 
 EVENTS_OF_A_CALL = 20_000
@@ -18,7 +18,7 @@ EVENTS_OF_A_CALL = 20_000
 LOG = log.getLogger(__name__)
 
 
-@ending_in_one_line
+@report_errors
 def main(argv: Sequence[str]) -> int:
     """Delete all events that were generated more than ``[database] event_time_to_live`` seconds ago."""
     conf = service.prepare_service(argv)

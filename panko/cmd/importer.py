@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.cmd.errors import CommandError, ending_in_one_line, one_line
+from panko.cmd.errors import CommandError, one_line, report_errors
 from panko.ingest.importer import NO_SHIFT, Counts, Importer, Line, newest_time, read_lines
 from panko.storage.errors import StorageError
 
@@ -35,7 +35,7 @@ CLI_OPTS = [
 ]
 
 
-@ending_in_one_line
+@report_errors
 def main(argv: Sequence[str]) -> int:
     """Store the events of files; a bad line is named on stderr, and the others are stored all the same."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)

@@ -17,7 +17,7 @@ from panko import service, storage
 from panko.api.errors import InvalidConfiguration
 from panko.api.policy import OLD_POLICY_FILE, find_unknown_rules
 from panko.cmd.dbsync import SQLITE_FILE
-from panko.cmd.errors import ending_in_one_line, one_line
+from panko.cmd.errors import one_line, report_errors
 from panko.storage.base import Connection
 from panko.storage.errors import SchemaMismatch, StorageError
 from panko.unknown_options import find_unknown_options
@@ -138,7 +138,7 @@ def _add_commands(subparsers) -> None:
 CLI_OPTS = [cfg.SubCommandOpt("command", handler=_add_commands)]
 
 
-@functools.partial(ending_in_one_line, failed=NOT_CHECKED)
+@functools.partial(report_errors, failed=NOT_CHECKED)
 def main(argv: Sequence[str]) -> int:
     """Print the outcome of each check, and return the worst: 0 is success, 1 a warning, 2 a failure."""
     # It reports what others log.

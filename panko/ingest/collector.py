@@ -11,10 +11,10 @@ from oslo_log import log
 
 from panko.ingest import decoding, signatures
 from panko.ingest.notifications import Unreadable
-from panko.ingest.tally import Tally, reason_of
+from panko.ingest.stats import Tally, reason_of
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent, StorageError
-from panko.storage.models import CheckedEvent
+from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
 

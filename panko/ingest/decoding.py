@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from panko.ingest.parsing import parse_json
+from panko.ingest.lenient_json import parse_json
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import TRAIT_TYPES_BY_DTYPE, CheckedEvent, Event, Trait, TraitType, checked_event
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
+from panko.storage.validation import CheckedEvent, checked_event
 
 TRAIT_MEMBERS = ("name", "dtype", "value")
 

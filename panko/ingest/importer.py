@@ -10,7 +10,7 @@ from panko.ingest import decoding
 from panko.ingest.shifting import shift_event
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent, excerpt
-from panko.storage.models import CheckedEvent
+from panko.storage.validation import CheckedEvent
 
 BATCH_SIZE = 500
 """Events of one call to storage: many enough that a transaction costs little, few enough that progress shows."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from panko.ingest.parsing import parse_json
+from panko.ingest.lenient_json import parse_json
 
 PRIORITY = "sample"
 """The priority at which Ceilometer publishes events; with the topic it names the queue."""

@@ -8,7 +8,8 @@ from typing import Any
 from panko.ingest.decoding import decode_event, parse_events
 from panko.storage.base import Connection, Recorded
 from panko.storage.errors import EventsRefused, InvalidEvent, excerpt
-from panko.storage.models import NAME_LENGTH, CheckedEvent
+from panko.storage.models import NAME_LENGTH
+from panko.storage.validation import CheckedEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import datetime
 from dataclasses import replace
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import CheckedEvent, Trait, TraitType
+from panko.storage.models import Trait, TraitType
+from panko.storage.validation import CheckedEvent
 
 
 def shift_event(event: CheckedEvent, shift: datetime.timedelta) -> CheckedEvent:

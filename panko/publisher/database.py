@@ -10,7 +10,7 @@ import tenacity
 from oslo_log import log
 
 from panko import service, storage
-from panko.publisher.grouping import GroupCommit
+from panko.publisher.group_commit import GroupCommit
 from panko.storage import deadlines
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, Refusal, StorageError, StorageUnavailable

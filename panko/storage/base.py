@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between Panko and a storage driver; tests/functional/storage/contract.py is its proof."""
+"""The contract between Panko and a storage driver; tests/functional/storage/contract is its proof."""
 
 import abc
 import datetime
@@ -9,11 +9,11 @@ from typing import Any
 
 from oslo_config import cfg
 
-from panko.storage import documents
+from panko.storage import serialization
+from panko.storage.aggregates import CountQuery, EventCount, TraitValues
 from panko.storage.errors import NotSupported
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
-from panko.storage.summaries import Counting, EventCount, TraitValues
 
 CONTRACT_VERSION = 11
 """The version of this contract. It changes if a driver written for the one before could answer wrongly."""
@@ -100,7 +100,7 @@ class Connection(abc.ABC):
     ) -> Iterator[bytes]:
         """Yield what :meth:`get_events` does, each event as the JSON object that the API answers with."""
         for event in self.get_events(event_filter, pagination):
-            yield documents.event_document(event)
+            yield serialization.event_document(event)
 
     @abc.abstractmethod
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
@@ -117,13 +117,13 @@ class Connection(abc.ABC):
         :param trait_type: name of the trait; None: all
         """
 
-    def count_events(self, event_filter: EventFilter, counting: Counting) -> Iterator[EventCount]:
+    def count_events(self, event_filter: EventFilter, counting: CountQuery) -> Iterator[EventCount]:
         """Yield how many events there are that the filter asks for, by period and group.
 
         They come by the time of the period, and of one period the group first that has the most events over all time,
         that of the other groups last. The counts are exact.
 
-        :raises InvalidFilter: where there are more than :data:`~panko.storage.summaries.MOST_COUNTS` of them; by the
+        :raises InvalidFilter: where there are more than :data:`~panko.storage.aggregates.MAX_COUNTS` of them; by the
             call, or by the first ``next``
         :raises NotSupported: where the driver cannot count
         """
@@ -135,7 +135,7 @@ class Connection(abc.ABC):
         The cost is bounded by ``newest``, however many events there are.
 
         :param newest: number of events that are looked into, from 1 to
-            :data:`~panko.storage.summaries.MOST_LOOKED_INTO`
+            :data:`~panko.storage.aggregates.MAX_EVENTS_LOOKED_INTO`
         :raises InvalidFilter: where ``newest`` is another number
         :raises NotSupported: where the driver has no such answer
         """

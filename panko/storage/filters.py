@@ -21,7 +21,7 @@ OPERATORS = {
 }
 """The comparisons a trait filter can make, by their name on the wire."""
 
-MOST_TRAIT_FILTERS = 100
+MAX_TRAIT_FILTERS = 100
 """Filters on traits that events can be asked to meet at once: each may be a search for keys in one statement."""
 
 MOST_EVENTS = 2**63 - 1
@@ -141,10 +141,8 @@ class EventFilter:
         self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
-        if len(self.traits_filter) > MOST_TRAIT_FILTERS:
-            raise InvalidFilter(
-                f"there are {len(self.traits_filter)} filters on traits, more than {MOST_TRAIT_FILTERS}"
-            )
+        if len(self.traits_filter) > MAX_TRAIT_FILTERS:
+            raise InvalidFilter(f"there are {len(self.traits_filter)} filters on traits, more than {MAX_TRAIT_FILTERS}")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

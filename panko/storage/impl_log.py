@@ -8,11 +8,11 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log import log
 
-from panko.storage import base, documents
+from panko.storage import base, serialization
 from panko.storage.errors import InvalidMarker
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
-from panko.storage.sifting import Sifting
+from panko.storage.validation import BatchValidator
 
 LOG = log.getLogger(__name__)
 
@@ -31,11 +31,11 @@ class Connection(base.Connection):
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
         # Nothing is remembered but the ids of this call, so only its own duplicates are known.
-        sifting, stored = Sifting(), 0
-        for _, checked in sifting.sift(events):
-            LOG.info("event %s", documents.event_document(checked).decode())
+        validator, stored = BatchValidator(), 0
+        for _, checked in validator.validate(events):
+            LOG.info("event %s", serialization.event_document(checked).decode())
             stored += 1
-        return sifting.outcome(stored)
+        return validator.outcome(stored)
 
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None

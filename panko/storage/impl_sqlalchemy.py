@@ -13,10 +13,11 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
+from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, TraitDescription, TraitType, format_time, is_storable
-from panko.storage.sqlalchemy import count_query, engines, failures, group_counts, migration, queries, trait_values
+from panko.storage.sqlalchemy import count_query, engine, errors, group_counts, migration, queries, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.event_counts import Settling
@@ -32,7 +33,6 @@ from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import earliest, from_microseconds
 from panko.storage.sqlalchemy.writer import EventWriter, unpack_raw
-from panko.storage.summaries import MOST_COUNTS, MOST_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
 
 SCHEMA_SECONDS = 60
 """How long is waited for another panko-dbsync to be ready, on another node of a Galera cluster."""
@@ -46,11 +46,11 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = engines.parse_url(url)
+        parsed = engine.parse_url(url)
         dialect_class = DIALECTS[parsed.get_backend_name()]
         limits = Limits.of(conf)
-        with failures.translated():
-            self._engine = engines.create_engine(parsed, dialect_class, conf, limits)
+        with errors.translated():
+            self._engine = engine.create_engine(parsed, dialect_class, conf, limits)
             self._dialect = dialect_class(self._engine, limits)
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
@@ -69,12 +69,12 @@ class Connection(base.Connection):
                 self._dialect.lock_schema(connection),
             ):
                 migration.upgrade(connection)
-        except (*failures.DATABASE_ERRORS, SchemaMismatch) as error:
+        except (*errors.DATABASE_ERRORS, SchemaMismatch) as error:
             # What looks like another program's tables may be a schema that is half made.
-            with failures.translated():
+            with errors.translated():
                 if not self._dialect.locks_one_node(self._engine):
                     raise
-            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else failures.detail(error))
+            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else errors.detail(error))
 
     def _wait_for_schema(self, reason: str) -> None:
         """Return once another process has made the schema, on a node that this one could not lock."""
@@ -92,14 +92,14 @@ class Connection(base.Connection):
             ) from None
 
     def check_schema(self):
-        with failures.translated(), self._engine.connect() as connection:
+        with errors.translated(), self._engine.connect() as connection:
             migration.check(connection)
 
     def close(self):
         self._engine.dispose()
 
     def clear(self):
-        with failures.translated():
+        with errors.translated():
             self._expiry.delete_all()
 
     def record_events(self, events):
@@ -183,9 +183,9 @@ class Connection(base.Connection):
             rows = group_counts.count_groups(
                 lambda: self._pages.read(event_filter, newest_first, documents=documents), counting
             )
-        if len(rows) > MOST_COUNTS:
+        if len(rows) > MAX_COUNTS:
             raise InvalidFilter(
-                f"there are more than {MOST_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
+                f"there are more than {MAX_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
         begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
         project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
@@ -205,8 +205,8 @@ class Connection(base.Connection):
         return None  # Its events were expired since.
 
     def get_trait_values(self, trait_name, event_filter, newest):
-        if not 1 <= newest <= MOST_LOOKED_INTO:
-            raise InvalidFilter(f"{newest} is no number of events from 1 to {MOST_LOOKED_INTO}")
+        if not 1 <= newest <= MAX_EVENTS_LOOKED_INTO:
+            raise InvalidFilter(f"{newest} is no number of events from 1 to {MAX_EVENTS_LOOKED_INTO}")
         page = Page(limit=newest, sort=(("generated", "desc"),))
         if queries.matches_nothing(event_filter):
             return TraitValues((), events=0, complete=True)
@@ -220,7 +220,7 @@ class Connection(base.Connection):
             expired_before = now - datetime.timedelta(seconds=ttl)
         except OverflowError:
             expired_before = datetime.datetime.min  # No event can be older.
-        with failures.translated():
+        with errors.translated():
             deleted = self._expiry.delete_expired(expired_before, max_count or None)
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)

@@ -3,17 +3,12 @@
 
 import datetime
 import enum
-import functools
-import json
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from oslo_utils import timeutils
-
-from panko.storage.errors import InvalidEvent
 
 NAME_LENGTH = 255
 """Characters that a message_id, an event type and a trait name may have."""
@@ -56,13 +51,13 @@ def format_time(value: datetime.datetime) -> str:
 def is_storable(text: str) -> bool:
     """Whether every database keeps a text as it is: one with NUL or a lone surrogate is not."""
     try:
-        _text(text)
+        convert_text(text)
     except ValueError:
         return False
     return True
 
 
-def _text(value: Any) -> str:
+def convert_text(value: Any) -> str:
     text = value if type(value) is str else str(value)
     if "\x00" in text:
         raise ValueError("it has a NUL character")
@@ -71,7 +66,7 @@ def _text(value: Any) -> str:
     return text
 
 
-def _excerpt(value: Any) -> str:
+def excerpt(value: Any) -> str:
     try:
         text = repr(value)
     except ValueError:
@@ -82,9 +77,9 @@ def _excerpt(value: Any) -> str:
 def _integer(value: Any) -> int:
     number = int(value)
     if number != value and not isinstance(value, str):
-        raise ValueError(f"{_excerpt(value)} is no integer")
+        raise ValueError(f"{excerpt(value)} is no integer")
     if number not in INT64:
-        raise ValueError(f"{_excerpt(number)} does not fit into 64 bits")
+        raise ValueError(f"{excerpt(number)} does not fit into 64 bits")
     return number
 
 
@@ -95,7 +90,7 @@ def _float(value: Any) -> float:
     return number
 
 
-def _datetime(value: Any) -> datetime.datetime:
+def convert_datetime(value: Any) -> datetime.datetime:
     return parse_time(value) if isinstance(value, str) else utc(value)
 
 
@@ -107,10 +102,10 @@ class TraitType(enum.IntEnum):
     ``parse`` the value again of that text.
     """
 
-    TEXT = 1, "string", _text, str, str
+    TEXT = 1, "string", convert_text, str, str
     INTEGER = 2, "integer", _integer, str, int
     FLOAT = 3, "float", _float, repr, float
-    DATETIME = 4, "datetime", _datetime, format_time, datetime.datetime.fromisoformat
+    DATETIME = 4, "datetime", convert_datetime, format_time, datetime.datetime.fromisoformat
 
     # Enum's own is written in Python, and each trait of each event is looked up by its type.
     __hash__ = int.__hash__
@@ -171,87 +166,3 @@ class TraitDescription:
 
     name: str
     type: TraitType
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedEvent(Event):
-    """An event as it will be stored, ``raw_document`` its raw as JSON: :func:`checked_event` is the only maker."""
-
-    raw_document: str = "{}"
-
-
-def _identifier(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidEvent(f"it has no {what}")
-    if len(value) > NAME_LENGTH:
-        raise InvalidEvent(f"its {what} has {len(value)} characters, more than {NAME_LENGTH}")
-    try:
-        return _text(value)
-    except ValueError as error:
-        raise InvalidEvent(f"its {what} cannot be stored: {error}") from error
-
-
-@functools.lru_cache(maxsize=4096)
-def _trait_name(name: Any) -> str:
-    return _identifier(name, "trait name")
-
-
-def _checked_trait(trait: Any) -> Trait:
-    is_trait = type(trait) is Trait
-    name, dtype, value = trait if is_trait else (trait.name, trait.dtype, trait.value)
-    _trait_name(name if isinstance(name, str) else None)
-    try:
-        trait_type = TRAIT_TYPES_BY_DTYPE[dtype]
-    except (KeyError, TypeError) as error:
-        raise InvalidEvent(f"trait {name} has the unknown dtype {_excerpt(dtype)}") from error
-    if value is None:
-        raise InvalidEvent(f"trait {name} has no value")
-    try:
-        converted = trait_type.convert(value)
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
-        raise InvalidEvent(f"trait {name} is no {trait_type.label} that can be stored: {error}") from error
-    if is_trait and converted is value and dtype is trait_type:
-        return trait
-    return Trait(name, trait_type, converted)
-
-
-_NAME = operator.attrgetter("name")
-
-
-def checked_event(event: Any) -> CheckedEvent:
-    """Return an event as it will be stored: its names checked, its trait values of their type's class.
-
-    Traits are ordered by name, those of one name as they were. Anything with the attributes of :class:`Event` is
-    taken, Ceilometer's own events among them.
-
-    :raises InvalidEvent: with the reason, where the event cannot be stored without loss
-    """
-    if type(event) is CheckedEvent:
-        return event
-    try:
-        return _checked(event)
-    except (AttributeError, TypeError) as error:
-        raise InvalidEvent(f"it is no event: {error}") from error
-
-
-def _checked(event: Any) -> CheckedEvent:
-    message_id = _identifier(event.message_id, "message_id")
-    event_type = _identifier(event.event_type, "event_type")
-    try:
-        generated = _datetime(event.generated)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidEvent(f"its time of generation is not readable: {error}") from error
-    traits = sorted([_checked_trait(trait) for trait in event.traits or ()], key=_NAME)
-    raw = {} if event.raw is None else event.raw
-    return CheckedEvent(message_id, event_type, generated, tuple(traits), raw, raw_json(raw) if raw != {} else "{}")
-
-
-def raw_json(raw: Any) -> str:
-    """Return ``raw`` as JSON in ASCII, in which any character, NUL and lone surrogates too, and any number can stand.
-
-    :raises InvalidEvent: where it is not JSON, for a float that is not finite or an object of another class
-    """
-    try:
-        return json.dumps(raw, allow_nan=False, separators=(",", ":"))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidEvent(f"its raw notification is no JSON: {error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn.workers.gasgi import ASGIWorker
 
-from panko import garbage
+from panko import service
 from panko.wsgi.bridge import Bridge
 from panko.wsgi.connection import Connection
 
@@ -35,7 +35,7 @@ class Worker(ASGIWorker):
         """Get the application of this worker."""
         super().load_wsgi()
         self.asgi = Bridge(self.asgi, self.limits.threads, self.limits.max_body_size)
-        garbage.collect_rarely(garbage.SERVING)
+        service.tune_gc(service.SERVING_GC)
 
     def add_connection(self, connection: Connection) -> None:
         """Look after a new connection."""

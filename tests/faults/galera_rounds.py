@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.base import Connection
 from panko.storage.errors import StorageUnavailable
 from panko.storage.models import Event
-from panko.storage.summaries import Counting
 from tests.functional.storage.builders import DAY, at, event, trait
 from tests.functional.storage.pauses import DELETES_EVENTS, REMOVES_NAME, TIMEOUT, Pause, paused_at, paused_at_commit
 
@@ -223,7 +223,7 @@ def _check_counts(storage: Connection, events: list[Event]) -> None:
     types = collections.Counter(each.event_type for each in events)
     for interval in (None, datetime.timedelta(minutes=5), datetime.timedelta(minutes=1)):
         counted: collections.Counter[str] = collections.Counter()
-        for each in storage.count_events(EventFilter(), Counting(interval, "event_type")):
+        for each in storage.count_events(EventFilter(), CountQuery(interval, "event_type")):
             counted[each.group] += each.events
         assert counted == types, interval
     assert list(storage.get_event_types()) == sorted(types)
@@ -231,7 +231,7 @@ def _check_counts(storage: Connection, events: list[Event]) -> None:
         has = {(one.name, one.dtype) for each in events if each.event_type == name for one in each.traits}
         assert {(each.name, each.type) for each in storage.get_trait_types(name)} == has
     projects = {one.value for each in events for one in each.traits if one.name == "project_id"}
-    counts = storage.count_events(EventFilter(), Counting(group_by="project_id"))
+    counts = storage.count_events(EventFilter(), CountQuery(group_by="project_id"))
     assert {each.group for each in counts} - {None} == projects
     with storage._engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT COUNT(*) FROM event")) == len(events)

@@ -14,7 +14,7 @@ import pytest
 from panko import service
 from panko.cmd.expirer import expire
 from panko.storage import EventFilter, get_connection
-from panko.storage.summaries import Counting
+from panko.storage.aggregates import CountQuery
 from tests.faults.galera_rounds import Round
 from tests.functional.storage.builders import DAY, ago, event, found, trait
 from tests.functional.storage.pauses import REMOVES_NAME, TIMEOUT, paused_at, paused_at_commit
@@ -57,7 +57,7 @@ def writers(urls, storages):
 
 
 def counted(storage):
-    return {each.group: each.events for each in storage.count_events(EventFilter(), Counting(None, "event_type"))}
+    return {each.group: each.events for each in storage.count_events(EventFilter(), CountQuery(None, "event_type"))}
 
 
 def test_expirers_on_all_nodes_delete_each_event_once(storages):

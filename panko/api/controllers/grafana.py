@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pecan
 
-from panko.api.controllers.exposing import asking, exposed, negotiate
+from panko.api.controllers.decorators import asking, exposed, negotiate
 from panko.api.grafana import answers, choices, metrics, queries, rows, variables
 from panko.api.grafana.choices import Listing
 from panko.api.grafana.members import parse_object

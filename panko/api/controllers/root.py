@@ -7,7 +7,7 @@ import orjson
 import pecan
 import webob
 
-from panko.api.controllers.exposing import negotiate, respond_with
+from panko.api.controllers.decorators import negotiate, respond_with
 from panko.api.negotiation import JSON
 from panko.api.routing import Branch
 

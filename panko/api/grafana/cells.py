@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from panko.api.grafana.times import to_milliseconds, to_zoned
+from panko.storage.aggregates import PROJECT_ID
 from panko.storage.models import Event, Trait, TraitType
-from panko.storage.summaries import PROJECT_ID
 
 TRAIT_PREFIX = "traits."
 """What stands before the name of a trait where it names a column."""

@@ -9,10 +9,10 @@ from panko.api.grafana.metrics import NO_GROUPS
 from panko.api.grafana.selections import Selection
 from panko.policies import event_counts, events
 from panko.policies import traits as trait_rules
+from panko.storage.aggregates import EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Scope
 from panko.storage.models import TraitDescription, TraitType
-from panko.storage.summaries import EVENT_TYPE, MOST_GROUPS, MOST_LOOKED_INTO, PROJECT_ID, Counting
 
 EVENT_TYPES = "event_types"
 PROJECTS = "projects"
@@ -77,7 +77,7 @@ def event_types(storage: Connection, event_filter: EventFilter) -> list[str]:
     """Return the types of the events that a filter asks for, sorted; of very many those with the most events."""
     if event_filter == EventFilter(scope=event_filter.scope):
         return list(storage.get_event_types(event_filter.scope))
-    counts = storage.count_events(event_filter, Counting(group_by=EVENT_TYPE, limit=MOST_GROUPS))
+    counts = storage.count_events(event_filter, CountQuery(group_by=EVENT_TYPE, limit=MAX_GROUPS))
     return sorted(count.group for count in counts if count.group is not None)
 
 
@@ -86,7 +86,7 @@ def trait_values(storage: Connection, name: str, event_filter: EventFilter, kind
 
     :param kind: only values of this type
     """
-    found = storage.get_trait_values(name, event_filter, MOST_LOOKED_INTO).values
+    found = storage.get_trait_values(name, event_filter, MAX_EVENTS_LOOKED_INTO).values
     return list(dict.fromkeys(to_text(each.type, each.value) for each in found if kind in (None, each.type)))
 
 

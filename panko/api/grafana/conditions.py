@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2.query import ALL_TENANTS, EVENT_FIELDS, parse_filters
 from panko.api.grafana.members import Members
+from panko.api.query import ALL_TENANTS, EVENT_FIELDS, parse_filters
 from panko.storage.filters import EventFilter
 from panko.storage.models import INT64, TRAIT_TYPES_BY_LABEL, TraitType
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2.query import EPOCH, parse_interval
 from panko.api.grafana.times import Range
-from panko.storage.summaries import LONGEST_INTERVAL, SECOND
+from panko.api.query import EPOCH, parse_interval
+from panko.storage.aggregates import MAX_INTERVAL, SECOND
 
 AUTOMATIC = ("", "auto", "none")
 
@@ -65,7 +65,7 @@ def _round_up(seconds: float) -> int:
         step = FIVE_MINUTES
     else:
         step = 1
-    return min(math.ceil(whole / step) * step, LONGEST_INTERVAL // SECOND)
+    return min(math.ceil(whole / step) * step, MAX_INTERVAL // SECOND)
 
 
 def periods(span: Range, interval: datetime.timedelta) -> range:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import orjson
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2.query import GROUPS
 from panko.api.grafana import metrics
 from panko.api.grafana.conditions import Condition, ad_hoc_conditions_of, split_key
 from panko.api.grafana.intervals import choose_interval, read_interval
 from panko.api.grafana.members import Members
 from panko.api.grafana.selections import Selection, selection_of
 from panko.api.grafana.times import Range, whole_range_of
+from panko.api.query import GROUPS
+from panko.storage.aggregates import MAX_COUNTS, MAX_GROUPS, CountQuery
 from panko.storage.filters import Page
 from panko.storage.models import TraitType, is_storable
-from panko.storage.summaries import MOST_COUNTS, MOST_GROUPS, Counting
 
 MOST_TARGETS = 50
 MOST_ROWS = 10_000
@@ -48,7 +48,7 @@ class CountsTarget:
     ref_id: str
     selection: Selection
     span: Range
-    counting: Counting
+    counting: CountQuery
 
 
 Target = EventsTarget | CountsTarget
@@ -146,13 +146,13 @@ def parse_counts(name: str, ref_id: str, payload: Members, panel: Panel) -> Coun
     :raises ClientSideError: where the payload cannot be read
     """
     group_by = _group_by(payload)
-    top = payload.whole("top", 1, MOST_GROUPS, GROUPS)
+    top = payload.whole("top", 1, MAX_GROUPS, GROUPS)
     # The groups beyond the top are one more.
-    room = MOST_COUNTS // (top + 1 if group_by else 1)
+    room = MAX_COUNTS // (top + 1 if group_by else 1)
     asked = read_interval(payload.text("interval").strip(), f"{payload.path}interval")
     interval = choose_interval(asked, panel.span, panel.interval, min(panel.points or DEFAULT_POINTS, room))
     selection = selection_of(payload, panel.span, panel.ad_hoc)
-    return CountsTarget(name, ref_id, selection, panel.span, Counting(interval, group_by, top))
+    return CountsTarget(name, ref_id, selection, panel.span, CountQuery(interval, group_by, top))
 
 
 def _group_by(payload: Members) -> str | None:

@@ -9,16 +9,16 @@ import orjson
 import webob.multidict
 from wsme.exc import ClientSideError, UnknownArgument
 
-from panko.api.controllers.v2.query import parse_page
 from panko.api.grafana.cells import TRAIT_PREFIX, first_traits, project_of, to_json
 from panko.api.grafana.conditions import Condition, split_key
 from panko.api.grafana.members import Members
 from panko.api.grafana.metrics import NEWEST, ORDERS
 from panko.api.grafana.selections import Selection, selection_of
 from panko.api.grafana.times import read_range, to_zoned
+from panko.api.query import parse_page
+from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
-from panko.storage.summaries import EVENT_TYPE, PROJECT_ID
 
 TRAIT = "trait."
 """What an argument's name begins with that is a filter on a trait."""

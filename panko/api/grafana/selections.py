@@ -8,9 +8,9 @@ from functools import reduce
 from panko.api.grafana.conditions import Condition, conditions_of, filter_of
 from panko.api.grafana.members import Members
 from panko.api.grafana.times import Range
+from panko.storage.aggregates import PROJECT_ID
 from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import TraitType
-from panko.storage.summaries import PROJECT_ID
 
 NO_NAME = "\x00"
 """An event type, or a message_id, that no event has."""

@@ -8,7 +8,7 @@ from typing import Any
 from panko.api.grafana.intervals import starts
 from panko.api.grafana.queries import CountsTarget
 from panko.api.grafana.times import to_milliseconds
-from panko.storage.summaries import EventCount
+from panko.storage.aggregates import EventCount
 
 OTHER = "other"
 """The series of all groups beyond those that were asked for."""

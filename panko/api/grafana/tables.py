@@ -7,8 +7,8 @@ from typing import Any
 
 from panko.api.grafana.cells import TRAIT_PREFIX, cell, column_type, first_traits, project_of, to_text
 from panko.api.grafana.times import to_milliseconds
+from panko.storage.aggregates import PROJECT_ID
 from panko.storage.models import Event, Trait
-from panko.storage.summaries import PROJECT_ID
 
 MOST_COLUMNS = 200
 """Traits that get a column: those that most events have."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2.query import EPOCH, parse_bound
 from panko.api.grafana.members import Members
+from panko.api.query import EPOCH, parse_bound
 
 MILLISECOND = datetime.timedelta(milliseconds=1)
 

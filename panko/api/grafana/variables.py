@@ -11,8 +11,8 @@ from panko.api.grafana.members import Members, expand
 from panko.api.grafana.queries import payload_of
 from panko.api.grafana.selections import selection_of
 from panko.api.grafana.times import Range, range_of
+from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
 from panko.storage.models import TraitDescription, TraitType
-from panko.storage.summaries import EVENT_TYPE, PROJECT_ID
 
 MESSAGE_ID = "message_id"
 

@@ -10,7 +10,7 @@ from typing import Any
 from osc_lib.command import command
 
 from panko.osc.arguments import Filter, parse_moment, to_query
-from panko.osc.v2.selecting import add_all_projects, add_selection, conditions
+from panko.osc.v2.filters import add_all_projects, add_selection, conditions
 
 COLUMNS = ("event_type", "generated", "message_id", "traits:name", "traits:value", "traits:type")
 OBJECT_FORMATS = ("json", "yaml")

@@ -12,7 +12,7 @@ from osc_lib.command import command
 
 from panko.osc.arguments import Filter, parse_duration, to_query
 from panko.osc.client import EventClient, ServiceAway
-from panko.osc.v2.selecting import add_selection, conditions
+from panko.osc.v2.filters import add_selection, conditions
 
 SECOND = datetime.timedelta(seconds=1)
 

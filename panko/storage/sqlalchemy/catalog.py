@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.models import CheckedEvent
-from panko.storage.sqlalchemy import failures, pieces
+from panko.storage.sqlalchemy import errors, pieces
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
 from panko.storage.sqlalchemy.tables import EVENT_TYPE, OWNER, SHAPE
+from panko.storage.validation import CheckedEvent
 
 MAX_SHAPES = 1000
 """Shapes of one event type, of which further events have the open shape."""
@@ -101,7 +101,7 @@ class Catalog:
             columns = (SHAPE.c.id, EVENT_TYPE.c.name, SHAPE.c.traits)
             query = sa.select(*columns).join_from(SHAPE, EVENT_TYPE)
             query = query.where(self._dialect.is_one_of(SHAPE.c.id, sorted(missing)))
-            with failures.translated(), self._reader.connect() as connection:
+            with errors.translated(), self._reader.connect() as connection:
                 new = {row.id: Shape.read(row.name, row.traits, row.id) for row in connection.execute(query)}
             self._remember_shapes(new)
             found.update(new)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
@@ -49,8 +49,8 @@ def _remove(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[
     """Remove rows, all but those that a writer uses again."""
     try:
         _remove_all(engine, dialect, table, ids)
-    except failures.DATABASE_ERRORS as error:
-        if not failures.is_reference(error):
+    except errors.DATABASE_ERRORS as error:
+        if not errors.is_reference(error):
             raise
         if len(ids) > 1:
             for id_ in ids:

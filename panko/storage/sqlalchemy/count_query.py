@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
+from panko.storage.aggregates import EVENT_TYPE as BY_TYPE
+from panko.storage.aggregates import MAX_COUNTS, PROJECT_ID, CountQuery
 from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
@@ -18,18 +20,16 @@ from panko.storage.sqlalchemy.keys import NO_TEXT
 from panko.storage.sqlalchemy.queries import GENERATED, EventStatements, Form
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
-from panko.storage.summaries import EVENT_TYPE as BY_TYPE
-from panko.storage.summaries import MOST_COUNTS, PROJECT_ID, Counting
 
 _GENERATED = GENERATED.element
 
 
-def is_counted_by_sql(event_filter: EventFilter, counting: Counting) -> bool:
+def is_counted_by_sql(event_filter: EventFilter, counting: CountQuery) -> bool:
     """Whether the counts need nothing of the events' traits but their owners."""
     return not event_filter.traits_filter and counting.group_by in (None, BY_TYPE, PROJECT_ID)
 
 
-def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialect) -> sa.Select:
+def select_counts(event_filter: EventFilter, counting: CountQuery, dialect: Dialect) -> sa.Select:
     """Return the query for ``start`` (microseconds since 1970), ``label``, ``is_other`` and ``events`` of each count.
 
     Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.parameters_of`. The counts come in the order of
@@ -39,13 +39,13 @@ def select_counts(event_filter: EventFilter, counting: Counting, dialect: Dialec
     :param dialect: dialect of the database
     """
     query = _CountQuery(event_filter, counting, dialect)
-    return (query.select_total() if counting.group_by is None else query.select_groups()).limit(MOST_COUNTS + 1)
+    return (query.select_total() if counting.group_by is None else query.select_groups()).limit(MAX_COUNTS + 1)
 
 
 class _CountQuery:
     """The query, made of a source of ``start``, if there are periods, ``key`` of the group, and ``events``."""
 
-    def __init__(self, event_filter: EventFilter, counting: Counting, dialect: Dialect):
+    def __init__(self, event_filter: EventFilter, counting: CountQuery, dialect: Dialect):
         self._filter = event_filter
         self._counting = counting
         self._asked = EventStatements(Form.of(event_filter, (), (EVENT.c.trait_values,)), dialect)

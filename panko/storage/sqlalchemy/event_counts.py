@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Set
 import sqlalchemy as sa
 from oslo_log import log
 
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
@@ -68,9 +68,9 @@ class Settling:
             self._unsettled = 0
         try:
             settle(self._engine, self._dialect, 2 * UNSETTLED)
-        except failures.DATABASE_ERRORS as error:
+        except errors.DATABASE_ERRORS as error:
             # The events are stored and counted, which is all that the caller wants to know.
-            LOG.info("Counts of events will be settled later: %s", failures.detail(error))
+            LOG.info("Counts of events will be settled later: %s", errors.detail(error))
 
 
 def settle_all(engine: sa.Engine, dialect: Dialect) -> None:

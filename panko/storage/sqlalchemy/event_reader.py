@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import failures, pieces
+from panko.storage.sqlalchemy import errors, pieces
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import row_columns
@@ -60,7 +60,7 @@ class EventReader:
         """
         documents = (EVENT.c.trait_values,)
         with (
-            failures.translated(),
+            errors.translated(),
             self._engine.connect() as connection,
             connection.execution_options(yield_per=MAX_IDS).execute(query, parameters) as found,
         ):
@@ -73,11 +73,11 @@ class EventReader:
 
     def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, which are bounded in number and bytes."""
-        with failures.translated():
+        with errors.translated():
             try:
                 return self._fetch(query, parameters)
-            except failures.DATABASE_ERRORS as error:
-                if not failures.is_recovery_conflict(error):
+            except errors.DATABASE_ERRORS as error:
+                if not errors.is_recovery_conflict(error):
                     raise
                 return self._fetch(query, parameters)
 

@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from panko.storage.aggregates import EVENT_TYPE, MAX_COUNTS, CountQuery
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.types import MICROSECOND
-from panko.storage.summaries import EVENT_TYPE, MOST_COUNTS, Counting
 
 MAX_COUNTERS = 200_000
 """Counters that are held at a time; the events are read several times if there are more groups."""
@@ -30,7 +30,7 @@ class _TooMany(Exception):
     """There are more counters than are held at a time."""
 
 
-def count_groups(read: Read, counting: Counting) -> list[CountRow]:
+def count_groups(read: Read, counting: CountQuery) -> list[CountRow]:
     """Return the counts of events, in the order of the contract; more than there may be, if there are too many.
 
     :param read: returns the events, whose order does not matter
@@ -57,7 +57,7 @@ def count_groups(read: Read, counting: Counting) -> list[CountRow]:
         top = _top(totals, counting.limit)
     except _TooMany:
         top = _top_of_parts(keys, counting.limit)
-        counts = _count(((start, label if label in top else _OTHER) for start, label in keys()), MOST_COUNTS + 1, True)
+        counts = _count(((start, label if label in top else _OTHER) for start, label in keys()), MAX_COUNTS + 1, True)
     return _in_order(counts, top)
 
 

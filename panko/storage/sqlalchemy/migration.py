@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from panko.storage.errors import SchemaMismatch, SchemaMissing
-from panko.storage.sqlalchemy.failures import shown_url
+from panko.storage.sqlalchemy.errors import shown_url
 
 SCRIPTS = pathlib.Path(__file__).with_name("alembic")
 FOREIGN = (

@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import TRAIT_TYPES_BY_DTYPE, CheckedEvent, Trait, TraitType, format_time
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Trait, TraitType, format_time
 from panko.storage.sqlalchemy import keys
+from panko.storage.validation import CheckedEvent
 
 OWNER_TRAITS = ("project_id", "user_id")
 """The traits that name the owner of an event."""

@@ -3,15 +3,15 @@
 
 from collections.abc import Iterable
 
+from panko.storage.aggregates import TraitValue
 from panko.storage.models import TraitType
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import unescape
 from panko.storage.sqlalchemy.types import from_microseconds
-from panko.storage.summaries import TraitValue
 
 
 def summarize(found: Iterable[FoundEvent], name: str) -> tuple[tuple[TraitValue, ...], int]:
-    """Return the distinct values of a trait, ordered as in :class:`~panko.storage.summaries.TraitValues`.
+    """Return the distinct values of a trait, ordered as in :class:`~panko.storage.aggregates.TraitValues`.
 
     :param found: events, the newest first
     :returns: the values, and the number of events

@@ -10,9 +10,7 @@ from oslo_log import log
 
 from panko.storage.base import Recorded
 from panko.storage.errors import Refusal
-from panko.storage.models import CheckedEvent
-from panko.storage.sifting import Sifting
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog, Stored
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import Settling, changes
@@ -21,6 +19,7 @@ from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import join_values
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.types import to_microseconds
+from panko.storage.validation import BatchValidator, CheckedEvent
 
 LOG = log.getLogger(__name__)
 
@@ -52,14 +51,14 @@ class EventWriter:
 
     def record(self, events: Iterable[Any]) -> Recorded:
         """Store events; what is raised is the contract's."""
-        sifting = Sifting(self._dialect.check_size)
-        given = {checked.message_id: (event, checked) for event, checked in sifting.sift(events)}
+        validator = BatchValidator(self._dialect.check_size)
+        given = {checked.message_id: (event, checked) for event, checked in validator.validate(events)}
         refused: list[str] = []
-        with failures.translated():
+        with errors.translated():
             stored = self._store([checked for _, checked in given.values()], refused)
-        sifting.duplicates += len(given) - stored - len(refused)
-        sifting.refusals += (Refusal(given[message_id][0], "the database refused it") for message_id in refused)
-        return sifting.outcome(stored)
+        validator.duplicates += len(given) - stored - len(refused)
+        validator.refusals += (Refusal(given[message_id][0], "the database refused it") for message_id in refused)
+        return validator.outcome(stored)
 
     def _store(self, events: Sequence[CheckedEvent], refused: list[str]) -> int:
         """Store events; if the database refuses one, it is found by halving, and the others are stored.
@@ -71,17 +70,17 @@ class EventWriter:
             return 0
         try:
             return self._write(events)
-        except failures.DATABASE_ERRORS as error:
-            if not failures.is_refusal(error):
+        except errors.DATABASE_ERRORS as error:
+            if not errors.is_refusal(error):
                 raise
             if len(events) == 1:
-                LOG.warning("The database refused the event %s: %s", events[0].message_id, failures.detail(error))
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, errors.detail(error))
                 refused.append(events[0].message_id)
                 return 0
             middle = len(events) // 2
             return self._store(events[:middle], refused) + self._store(events[middle:], refused)
 
-    @repeated(lambda error: failures.is_duplicate(error) or failures.is_reference(error))
+    @repeated(lambda error: errors.is_duplicate(error) or errors.is_reference(error))
     def _write(self, events: Sequence[CheckedEvent]) -> int:
         """Store those of the events that are not there yet: all of them or none.
 
@@ -92,10 +91,10 @@ class EventWriter:
         """
         try:
             stored, changed = self._write_new(events)
-        except failures.DATABASE_ERRORS as error:
-            if failures.is_reference(error):
+        except errors.DATABASE_ERRORS as error:
+            if errors.is_reference(error):
                 self._catalog.forget()
-            if failures.is_duplicate(error):
+            if errors.is_duplicate(error):
                 self._lookups = LOOKUPS
             raise
         self._settling.add(changed)

@@ -22,7 +22,7 @@ from panko import service
 from panko.api import app
 from panko.ingest.collector import Collector
 from panko.ingest.notifications import read_notification
-from panko.ingest.tally import Tally
+from panko.ingest.stats import Tally
 from panko.publisher.database import DatabasePublisher
 from panko.storage.errors import EventsRefused
 from tests.functional.api.conftest import ADMIN, NOAUTH

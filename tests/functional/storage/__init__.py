@@ -4,4 +4,4 @@
 import pytest
 
 # Pytest explains the failed assertions of test modules only, unless it is told of others before they are imported.
-pytest.register_assert_rewrite("tests.functional.storage.behaviours")
+pytest.register_assert_rewrite("tests.functional.storage.contract")

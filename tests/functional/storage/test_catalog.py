@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page, Scope
 from panko.storage.models import Event
 from panko.storage.sqlalchemy import catalog, cleanup, keys
 from panko.storage.sqlalchemy.shapes import MAX_DOCUMENT_CHARACTERS
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
-from panko.storage.summaries import Counting
 from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
 from tests.functional.storage.test_tables import count_rows, without_counts
 from tests.functional.storage.workers import connected
@@ -58,7 +58,7 @@ def assert_all_is_right(storage, events: list[Event]) -> None:
         visible = [each for each in events if is_in(each, scope)]
         assert sorted(found(storage, scope=scope)) == sorted(each.message_id for each in visible)
         assert list(storage.get_event_types(scope)) == sorted({each.event_type for each in visible})
-        counts = storage.count_events(EventFilter(scope=scope), Counting(group_by="event_type", limit=100))
+        counts = storage.count_events(EventFilter(scope=scope), CountQuery(group_by="event_type", limit=100))
         assert sum(each.events for each in counts) == len(visible)
     for type_ in sorted({each.event_type for each in events})[::4]:
         assert_type_is_right(storage, type_, [each for each in events if each.event_type == type_])
@@ -311,7 +311,7 @@ def test_counts_by_project_know_long_ids_of_open_shapes(any_storage, monkeypatch
     monkeypatch.setattr(catalog, "MAX_SHAPES", 0)
     events = [owned(f"m{n}", f"{'p' * 100}{n % 3}", type_="t") for n in range(7)]
     any_storage.record_events([*events, event("none", type_="t")])
-    counts = any_storage.count_events(EventFilter(), Counting(datetime.timedelta(days=1), "project_id"))
+    counts = any_storage.count_events(EventFilter(), CountQuery(datetime.timedelta(days=1), "project_id"))
     assert {each.group: each.events for each in counts} == {f"{'p' * 100}{n}": 3 - (n > 0) for n in range(3)} | {
         None: 1
     }

@@ -7,11 +7,11 @@ import logging
 import pytest
 
 from panko.storage import EventFilter, InvalidMarker
+from panko.storage.aggregates import CountQuery
 from panko.storage.base import Recorded
 from panko.storage.errors import EventsRefused, NotSupported
-from panko.storage.summaries import Counting
-from tests.functional.storage.behaviours.accepting import Accepting
 from tests.functional.storage.builders import event, found, has, trait
+from tests.functional.storage.contract.validation import Validation
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def url() -> str:
     return "log://"
 
 
-class TestLog(Accepting):
+class TestLog(Validation):
     """The driver ``log``."""
 
     def test_each_event_is_a_line_of_json(self, storage, caplog):
@@ -48,7 +48,7 @@ class TestLog(Accepting):
 
     def test_what_it_lacks_is_not_supported(self, storage):
         with pytest.raises(NotSupported, match="events:count"):
-            storage.count_events(EventFilter(), Counting())
+            storage.count_events(EventFilter(), CountQuery())
         with pytest.raises(NotSupported, match="traits:values"):
             storage.get_trait_values("x", EventFilter(), 1)
 

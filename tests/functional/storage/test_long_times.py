@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from panko.storage import EventFilter
-from panko.storage.documents import event_document
+from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page
-from panko.storage.summaries import Counting
+from panko.storage.serialization import event_document
 from tests.functional.storage import long_times
 from tests.functional.storage.builders import found, has, ordered, walk
 from tests.functional.storage.long_times import (
@@ -149,7 +149,7 @@ def test_pages_by_chance_are_those_of_python(storage):
             events, visible, sort, limit, marker
         ), asked
         if marker is None:
-            counts = storage.count_events(EventFilter(traits_filter=filters, **criteria), Counting())
+            counts = storage.count_events(EventFilter(traits_filter=filters, **criteria), CountQuery())
             assert sum(each.events for each in counts) == len(events), asked
 
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.errors import StorageUnavailable
 from panko.storage.filters import Scope
-from panko.storage.summaries import Counting
 from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
 from tests.functional.storage.snapshots import take_snapshot
 
@@ -28,7 +28,7 @@ def make(name, type_=CREATED, x="x", project="p", **rest):
 
 
 def counted(storage, **criteria):
-    counts = storage.count_events(EventFilter(**criteria), Counting(None, "event_type"))
+    counts = storage.count_events(EventFilter(**criteria), CountQuery(None, "event_type"))
     return {each.group: each.events for each in counts}
 
 
@@ -52,7 +52,7 @@ def assert_exact(storage, events):
     projects = collections.Counter(one.value for each in events for one in each.traits if one.name == "project_id")
     for project, number in projects.items():
         assert len(found(storage, scope=Scope(project))) == number
-    groups = storage.count_events(EventFilter(), Counting(group_by="project_id"))
+    groups = storage.count_events(EventFilter(), CountQuery(group_by="project_id"))
     assert {each.group: each.events for each in groups} == projects
 
 

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.sqlalchemy import event_counts
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE
-from panko.storage.summaries import Counting
 from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import ago, event
 from tests.functional.storage.workers import TIMEOUT, connected, run_at_once
@@ -26,13 +26,13 @@ READ = datetime.timedelta(minutes=1)
 
 
 def tallied(storage, interval=None):
-    return list(storage.count_events(EventFilter(), Counting(interval, "event_type")))
+    return list(storage.count_events(EventFilter(), CountQuery(interval, "event_type")))
 
 
 def read(storage):
     """Return the events of each type, counted one by one."""
     counts = dict.fromkeys([each.group for each in tallied(storage)], 0)
-    for each in storage.count_events(EventFilter(), Counting(READ, "event_type")):
+    for each in storage.count_events(EventFilter(), CountQuery(READ, "event_type")):
         counts[each.group] += each.events
     return counts
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import webtest
 
 from panko import service
-from panko.api.application import Application
 from panko.api.hooks import ContextHook, ErrorHook
+from panko.api.pecan_app import Application
 from panko.api.policy import Policy
 from panko.storage import base
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from wsme.exc import ClientSideError
 
-from panko.api.controllers.v2 import query
+from panko.api import query
 from panko.api.controllers.v2.events import EventQuery
 from panko.storage.errors import excerpt
 from panko.storage.filters import EventFilter, Page, TraitFilter

@@ -4,12 +4,12 @@
 import pytest
 from oslo_config import cfg
 
-from panko.cmd.errors import CommandError, ending_in_one_line
+from panko.cmd.errors import CommandError, report_errors
 from panko.storage.errors import StorageError
 
 
 def command(error=None, code=None):
-    @ending_in_one_line
+    @report_errors
     def main(argv):
         if error:
             raise error

@@ -9,7 +9,7 @@ import pytest
 from panko.ingest.collector import Collector
 from panko.ingest.notifications import Unreadable
 from panko.ingest.signatures import sign
-from panko.ingest.tally import Tally
+from panko.ingest.stats import Tally
 from panko.storage import impl_log
 from panko.storage.base import Recorded
 from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable

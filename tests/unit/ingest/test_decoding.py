@@ -8,7 +8,8 @@ import pytest
 
 from panko.ingest.decoding import decode_event, parse_events
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, checked_event
+from panko.storage.models import Event, Trait
+from panko.storage.validation import checked_event
 
 EVENT = checked_event(
     Event(

@@ -7,7 +7,8 @@ import pytest
 
 from panko.ingest.shifting import shift_event
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, checked_event
+from panko.storage.models import Event, Trait
+from panko.storage.validation import checked_event
 
 DAY = datetime.timedelta(days=1)
 EVENT = checked_event(

@@ -22,7 +22,7 @@ def test_the_plugin_brings_no_library_with_it():
     assert loaded_by("panko.osc.plugin") == {"panko"}
 
 
-@pytest.mark.parametrize("module", ["events", "types", "watch"])
+@pytest.mark.parametrize("module", ["events", "event_types", "watch"])
 def test_a_command_brings_nothing_of_the_server_with_it(module):
     libraries = loaded_by(f"panko.osc.v2.{module}")
     assert {"panko", "osc_lib", "cliff"} <= libraries

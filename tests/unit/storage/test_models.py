@@ -10,18 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import (
-    CheckedEvent,
-    Event,
-    Trait,
-    TraitType,
-    checked_event,
-    format_time,
-    is_storable,
-    parse_time,
-    raw_json,
-    utc,
-)
+from panko.storage.models import Event, Trait, TraitType, format_time, is_storable, parse_time, utc
+from panko.storage.serialization import raw_json
+from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 STORABLE = {

@@ -4,7 +4,7 @@
 import orjson
 import pecan
 
-from panko.api.controllers.exposing import exposed
+from panko.api.controllers.decorators import exposed
 from panko.api.controllers.v2 import base
 from panko.api.routing import Resource
 

@@ -8,9 +8,10 @@ import orjson
 import pecan
 import wsme
 
-from panko.api.controllers.exposing import exposed
-from panko.api.controllers.v2 import base, query
-from panko.api.controllers.v2.types import EventQuery
+from panko.api import query
+from panko.api.controllers.decorators import exposed
+from panko.api.controllers.v2 import base
+from panko.api.controllers.v2.schemas import EventQuery
 from panko.api.routing import Resource
 from panko.policies import event_counts
 

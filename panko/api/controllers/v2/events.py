@@ -7,11 +7,11 @@ import orjson
 import pecan
 from oslo_middleware.request_id import ENV_REQUEST_ID
 
+from panko.api import query
 from panko.api.bodies import read_body
-from panko.api.controllers.exposing import creating, exposed
-from panko.api.controllers.v2 import query
+from panko.api.controllers.decorators import creating, exposed
+from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDescription
 from panko.api.controllers.v2.trait_values import TraitValuesController
-from panko.api.controllers.v2.types import Event, EventQuery, Trait, TraitDescription
 from panko.api.creation import create_events
 from panko.api.errors import NotFound
 from panko.api.routing import Resource

@@ -4,7 +4,7 @@
 import orjson
 import pecan
 
-from panko.api.controllers.exposing import negotiate, refuse_arguments, respond_with
+from panko.api.controllers.decorators import negotiate, refuse_arguments, respond_with
 from panko.api.controllers.root import describe_version
 from panko.api.controllers.v2.capabilities import CapabilitiesController
 from panko.api.controllers.v2.event_counts import EventCountsController

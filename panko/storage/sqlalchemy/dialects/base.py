@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_log import log
 
-from panko.storage.models import CheckedEvent
 from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, Limits
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
+from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
 

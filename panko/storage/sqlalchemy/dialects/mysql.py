@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from oslo_log import log
 from sqlalchemy.dialects import mysql
 
-from panko.storage import documents
+from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
 from panko.storage.sqlalchemy import pieces
@@ -90,7 +90,7 @@ class MySQL(Dialect):
             return
         size = sum(
             len(self._dialect.dbapi.converters.escape_string(text).encode())
-            for text in (texts[0], documents.traits_document(event.traits))
+            for text in (texts[0], serialization.traits_document(event.traits))
         )
         if size + OTHER_BYTES_OF_A_STATEMENT > self._largest_statement:
             raise InvalidEvent(

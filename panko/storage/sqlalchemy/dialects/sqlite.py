@@ -11,7 +11,7 @@ import tenacity
 from sqlalchemy.dialects import sqlite
 
 from panko.storage import deadlines
-from panko.storage.sqlalchemy import failures
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect
 from panko.storage.sqlalchemy.limits import Limit
 from panko.storage.sqlalchemy.tables import EVENT
@@ -48,7 +48,7 @@ def _lock_seconds() -> float:
 def _set_journal(connection: sqlite3.Connection) -> None:
     """Write ahead; the busy timeout does not hold for the change of a new database's journal."""
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(failures.is_busy),
+        retry=tenacity.retry_if_exception(errors.is_busy),
         stop=tenacity.stop_after_delay(_lock_seconds()),
         wait=tenacity.wait_random(0.01, 0.1),
         reraise=True,

@@ -10,7 +10,7 @@ from wsme.exc import ClientSideError
 
 from panko.api.grafana.intervals import choose_interval, periods, read_interval, starts
 from panko.api.grafana.times import Range
-from panko.storage.summaries import SECOND
+from panko.storage.aggregates import SECOND
 
 DAY = datetime.datetime(2016, 10, 31)
 HOUR = datetime.timedelta(hours=1)

@@ -8,9 +8,9 @@ from wsme.exc import ClientSideError
 
 from panko.api.grafana.members import Members
 from panko.api.grafana.queries import MOST_ROWS, MOST_TARGETS, parse_annotations, parse_query
+from panko.storage.aggregates import MAX_COUNTS
 from panko.storage.filters import TraitFilter
 from panko.storage.models import TraitType
-from panko.storage.summaries import MOST_COUNTS
 
 RANGE = {"from": "2016-10-31T06:00:00.000Z", "to": "2016-10-31T12:00:00.000Z", "raw": {"from": "now-6h", "to": "now"}}
 
@@ -103,7 +103,7 @@ def test_counts_are_by_group():
 
 def test_counts_never_are_more_than_storage_makes():
     counting = one("event_counts", {"group_by": "x", "top": 1000}, maxDataPoints=10**9).counting
-    assert datetime.timedelta(hours=6) / counting.interval * 1001 <= MOST_COUNTS
+    assert datetime.timedelta(hours=6) / counting.interval * 1001 <= MAX_COUNTS
 
 
 def test_an_annotation_of_simplejson_names_event_types_or_a_payload():

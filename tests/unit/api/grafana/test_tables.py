@@ -10,8 +10,9 @@ from panko.api.grafana.queries import parse_query
 from panko.api.grafana.rows import render_rows, row_of
 from panko.api.grafana.series import series_of
 from panko.api.grafana.tables import MOST_COLUMNS, MOST_TEXT, annotations, annotations_table, events_table
-from panko.storage.models import Event, Trait, TraitType, checked_event
-from panko.storage.summaries import EventCount
+from panko.storage.aggregates import EventCount
+from panko.storage.models import Event, Trait, TraitType
+from panko.storage.validation import checked_event
 
 TIME = datetime.datetime(2016, 10, 31, 12, 0, 0, 500999)
 MILLISECONDS = 1477915200500

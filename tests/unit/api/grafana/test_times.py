@@ -7,9 +7,9 @@ import pytest
 from wsme.exc import ClientSideError
 
 from panko.api.controllers.v2.base import Query
-from panko.api.controllers.v2.query import parse_filters
 from panko.api.grafana.members import Members
 from panko.api.grafana.times import range_of, read_time, to_milliseconds, to_zoned, whole_range_of
+from panko.api.query import parse_filters
 
 NOON = datetime.datetime(2016, 10, 31, 12)
 

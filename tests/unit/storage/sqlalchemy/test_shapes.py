@@ -7,11 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from panko.storage.documents import event_document
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import CheckedEvent, Event, Trait, TraitType, checked_event, format_time
+from panko.storage.models import Event, Trait, TraitType, format_time
+from panko.storage.serialization import event_document
 from panko.storage.sqlalchemy import keys, shapes
 from panko.storage.sqlalchemy.shapes import Evaluator, Shape, join_values, kind_of, names_of, split_row
+from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 AWKWARD = ["\n", "\r", "\r\n", '"', "\\", "\\n", "%", "%s", "%%", "%(a)s", "{}", "\t", "\x01", "\x1f", "\x7f", "\x85"]

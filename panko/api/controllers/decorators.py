@@ -14,7 +14,7 @@ import wsme.types
 from wsme.api import FunctionDefinition
 from wsme.exc import UnknownArgument
 
-from panko.api.arguments import LARGEST_BODY, read_arguments
+from panko.api.arguments import MAX_BODY_BYTES, read_arguments
 from panko.api.bodies import check_json, read_body
 from panko.api.negotiation import CONTENT_TYPES, JSON, choose_content_type
 from panko.api.rendering import render
@@ -84,9 +84,9 @@ def asking(method: Callable) -> Callable:
         content_type = negotiate(request, (JSON,))
         refuse_arguments(request)
         request.panko.access.require_known()
-        body = read_body(request, LARGEST_BODY)
+        body = read_body(request, MAX_BODY_BYTES)
         if body:
-            check_json(request, LARGEST_BODY, "Questions")
+            check_json(request, MAX_BODY_BYTES, "Questions")
         with deadlines.within(request.panko.limits.query_timeout):
             return respond_with(method(self, body), _ARRAY, content_type, request)
 

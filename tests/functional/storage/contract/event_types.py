@@ -7,7 +7,7 @@ from panko.storage.models import Trait, TraitDescription, TraitType
 from tests.functional.storage.builders import NOON, at, event, trait
 
 
-class Naming:
+class EventTypes:
     """Behaviours of ``get_event_types``, ``get_trait_types`` and ``get_traits``."""
 
     def test_event_types_come_once_in_code_point_order(self, storage):

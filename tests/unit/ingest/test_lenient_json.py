@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panko.ingest.parsing import parse_json
+from panko.ingest.lenient_json import parse_json
 
 NUMBERS = st.integers() | st.integers(min_value=-(10**30), max_value=10**30) | st.floats(allow_nan=False)
 VALUES = st.recursive(

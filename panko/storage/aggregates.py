@@ -12,17 +12,17 @@ EVENT_TYPE = "event_type"
 PROJECT_ID = "project_id"
 
 SECOND = datetime.timedelta(seconds=1)
-LONGEST_INTERVAL = datetime.timedelta(days=36525)
-MOST_GROUPS = 1000
-MOST_COUNTS = 100_000
+MAX_INTERVAL = datetime.timedelta(days=36525)
+MAX_GROUPS = 1000
+MAX_COUNTS = 100_000
 """Counts of one answer; whoever asks for more of them wants a longer interval, or fewer groups."""
 
-MOST_LOOKED_INTO = 10_000
+MAX_EVENTS_LOOKED_INTO = 10_000
 """Events that one question for values looks into at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class CountQuery:
     """How events are counted.
 
     :param interval: length of the periods that are counted by themselves, in whole seconds; they begin at multiples of
@@ -39,10 +39,10 @@ class Counting:
     def __post_init__(self):
         if self.interval is not None:
             whole = self.interval % SECOND == datetime.timedelta(0)
-            if not whole or not datetime.timedelta(0) < self.interval <= LONGEST_INTERVAL:
-                raise InvalidFilter(f"an interval has whole seconds, from 1 to {LONGEST_INTERVAL // SECOND}")
-        if not 1 <= self.limit <= MOST_GROUPS:
-            raise InvalidFilter(f"a limit of {self.limit} groups is not from 1 to {MOST_GROUPS}")
+            if not whole or not datetime.timedelta(0) < self.interval <= MAX_INTERVAL:
+                raise InvalidFilter(f"an interval has whole seconds, from 1 to {MAX_INTERVAL // SECOND}")
+        if not 1 <= self.limit <= MAX_GROUPS:
+            raise InvalidFilter(f"a limit of {self.limit} groups is not from 1 to {MAX_GROUPS}")
 
 
 class EventCount(NamedTuple):

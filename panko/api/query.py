@@ -10,18 +10,18 @@ from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
 from panko.api.controllers.v2 import base
+from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
-from panko.storage.summaries import LONGEST_INTERVAL, MOST_GROUPS, MOST_LOOKED_INTO, SECOND, Counting, TraitValue
 
 ALL_TENANTS = "all_tenants"
 
-MOST_FILTERS = 1000
-MOST_TRAIT_FILTERS = 50
+MAX_FILTERS = 1000
+MAX_TRAIT_FILTERS = 50
 """Filters that a request may have, and those of them that are on traits: each of these is a query in the query."""
 
-LARGEST_LIMIT = 2**62
+MAX_LIMIT = 2**62
 """A limit that every database can count to, and no answer reaches."""
 
 TYPE_NAMES = ["integer", "float", "string", "datetime"]
@@ -58,7 +58,7 @@ def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bo
     events = {field: [] for field in EVENT_FIELDS}
     traits = []
     all_tenants = False
-    for given in _few(filters or (), MOST_FILTERS, "filters"):
+    for given in _few(filters or (), MAX_FILTERS, "filters"):
         field, value = _field_and_value(given)
         _check_operator(field, given.op)
         if field == ALL_TENANTS:
@@ -72,7 +72,7 @@ def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bo
         end_timestamp=min(events["end_timestamp"], default=None),
         event_type=tuple(events["event_type"]),
         message_id=tuple(events["message_id"]),
-        traits_filter=tuple(_few(traits, MOST_TRAIT_FILTERS, "filters on traits")),
+        traits_filter=tuple(_few(traits, MAX_TRAIT_FILTERS, "filters on traits")),
     )
     return event_filter, all_tenants
 
@@ -167,7 +167,7 @@ def parse_page(
     if limit is not None and limit < 0:
         raise InvalidInput("limit", limit, "the limit should be a positive integer.")
     order = tuple(_sort_key(given) for given in sort or ())
-    return Page(min(limit or default, largest or LARGEST_LIMIT), marker or None, order)
+    return Page(min(limit or default, largest or MAX_LIMIT), marker or None, order)
 
 
 def _sort_key(given: str | None) -> tuple[str, str]:
@@ -188,20 +188,20 @@ def parse_interval(given: str | None) -> datetime.timedelta | None:
         return None
     match = _INTERVAL.fullmatch(given)
     seconds = int(match[1]) * UNITS[match[2]] if match else 0
-    if not 1 <= seconds <= LONGEST_INTERVAL // SECOND:
+    if not 1 <= seconds <= MAX_INTERVAL // SECOND:
         raise InvalidInput(
-            "interval", given, f"It is seconds, or as 5m, 1h or 1d, from 1 to {LONGEST_INTERVAL // SECOND} seconds."
+            "interval", given, f"It is seconds, or as 5m, 1h or 1d, from 1 to {MAX_INTERVAL // SECOND} seconds."
         )
     return seconds * SECOND
 
 
-def parse_counting(interval: str | None, group_by: str | None, limit: int | None) -> Counting:
+def parse_counting(interval: str | None, group_by: str | None, limit: int | None) -> CountQuery:
     """Return the way in which events are to be counted.
 
     :raises ClientSideError: where an argument cannot be read
     """
-    groups = _bounded("limit", limit, GROUPS, MOST_GROUPS)
-    return Counting(parse_interval(interval), group_by or None, groups)
+    groups = _bounded("limit", limit, GROUPS, MAX_GROUPS)
+    return CountQuery(parse_interval(interval), group_by or None, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +228,8 @@ def parse_look(limit: int | None, sort: str | None, events: int | None, default:
     if sort and sort not in VALUE_ORDERS:
         raise InvalidInput("sort", sort, f"It is one of {', '.join(VALUE_ORDERS)}.")
     return Look(
-        events=_bounded("events", events, LOOKED_INTO, MOST_LOOKED_INTO),
-        limit=_bounded("limit", limit, default, LARGEST_LIMIT),
+        events=_bounded("events", events, LOOKED_INTO, MAX_EVENTS_LOOKED_INTO),
+        limit=_bounded("limit", limit, default, MAX_LIMIT),
         newest_first=sort == "last",
     )
 

@@ -9,10 +9,10 @@ import random
 import pytest
 import sqlalchemy as sa
 
+from panko.storage.aggregates import MAX_COUNTS, CountQuery, EventCount
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EVERYTHING, EventFilter, Scope
 from panko.storage.models import Trait
-from panko.storage.summaries import MOST_COUNTS, Counting, EventCount
 from tests.functional.storage.builders import DAY, NOON, ago, at, event, has, meets, owned, trait
 
 MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
@@ -29,7 +29,7 @@ SCOPES = [EVERYTHING, Scope("p1"), Scope("p1", "u1"), Scope("p2", unowned=True),
 
 
 def counted(storage, interval=None, group_by=None, limit=10, **criteria):
-    return list(storage.count_events(EventFilter(**criteria), Counting(interval, group_by, limit)))
+    return list(storage.count_events(EventFilter(**criteria), CountQuery(interval, group_by, limit)))
 
 
 def total(storage, **criteria):
@@ -91,7 +91,7 @@ def in_scope(each, scope):
     return scope.everything or (scope.unowned and project is None) or (project is not None and own)
 
 
-class Counted:
+class EventCounts:
     """Behaviours of ``count_events``."""
 
     @pytest.mark.parametrize("group_by", GROUPS)
@@ -234,10 +234,10 @@ class Counted:
 
     def test_too_many_counts_are_refused(self, storage, monkeypatch):
         # The bound of the answer alone: 100,000 counts would take a minute to store.
-        monkeypatch.setattr("panko.storage.impl_sqlalchemy.MOST_COUNTS", 9)
-        monkeypatch.setattr("panko.storage.sqlalchemy.count_query.MOST_COUNTS", 9)
+        monkeypatch.setattr("panko.storage.impl_sqlalchemy.MAX_COUNTS", 9)
+        monkeypatch.setattr("panko.storage.sqlalchemy.count_query.MAX_COUNTS", 9)
         storage.record_events(event(f"m{number}", generated=at(minutes=number)) for number in range(10))
         assert len(counted(storage, 2 * MINUTE)) == 5
         with pytest.raises(InvalidFilter, match="more than 9 counts"):
             counted(storage, MINUTE)
-        assert MOST_COUNTS == 100_000
+        assert MAX_COUNTS == 100_000

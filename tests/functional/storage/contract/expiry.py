@@ -19,7 +19,7 @@ def trait_names(storage, event_type: str = "sample.created") -> list[str]:
     return [each.name for each in storage.get_trait_types(event_type)]
 
 
-class Expiring:
+class Expiry:
     """Behaviours of ``clear_expired_data``."""
 
     def test_only_older_events_go(self, storage):

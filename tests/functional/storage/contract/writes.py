@@ -12,8 +12,8 @@ from panko.storage import EventFilter
 from panko.storage.base import Recorded
 from panko.storage.errors import EventsRefused
 from panko.storage.models import Event, Trait, TraitType
-from tests.functional.storage.behaviours.accepting import ForeignEvent, ForeignTrait
 from tests.functional.storage.builders import NOON, UTC, VALUES, at, event, found, has, stored, trait
+from tests.functional.storage.contract.validation import ForeignEvent, ForeignTrait
 
 LOOK_ALIKES = {
     "trailing space": ("a", "a "),
@@ -45,7 +45,7 @@ RAW = {
 }
 
 
-class Keeping:
+class Writes:
     """Behaviours that compare what was recorded with what is read."""
 
     def test_event_comes_back_whole(self, storage):

@@ -12,7 +12,7 @@ from oslo_db.sqlalchemy import enginefacade
 
 from panko.storage.errors import UnknownDriver
 from panko.storage.sqlalchemy.dialects import DIALECTS, Dialect
-from panko.storage.sqlalchemy.failures import is_silence, note_place
+from panko.storage.sqlalchemy.errors import is_silence, note_place
 from panko.storage.sqlalchemy.limits import Limits, apply_limits
 
 BAD_URL = (

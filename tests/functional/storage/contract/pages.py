@@ -26,7 +26,7 @@ SORTS = {
 each_sort = pytest.mark.parametrize("sort", SORTS.values(), ids=SORTS.keys())
 
 
-class Paging:
+class Pages:
     """Behaviours of limit, sort and marker."""
 
     @each_sort

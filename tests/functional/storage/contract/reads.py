@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from panko.storage import EventFilter
-from panko.storage.documents import event_document
 from panko.storage.filters import OPERATORS
 from panko.storage.models import TraitType, parse_time
+from panko.storage.serialization import event_document
 from tests.functional.storage.builders import NOON, UTC, VALUES, at, event, found, has, meets, trait
 
 HOSTILE = {
@@ -31,7 +31,7 @@ NOT_THE_NAME = ("X", "x ", " x", "", "x%", "_", "x'; --", "É", "e\u0301", "e")
 """Names that events do not have whose traits are named ``x`` and ``é``."""
 
 
-class Reading:
+class Reads:
     """Behaviours of ``get_events`` and ``get_documents`` with filters."""
 
     def test_all_events_come_oldest_first(self, storage):

@@ -4,7 +4,7 @@
 from tests.functional.storage.builders import event, found, has, trait
 
 
-class Tending:
+class Maintenance:
     """Behaviours of upgrade, clear, close and the capabilities."""
 
     def test_capabilities_say_what_the_api_answers(self, storage):

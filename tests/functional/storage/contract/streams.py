@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from panko.storage import EventFilter
-from panko.storage.documents import event_document
 from panko.storage.filters import Page
+from panko.storage.serialization import event_document
 from tests.functional.storage.builders import DAY, ago, event, found, has, ordered, trait
 
 LAST = ("last", "sample.created", 1)
@@ -39,7 +39,7 @@ def _described(each) -> tuple:
     return each.message_id, each.event_type, len(each.traits)
 
 
-class Streaming:
+class Streams:
     """Behaviours of large answers."""
 
     @pytest.mark.parametrize("limit", [1000, 1001, 2500, None])

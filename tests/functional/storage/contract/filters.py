@@ -19,7 +19,7 @@ def crowd(number: int = 600):
     return [event(f"crowd {i}", trait("other", i), generated=at(days=-1, seconds=i % 50)) for i in range(number)]
 
 
-class Sifting:
+class Filters:
     """Behaviours of pages with filters on traits, where looking into every event is not the way."""
 
     @pytest.mark.parametrize("type_", TraitType)

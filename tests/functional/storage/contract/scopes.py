@@ -47,7 +47,7 @@ IDS = {
 UNSTORABLE = ["p\x00", "\x00", "\ud800", "p" * 65 + "\x00", "p" * 65 + "\udfff"]
 
 
-class Scoping:
+class Scopes:
     """Behaviours of the scope in every method that takes one."""
 
     @pytest.mark.parametrize(("scope", "visible"), SCOPES.values(), ids=SCOPES.keys())

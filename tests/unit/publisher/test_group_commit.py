@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from panko.publisher.grouping import MOST, GroupCommit
+from panko.publisher.group_commit import MOST, GroupCommit
 from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
 
 CALLERS = 20

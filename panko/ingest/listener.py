@@ -8,7 +8,7 @@ import kombu.serialization
 import oslo_messaging
 from oslo_config import cfg
 
-from panko.ingest import draining
+from panko.ingest import amqp_transport
 from panko.ingest.collector import Collector
 from panko.ingest.notifications import PRIORITY, read_notification
 
@@ -55,9 +55,9 @@ def _what_is_wrong(error: Exception) -> str:
 def make_listener(transport: oslo_messaging.Transport, conf: cfg.ConfigOpts, collector: Collector) -> Any:
     """Return the server that takes batches of messages from the queues of the topics, and hands them over."""
     # What the library knows is the process's own, which reads no other messages.
-    draining.install()
+    amqp_transport.install()
     kombu.serialization.register(
-        "json", json.dumps, read_notification, content_type=draining.JSON, content_encoding="utf-8"
+        "json", json.dumps, read_notification, content_type=amqp_transport.JSON, content_encoding="utf-8"
     )
     topics = [topic.removesuffix(f".{PRIORITY}") for topic in conf.collector.topics]
     return oslo_messaging.get_batch_notification_listener(

@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Scope
 from panko.storage.models import TraitDescription, TraitType
-from panko.storage.summaries import Counting
 from tests.functional.storage.builders import DAY, at, event, found, has, ordered, trait, walk
 
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -78,7 +78,7 @@ SHOWS = {
 
 def counted(storage, interval=None, **criteria) -> dict:
     """Return the number of events of each type."""
-    counts = storage.count_events(EventFilter(**criteria), Counting(interval, "event_type", 1000))
+    counts = storage.count_events(EventFilter(**criteria), CountQuery(interval, "event_type", 1000))
     return {each.group: each.events for each in counts}
 
 

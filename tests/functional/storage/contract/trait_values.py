@@ -5,10 +5,10 @@ import datetime
 
 import pytest
 
+from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, TraitValue, TraitValues
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EventFilter, Scope
 from panko.storage.models import Trait, TraitType
-from panko.storage.summaries import MOST_LOOKED_INTO, TraitValue, TraitValues
 from tests.functional.storage.builders import NOON, TYPES, VALUES, at, event, has, owned, trait
 
 
@@ -20,7 +20,7 @@ def texts(storage, **criteria):
     return [each.value for each in values(storage, **criteria).values]
 
 
-class Valued:
+class DistinctTraitValues:
     """Behaviours of ``get_trait_values``."""
 
     def test_values_are_counted_the_most_frequent_first(self, storage):
@@ -54,7 +54,7 @@ class Valued:
         some = values(storage, newest=3)
         assert ([each.value for each in some.values], some.events, some.complete) == (["9", "8", "7"], 3, False)
         assert values(storage, newest=11).complete
-        assert len(values(storage, newest=MOST_LOOKED_INTO).values) == 10
+        assert len(values(storage, newest=MAX_EVENTS_LOOKED_INTO).values) == 10
 
     def test_the_filter_decides_which_events_they_are(self, storage):
         storage.record_events(
@@ -105,7 +105,7 @@ class Valued:
         storage.record_events([event("a", Trait("x", Trait.NONE_TYPE, 5))])
         assert [(each.value, each.type) for each in values(storage).values] == [("5", TraitType.TEXT)]
 
-    @pytest.mark.parametrize("newest", [0, -1, MOST_LOOKED_INTO + 1])
+    @pytest.mark.parametrize("newest", [0, -1, MAX_EVENTS_LOOKED_INTO + 1])
     def test_a_number_of_events_out_of_bounds_is_refused(self, storage, newest):
         with pytest.raises(InvalidFilter, match="no number of events"):
             values(storage, newest=newest)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from panko.storage.documents import event_document
-from panko.storage.models import Event, Trait, checked_event
+from panko.storage.models import Event, Trait
+from panko.storage.serialization import event_document
+from panko.storage.validation import checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
 TRAITS = (

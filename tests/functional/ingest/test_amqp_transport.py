@@ -13,10 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 import kombu
 import pytest
 
-from panko.ingest import draining
+from panko.ingest import amqp_transport
 from tests.servers import notifier
 
-SIZES = [0, 1, 7, 8, 100, *range(draining.PIECE - 600, draining.PIECE + 600, 100), 131_065, 131_072, 500_000]
+SIZES = [
+    0,
+    1,
+    7,
+    8,
+    100,
+    *range(amqp_transport.PIECE - 600, amqp_transport.PIECE + 600, 100),
+    131_065,
+    131_072,
+    500_000,
+]
 
 TIMEOUT = 30
 """Seconds that a message has to come: a test that takes as long fails."""
@@ -32,7 +42,7 @@ def consuming(url, tls=False):
     tls: False, or what the connection by TLS needs
     """
     messages = []
-    transport = f"{draining.__name__}:{draining.Transport.__name__}"
+    transport = f"{amqp_transport.__name__}:{amqp_transport.Transport.__name__}"
     with kombu.Connection(url.replace("rabbit:", "amqp:", 1), transport=transport, ssl=tls) as connection:
         channel = connection.channel()
         queue = kombu.Queue(notifier.QUEUE, durable=False, channel=channel)
@@ -150,7 +160,7 @@ def wait_until_received(connection, size):
 
 def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitmq_url):
     """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
-    count = 3 * draining.AT_ONCE
+    count = 3 * amqp_transport.AT_ONCE
     notifier.publish(rabbitmq_url, ['"x"'] * count)
     with consuming(rabbitmq_url) as (connection, messages):
         wait_until_received(connection, count * MESSAGE)
@@ -159,7 +169,7 @@ def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitm
             before = len(messages)
             connection.drain_events(timeout=TIMEOUT)
             sizes.append(len(messages) - before)
-    assert sizes[:2] == [draining.AT_ONCE] * 2
+    assert sizes[:2] == [amqp_transport.AT_ONCE] * 2
 
 
 def test_a_reading_does_not_wait_for_more_messages_than_have_come(rabbitmq_url, bodies):

@@ -98,7 +98,7 @@ BAD_EVENTS = {
 }
 
 
-class Accepting:
+class Validation:
     """Behaviours of ``record_events`` that show without reading."""
 
     def test_events_are_counted(self, storage):
