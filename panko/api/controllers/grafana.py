@@ -7,12 +7,10 @@ from typing import Any
 import orjson
 import pecan
 
-from panko.api.controllers.decorators import asking, exposed, negotiate
+from panko.api.controllers.decorators import expose_document, expose_get, expose_query
 from panko.api.grafana import answers, choices, metrics, queries, rows, variables
 from panko.api.grafana.choices import Listing
 from panko.api.grafana.members import parse_object
-from panko.api.negotiation import JSON
-from panko.api.responses import respond
 from panko.api.routing import Resource, Root
 from panko.policies import events
 from panko.storage.filters import EventFilter, Scope
@@ -21,7 +19,7 @@ from panko.storage.filters import EventFilter, Scope
 class MetricsController(Resource):
     """Tells what can be put on a panel."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the metrics, and the fields of their payloads."""
         parse_object(body)
@@ -31,7 +29,7 @@ class MetricsController(Resource):
 class OptionsController(Resource):
     """Tells what a field of a payload can be."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return label and value of each option; none, where anything can be written into the field."""
         field, listing = variables.parse_options(parse_object(body))
@@ -43,11 +41,11 @@ class OptionsController(Resource):
 class QueryController(Resource):
     """Answers what panels ask."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the series and tables of all targets."""
         context = pecan.request.panko
-        targets = queries.parse_query(parse_object(body), context.limits.largest)
+        targets = queries.parse_query(parse_object(body), context.limits.max_limit)
         scopes = [_scope(metrics.METRICS[target.metric].rule, target.selection.all_tenants) for target in targets]
         return answers.answer_query(context.storage, zip(targets, scopes, strict=True))
 
@@ -55,7 +53,7 @@ class QueryController(Resource):
 class VariableController(Resource):
     """Answers what variables of dashboards ask."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the values that a variable can have."""
         members = _members(variables.parse_variable(parse_object(body)))
@@ -65,7 +63,7 @@ class VariableController(Resource):
 class TagKeysController(Resource):
     """Tells what ad hoc filters can be on."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return name and type of each key."""
         parse_object(body)
@@ -77,7 +75,7 @@ class TagKeysController(Resource):
 class TagValuesController(Resource):
     """Tells what ad hoc filters can compare with."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the values of a key."""
         listing = variables.parse_tag(parse_object(body))
@@ -87,7 +85,7 @@ class TagValuesController(Resource):
 class SearchController(Resource):
     """Answers SimpleJSON's question for what there is."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the values of the variable that the target is; the names of all metrics where it is none."""
         listing = variables.parse_search(parse_object(body))
@@ -97,12 +95,12 @@ class SearchController(Resource):
 class AnnotationsController(Resource):
     """Answers SimpleJSON's question for annotations."""
 
-    @asking
+    @expose_query
     def post(self, body):
         """Return the annotations of a range."""
         context = pecan.request.panko
         given = parse_object(body)
-        target = queries.parse_annotations(given, context.limits.largest)
+        target = queries.parse_annotations(given, context.limits.max_limit)
         scope = _scope(metrics.METRICS[target.metric].rule, target.selection.all_tenants)
         return answers.answer_annotations(context.storage, target, scope, given.given.get("annotation"))
 
@@ -110,16 +108,16 @@ class AnnotationsController(Resource):
 class RowsController(Resource):
     """Answers for events as rows."""
 
-    @pecan.expose(content_type=JSON)
+    @expose_document
     def get_all(self):
         """Return the rows that the arguments ask for, and the cursor of the next ones."""
         request = pecan.request
-        context, content_type = request.panko, negotiate(request, (JSON,))
-        context.access.require(events.INDEX)
-        asked = rows.parse_rows(request.GET, context.limits.default, context.limits.largest)
-        scope = context.access.scope_of_grafana(asked.selection.all_tenants)
+        context = request.panko
+        context.authorization.require(events.INDEX)
+        asked = rows.parse_rows(request.GET, context.limits.default_limit, context.limits.max_limit)
+        scope = context.authorization.grafana_scope(asked.selection.all_tenants)
         found = context.storage.get_events(asked.selection.seen_in(scope), asked.page)
-        return respond(rows.render_rows(found, asked.limit), found, content_type, request)
+        return rows.render_rows(found, asked.limit)
 
 
 class GrafanaController(Root):
@@ -132,10 +130,10 @@ class GrafanaController(Root):
     search = SearchController()
     variable = VariableController()
 
-    @exposed({str: str})
+    @expose_get({str: str})
     def get_all(self):
         """Return where the caller is one who may ask."""
-        pecan.request.panko.access.require_known()
+        pecan.request.panko.authorization.require_known()
         return orjson.dumps({"status": "ok"})
 
 
@@ -151,9 +149,9 @@ def _documents(members: Iterable[Any]) -> Iterator[bytes]:
 
 def _scope(rule: str, all_tenants: bool | None) -> Scope:
     """Return which events the caller sees by a rule."""
-    access = pecan.request.panko.access
-    access.require(rule)
-    return access.scope_of_grafana(all_tenants)
+    authorization = pecan.request.panko.authorization
+    authorization.require(rule)
+    return authorization.grafana_scope(all_tenants)
 
 
 def _members(listing: Listing) -> Sequence[str]:

@@ -13,7 +13,7 @@ from panko.api.grafana.intervals import choose_interval, read_interval
 from panko.api.grafana.members import Members
 from panko.api.grafana.selections import Selection, selection_of
 from panko.api.grafana.times import Range, whole_range_of
-from panko.api.query import GROUPS
+from panko.api.query import DEFAULT_GROUPS
 from panko.storage.aggregates import MAX_COUNTS, MAX_GROUPS, CountQuery
 from panko.storage.filters import Page
 from panko.storage.models import TraitType, is_storable
@@ -146,7 +146,7 @@ def parse_counts(name: str, ref_id: str, payload: Members, panel: Panel) -> Coun
     :raises ClientSideError: where the payload cannot be read
     """
     group_by = _group_by(payload)
-    top = payload.whole("top", 1, MAX_GROUPS, GROUPS)
+    top = payload.whole("top", 1, MAX_GROUPS, DEFAULT_GROUPS)
     # The groups beyond the top are one more.
     room = MAX_COUNTS // (top + 1 if group_by else 1)
     asked = read_interval(payload.text("interval").strip(), f"{payload.path}interval")
