@@ -64,7 +64,7 @@ class Root(Resource):
         if segments and (child := _child(self, segments[0])):
             controller, segments = child, segments[1:]
         segments = [segment for segment in segments if segment]
-        while len(segments) > 1 and (child := _child(controller, segments[1])):
+        while controller is not self and len(segments) > 1 and (child := _child(controller, segments[1])):
             names.append(segments[0])
             controller, segments = child, segments[2:]
         supported = MEMBER_METHODS if segments else COLLECTION_METHODS

@@ -8,7 +8,6 @@ from typing import Any
 
 import pecan
 import webob
-import webob.exc
 import wsme
 import wsme.types
 from wsme.api import FunctionDefinition
@@ -70,14 +69,8 @@ def _expose(method: Method, endpoint: Endpoint) -> Method:
     return exposed
 
 
-def _refuse_arguments(names: Sequence[str], request: webob.Request) -> None:
-    if names:
-        raise webob.exc.HTTPNotFound
-    refuse_arguments(request)
-
-
 def _read_new_events(names: Sequence[str], request: webob.Request) -> dict[str, Any]:
-    _refuse_arguments(names, request)
+    refuse_arguments(request)
     max_bytes = request.panko.limits.max_create_bytes
     require_json(request, max_bytes, "Events")
     request.panko.authorization.require_create()
@@ -85,7 +78,7 @@ def _read_new_events(names: Sequence[str], request: webob.Request) -> dict[str, 
 
 
 def _read_query(names: Sequence[str], request: webob.Request) -> dict[str, Any]:
-    _refuse_arguments(names, request)
+    refuse_arguments(request)
     request.panko.authorization.require_known()
     body = read_body(request, MAX_BODY_BYTES)
     if body:

@@ -35,6 +35,8 @@ def test_a_path_leads_to_a_method_with_the_names_in_it(path, expected):
     "path",
     [
         *("nothing", "events/1/2", "events/1/traits", "capabilities/x", "__class__", "events/1/__class__", "get_all"),
+        # There are no members of the root.
+        *("x/events", "x/events/1", "x/event_types/a/traits", "/events"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
