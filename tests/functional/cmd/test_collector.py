@@ -201,8 +201,8 @@ def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tm
     ("sections", "told"),
     [
         ("", " has no schema yet. Run panko-dbsync."),
-        ("[collector]\ntransport_url = nothing://u:hidden@h", "transport_url cannot be used: it names the driver"),
-        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "transport_url cannot be used: it cannot be read"),
+        ("[collector]\ntransport_url = nothing://u:hidden@h", "invalid transport_url: its driver"),
+        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "invalid transport_url: it is not a valid URL"),
     ],
 )
 def test_what_is_wrong_at_the_start_is_one_line(configure, sections, told):
@@ -213,8 +213,9 @@ def test_what_is_wrong_at_the_start_is_one_line(configure, sections, told):
     assert "hidden" not in line
 
 
-def test_without_the_libraries_of_the_extra_it_says_what_to_install():
-    code = "import sys; sys.modules['oslo_service'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
+@pytest.mark.parametrize("library", ["cotyledon", "kombu", "oslo_messaging", "oslo_service"])
+def test_without_a_library_of_the_extra_it_says_what_to_install(library):
+    code = f"import sys; sys.modules['{library}'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("install panko[collector]")
@@ -223,7 +224,7 @@ def test_without_the_libraries_of_the_extra_it_says_what_to_install():
 def test_no_thread_is_made_a_green_one():
     """Where eventlet is installed, which oslo.service sees to, it is not loaded."""
     code = (
-        "import sys; from panko.cmd import collector; collector._import_libraries(); "
+        "import sys; from panko.cmd import collector; collector._import_listener(); "
         "import oslo_messaging._drivers.impl_rabbit; sys.exit(any(m and n.startswith('eventlet') "
         "for n, m in sys.modules.items()))"
     )

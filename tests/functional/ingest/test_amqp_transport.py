@@ -22,7 +22,7 @@ SIZES = [
     7,
     8,
     100,
-    *range(amqp_transport.PIECE - 600, amqp_transport.PIECE + 600, 100),
+    *range(amqp_transport.MIN_READ_BYTES - 600, amqp_transport.PIECE + 600, 100),
     131_065,
     131_072,
     500_000,
@@ -160,7 +160,7 @@ def wait_until_received(connection, size):
 
 def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitmq_url):
     """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
-    count = 3 * amqp_transport.AT_ONCE
+    count = 3 * amqp_transport.MAX_MESSAGES_PER_READ
     notifier.publish(rabbitmq_url, ['"x"'] * count)
     with consuming(rabbitmq_url) as (connection, messages):
         wait_until_received(connection, count * MESSAGE)
@@ -169,7 +169,7 @@ def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitm
             before = len(messages)
             connection.drain_events(timeout=TIMEOUT)
             sizes.append(len(messages) - before)
-    assert sizes[:2] == [amqp_transport.AT_ONCE] * 2
+    assert sizes[:2] == [amqp_transport.MAX_MESSAGES_PER_READ] * 2
 
 
 def test_a_reading_does_not_wait_for_more_messages_than_have_come(rabbitmq_url, bodies):

@@ -21,8 +21,8 @@ import webtest
 from panko import service
 from panko.api import app
 from panko.ingest.collector import Collector
-from panko.ingest.notifications import read_notification
-from panko.ingest.stats import Tally
+from panko.ingest.decoding import read_notification
+from panko.ingest.stats import Stats
 from panko.publisher.database import DatabasePublisher
 from panko.storage.errors import EventsRefused
 from tests.functional.api.conftest import ADMIN, NOAUTH
@@ -115,16 +115,16 @@ def by_collector(url: str, directory: Path, documents: Documents) -> dict[str, s
     """Hand the collector messages of one event each; it tells of kinds of reasons alone."""
     refused = {}
 
-    class Told(Tally):
-        def refuse(self, reason: str) -> None:
+    class CountingStats(Stats):
+        def add_refused(self, reason: str) -> None:
             refused[document["message_id"]] = ""
-            super().refuse(reason)
+            super().add_refused(reason)
 
     with connected(url) as connection:
         for document in documents:
             with writing_any_number():
                 body = message([document])
-            collector = Collector(connection, None, Told(), threading.Event())
+            collector = Collector(connection, None, CountingStats(), threading.Event())
             assert collector.collect([read_notification(body)["payload"]])
     return refused
 
