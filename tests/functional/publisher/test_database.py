@@ -140,7 +140,7 @@ def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, 
 
 
 def test_a_database_that_stays_away_raises_and_is_not_asked_without_a_pause(load, configure, monkeypatch):
-    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1 + LAST_TRY_SECONDS)
+    monkeypatch.setattr("panko.publisher.database.CALL_SECONDS", 1 + LAST_TRY_SECONDS)
     publisher = load(configure(f"postgresql://panko@127.0.0.1:{free_port()}/panko", make_schema=False))
     started = time.monotonic()
     with pytest.raises(StorageError, match="The database does not answer"):
