@@ -37,7 +37,7 @@ def test_old_events_are_deleted_whatever_the_size_of_a_batch(configure, connecti
 def test_by_default_events_are_kept_for_ever_and_it_says_how_to_change_that(configure, connection, ttl):
     done = run("panko-expirer", "--config-file", configure(ttl))
     assert done.returncode == 0
-    assert "events are kept for ever" in done.stdout
+    assert "events are kept forever" in done.stdout
     assert "[database] event_time_to_live" in done.stdout
     assert len(left(connection)) == 7
 

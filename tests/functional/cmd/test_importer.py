@@ -59,7 +59,7 @@ def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path,
     stdin = b"[" + event_line("2").rstrip() + b"," + event_line("3").rstrip() + b"]\nno event\n"
     done = run("panko-import", "--config-file", config_file, str(file), "-", stdin=stdin)
     assert done.stdout == "3 lines done: 3 events stored, 0 duplicates, 1 refused\n"
-    assert said(done)[0].startswith("stdin:2: it is no JSON: ")
+    assert said(done)[0].startswith("stdin:2: it is not JSON: ")
     assert stored(connection) == ["1", "2", "3"]
 
 
@@ -78,7 +78,7 @@ def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "panko-import: name a FILE with events, or - for standard input"),
+        ([], "panko-import: FILE is missing: name a file with events, or - for standard input"),
         (["/nowhere"], "panko-import: /nowhere cannot be read: No such file or directory"),
         (["/tmp"], "panko-import: /tmp cannot be read: Is a directory"),
         (
@@ -145,5 +145,5 @@ def test_a_terminal_gets_a_progress_bar(tmp_path, config_file, event_line):
     shown = os.read(controller, 100_000).decode()
     os.close(controller)
     assert "imported: 100%" in shown
-    assert f"{file}:2: it is no JSON" in shown
+    assert f"{file}:2: it is not JSON" in shown
     assert done.stdout == b"2 lines done: 1 events stored, 0 duplicates, 1 refused\n"

@@ -16,7 +16,7 @@ OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER = (
     "Policy file in YAML",
     "Policy rules are known",
     "Database schema",
-    "Events are not kept for ever",
+    "Events are not kept forever",
     "panko-expirer runs",
 )
 ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
