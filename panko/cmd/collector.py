@@ -37,7 +37,8 @@ def _import_listener() -> ModuleType:
 
         backend.init_backend(backend.BackendType.THREADING)
         from panko.ingest import listener
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
+        # ValueError: oslo.service knows no such backend if cotyledon is missing.
         raise CommandError(f"{error}: install panko[collector]") from error
     return listener
 

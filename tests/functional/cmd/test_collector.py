@@ -76,9 +76,7 @@ def test_an_event_is_stored_within_two_seconds(collector_file, rabbitmq_url, con
         assert collector.stop() == 0
 
 
-def test_what_cannot_be_stored_is_refused_alone_and_leaves_the_queue(
-    collector_file, rabbitmq_url, connection, left, tmp_path
-):
+def test_bad_events_are_refused_alone_and_leave_the_queue(collector_file, rabbitmq_url, connection, left, tmp_path):
     bad = [event(None), event("no-time", generated="never"), event("no-dtype", traits=[["n", 9, "not for the log"]])]
     bodies = ["no JSON", "[]", "null", notifier.message("not for the log"), notifier.message([event("good-1"), *bad])]
     with collecting(collector_file, tmp_path / "log") as collector:
@@ -96,7 +94,7 @@ def test_what_cannot_be_stored_is_refused_alone_and_leaves_the_queue(
         assert "Traceback" not in collector.log
 
 
-def test_with_a_secret_what_is_not_signed_is_refused(configure, collector_file, rabbitmq_url, connection, tmp_path):
+def test_with_a_secret_unsigned_events_are_refused(configure, collector_file, rabbitmq_url, connection, tmp_path):
     with open(collector_file, "a") as file:
         file.write(f"telemetry_secret = {SECRET}\n")
     # Signed by Ceilometer 27.0.0 with this secret.
@@ -124,12 +122,12 @@ def test_several_collectors_share_the_queue(collector_file, rabbitmq_url, postgr
         notifier.publish(rabbitmq_url, [notifier.message([event(str(number))]) for number in range(2000)])
         wait_until(lambda: left() == 0, lambda: collectors[0].log)
         assert [collector.stop() for collector in collectors] == [0, 0]
-        told = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
-    assert sum(told) == 2000
+        counts = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
+    assert sum(counts) == 2000
 
 
 def _last_lines(log):
-    """Return what each worker told the last time."""
+    """Return the last line of counts of each worker."""
     return {line.split("worker ")[1][0]: line for line in log.splitlines() if "Since worker" in line}.values()
 
 
@@ -198,18 +196,18 @@ def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tm
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "message"),
     [
         ("", " has no schema yet. Run panko-dbsync."),
         ("[collector]\ntransport_url = nothing://u:hidden@h", "invalid transport_url: its driver"),
         ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "invalid transport_url: it is not a valid URL"),
     ],
 )
-def test_what_is_wrong_at_the_start_is_one_line(configure, sections, told):
+def test_an_error_at_the_start_is_one_line(configure, sections, message):
     done = run("panko-collector", "--config-file", configure(sections))
     assert done.returncode == 1
     (line,) = [line for line in said(done) if not line.startswith("20")]
-    assert told in line
+    assert message in line
     assert "hidden" not in line
 
 
@@ -222,7 +220,7 @@ def test_without_a_library_of_the_extra_it_says_what_to_install(library):
 
 
 def test_no_thread_is_made_a_green_one():
-    """Where eventlet is installed, which oslo.service sees to, it is not loaded."""
+    """Even if eventlet is installed, which oslo.service requires, it is not loaded."""
     code = (
         "import sys; from panko.cmd import collector; collector._import_listener(); "
         "import oslo_messaging._drivers.impl_rabbit; sys.exit(any(m and n.startswith('eventlet') "

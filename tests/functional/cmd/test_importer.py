@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-import stores the events of files, tells what it could not store, and counts."""
+"""panko-import stores the events of files, reports those that it could not store, and counts."""
 
 import datetime
 import os
@@ -44,7 +44,7 @@ def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connec
     assert stored(connection) == ["1", "2"]
 
 
-def test_a_database_that_fails_meanwhile_is_told_with_the_counts_so_far(config_file, connection):
+def test_a_database_failure_is_reported_with_the_counts_so_far(config_file, connection):
     with connection._engine.begin() as statements:
         statements.exec_driver_sql("DROP TABLE event_count_change")
     done = run("panko-import", "--config-file", config_file, SAMPLE)

@@ -22,7 +22,7 @@ SIZES = [
     7,
     8,
     100,
-    *range(amqp_transport.MIN_READ_BYTES - 600, amqp_transport.PIECE + 600, 100),
+    *range(amqp_transport.MIN_READ_BYTES - 600, amqp_transport.MIN_READ_BYTES + 600, 100),
     131_065,
     131_072,
     500_000,

@@ -93,10 +93,10 @@ def by_file(url: str, directory: Path, documents: Documents) -> dict[str, str]:
     path = directory / "events"
     path.write_text("\n".join(lines))
     done = run("panko-import", "--config-file", _config(url, directory), str(path))
-    told = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
-    assert all(told), done.stderr
-    assert f"{len(told)} refused" in done.stdout
-    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in told}
+    reports = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
+    assert all(reports), done.stderr
+    assert f"{len(reports)} refused" in done.stdout
+    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in reports}
 
 
 def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
@@ -112,7 +112,7 @@ def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
 
 
 def by_collector(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Hand the collector messages of one event each; it tells of kinds of reasons alone."""
+    """Hand the collector messages of one event each; it counts only kinds of reasons."""
     refused = {}
 
     class CountingStats(Stats):

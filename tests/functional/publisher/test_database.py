@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publisher loads, says why where it cannot, and leaves the process of others as it is."""
+"""The publisher loads, or says why it cannot, and does not change the process of another program."""
 
 import contextlib
 import logging

@@ -18,7 +18,7 @@ HIDDEN = "not for the log"
 
 
 class Recorder(impl_log.Connection):
-    """A storage driver that remembers its calls, and fails at the first ones as it is told to."""
+    """A storage driver that remembers its calls; the first ones raise the given exceptions."""
 
     def __init__(self, *failures):
         super().__init__("log://", None)
