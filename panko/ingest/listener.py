@@ -123,7 +123,7 @@ class Worker(cotyledon.Service):
     def _log_stats(self) -> None:
         report = self._stats.take_report()
         if report:
-            LOG.info("Since worker %d started: %s", self.worker_id, report)
+            LOG.info("Since worker %d began: %s", self.worker_id, report)
 
 
 def make_manager(conf: cfg.ConfigOpts, connection: Connection) -> cotyledon.ServiceManager:

@@ -135,7 +135,7 @@ def _last_count(line):
     return int(line.split("began: ")[1].split()[0])
 
 
-def test_a_collector_goes_on_when_the_message_bus_is_back(private_rabbitmq, configure, sqlite_url, tmp_path):
+def test_a_collector_continues_when_the_message_bus_is_back(private_rabbitmq, configure, sqlite_url, tmp_path):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -154,7 +154,7 @@ def test_a_collector_goes_on_when_the_message_bus_is_back(private_rabbitmq, conf
 @pytest.mark.parametrize(
     ("option", "arguments"), [("amqp_durable_queues", {}), ("rabbit_quorum_queue", {"x-queue-type": "quorum"})]
 )
-def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
+def test_a_durable_queue_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1) + f"[oslo_messaging_rabbit]\n{option} = true\n")
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -168,7 +168,7 @@ def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, s
         assert collector.stop() == 0
 
 
-def test_by_tls_it_reads_from_a_broker_that_it_trusts(
+def test_with_tls_it_reads_from_a_broker_that_it_trusts(
     rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, configure, tmp_path
 ):
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
@@ -219,7 +219,7 @@ def test_without_a_library_of_the_extra_it_says_what_to_install(library):
     assert done.stderr.splitlines()[-1].endswith("install panko[collector]")
 
 
-def test_no_thread_is_made_a_green_one():
+def test_eventlet_is_never_loaded():
     """Even if eventlet is installed, which oslo.service requires, it is not loaded."""
     code = (
         "import sys; from panko.cmd import collector; collector._import_listener(); "

@@ -87,20 +87,20 @@ def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_
         ),
     ],
 )
-def test_what_cannot_be_read_is_one_line(config_file, arguments, message):
+def test_an_unreadable_input_is_one_line(config_file, arguments, message):
     done = run("panko-import", "--config-file", config_file, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [message]
 
 
-def test_without_the_schema_it_names_the_command_that_makes_it(configure):
+def test_without_the_schema_it_names_the_command_that_creates_it(configure):
     done = run("panko-import", "--config-file", configure(), SAMPLE)
     assert done.returncode == 1
     assert len(said(done)) == 1
     assert "panko-dbsync" in said(done)[0]
 
 
-def test_a_database_that_goes_away_ends_it_with_what_was_done(tmp_path, configure, private_postgresql, event_line):
+def test_a_database_failure_ends_it_with_the_counts_so_far(tmp_path, configure, private_postgresql, event_line):
     config_file = configure(url=private_postgresql.create_database("panko_import"))
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
     command = [COMMANDS / "panko-import", "--config-file", config_file, "-"]

@@ -49,7 +49,7 @@ def expired_ago(tmp_path, **when):
     connection.close()
 
 
-def test_all_is_well_where_the_expirer_runs(ready):
+def test_all_checks_succeed_if_the_expirer_runs(ready):
     assert run("panko-expirer", "--config-file", ready).returncode == 0
     assert check(ready)[0] == ALL_WELL
     table = run("panko-status", "--config-file", ready, "upgrade", "check")
@@ -150,7 +150,7 @@ def test_an_unreadable_policy_is_reported(configure, tmp_path):
     assert details[RULES].startswith(str(tmp_path / "policy.yaml"))
 
 
-def test_nothing_is_altered(ready, tmp_path):
+def test_nothing_is_changed(ready, tmp_path):
     def state():
         return {path: hashlib.sha256(path.read_bytes()).digest() for path in tmp_path.iterdir()}
 
@@ -160,7 +160,7 @@ def test_nothing_is_altered(ready, tmp_path):
     assert state() == before
 
 
-def test_what_keeps_it_from_checking_is_one_line_and_no_result_of_a_check(tmp_path):
+def test_an_error_before_the_checks_is_one_line_and_not_a_result(tmp_path):
     done = run("panko-status", "--config-file", str(tmp_path / "nowhere.conf"), "upgrade", "check")
     assert done.returncode == 255
     assert len(said(done)) == 1

@@ -43,7 +43,7 @@ def gather(store, group, pool):
     return [first, *others]
 
 
-def test_what_gathers_while_one_caller_stores_is_stored_in_one_call():
+def test_events_that_arrive_during_a_call_are_stored_in_one_call():
     store = SlowStore()
     group = GroupCommit(store.record_events)
     with ThreadPoolExecutor(CALLERS) as pool:
