@@ -142,7 +142,7 @@ class Bridge:
         self._held = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Response a request."""
+        """Answer a request."""
         started = time.monotonic()
         environ = make_environ(scope, self._multithread)
         response = Response()

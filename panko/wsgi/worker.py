@@ -90,10 +90,9 @@ class Connection(ASGIProtocol):
         transferred = self._transferred()
         if self._measured_since is None:
             self._measured_since, self._measured_bytes = now, transferred
-        elif now - self._measured_since >= self._limits.client_timeout:
-            if waits_for_headers or transferred - self._measured_bytes < self._limits.min_client_rate * (
-                now - self._measured_since
-            ):
+        elif (elapsed := now - self._measured_since) >= self._limits.client_timeout:
+            is_slow = transferred - self._measured_bytes < self._limits.min_client_rate * elapsed
+            if waits_for_headers or is_slow:
                 self.log.info("A client was too slow and is disconnected: %s", self._peer)
                 self.reset()
             self._measured_since, self._measured_bytes = now, transferred
