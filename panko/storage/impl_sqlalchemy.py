@@ -20,7 +20,7 @@ from panko.storage.models import Event, TraitDescription, TraitType, format_time
 from panko.storage.sqlalchemy import count_query, engine, errors, group_counts, migration, queries, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
-from panko.storage.sqlalchemy.event_counts import Settling
+from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader, FoundEvent
 from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
@@ -58,9 +58,9 @@ class Connection(base.Connection):
         self._catalog = Catalog(self._reader, self._dialect)
         self._events = EventReader(self._engine, self._dialect, self._catalog)
         self._pages = PageReader(self._events, self._dialect)
-        settling = Settling(self._engine, self._dialect)
-        self._writer = EventWriter(self._engine, self._dialect, self._catalog, settling)
-        self._expiry = Expiry(self._engine, self._dialect, self._catalog, settling)
+        compactor = CountCompactor(self._engine, self._dialect)
+        self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor)
+        self._expiry = Expiry(self._engine, self._dialect, self._catalog, compactor)
 
     def upgrade(self):
         try:

@@ -24,14 +24,14 @@ class Expiry:
     :param engine: engine of the database
     :param dialect: its dialect
     :param known: the shapes that the process knows
-    :param settling: is told how many counts each batch changes
+    :param compactor: compacts the changes of counts
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, known: Catalog, settling: event_counts.Settling):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, known: Catalog, compactor: event_counts.CountCompactor):
         self._engine = engine
         self._dialect = dialect
         self._catalog = known
-        self._settling = settling
+        self._compactor = compactor
 
     def delete_expired(self, expired_before: datetime.datetime, max_count: int | None) -> int:
         """Delete events generated before a time, oldest first, and clean up if none is left.
@@ -57,7 +57,7 @@ class Expiry:
         self._clean_up()
 
     def _clean_up(self) -> None:
-        event_counts.settle_all(self._engine, self._dialect)
+        self._compactor.compact_all()
         cleanup.remove_unused(self._engine, self._dialect)
 
     def _delete(
@@ -74,7 +74,7 @@ class Expiry:
 
     def _delete_batch(self, chosen: sa.Select) -> int:
         deleted, changed = self._delete_chosen(chosen)
-        self._settling.add(changed)
+        self._compactor.add(changed)
         return deleted
 
     @repeated()
@@ -89,9 +89,9 @@ class Expiry:
                 self._dialect.delete_rows(connection, EVENT_KEY, self._keys_of(rows))
             self._dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
             counted = ((row.generated, row.event_type_id) for row in rows)
-            changes = event_counts.changes(counted, rows[0].id, -1)
-            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
-        return len(rows), len(changes)
+            deltas = event_counts.count_deltas(counted, rows[0].id, -1)
+            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
+        return len(rows), len(deltas)
 
     def _keys_of(self, rows: Sequence[sa.Row]) -> list[tuple[int, int]]:
         """Return the primary keys of the keys that events have."""

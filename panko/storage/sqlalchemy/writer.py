@@ -13,7 +13,7 @@ from panko.storage.errors import Refusal
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog, Stored
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.event_counts import Settling, changes
+from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import join_values
@@ -38,15 +38,15 @@ class EventWriter:
     :param engine: engine of the database
     :param dialect: its dialect
     :param catalog: what the process knows of the catalog
-    :param settling: is told how many counts each batch changes
+    :param compactor: compacts the changes of counts
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, settling: Settling):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
         self._engine = engine
         self._dialect = dialect
         self._catalog = catalog
         self._ids = EventIds()
-        self._settling = settling
+        self._compactor = compactor
         self._lookups = 0
 
     def record(self, events: Iterable[Any]) -> Recorded:
@@ -97,7 +97,7 @@ class EventWriter:
             if errors.is_duplicate(error):
                 self._lookups = LOOKUPS
             raise
-        self._settling.add(changed)
+        self._compactor.add(changed)
         return stored
 
     def _write_new(self, events: Sequence[CheckedEvent]) -> tuple[int, int]:
@@ -114,10 +114,10 @@ class EventWriter:
             rows = _make_rows(events, ids, times, entering.kinds, entering.owner_ids)
             self._dialect.insert_events(connection, rows)
             types = [stored.event_type_id for stored in entering.kinds]
-            changed = changes(zip(times, types, strict=True), ids[0], 1)
-            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changed)
+            deltas = count_deltas(zip(times, types, strict=True), ids[0], 1)
+            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
         self._catalog.remember(entering.new)
-        return len(events), len(changed)
+        return len(events), len(deltas)
 
     def _leave_out_stored(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Sequence[CheckedEvent]:
         """Return those of the events that are not stored yet."""
