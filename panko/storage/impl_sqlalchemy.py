@@ -17,7 +17,7 @@ from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT
 from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, TraitDescription, TraitType, format_time, is_storable
-from panko.storage.sqlalchemy import count_query, engine, errors, group_counts, migration, queries, trait_values
+from panko.storage.sqlalchemy import count_query, engine, errors, migration, queries, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.event_counts import CountCompactor
@@ -31,7 +31,7 @@ from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.scope_queries import ScopeStatements, select_of_project
 from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
-from panko.storage.sqlalchemy.types import earliest, from_microseconds
+from panko.storage.sqlalchemy.types import from_microseconds, from_period
 from panko.storage.sqlalchemy.writer import EventWriter, unpack_raw
 
 SCHEMA_SECONDS = 60
@@ -180,14 +180,14 @@ class Connection(base.Connection):
         else:
             documents = (EVENT.c.trait_values,)
             newest_first = Page(sort=(("generated", "desc"),))
-            rows = group_counts.count_groups(
+            rows = count_query.count_groups(
                 lambda: self._pages.read(event_filter, newest_first, documents=documents), counting
             )
         if len(rows) > MAX_COUNTS:
             raise InvalidFilter(
                 f"there are more than {MAX_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
-        begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
+        begin = functools.lru_cache(maxsize=1)(from_period)  # The counts of one period come one after the other.
         project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
         by_owner = counting.group_by == PROJECT_ID and not event_filter.traits_filter
         for start, group, is_other, events in rows:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import errors, pieces
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
 from panko.storage.sqlalchemy.tables import EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.types import split_by_count
 from panko.storage.validation import CheckedEvent
 
 MAX_SHAPES = 1000
@@ -166,7 +167,7 @@ class Entering:
     def _enter_event_types(self, names: set[str]) -> dict[str, int]:
         query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id)
         ids: dict[str, int] = {}
-        for some in pieces.by_count(sorted(names), STATEMENT_ROWS):
+        for some in split_by_count(sorted(names), STATEMENT_ROWS):
             found = self._connection.execute(query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, some)))
             ids.update(map(tuple, found))
         missing = {(name,): None for name in names if name not in ids}
@@ -180,7 +181,7 @@ class Entering:
 
     def _read(self, table: sa.Table, ids: Iterable[int]) -> dict[int, tuple]:
         found: dict[int, tuple] = {}
-        for some in pieces.by_count(sorted(ids), STATEMENT_ROWS):
+        for some in split_by_count(sorted(ids), STATEMENT_ROWS):
             rows = self._connection.execute(sa.select(table).where(self._dialect.is_one_of(table.c.id, some)))
             found.update((row[0], tuple(row[1:])) for row in rows)
         return found
@@ -194,7 +195,7 @@ class Entering:
             for content in left:
                 wanted.setdefault(content_id(content, salt), content)
             # In one order, so that two writers cannot wait for each other.
-            for some in pieces.by_count(sorted(wanted), STATEMENT_ROWS):
+            for some in split_by_count(sorted(wanted), STATEMENT_ROWS):
                 rows = [dict(zip(table.columns.keys(), (id_, *wanted[id_]), strict=True)) for id_ in some]
                 self._connection.execute(self._dialect.insert_absent(table, rows))
             found = self._read(table, wanted)

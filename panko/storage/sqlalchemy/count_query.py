@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The query for counts of events: from a filter and a way to count to SQL.
+"""Counts of events: by SQL if possible, otherwise in Python from the events that are read.
 
-Whole periods of five minutes are summed up from ``event_count``, if it has all that is asked: how many events of which
-type. What the asked time has beside whole periods, and counts by owner, are counted from the events. What is asked of
-traits is counted in Python (see :mod:`~panko.storage.sqlalchemy.group_counts`).
+SQL sums up whole periods of five minutes from ``event_count`` if the filter and the groups are about time and event
+types alone. It counts rows of ``event`` in the rest of the asked time, in a scope, and by project. Counts that need
+other traits are made in Python, in memory that is bounded.
 """
 
+import collections
 import datetime
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,10 +19,15 @@ from panko.storage.aggregates import MAX_COUNTS, PROJECT_ID, CountQuery
 from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
+from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.keys import NO_TEXT
 from panko.storage.sqlalchemy.queries import GENERATED, EventStatements, Form
+from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
+
+MAX_COUNTERS = 200_000
+"""Counters in memory at a time; if there are more groups, the events are read several times."""
 
 _GENERATED = GENERATED.element
 
@@ -190,3 +198,101 @@ def _same(one: sa.ColumnElement, other: sa.ColumnElement) -> sa.ColumnElement[bo
     if isinstance(one.type, sa.Integer):
         return one == other
     return sa.and_(sa.func.coalesce(one, "") == sa.func.coalesce(other, ""), one.is_(None) == other.is_(None))
+
+
+Read = Callable[[], Iterable[FoundEvent]]
+
+
+class CountRow(NamedTuple):
+    """A count as SQL gives it: see :func:`panko.storage.sqlalchemy.count_query.select_counts`."""
+
+    start: int | None
+    label: str | None
+    is_other: bool
+    events: int
+
+
+class _TooMany(Exception):
+    """There are more counters than are held at a time."""
+
+
+def count_groups(read: Read, counting: CountQuery) -> list[CountRow]:
+    """Return the counts of events, in the order of the contract; more than there may be, if there are too many.
+
+    :param read: returns the events, whose order does not matter
+    """
+    interval = None if counting.interval is None else counting.interval // MICROSECOND
+
+    def keys() -> Iterator[tuple[int | None, str | None]]:
+        group_by = counting.group_by
+        for shape, _, generated, values, _ in read():
+            start = None if interval is None else generated - generated % interval
+            if group_by is None:
+                label = None
+            elif group_by == BY_TYPE:
+                label = shape.event_type
+            else:
+                label = next(texts_of(shape, values, group_by), None)
+            yield start, label
+
+    try:
+        counts = _count(keys(), MAX_COUNTERS)
+        totals: collections.Counter[str | None] = collections.Counter()
+        for (_, label), events in counts.items():
+            totals[label] += events
+        top = _top(totals, counting.limit)
+    except _TooMany:
+        top = _top_of_parts(keys, counting.limit)
+        counts = _count(((start, label if label in top else _OTHER) for start, label in keys()), MAX_COUNTS + 1, True)
+    return _in_order(counts, top)
+
+
+_OTHER = object()
+
+
+def _count(keys: Iterable, most: int, cut_off: bool = False) -> collections.Counter:
+    """Count how often each key comes.
+
+    :param most: number of keys that are held
+    :param cut_off: return what there is if there are more keys; otherwise raise _TooMany
+    """
+    counts: collections.Counter = collections.Counter()
+    for key in keys:
+        counts[key] += 1
+        if len(counts) > most:
+            if cut_off:
+                break
+            raise _TooMany
+    return counts
+
+
+def _top_of_parts(keys: Callable[[], Iterable[tuple]], limit: int) -> dict[str | None, int]:
+    """Return the groups that have the most events with their ranks; the groups are divided into parts."""
+    parts = 4
+    while True:
+        totals: dict[str | None, int] = {}
+        try:
+            for part in range(parts):
+                labels = (label for _, label in keys() if hash(label) % parts == part)
+                totals.update(_count(labels, MAX_COUNTERS))
+                totals = {label: totals[label] for label in _top(totals, limit)}
+            return _top(totals, limit)
+        except _TooMany:
+            parts *= 4
+
+
+def _top(totals: dict[str | None, int], limit: int) -> dict[str | None, int]:
+    def order(label: str | None) -> tuple:
+        return (-totals[label], label is None, label or "")
+
+    return {label: rank for rank, label in enumerate(heapq.nsmallest(limit, totals, key=order))}
+
+
+def _in_order(counts: dict, top: dict[str | None, int]) -> list[CountRow]:
+    summed: collections.Counter = collections.Counter()
+    for (start, label), events in counts.items():
+        is_other = label not in top
+        summed[start, is_other, None if is_other else label] += events
+    rows = [CountRow(start, label, is_other, events) for (start, is_other, label), events in summed.items()]
+    rows.sort(key=lambda row: (row.start or 0, row.is_other, top.get(row.label, 0)))
+    return rows

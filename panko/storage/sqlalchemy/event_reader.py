@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import errors, pieces
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import row_columns
 from panko.storage.sqlalchemy.shapes import Shape, split_row
 from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 
 MAX_ROWS = 1000
 """Events of one piece."""
@@ -66,7 +67,7 @@ class EventReader:
         ):
             ids = array("q", (row[0] for row in found))
         columns = row_columns(self._dialect, documents)
-        for some in pieces.by_count(ids, MAX_ROWS):
+        for some in split_by_count(ids, MAX_ROWS):
             of_some = self._dialect.is_one_of(EVENT.c.id, some.tolist())
             rows = self.fetch(sa.select(*columns).where(of_some).order_by(EVENT.c.id))
             yield from self.complete(rows, documents)
@@ -100,7 +101,7 @@ class EventReader:
             yield from rows
             return
         sizes = self._read_sizes(large, documents)
-        for run in pieces.by_size(rows, lambda row: sizes.get(row[0], 0), MAX_BYTES):
+        for run in split_by_size(rows, lambda row: sizes.get(row[0], 0), MAX_BYTES):
             some = [row[0] for row in run if row[0] in sizes]
             found = {row[0]: row[1:] for row in self._fetch_of(some, *documents)} if some else {}
             for row in run:

@@ -11,7 +11,7 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page, Scope
 from panko.storage.models import Event
-from panko.storage.sqlalchemy import catalog, cleanup, keys
+from panko.storage.sqlalchemy import catalog, expiry, keys
 from panko.storage.sqlalchemy.shapes import MAX_DOCUMENT_CHARACTERS
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
@@ -229,7 +229,7 @@ def test_what_is_in_use_is_not_removed(any_storage, engine) -> None:
 @pytest.mark.parametrize("rows", [100, 250])
 def test_unused_rows_are_removed_however_many(any_storage, engine, monkeypatch, rows) -> None:
     """In more than one transaction, those that were found by more than one query."""
-    monkeypatch.setattr(cleanup, "SEEN_ROWS", 40)
+    monkeypatch.setattr(expiry, "SCANNED_ROWS", 40)
     monkeypatch.setattr(catalog, "STATEMENT_ROWS", 40)
     any_storage.record_events(owned(f"m{n}", f"p{n}", type_=f"t{n}", generated=ago(days=2)) for n in range(rows))
     any_storage.record_events([owned("kept", "p1", type_="t1", generated=ago(hours=1))])

@@ -12,10 +12,10 @@ from sqlalchemy.dialects import mysql
 from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy import pieces
 from panko.storage.sqlalchemy.dialects.base import Dialect
 from panko.storage.sqlalchemy.limits import limit_of
 from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 
 LOG = log.getLogger(__name__)
 
@@ -124,14 +124,14 @@ class MySQL(Dialect):
             for *numbers, message_id, values, raw in rows
         ]
         statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "  # noqa: S608
-        for some in pieces.by_size(written, len, STATEMENT_CHARACTERS):
+        for some in split_by_size(written, len, STATEMENT_CHARACTERS):
             # Values may hold percent signs, which PyMySQL would take for places of parameters.
             connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})
 
     def _insert(self, connection, table, rows, then=""):
         # PyMySQL looks at each value by itself, but integers need no more than a template.
         statement, _, row = self.insert_statement(table).replace(self.PLACE, "%d").partition("(%d")
-        for some in pieces.by_count(rows, STATEMENT_ROWS):
+        for some in split_by_count(rows, STATEMENT_ROWS):
             values = ", ".join(map(f"(%d{row}".__mod__, some))
             connection.exec_driver_sql(f"{statement}{values} {then}")
 
