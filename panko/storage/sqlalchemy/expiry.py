@@ -121,7 +121,7 @@ class _Deletion:
 
     def run(self) -> int:
         """Delete the events, and return how many."""
-        workers = self._dialect.DELETING_WORKERS
+        workers = self._dialect.DELETE_WORKERS
         with ThreadPoolExecutor(workers, thread_name_prefix="expiry") as pool:
             deleting = [pool.submit(self._delete_batches) for _ in range(workers)]
             try:
@@ -148,7 +148,7 @@ class _Deletion:
         if self._ended:
             return 0
         with self._lock:
-            size = min(self._dialect.DELETED_EVENTS, self._left)
+            size = min(self._dialect.MAX_DELETED_EVENTS, self._left)
             self._left -= size
         return size
 
