@@ -171,7 +171,7 @@ class _Deletion:
 
     def run(self) -> int:
         """Delete the events, and return how many."""
-        workers = self._dialect.DELETING_WORKERS
+        workers = self._dialect.DELETE_WORKERS
         with ThreadPoolExecutor(workers, thread_name_prefix="expiry") as pool:
             deleting = [pool.submit(self._delete_batches) for _ in range(workers)]
             try:
@@ -197,7 +197,7 @@ class _Deletion:
         """Return the maximum size of this worker's next batch; 0: there is nothing left to do."""
         if self._ended:
             return 0
-        size = self._dialect.DELETED_EVENTS
+        size = self._dialect.MAX_DELETED_EVENTS
         if self._left is None:
             return size
         with self._lock:

@@ -160,8 +160,8 @@ class _Reading:
             wanted, density = self._piece_size(), (found or RARE) / span
             needed = _needed(size, found, wanted)
             is_sparse = size * self._longest_window * BUCKET < SPARSE_LOOK * span
-            if needed <= max(self._dialect.MAX_LOOK, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
-                size = min(needed, self._dialect.MAX_LOOK)
+            if needed <= max(self._dialect.MAX_SCANNED_EVENTS, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
+                size = min(needed, self._dialect.MAX_SCANNED_EVENTS)
             elif is_sparse:
                 size = SPARSE_LOOK
             elif (yield from self._read_windows(last, density)):

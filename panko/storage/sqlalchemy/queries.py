@@ -262,7 +262,7 @@ class EventStatements:
             yield beyond[0]
             return
         (first, down, value), (second, other_down, other_value) = sort
-        if self._dialect.SEEKS_ROWS and down == other_down:
+        if self._dialect.COMPARES_ROWS and down == other_down:
             yield OPERATORS["lt" if down else "gt"](sa.tuple_(first, second), sa.tuple_(value, other_value))
             return
         yield OPERATORS["le" if down else "ge"](first, value)

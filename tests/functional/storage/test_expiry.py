@@ -32,7 +32,7 @@ def on_choice(storage, listen):
 
 
 def test_the_command_uses_all_workers(storage):
-    workers = storage._dialect.DELETING_WORKERS
+    workers = storage._dialect.DELETE_WORKERS
     threads, all_began = set(), threading.Barrier(workers)
 
     def note_thread():
@@ -65,7 +65,7 @@ def test_a_worker_that_fails_ends_the_others(storage, worker):
         if threading.current_thread().name == f"expiry_{worker}":
             raise sa.exc.TimeoutError("no connection")
 
-    storage._dialect.DELETED_EVENTS = 10
+    storage._dialect.MAX_DELETED_EVENTS = 10
     on_choice(storage, fail)
     with pytest.raises(StorageUnavailable):
         storage.clear_expired_data(DAY)

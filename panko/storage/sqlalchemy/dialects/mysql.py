@@ -35,10 +35,10 @@ class MySQL(Dialect):
     DRIVER = "mysql+pymysql"
     LIBRARY = "pymysql"
     EXTRA = "mysql"
-    PLACE = "%s"
-    SEEKS_ROWS = False
+    PLACEHOLDER = "%s"
+    COMPARES_ROWS = False
     COPIES_DOCUMENTS = True
-    MAX_LOOK = 2000
+    MAX_SCANNED_EVENTS = 2000
     insert = staticmethod(mysql.insert)
 
     @classmethod
@@ -130,12 +130,12 @@ class MySQL(Dialect):
 
     def _insert(self, connection, table, rows, then=""):
         # PyMySQL looks at each value by itself, but integers need no more than a template.
-        statement, _, row = self.insert_statement(table).replace(self.PLACE, "%d").partition("(%d")
+        statement, _, row = self._inserts[table].replace(self.PLACEHOLDER, "%d").partition("(%d")
         for some in split_by_count(rows, STATEMENT_ROWS):
             values = ", ".join(map(f"(%d{row}".__mod__, some))
             connection.exec_driver_sql(f"{statement}{values} {then}")
 
-    def _adding(self, table):
+    def _add_clause(self, table):
         *_, added = (column.name for column in table.columns)
         # MySQL 8.0.20 has another form for VALUES as well, which MariaDB has not.
         return f"ON DUPLICATE KEY UPDATE {added} = {added} + VALUES({added})"

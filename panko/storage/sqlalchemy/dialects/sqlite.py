@@ -63,8 +63,8 @@ class SQLite(Dialect):
     LIBRARY = "pysqlite"
     EXTRA = "sqlite"
     insert = staticmethod(sqlite.insert)
-    DELETED_EVENTS = 4000  # Each transaction writes every page that it changes, most of them whatever its size.
-    DELETING_WORKERS = 1
+    MAX_DELETED_EVENTS = 4000  # Each transaction writes every page that it changes, most of them whatever its size.
+    DELETE_WORKERS = 1
 
     def _prepare(self, engine):
         @sa.event.listens_for(engine, "connect")
