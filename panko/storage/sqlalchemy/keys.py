@@ -21,7 +21,10 @@ from panko.storage.models import INT64, TraitType
 
 MARK = "\x01"
 NO_TEXT = MARK
-"""The key of an owner's trait that is no text."""
+"""The key of a project or user if the event's trait of that name is not a text."""
+
+IMPOSSIBLE_OWNER = MARK * 2
+"""A key that no owner has: what :func:`owner_key` returns never begins with two marks."""
 
 MAX_OWNER_CHARACTERS = 64
 """Characters of a project or user id that is its own key."""
@@ -154,7 +157,7 @@ class EventIds:
 
     RANDOM_BITS = 10
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
 
