@@ -28,10 +28,10 @@ from panko.storage.sqlalchemy.limits import Limits
 from panko.storage.sqlalchemy.page_reader import PageReader, matches_nothing
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
 from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.shapes import split_row, texts_of
+from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import from_microseconds, from_period
-from panko.storage.sqlalchemy.writer import EventWriter, unpack_raw
+from panko.storage.sqlalchemy.writer import EventWriter
 
 SCHEMA_SECONDS = 60
 """How long to wait for a panko-dbsync that runs on another node of a Galera cluster."""

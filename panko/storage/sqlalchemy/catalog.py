@@ -47,6 +47,7 @@ class Entries:
 
     :ivar kinds: the shapes
     :ivar owners: ids of the owners
+    :ivar size: bytes in memory, roughly
     """
 
     def __init__(self) -> None:
@@ -54,23 +55,19 @@ class Entries:
         self.owners: dict[Owner, int] = {}
         self.size = 0
 
-    def update(self, other: "Entries") -> None:
-        """Add the entries of another."""
-        self.kinds.update(other.kinds)
-        self.owners.update(other.owners)
-        self.size += sum(entry.shape.size for entry in other.kinds.values()) + 500 * len(other.owners)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class References:
     """The rows that the events of a batch refer to, in the order of the events.
 
-    :param new: the entries that the process did not know before; call :meth:`Catalog.remember` after the commit
+    :param new_kinds: those that the process did not know before; call :meth:`Catalog.remember` after the commit
+    :param new_owners: likewise
     """
 
     kinds: Sequence[KindEntry]
     owner_ids: Sequence[int]
-    new: Entries
+    new_kinds: Mapping[Kind, KindEntry]
+    new_owners: Mapping[Owner, int]
 
 
 class Catalog:
@@ -92,25 +89,32 @@ class Catalog:
 
         :param connection: a connection in a writer's transaction
         """
-        known, new = self._entries, Entries()
+        known = self._entries
+        new_kinds: dict[Kind, KindEntry] = {}
+        new_owners: dict[Owner, int] = {}
         given = [kind_of(event) for event in events]
         unknown = {kind: event for kind, event in zip(given, events, strict=True) if kind not in known.kinds}
         if unknown:
             shapes = {kind: Shape(event.event_type, names_of(event)) for kind, event in unknown.items()}
-            new.kinds = _Entering(connection, self._dialect).enter_kinds(shapes)
-        kinds = [known.kinds.get(kind) or new.kinds[kind] for kind in given]
+            new_kinds = _Entering(connection, self._dialect).enter_kinds(shapes)
+        kinds = [known.kinds.get(kind) or new_kinds[kind] for kind in given]
         owners = [entry.shape.owner_of(event.traits) for entry, event in zip(kinds, events, strict=True)]
         missing = {owner: None for owner in owners if owner not in known.owners}
         if missing:
-            new.owners = _Entering(connection, self._dialect).insert(OWNER, missing)
-        owner_ids = [new.owners[owner] if owner in missing else known.owners[owner] for owner in owners]
-        return References(kinds, owner_ids, new)
+            new_owners = _Entering(connection, self._dialect).insert(OWNER, missing)
+        owner_ids = [new_owners[owner] if owner in missing else known.owners[owner] for owner in owners]
+        return References(kinds, owner_ids, new_kinds, new_owners)
 
-    def remember(self, new: Entries) -> None:
+    def remember(self, references: References) -> None:
         """Keep what a transaction has entered, after its commit."""
         if self._entries.size > MAX_CACHE_BYTES:
             self._entries = Entries()
-        self._entries.update(new)
+        if references.new_kinds or references.new_owners:
+            entries = self._entries
+            entries.kinds.update(references.new_kinds)
+            entries.owners.update(references.new_owners)
+            entries.size += sum(entry.shape.size for entry in references.new_kinds.values())
+            entries.size += 500 * len(references.new_owners)
 
     def forget(self) -> None:
         """Forget all rows that events refer to, because one was removed."""

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes: what events of a kind have in common, so that each row holds only the values of its traits.
+"""Shapes: what events of a kind have in common, so that each row holds only what is its own.
 
 The values are stored as JSON strings without their quotes, one per line: a line break in a value is escaped. An event
-of an open shape has the names and types of its traits as JSON in a line before its values.
+of an open shape has the names and types of its traits as JSON in a line before its values. A large notification is
+compressed.
 """
 
 import functools
 import operator
 import re
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,6 +25,11 @@ OWNER_TRAITS = ("project_id", "user_id")
 
 MAX_DOCUMENT_CHARACTERS = 64 << 10
 """Characters of the names and types of a shape; events with more have the open shape."""
+
+MIN_COMPRESSED_BYTES = 1024
+"""A smaller notification is stored as it is."""
+
+COMPRESSION_LEVEL = 1
 
 TraitNames = tuple[tuple[str, TraitType], ...]
 
@@ -212,6 +219,21 @@ def split_row(shape: Shape, stored: str) -> tuple[Shape, list[str]]:
         document, _, stored = stored.partition("\n")
         shape = Shape.read(shape.event_type, document)
     return shape, stored.split("\n") if shape.traits else []
+
+
+def pack_raw(event: CheckedEvent) -> bytes | None:
+    """Return an event's notification as it is stored."""
+    if event.raw == {}:
+        return None
+    raw = event.raw_document.encode()
+    return raw if len(raw) < MIN_COMPRESSED_BYTES else zlib.compress(raw, COMPRESSION_LEVEL)
+
+
+def unpack_raw(stored: bytes | None) -> str:
+    """Return the JSON of a stored notification. Compressed data begins with "x", which JSON never does."""
+    if stored is None:
+        return "{}"
+    return (zlib.decompress(stored) if stored[:1] == b"x" else bytes(stored)).decode()
 
 
 def names_of(event: CheckedEvent) -> TraitNames:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storage of events: each batch in one transaction."""
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,17 +15,12 @@ from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.shapes import join_values
+from panko.storage.sqlalchemy.shapes import join_values, pack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.types import to_microseconds
 from panko.storage.validation import BatchValidator, CheckedEvent
 
 LOG = log.getLogger(__name__)
-
-MIN_COMPRESSED_BYTES = 1024
-"""A smaller notification is stored as it is."""
-
-COMPRESSION_LEVEL = 1
 
 LOOKUP_BATCHES = 100
 """Batches whose events are looked up before they are stored, after a batch with events that were stored already."""
@@ -110,7 +104,7 @@ class EventWriter:
             if errors.is_duplicate(error):
                 self._lookups = LOOKUP_BATCHES
             raise
-        self._catalog.remember(references.new)
+        self._catalog.remember(references)
         self._compactor.add(len(deltas))
         return len(events)
 
@@ -138,18 +132,3 @@ def _rows_of(
             values = f"{shape.document}\n{values}"
         row = (id_, generated, event_type_id, shape_id, owner_id, event.message_id, values, pack_raw(event))
         yield row, shape.keys_of(traits, generated)
-
-
-def pack_raw(event: CheckedEvent) -> bytes | None:
-    """Return an event's notification as it is stored."""
-    if event.raw == {}:
-        return None
-    raw = event.raw_document.encode()
-    return raw if len(raw) < MIN_COMPRESSED_BYTES else zlib.compress(raw, COMPRESSION_LEVEL)
-
-
-def unpack_raw(stored: bytes | None) -> str:
-    """Return the JSON of a stored notification. Compressed data begins with "x", which JSON never does."""
-    if stored is None:
-        return "{}"
-    return (zlib.decompress(stored) if stored[:1] == b"x" else bytes(stored)).decode()
