@@ -55,7 +55,7 @@ def batch(name, size=7):
 
 
 def write(number, url, calls):
-    """Record batches, half of which other processes bring as well; or, as the first process, expire some meanwhile."""
+    """Record batches, half of which other processes record, too; the first process expires events meanwhile."""
     with connected(url) as storage:
         for call in range(calls):
             if number:
@@ -86,7 +86,7 @@ def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
 
 
 def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
-    """At any place, between the events and their counts too."""
+    """At any point, also between the events and their counts."""
     for number in range(KILLS):
         begun = CONTEXT.Event()
         process = CONTEXT.Process(target=write_on, args=(any_url, begun))
@@ -100,7 +100,7 @@ def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
 
 
 def test_compacted_changes_are_gone(any_storage, engine):
-    """So that a question reads few of them."""
+    """So that a query for counts reads few of them."""
     for number in range(20):
         any_storage.record_events(batch(number))
     before = stored_counts(any_storage, HOUR)
@@ -120,7 +120,7 @@ def test_writers_compact_what_they_change(any_storage, engine, monkeypatch):
 
 
 def test_an_expirer_compacts_what_it_changes(any_storage, engine, monkeypatch):
-    """Long before it is done, so that a question reads few changes meanwhile."""
+    """Long before it is done, so that a query for counts reads few changes meanwhile."""
     any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
     compactor(any_storage).compact_all()
     monkeypatch.setattr(event_counts, "MAX_UNCOMPACTED_ROWS", 20)

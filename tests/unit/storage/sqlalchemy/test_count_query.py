@@ -45,7 +45,7 @@ def events() -> list[FoundEvent]:
 @pytest.mark.parametrize("interval", [None, HOUR])
 @pytest.mark.parametrize("limit", [1, 5, 100])
 def test_few_counters_count_the_same(events, monkeypatch, counters, group_by, interval, limit) -> None:
-    """The events are read several times instead."""
+    """The events are read several times if there are more groups than counters."""
     counting = CountQuery(interval, group_by, limit)
     expected = count_query.count_groups(lambda: events, counting)
     monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
@@ -54,7 +54,7 @@ def test_few_counters_count_the_same(events, monkeypatch, counters, group_by, in
 
 
 def test_groups_come_in_the_order_of_the_contract() -> None:
-    """Those with the most events first, those of as many by name, those without one after these; then all others."""
+    """The most events first, then by name, then the group without a name; the sum of all other groups is last."""
     events = [found([Trait("x", 1, name)] if name else []) for name in ["b", "b", "a", "a", None, None, "c", "c", "d"]]
     rows = count_query.count_groups(lambda: events, CountQuery(None, "x", 4))
     assert [(row.label, row.is_other, row.events) for row in rows] == [
@@ -73,8 +73,8 @@ def test_of_several_texts_the_first_counts() -> None:
 
 
 @pytest.mark.parametrize("counters", [10, 200_000])
-def test_more_counts_than_there_may_be_are_found_out(monkeypatch, counters) -> None:
-    """Without a count of each."""
+def test_too_many_counts_are_detected(monkeypatch, counters) -> None:
+    """Without counting all of them."""
     monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
     monkeypatch.setattr(count_query, "MAX_COUNTS", 500)
     event = found([])
