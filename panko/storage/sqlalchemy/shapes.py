@@ -153,11 +153,11 @@ class Shape:
     @functools.cached_property
     def _template(self) -> str:
         members = (
-            f'{{"name":{_json(name)},"value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
+            f'{{"name":"{escape(name)}","value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
             for name, type_ in self.traits
         )
-        event_type = _json(self.event_type).replace("%", "%%")
-        return f'{{"message_id":%s,"event_type":{event_type},"traits":[{",".join(members)}],"generated":"%s","raw":%s}}'
+        event_type = escape(self.event_type).replace("%", "%%")
+        return f'{{"message_id":%s,"event_type":"{event_type}","traits":[{",".join(members)}],"generated":"%s","raw":%s}}'
 
     def render(self, message_id: str, values: Sequence[str], generated: str, raw: str) -> bytes:
         """Return an event as the JSON object that the API returns.
@@ -166,7 +166,7 @@ class Shape:
         :param generated: the time as text
         :param raw: the notification as JSON
         """
-        return (self._template % (_json(message_id), *values, generated, raw)).encode()
+        return (self._template % (orjson.dumps(message_id).decode(), *values, generated, raw)).encode()
 
     def parse(self, values: Sequence[str]) -> tuple[Trait, ...]:
         """Return the traits of an event.
@@ -187,10 +187,6 @@ def _positions_of(values: Iterable[Hashable]) -> dict[Any, list[int]]:
     return found
 
 
-def _json(text: str) -> str:
-    return orjson.dumps(text).decode()
-
-
 def join_values(values: Sequence[str]) -> str:
     """Return the values of an event's traits as they are stored."""
     joined = "\n".join(values)
@@ -206,7 +202,7 @@ def unescape(value: str) -> str:
 
 def escape(value: str) -> str:
     """Return a value as it is stored."""
-    return _json(value)[1:-1]
+    return orjson.dumps(value).decode()[1:-1]
 
 
 def split_row(shape: Shape, stored: str) -> tuple[Shape, list[str]]:
