@@ -101,7 +101,7 @@ class Catalog:
             columns = (SHAPE.c.id, EVENT_TYPE.c.name, SHAPE.c.traits)
             query = sa.select(*columns).join_from(SHAPE, EVENT_TYPE)
             query = query.where(self._dialect.is_one_of(SHAPE.c.id, sorted(missing)))
-            with errors.translated(), self._reader.connect() as connection:
+            with errors.translate_errors(), self._reader.connect() as connection:
                 new = {row.id: Shape.read(row.name, row.traits, row.id) for row in connection.execute(query)}
             self._remember_shapes(new)
             found.update(new)

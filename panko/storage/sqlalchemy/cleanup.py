@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 
 SEEN_ROWS = 1000
@@ -50,14 +49,14 @@ def _remove(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[
     try:
         _remove_all(engine, dialect, table, ids)
     except errors.DATABASE_ERRORS as error:
-        if not errors.is_reference(error):
+        if not errors.is_missing_reference(error):
             raise
         if len(ids) > 1:
             for id_ in ids:
                 _remove(engine, dialect, table, [id_])
 
 
-@repeated()
+@errors.retry_on_conflict()
 def _remove_all(engine: sa.Engine, dialect: Dialect, table: sa.Table, ids: Sequence[int]) -> None:
     # A row that a writer holds is in use: to wait for it would make other writers wait as well.
     unlocked = sa.select(table.c.id).where(dialect.is_one_of(table.c.id, ids)).with_for_update(skip_locked=True)

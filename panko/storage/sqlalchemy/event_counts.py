@@ -15,7 +15,6 @@ from oslo_log import log
 
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND
 
@@ -70,7 +69,7 @@ class Settling:
             settle(self._engine, self._dialect, 2 * UNSETTLED)
         except errors.DATABASE_ERRORS as error:
             # The events are stored and counted, which is all that the caller wants to know.
-            LOG.info("Counts of events will be settled later: %s", errors.detail(error))
+            LOG.info("Counts of events will be settled later: %s", errors.describe(error))
 
 
 def settle_all(engine: sa.Engine, dialect: Dialect) -> None:
@@ -79,7 +78,7 @@ def settle_all(engine: sa.Engine, dialect: Dialect) -> None:
         pass
 
 
-@repeated()
+@errors.retry_on_conflict()
 def settle(engine: sa.Engine, dialect: Dialect, most: int = SETTLED) -> int:
     """Settle some changes, ``most`` of them at most, and return how many; what is counted stays the same."""
     chosen = sa.select(*EVENT_COUNT_CHANGE.c).limit(most).with_for_update(skip_locked=True)

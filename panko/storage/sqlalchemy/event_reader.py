@@ -60,7 +60,7 @@ class EventReader:
         """
         documents = (EVENT.c.trait_values,)
         with (
-            errors.translated(),
+            errors.translate_errors(),
             self._engine.connect() as connection,
             connection.execution_options(yield_per=MAX_IDS).execute(query, parameters) as found,
         ):
@@ -73,7 +73,7 @@ class EventReader:
 
     def fetch(self, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
         """Return the rows of a query, which are bounded in number and bytes."""
-        with errors.translated():
+        with errors.translate_errors():
             try:
                 return self._fetch(query, parameters)
             except errors.DATABASE_ERRORS as error:

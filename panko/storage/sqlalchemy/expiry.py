@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from panko.storage.sqlalchemy import cleanup, event_counts
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.errors import retry_on_conflict
 from panko.storage.sqlalchemy.queries import GENERATED, by_index
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY
 
@@ -77,7 +77,7 @@ class Expiry:
         self._settling.add(changed)
         return deleted
 
-    @repeated()
+    @retry_on_conflict()
     def _delete_chosen(self, chosen: sa.Select) -> tuple[int, int]:
         """Return how many events were deleted, and how many counts that changes."""
         with self._engine.begin() as connection:
