@@ -19,15 +19,12 @@ from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import count_query, engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
-from panko.storage.sqlalchemy.dialects import DIALECTS
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
-from panko.storage.sqlalchemy.limits import Limits
 from panko.storage.sqlalchemy.page_reader import PageReader, matches_nothing
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import from_microseconds, from_period
@@ -49,12 +46,8 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = engine.parse_url(url)
-        dialect_class = DIALECTS[parsed.get_backend_name()]
-        limits = Limits.of(conf)
-        with errors.translated():
-            self._engine = engine.create_engine(parsed, dialect_class, conf, limits)
-            self._dialect = dialect_class(self._engine, limits)
+        with errors.translate_errors():
+            self._engine, self._dialect = engine.create_engine(url, conf)
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
                 pass  # Fail now if no database answers at this address.
@@ -74,10 +67,10 @@ class Connection(base.Connection):
                 migration.upgrade(connection)
         except (*errors.DATABASE_ERRORS, SchemaMismatch) as error:
             # What looks like another program's tables may be a schema that another node is creating.
-            with errors.translated():
+            with errors.translate_errors():
                 if not self._dialect.locks_one_node(self._engine):
                     raise
-            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else errors.detail(error))
+            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else errors.describe(error))
 
     def _wait_for_schema(self, reason: str) -> None:
         """Wait until another process has created the schema, on a node that this one could not lock."""
@@ -95,14 +88,14 @@ class Connection(base.Connection):
             ) from None
 
     def check_schema(self) -> None:
-        with errors.translated(), self._engine.connect() as connection:
+        with errors.translate_errors(), self._engine.connect() as connection:
             migration.check(connection)
 
     def close(self) -> None:
         self._engine.dispose()
 
     def clear(self) -> None:
-        with errors.translated():
+        with errors.translate_errors():
             self._expiry.delete_all()
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
@@ -192,13 +185,13 @@ class Connection(base.Connection):
             expired_before = now - datetime.timedelta(seconds=ttl)
         except OverflowError:
             expired_before = datetime.datetime.min  # No event can be older.
-        with errors.translated():
+        with errors.translate_errors():
             deleted = self._expiry.delete_expired(expired_before, max_count or None)
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted
 
-    @repeated()
+    @errors.retry_on_conflict()
     def _mark_expiry(self, now: datetime.datetime) -> None:
         row = {"id": 1, "finished": now}
         with self._engine.begin() as connection:

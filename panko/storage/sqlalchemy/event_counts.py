@@ -15,7 +15,6 @@ from oslo_log import log
 
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND
 
@@ -70,14 +69,14 @@ class CountCompactor:
             self.compact(2 * MAX_UNCOMPACTED_ROWS)
         except errors.DATABASE_ERRORS as error:
             # The caller's events are stored and counted already.
-            LOG.info("Counts of events will be compacted later: %s", errors.detail(error))
+            LOG.info("Counts of events will be compacted later: %s", errors.describe(error))
 
     def compact_all(self) -> None:
         """Compact all changes, except those that another transaction is compacting."""
         while self.compact() == COMPACTION_ROWS:
             pass
 
-    @repeated()
+    @errors.retry_on_conflict()
     def compact(self, max_rows: int = COMPACTION_ROWS) -> int:
         """Compact up to ``max_rows`` changes in one transaction, and return how many; no count changes."""
         chosen = sa.select(*EVENT_COUNT_CHANGE.c).limit(max_rows).with_for_update(skip_locked=True)

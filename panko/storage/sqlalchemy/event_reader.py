@@ -64,7 +64,7 @@ class EventReader:
         scoped = in_scope(owner_conditions_of(scope), EVENT.c.owner_id)
         query = sa.select(EVENT.c.id).where(of_shapes, *scoped).order_by(EVENT.c.id)
         with (
-            errors.translated(),
+            errors.translate_errors(),
             self._engine.connect() as connection,
             connection.execution_options(yield_per=MAX_IDS).execute(query, scope_parameters(scope)) as found,
         ):

@@ -14,7 +14,6 @@ from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.queries import GENERATED, by_index
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY, EVENT_TYPE, OWNER, SHAPE
 
@@ -89,7 +88,7 @@ class Expiry:
         self._compactor.add(changed_counts)
         return deleted
 
-    @repeated()
+    @errors.retry_on_conflict()
     def _delete_chosen(self, chosen: sa.Select) -> tuple[int, int]:
         """Return how many events were deleted, and how many counts that changes."""
         with self._engine.begin() as connection:
@@ -134,13 +133,13 @@ class Expiry:
         try:
             self._remove_all(table, ids)
         except errors.DATABASE_ERRORS as error:
-            if not errors.is_reference(error):
+            if not errors.is_missing_reference(error):
                 raise
             if len(ids) > 1:
                 for id_ in ids:
                     self._remove(table, [id_])
 
-    @repeated()
+    @errors.retry_on_conflict()
     def _remove_all(self, table: sa.Table, ids: Sequence[int]) -> None:
         # Skip locked rows: a writer uses them, and to wait for it would make other writers wait, too.
         unlocked = (

@@ -49,7 +49,7 @@ def fetch(reader: sa.Engine, query: sa.Executable, parameters: Mapping[str, Any]
     :param reader: engine for short reads
     """
     was_canceled = False
-    with errors.translated():
+    with errors.translate_errors():
         while True:
             try:
                 with reader.connect() as connection:

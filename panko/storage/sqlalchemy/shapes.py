@@ -152,12 +152,12 @@ class Shape:
 
     @functools.cached_property
     def _template(self) -> str:
-        members = (
+        members = ",".join(
             f'{{"name":"{escape(name)}","value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
             for name, type_ in self.traits
         )
         event_type = escape(self.event_type).replace("%", "%%")
-        return f'{{"message_id":%s,"event_type":"{event_type}","traits":[{",".join(members)}],"generated":"%s","raw":%s}}'
+        return f'{{"message_id":%s,"event_type":"{event_type}","traits":[{members}],"generated":"%s","raw":%s}}'
 
     def render(self, message_id: str, values: Sequence[str], generated: str, raw: str) -> bytes:
         """Return an event as the JSON object that the API returns.

@@ -14,7 +14,6 @@ from panko.storage.sqlalchemy.catalog import Catalog, References
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import join_values, pack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.types import to_microseconds
@@ -48,7 +47,7 @@ class EventWriter:
         validator = BatchValidator(self._dialect.check_size)
         given = {checked.message_id: (event, checked) for event, checked in validator.validate(events)}
         refused: list[str] = []
-        with errors.translated():
+        with errors.translate_errors():
             stored = self._store([checked for _, checked in given.values()], refused)
         validator.duplicates += len(given) - stored - len(refused)
         validator.refusals += (Refusal(given[message_id][0], "the database refused it") for message_id in refused)
@@ -65,16 +64,16 @@ class EventWriter:
         try:
             return self._write(events)
         except errors.DATABASE_ERRORS as error:
-            if not errors.is_refusal(error):
+            if not errors.is_invalid_value(error):
                 raise
             if len(events) == 1:
-                LOG.warning("The database refused the event %s: %s", events[0].message_id, errors.detail(error))
+                LOG.warning("The database refused the event %s: %s", events[0].message_id, errors.describe(error))
                 refused.append(events[0].message_id)
                 return 0
             middle = len(events) // 2
             return self._store(events[:middle], refused) + self._store(events[middle:], refused)
 
-    @repeated(lambda error: errors.is_duplicate(error) or errors.is_reference(error))
+    @errors.retry_on_conflict(lambda error: errors.is_duplicate_key(error) or errors.is_missing_reference(error))
     def _write(self, events: Sequence[CheckedEvent]) -> int:
         """Store those of the events that are not stored yet, in one transaction.
 
@@ -99,9 +98,9 @@ class EventWriter:
                 deltas = count_deltas(counted, ids[0], 1)
                 self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
         except errors.DATABASE_ERRORS as error:
-            if errors.is_reference(error):
+            if errors.is_missing_reference(error):
                 self._catalog.forget()
-            if errors.is_duplicate(error):
+            if errors.is_duplicate_key(error):
                 self._lookups = LOOKUP_BATCHES
             raise
         self._catalog.remember(references)

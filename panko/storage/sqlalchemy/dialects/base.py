@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 from oslo_log import log
 
 from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, Limits
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY, METADATA
+from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timeouts
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
@@ -23,15 +24,14 @@ class Dialect(abc.ABC):
     """What each database does in its own way, and what most of them share.
 
     :param engine: engine of the database, not connected yet
-    :param limits: how long the database may take
+    :param timeouts: how long the database may take
+    :param options: the options in [database]
     """
 
     DRIVER: str
     """Scheme of SQLAlchemy's URLs that names the database and its client library."""
     LIBRARY: str
     """The client library, as SQLAlchemy's URLs name it."""
-    EXTRA: str
-    """The extra of Panko's package that installs the client library."""
     PLACEHOLDER = "?"
     """The place of a parameter in a statement."""
     insert: Callable[[sa.Table], Any]
@@ -49,16 +49,17 @@ class Dialect(abc.ABC):
     COMPARES_ROWS = True
     """Whether an index serves the comparison of several columns with a row of values."""
 
-    def __init__(self, engine: sa.Engine, limits: Limits):
+    def __init__(self, engine: sa.Engine, timeouts: Timeouts, options: cfg.ConfigOpts.GroupAttr):
         self._dialect = engine.dialect
-        self._limits = limits
+        self._timeouts = timeouts
+        self._options = options
         self._inserts = {table: self._insert_statement(table) for table in METADATA.tables.values()}
         self._prepare(engine)
 
         @sa.event.listens_for(engine, "do_connect")
         def connect(dialect: sa.Dialect, record: Any, arguments: Sequence[Any], parameters: dict[str, Any]) -> Any:
             connection = self._connect(*arguments, **parameters)
-            connection.limit.set_silence(limits.connect)
+            connection.timer.limit_each_wait(timeouts.connect)
             return connection
 
     @classmethod
@@ -72,9 +73,18 @@ class Dialect(abc.ABC):
             LOG.warning("[database] connection names the library %s: Panko uses %s instead.", library, cls.LIBRARY)
         return url.set(drivername=cls.DRIVER)
 
+    @classmethod
+    def pool_arguments(cls, url: sa.URL, options: cfg.ConfigOpts.GroupAttr, timeout: float) -> dict[str, Any]:
+        """Return the arguments of :func:`sqlalchemy.create_engine` for the pool of connections.
+
+        :param options: the options in [database]
+        :param timeout: seconds that a thread waits for another thread's connection
+        """
+        return {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow, "pool_timeout": timeout}
+
     @abc.abstractmethod
     def _connect(self, *arguments: Any, **parameters: Any) -> Any:
-        """Return a new DBAPI connection with an attribute ``limit`` that bounds its waits.
+        """Return a new DBAPI connection whose attribute ``timer`` limits its waits.
 
         :param arguments: SQLAlchemy's arguments for the client library, like ``parameters``
         """
@@ -113,10 +123,13 @@ class Dialect(abc.ABC):
 
     def _insert_statement(self, table: sa.Table) -> str:
         """Return the statement that inserts one row with all columns of the table."""
-        quote = self._dialect.identifier_preparer
-        columns = ", ".join(quote.format_column(column) for column in table.columns)
+        columns = ", ".join(map(self._quote, table.columns))
         values = ", ".join(self.PLACEHOLDER for _ in table.columns)
-        return f"INSERT INTO {quote.format_table(table)} ({columns}) VALUES ({values})"  # noqa: S608
+        return f"INSERT INTO {table.name} ({columns}) VALUES ({values})"  # noqa: S608
+
+    def _quote(self, column: sa.Column[Any]) -> str:
+        # Always, as the reserved words are only known once a server has told its version.
+        return self._dialect.identifier_preparer.quote_identifier(column.name)
 
     def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         """Insert rows of integers, each with all columns of the table."""
@@ -177,8 +190,7 @@ class Dialect(abc.ABC):
             connection.exec_driver_sql(self._delete_statement(table), self._delete_parameters(keys))
 
     def _delete_statement(self, table: sa.Table) -> str:
-        columns = [self._dialect.identifier_preparer.format_column(column) for column in table.primary_key]
-        conditions = " AND ".join(f"{column} = {self.PLACEHOLDER}" for column in columns)
+        conditions = " AND ".join(f"{self._quote(column)} = {self.PLACEHOLDER}" for column in table.primary_key)
         return f"DELETE FROM {table.name} WHERE {conditions}"  # noqa: S608
 
     def _delete_parameters(self, keys: Sequence[Row]) -> Any:
