@@ -5,12 +5,11 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
-from panko.api.controllers.v2 import base
 from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
@@ -51,7 +50,23 @@ SORT_HELP = (
 )
 
 
-def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bool]:
+class FilterArgument(Protocol):
+    """A filter as requests have it; what is missing is None, or WSME's Unset."""
+
+    @property
+    def field(self) -> str | None: ...
+
+    @property
+    def op(self) -> str: ...
+
+    @property
+    def type(self) -> str | None: ...
+
+    @property
+    def value(self) -> str | None: ...
+
+
+def parse_filters(filters: Sequence[FilterArgument] | None) -> tuple[EventFilter, bool]:
     """Parse filters.
 
     :returns: the conditions on events, without the caller's scope; and whether the events of all tenants are requested
@@ -88,7 +103,7 @@ def parse_all_tenants(value: str | None) -> bool:
     return strutils.bool_from_string(value)
 
 
-def _check_filter(given: base.Query | None) -> tuple[str, str]:
+def _check_filter(given: FilterArgument | None) -> tuple[str, str]:
     """Return the field and value of a filter; a value that is missing in the query string is empty.
 
     :raises ClientSideError: if one of them is missing, or the field does not support the operator
@@ -96,9 +111,10 @@ def _check_filter(given: base.Query | None) -> tuple[str, str]:
     if given is None:
         raise InvalidInput("q", None, "A filter has a field and a value.")
     field, value, operator = given.field, given.value, given.op
-    for name, text in (("field", field), ("value", value)):
-        if text is None:
-            raise InvalidInput(name, None, "Mandatory field missing.")
+    if field is None:
+        raise InvalidInput("field", None, "Mandatory field missing.")
+    if value is None:
+        raise InvalidInput("value", None, "Mandatory field missing.")
     if not field and field != "":  # WSME's Unset.
         raise InvalidInput("field", None, "Mandatory field missing.")
     if operator not in OPERATORS:
@@ -111,7 +127,7 @@ def _check_filter(given: base.Query | None) -> tuple[str, str]:
     return field, value or ""
 
 
-def _parse_trait_filter(given: base.Query, field: str, value: str) -> TraitFilter:
+def _parse_trait_filter(given: FilterArgument, field: str, value: str) -> TraitFilter:
     type_name = given.type or TraitType.TEXT.label
     if type_name not in TYPE_NAMES:
         raise ClientSideError(

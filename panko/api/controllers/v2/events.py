@@ -2,20 +2,24 @@
 """Events; and the documented names of all types and controllers of events, event types and traits."""
 
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 
 import pecan
 from oslo_middleware.request_id import ENV_REQUEST_ID
+from wsme.exc import ClientSideError
 
 from panko.api import query
 from panko.api.controllers.decorators import expose_create, expose_get
 from panko.api.controllers.v2.event_types import EventTypesController, TraitsController
 from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDescription
-from panko.api.creation import create_events
-from panko.api.errors import NotFound
+from panko.api.errors import NotFound, NothingStored
 from panko.api.hooks import Context
 from panko.api.routing import Resource
+from panko.ingest.batch import BatchTooLarge, store_batch
 from panko.policies import events
+from panko.storage.base import Connection
+from panko.storage.errors import InvalidEvent
 from panko.storage.filters import EventFilter, Page
 
 __all__ = [
@@ -77,4 +81,28 @@ class EventsController(Resource):
         :param body: JSON
         """
         request = pecan.request
-        return create_events(request.panko.storage, body, request.environ.get(ENV_REQUEST_ID))
+        return _store_body(request.panko.storage, body, request.environ.get(ENV_REQUEST_ID))
+
+
+def _store_body(storage: Connection, body: bytes, request_id: str | None) -> bytes:
+    """Store the events of a body, and return the result as JSON.
+
+    :raises ClientSideError: if the body holds no events, too many of them, or only events that were refused
+    """
+    try:
+        result = store_batch(storage, body, request_id)
+    except InvalidEvent as error:
+        raise ClientSideError(f"The body of the request holds no events: {error}") from error
+    except BatchTooLarge as error:
+        raise ClientSideError(f"The body of the request holds {error}", status_code=413) from error
+    refusals = [dataclasses.asdict(refused) for refused in result.refusals]
+    if result.all_refused:
+        raise NothingStored(refusals)
+    account = {
+        "stored": result.stored,
+        "duplicates": result.duplicates,
+        "refused": len(refusals),
+        "refusals": refusals,
+    }
+    # Not orjson: a message_id repeats what the client sent, which may contain a lone surrogate.
+    return json.dumps(account).encode()
