@@ -32,7 +32,7 @@ from panko.policies import traits as trait_rules
 from panko.storage.aggregates import EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Scope
-from panko.storage.models import TraitDescription, TraitType
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, TraitDescription, TraitType
 
 MAX_EVENTS_FOR_TRAITS = 200
 """Number of the newest events whose traits are listed."""
@@ -230,5 +230,5 @@ def list_trait_values(
 def list_traits(storage: Connection, event_filter: EventFilter) -> list[TraitDescription]:
     """Return name and type of the traits of the newest selected events, sorted by both."""
     newest = storage.get_events(event_filter, Page(MAX_EVENTS_FOR_TRAITS, sort=(("generated", "desc"),)))
-    found = {(trait.name, TraitType(trait.dtype)) for event in newest for trait in event.traits}
+    found = {(trait.name, TRAIT_TYPES_BY_DTYPE[trait.dtype]) for event in newest for trait in event.traits}
     return [TraitDescription(*each) for each in sorted(found)[:MAX_TRAITS]]
