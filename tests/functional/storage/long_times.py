@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from panko.storage.filters import OPERATORS, Scope, TraitFilter
 from panko.storage.models import Event, Trait
-from tests import oracle
-from tests.functional.storage.builders import has, meets, ordered, trait
+from tests.functional.storage.builders import has, in_scope, meets, ordered, trait
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -146,14 +145,6 @@ def _owner(chance: random.Random) -> list[Trait]:
 
 
 NEEDLE_TRAIT = trait(NEEDLE.key, NEEDLE.value)
-
-
-def in_scope(each: Event, scope: Scope) -> bool:
-    """Return whether a scope shows an event, as Python compares."""
-    if scope.everything or (scope.unowned and oracle.is_unowned(each)):
-        return True
-    project, user = (oracle.first_text(each, name) for name in ("project_id", "user_id"))
-    return project is not None and project == scope.project_id and scope.user_id in (None, user)
 
 
 def matching(
