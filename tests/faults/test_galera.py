@@ -13,10 +13,9 @@ import pytest
 
 from panko import service
 from panko.cmd.expirer import expire
-from panko.storage import EventFilter, get_connection
-from panko.storage.aggregates import CountQuery
+from panko.storage import get_connection
 from tests.faults.galera_rounds import Round
-from tests.functional.storage.builders import DAY, ago, event, found, trait
+from tests.functional.storage.builders import DAY, ago, count_by_type, event, found, trait
 from tests.functional.storage.pauses import REMOVES_NAME, TIMEOUT, paused_at, paused_at_commit
 from tests.functional.storage.workers import run_at_once, upgrade_some
 
@@ -56,10 +55,6 @@ def writers(urls, storages):
         connection.close()
 
 
-def counted(storage):
-    return {each.group: each.events for each in storage.count_events(EventFilter(), CountQuery(None, "event_type"))}
-
-
 def test_expirers_on_all_nodes_delete_each_event_once(storages):
     """While a writer runs on each node; the counts stay exact."""
     for day in (2, 3, 4):
@@ -90,7 +85,7 @@ def test_expirers_on_all_nodes_delete_each_event_once(storages):
     assert sum(deleted) == 1200
     for storage in storages:
         assert len(found(storage)) == written
-        assert counted(storage) == {f"t{number}": written // 5 for number in range(5)}
+        assert count_by_type(storage) == {f"t{number}": written // 5 for number in range(5)}
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -111,7 +106,7 @@ def test_event_type_that_is_written_while_another_node_removes_it_stays(storages
         assert found(storage) == found(storage, event_type="t") == ["new"]
         assert list(storage.get_event_types()) == ["t"]
         assert [each.name for each in storage.get_trait_types("t")] == ["x"]
-        assert counted(storage) == {"t": 1}
+        assert count_by_type(storage) == {"t": 1}
     assert writers[2].record_events([event("new", type_="t")]).duplicates == 1
 
 
@@ -134,7 +129,7 @@ def test_event_type_that_another_node_removes_before_the_commit_is_stored_again(
     for storage in storages:
         assert found(storage) == found(storage, event_type="t") == ["new"]
         assert list(storage.get_event_types()) == ["t"]
-        assert counted(storage) == {"t": 1}
+        assert count_by_type(storage) == {"t": 1}
 
 
 def test_concurrent_work_on_all_nodes_loses_and_mixes_up_nothing(storages, writers):

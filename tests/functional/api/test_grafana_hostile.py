@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing that is sent to /grafana makes the service fail: it is answered, or refused with a reason."""
+"""Every request to /grafana is answered or refused with a reason, without an internal error."""
 
 import json
 
@@ -21,7 +21,7 @@ VALUES = ["null", "5", "true", "[]", "{}", "1.5", '"x"', '"\\u0000"', "[[]]", "[
 
 @pytest.fixture
 def ask(send):
-    """A function that sends a body to a call, as text or as what JSON makes of it."""
+    """A function that sends a body to a call, as text or serialized as JSON."""
 
     def request(call, body, expected=None, **headers):
         text = body if isinstance(body, str | bytes) else json.dumps(body)
@@ -55,7 +55,7 @@ def test_a_body_is_sent_as_json_and_is_not_too_large(ask, call):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_an_empty_body_is_answered_or_told_what_it_lacks(ask, call, body):
+def test_empty_body_is_answered_or_refused_with_what_is_missing(ask, call, body):
     response = ask(call, body)
     if response.status_int != 200:
         assert "expected" in response.json["error_message"]["faultstring"]
@@ -134,7 +134,7 @@ def test_names_and_values_that_no_event_has_are_not_found(ask, send, text):
     ],
 )
 @pytest.mark.parametrize("points", [1, 2, 550, 2**53])
-def test_any_range_is_counted_within_bounds(ask, range_, points):
+def test_any_range_is_counted_within_limits(ask, range_, points):
     targets = [{"target": "event_counts", "payload": {"group_by": group}} for group in ("", "event_type")]
     response = ask("query", {"range": range_, "targets": targets, "maxDataPoints": points})
     if response.status_int == 200:

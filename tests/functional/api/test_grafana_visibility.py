@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nobody sees in Grafana what the policy hides from them in /v2/events, in no call and no list."""
+"""No call of Grafana shows events or names that the policy hides in /v2/events."""
 
 import json
 import re
@@ -18,7 +18,7 @@ METRICS = ("events", "event_counts", "annotations")
 OTHERS = re.compile(
     r"proj-[12]|user-[123]|image\.update|create\.end|port\.delete|host-[12]|lonely|extremes|imax|req-00[1-9]"
 )
-"""What stands in other events than the member's, and in none of theirs."""
+"""Texts that occur only in events that the member may not see."""
 
 QUERIES = [
     {"target": "events"},
@@ -51,7 +51,7 @@ CALLS = [
 
 
 def with_all_tenants(body, value):
-    """Return a request that says whether all tenants are meant, and None where it has no place for that."""
+    """Return a request that sets all_tenants, or None if the call has no such argument."""
     if "targets" in body:
         return {
             **body,
@@ -109,7 +109,7 @@ def test_a_filter_does_not_widen_what_a_member_sees(api, filters):
     assert total(api, ADMIN, filters=filters) > 0
 
 
-def test_an_administrator_sees_all_tenants_unless_the_payload_narrows_it(api):
+def test_administrator_sees_all_tenants_unless_the_payload_limits_it(api):
     listed = api.get("/v2/events?limit=1000&q.field=all_tenants&q.value=True", headers=ADMIN).json
     own = api.get("/v2/events?limit=1000", headers=ADMIN).json
     assert total(api, ADMIN) == total(api, ADMIN, all_tenants="True") == len(listed)
@@ -127,7 +127,7 @@ def test_a_system_reader_sees_all_tenants(api):
 @pytest.mark.parametrize(
     "who", [{}, {"X-User-Id": "u"}, {**SYSTEM, "X-Roles": "member"}, {**ADMIN, "X-Project-Id": ""}]
 )
-def test_who_has_no_events_to_see_is_refused_in_every_call(api, who):
+def test_caller_without_visible_events_is_refused_in_every_call(api, who):
     for call, body in [*CALLS, ("metrics", {})]:
         api.post_json(f"/grafana/{call}", body, headers=who, status=403)
     for path in ("/grafana", "/grafana/", "/grafana/rows"):
@@ -135,12 +135,12 @@ def test_who_has_no_events_to_see_is_refused_in_every_call(api, who):
 
 
 @pytest.mark.parametrize("cursor", ["msg-001", "there-is-no-such-event"])
-def test_a_cursor_that_is_not_visible_does_not_tell_whether_it_exists(api, cursor):
+def test_invisible_cursor_is_like_a_missing_one(api, cursor):
     refusal = api.get(f"/grafana/rows?cursor={cursor}", headers=MEMBER, status=400)
     assert refusal.json["error_message"]["faultstring"] == f"Marker {cursor} not found."
 
 
-def test_members_see_their_whole_project_where_the_policy_says_so(load_app: LoadApp, filled_url):
+def test_members_see_their_whole_project_if_the_policy_allows_it(load_app: LoadApp, filled_url):
     api = load_app(filled_url, policy='"telemetry:events:project_events": "role:member"')
     assert 3 < total(api, MEMBER) < total(api, ADMIN)
     found = api.post_json("/grafana/variable", {"payload": {"target": "projects"}}, headers=MEMBER).json
@@ -161,7 +161,7 @@ def test_a_member_with_all_tenants_by_rule_sees_everything(load_app: LoadApp, fi
         ("telemetry:traits:values", {"projects", "trait_values", "project_id"}),
     ],
 )
-def test_each_rule_keeps_a_caller_out_of_what_it_is_for(load_app: LoadApp, filled_url, rule, refused):
+def test_each_rule_protects_its_calls(load_app: LoadApp, filled_url, rule, refused):
     api = load_app(filled_url, policy=f'"{rule}": "!"')
     asked = {
         **{name: ("query", {"range": SPAN, "targets": [{"target": name}]}) for name in METRICS},

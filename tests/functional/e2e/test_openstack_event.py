@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack event`` of Panko's own plugin, on a real Keystone and a real panko-api."""
+"""``openstack event`` of Panko's plugin, with a real Keystone and a real panko-api."""
 
 import csv
 import importlib.metadata
@@ -20,7 +20,7 @@ def boss(cloud, plugin):
     return cloud.openstack(plugin)
 
 
-def test_no_library_of_the_server_is_there(plugin):
+def test_no_library_of_the_server_is_installed(plugin):
     (libraries,) = plugin.parent.glob("lib/python*/site-packages")
     installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions(path=[str(libraries)])}
     assert {"panko", "python-openstackclient"} <= installed
@@ -71,7 +71,7 @@ def test_filters_compare_by_type_with_all_operators(boss, conditions, expected):
     ],
     ids=" ".join,
 )
-def test_a_list_is_chosen_sorted_and_paged(boss, arguments, expected):
+def test_list_is_filtered_sorted_and_paged(boss, arguments, expected):
     assert boss.ids(*arguments) == expected
 
 
@@ -92,7 +92,7 @@ def test_long_adds_the_notification(boss):
     assert "\n  raw:\n    payload:\n      number: 2\n" in boss.run("event", "list", "--long", "-f", "yaml").stdout
 
 
-def test_an_event_of_another_project_is_shown_to_who_may_see_all(boss):
+def test_event_of_another_project_is_shown_to_an_administrator(boss):
     assert boss.refusal("event", "show", "e01") == "Event e01 Not Found (HTTP 404) (Request-ID: N)"
     assert boss.rows("event", "show", "e01", "--all-projects")["generated"] == "2026-01-02T03:01:00"
 
@@ -113,7 +113,7 @@ def test_names_are_encoded(boss):
         (["watch", "--filter", "event_type>x"], "Operator gt is not supported."),
     ],
 )
-def test_it_says_in_one_line_what_was_refused(boss, arguments, expected):
+def test_refusal_is_one_line(boss, arguments, expected):
     assert boss.refusal("event", *arguments).startswith(expected)
 
 
@@ -132,7 +132,7 @@ def test_an_argument_that_cannot_be_understood_is_named(boss, arguments, expecte
     assert expected in done.stderr.splitlines()[-1]
 
 
-def test_who_asks_decides_what_is_seen(cloud, plugin):
+def test_events_depend_on_the_user(cloud, plugin):
     alice = cloud.openstack(plugin, "alice")
     assert alice.ids("--limit", "2") == ["e00", "e03"]
     assert "(HTTP 403)" in alice.refusal("event", "list", "--all-projects")
@@ -156,7 +156,7 @@ def test_an_application_credential_is_as_good_as_a_password(cloud, plugin):
     assert alice.ids("--limit", "2") == ["e00", "e03"]
 
 
-def test_an_address_that_is_not_panko_s_is_named(boss, cloud):
+def test_address_without_panko_is_named(boss, cloud):
     def refused(address):
         done = boss.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=address)
         assert done.returncode == 1
@@ -171,8 +171,8 @@ def test_an_address_that_is_not_panko_s_is_named(boss, cloud):
     assert done.stderr == "public endpoint for event service in RegionOne region not found\n"
 
 
-def test_it_warns_where_pankoclient_is_installed_too(boss, pankoclient):
-    """And no other command of the openstack command is broken, whichever of the two is found first."""
+def test_warning_if_pankoclient_is_installed_too(boss, pankoclient):
+    """Other commands of openstack work, whichever of the two plugins is found first."""
     (libraries,) = pankoclient.parent.glob("lib/python*/site-packages")
     done = boss.run("event", "list", "--limit", "1", "-f", "value", PYTHONPATH=str(libraries))
     assert done.returncode == 0
@@ -181,7 +181,7 @@ def test_it_warns_where_pankoclient_is_installed_too(boss, pankoclient):
     assert re.match("Warning: pankoclient 1.2.0 and panko are both installed.*pip uninstall pankoclient", line)
 
 
-def test_it_warns_also_where_pankoclient_answers(cloud, pankoclient, plugin):
+def test_warning_also_if_the_plugin_of_pankoclient_is_used(cloud, pankoclient, plugin):
     (libraries,) = plugin.parent.glob("lib/python*/site-packages")
     boss = cloud.openstack(pankoclient)
     done = boss.run("token", "issue", "-f", "value", PYTHONPATH=f"{libraries}:{ROOT}")

@@ -12,7 +12,7 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.errors import StorageUnavailable
 from panko.storage.filters import Scope
-from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
+from tests.functional.storage.builders import DAY, ago, count_by_type, event, found, has, owned, trait
 from tests.functional.storage.snapshots import take_snapshot
 
 TIMEOUT = 120
@@ -27,11 +27,6 @@ def make(name, type_=CREATED, x="x", project="p", **rest):
     return event(name, *traits, type_=type_, generated=ago(hours=1), raw={"name": name}, **rest)
 
 
-def counted(storage, **criteria):
-    counts = storage.count_events(EventFilter(**criteria), CountQuery(None, "event_type"))
-    return {each.group: each.events for each in counts}
-
-
 def assert_exact(storage, events):
     """Assert that a storage has exactly these events, unchanged, with their names and counts."""
     found_ = {each.message_id: each for each in storage.get_events(EventFilter())}
@@ -44,7 +39,7 @@ def assert_exact(storage, events):
             each.message_id
         )
     types = collections.Counter(each.event_type for each in events)
-    assert counted(storage) == types
+    assert count_by_type(storage) == types
     assert list(storage.get_event_types()) == sorted(types)
     for type_ in types:
         names = {one.name for each in events if each.event_type == type_ for one in each.traits}

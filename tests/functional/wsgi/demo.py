@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small application on the server of panko-api; run as ``python -m``, with port and a directory as arguments."""
+"""A small application on the server of panko-api; run it with ``python -m`` and a port and a directory as arguments."""
 
 import gc
 import json
@@ -16,7 +16,7 @@ LARGE = 64 * 1024 * 1024
 
 
 def application(environ, start_response):
-    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with facts of the process."""
+    """Answer depending on the path: a truncated stream, slowly, at length, never, or with facts of the process."""
     path = environ["PATH_INFO"]
     if path == "/fail":
         raise RuntimeError("secret reason")
@@ -41,25 +41,25 @@ def application(environ, start_response):
 
 
 class Closing:
-    """An answer that logs that it is closed, and is iterated over by another object."""
+    """An answer that logs its close, and whose iterator is another object."""
 
     def __iter__(self):
         yield b"late"
 
     def close(self):
-        """Log it."""
+        """Log the call."""
         logging.getLogger("demo").info("the answer is closed")
 
 
 def broken_off():
-    """Yield the beginning of an answer, and fail."""
+    """Yield the beginning of an answer, then raise."""
     yield b"[1,"
     yield b"2,"
     raise RuntimeError("the database went away")
 
 
 def main() -> None:
-    """Serve until a signal says to stop; while a file ``broken`` is in the directory, no worker can start."""
+    """Serve until a signal to stop; while the directory has a file ``broken``, no worker can start."""
     port, directory = int(sys.argv[1]), Path(sys.argv[2])
 
     def make_application():
