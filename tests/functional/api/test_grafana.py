@@ -23,7 +23,7 @@ IN_RANGE = 40
 
 @pytest.fixture
 def post(api):
-    """A function that sends a call of a plugin, ``post("query", {…})``, and returns the JSON of the answer."""
+    """A function that sends a request as a plugin does, and returns the JSON: ``post("query", {…})``."""
 
     def send(call, body, who=ADMIN, status=200):
         return api.post_json(f"/grafana/{call}", body, headers=who, status=status).json
@@ -43,14 +43,14 @@ def query(post):
 
 
 @pytest.mark.parametrize("path", ["/grafana", "/grafana/"])
-def test_health_check_accepts_a_known_caller(api, path):
+def test_a_known_caller_gets_the_status(api, path):
     assert api.get(path, headers=ADMIN).json == {"status": "ok"}
     api.get(path, status=403)
     api.post(path, headers=ADMIN, status=405)
     assert api.get(path, headers=ADMIN).headers["X-Openstack-Request-Id"]
 
 
-def test_metrics_are_those_that_can_be_queried(post, query):
+def test_every_metric_can_be_queried(post, query):
     metrics = post("metrics", {})
     assert [metric["value"] for metric in metrics] == ["events", "event_counts", "annotations"] == post("search", {})
     for metric in metrics:
@@ -58,7 +58,7 @@ def test_metrics_are_those_that_can_be_queried(post, query):
         assert query(metric["value"], {})
 
 
-def test_every_field_of_a_payload_has_its_options(post, query):
+def test_every_option_of_a_field_can_be_queried(post, query):
     for metric in post("metrics", {"metric": "events", "payload": {}}):
         for field in metric["payloads"]:
             asked = {"metric": metric["value"], "payload": {}, "name": field["name"]}
@@ -69,7 +69,7 @@ def test_every_field_of_a_payload_has_its_options(post, query):
                 query(metric["value"], {field["name"]: option["value"]})
 
 
-def test_options_are_those_of_the_events(post):
+def test_options_are_taken_from_the_events(post):
     def options(name, **payload):
         body = {"metric": "event_counts" if name == "group_by" else "events", "payload": payload, "name": name}
         return [option["value"] for option in post("metric-payload-options", body)]
@@ -102,7 +102,7 @@ def test_a_table_has_the_newest_events_with_typed_traits(query):
     assert [row[2] for row in table["rows"]] == ["msg-000"]
 
 
-def test_number_of_rows_is_limited_by_configuration(load_app, filled_url):
+def test_the_configuration_limits_the_rows(load_app, filled_url):
     api = load_app(filled_url, config="[api]\nmax_api_return_limit = 3\n")
     body = {"range": RANGE, "targets": [{"target": "events", "payload": {"limit": 10}}]}
     assert len(api.post_json("/grafana/query", body, headers=ADMIN).json[0]["rows"]) == 3
@@ -145,7 +145,7 @@ def test_counts_are_series_by_group(query):
         assert sum(count for count, _ in each["datapoints"]) == 10
 
 
-def test_groups_below_the_top_are_one_series(query):
+def test_all_groups_beyond_the_top_are_one_series(query):
     series = query("event_counts", {"group_by": "service", "top": "1"})
     assert [each["target"] for each in series] == ["host-0", "other"]
     assert sum(count for each in series for count, _ in each["datapoints"]) == IN_RANGE
@@ -183,7 +183,7 @@ def test_a_viewer_of_any_zone_sees_the_same_events_at_the_same_time(post, range_
     assert sorted(row["time"] for row in rows) == moments
 
 
-def test_targets_are_answered_in_order_without_hidden_ones(post):
+def test_targets_are_answered_in_order_except_hidden_ones(post):
     targets = [
         {"target": "annotations", "refId": "C"},
         {"target": "events", "refId": "B", "hide": True},
@@ -194,7 +194,7 @@ def test_targets_are_answered_in_order_without_hidden_ones(post):
     assert post("query", {"range": RANGE}) == []
 
 
-def test_variable_is_a_list_of_names_in_the_data(post):
+def test_a_variable_lists_names_in_the_events(post):
     def names(payload, **more):
         found = post("variable", {"payload": payload, **more})
         assert all(each["__text"] == each["__value"] for each in found)
@@ -257,7 +257,7 @@ def test_a_call_without_a_body_is_answered(api, call):
     assert api.post(f"/grafana/{call}", headers=ADMIN).json
 
 
-def test_driver_that_stores_nothing_reports_what_is_not_supported(load_app):
+def test_a_driver_without_events_answers_unsupported_calls_with_501(load_app):
     api = load_app("log://")
     body = {"range": RANGE, "targets": [{"target": "event_counts"}]}
     api.post_json("/grafana/query", body, headers=ADMIN, status=501)
@@ -266,8 +266,8 @@ def test_driver_that_stores_nothing_reports_what_is_not_supported(load_app):
     assert api.get("/grafana/rows", headers=ADMIN).json == {"rows": [], "next": None}
 
 
-def test_requests_of_the_plugin_from_health_check_to_last_panel(api, post):
-    """The requests of simpod-json-datasource in the order of a user's actions."""
+def test_the_plugin_is_answered_from_the_health_check_to_the_last_panel(api, post):
+    """The requests of simpod-json-datasource, in the order in which a user causes them."""
     assert api.get("/grafana", headers=MEMBER, status=200)
     metrics = {each["value"]: each for each in post("metrics", {"metric": "", "payload": {}}, MEMBER)}
     payload = {}

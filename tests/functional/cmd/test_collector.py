@@ -76,7 +76,7 @@ def test_an_event_is_stored_within_two_seconds(collector_file, rabbitmq_url, con
         assert collector.stop() == 0
 
 
-def test_only_invalid_events_are_refused_and_leave_the_queue(collector_file, rabbitmq_url, connection, left, tmp_path):
+def test_bad_events_are_refused_alone_and_leave_the_queue(collector_file, rabbitmq_url, connection, left, tmp_path):
     bad = [event(None), event("no-time", generated="never"), event("no-dtype", traits=[["n", 9, "not for the log"]])]
     bodies = ["no JSON", "[]", "null", notifier.message("not for the log"), notifier.message([event("good-1"), *bad])]
     with collecting(collector_file, tmp_path / "log") as collector:
@@ -122,12 +122,12 @@ def test_several_collectors_share_the_queue(collector_file, rabbitmq_url, postgr
         notifier.publish(rabbitmq_url, [notifier.message([event(str(number))]) for number in range(2000)])
         wait_until(lambda: left() == 0, lambda: collectors[0].log)
         assert [collector.stop() for collector in collectors] == [0, 0]
-        told = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
-    assert sum(told) == 2000
+        counts = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
+    assert sum(counts) == 2000
 
 
 def _last_lines(log):
-    """Return the last statistics that each worker logged."""
+    """Return the last line of counts of each worker."""
     return {line.split("worker ")[1][0]: line for line in log.splitlines() if "Since worker" in line}.values()
 
 
@@ -135,7 +135,7 @@ def _last_count(line):
     return int(line.split("began: ")[1].split()[0])
 
 
-def test_collector_continues_when_the_message_bus_returns(private_rabbitmq, configure, sqlite_url, tmp_path):
+def test_a_collector_continues_when_the_message_bus_is_back(private_rabbitmq, configure, sqlite_url, tmp_path):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -154,7 +154,7 @@ def test_collector_continues_when_the_message_bus_returns(private_rabbitmq, conf
 @pytest.mark.parametrize(
     ("option", "arguments"), [("amqp_durable_queues", {}), ("rabbit_quorum_queue", {"x-queue-type": "quorum"})]
 )
-def test_durable_queue_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
+def test_a_durable_queue_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1) + f"[oslo_messaging_rabbit]\n{option} = true\n")
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -168,7 +168,9 @@ def test_durable_queue_is_read(private_rabbitmq, configure, sqlite_url, tmp_path
         assert collector.stop() == 0
 
 
-def test_tls_is_used_with_a_trusted_broker(rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, configure, tmp_path):
+def test_with_tls_it_reads_from_a_broker_that_it_trusts(
+    rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, configure, tmp_path
+):
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
     sections = SECTION.format(url=rabbitmq_tls_url, workers=1) + "[oslo_messaging_rabbit]\nssl = true\n"
     sections += "ssl_enforce_hostname_verification = true\n"
@@ -194,32 +196,33 @@ def test_collector_waits_for_a_missing_message_bus_and_can_be_stopped(configure,
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "message"),
     [
         ("", " has no schema yet. Run panko-dbsync."),
-        ("[collector]\ntransport_url = nothing://u:hidden@h", "transport_url cannot be used: it names the driver"),
-        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "transport_url cannot be used: it cannot be read"),
+        ("[collector]\ntransport_url = nothing://u:hidden@h", "invalid transport_url: its driver"),
+        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "invalid transport_url: it is not a valid URL"),
     ],
 )
-def test_errors_at_the_start_are_one_line(configure, sections, told):
+def test_an_error_at_the_start_is_one_line(configure, sections, message):
     done = run("panko-collector", "--config-file", configure(sections))
     assert done.returncode == 1
     (line,) = [line for line in said(done) if not line.startswith("20")]
-    assert told in line
+    assert message in line
     assert "hidden" not in line
 
 
-def test_missing_libraries_of_the_extra_are_named():
-    code = "import sys; sys.modules['oslo_service'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
+@pytest.mark.parametrize("library", ["cotyledon", "kombu", "oslo_messaging", "oslo_service"])
+def test_without_a_library_of_the_extra_it_says_what_to_install(library):
+    code = f"import sys; sys.modules['{library}'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("install panko[collector]")
 
 
-def test_threads_are_not_green_threads():
-    """eventlet, which oslo.service installs, is not loaded."""
+def test_eventlet_is_never_loaded():
+    """Even if eventlet is installed, which oslo.service requires, it is not loaded."""
     code = (
-        "import sys; from panko.cmd import collector; collector._import_libraries(); "
+        "import sys; from panko.cmd import collector; collector._import_listener(); "
         "import oslo_messaging._drivers.impl_rabbit; sys.exit(any(m and n.startswith('eventlet') "
         "for n, m in sys.modules.items()))"
     )

@@ -42,7 +42,7 @@ def test_only_the_events_that_the_database_refuses_are_refused(any_storage, engi
 def test_permanent_error_of_a_statement_is_not_reported_as_unavailable(any_storage):
     with (
         pytest.raises(StatementFailed, match="The database refused a statement"),
-        errors.translated(),
+        errors.translate_errors(),
         any_storage._reader.connect() as connection,
     ):
         connection.execute(sa.text("SELECT 1 / 0"))

@@ -101,7 +101,7 @@ class CountEvents:
     @pytest.mark.parametrize("group_by", GROUPS)
     @pytest.mark.parametrize("interval", INTERVALS)
     def test_counts_are_those_of_the_events(self, storage, interval, group_by):
-        """For any time range, scope and number of groups, before and after counts are compacted."""
+        """Of any time, scope and number of groups, one by one and compacted."""
         events = some_events()
         for batch in (events[:30], events[30:150], events[150:]):
             storage.record_events(batch)
@@ -228,7 +228,7 @@ class CountEvents:
         assert total(other) == 1
 
     def test_many_changes_are_counted_exactly(self, storage, other):
-        """Including those that are compacted meanwhile."""
+        """Also those that are compacted meanwhile."""
         for number in range(1100):
             connection = (storage, other)[number % 2]
             connection.record_events([event(f"m{number}", type_=f"t{number % 3}", generated=at(minutes=number % 60))])
