@@ -132,7 +132,7 @@ def configure(directory: Path, url: str) -> str:
 )
 @pytest.mark.parametrize("idle_seconds", [0, HANGS], ids=["idle", "just used"])
 def test_calls_of_a_stopped_server_raise_and_succeed_later(server, storage, monkeypatch, idle_seconds):
-    """Both where the connection is asked first whether it works, and where the call itself meets the silence."""
+    """Whether the check of the connection or the call itself times out."""
     monkeypatch.setattr(engine, "IDLE_SECONDS", idle_seconds)
 
     def call(name: str) -> None:
@@ -203,7 +203,7 @@ def test_requests_are_refused_in_time_and_health_checks_are_not(server, url, tmp
 
 
 def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch):
-    """Those too that came while another one's call was hanging."""
+    """Including those that started while another call was hanging."""
     seconds = database.LAST_TRY_SECONDS + 1
     monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     publisher = database.DatabasePublisher(None, urlparse(f"panko://?config_file={configure(tmp_path, url)}"))
@@ -218,7 +218,7 @@ def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch
 
     with contextlib.closing(publisher):
         with stopped(server), ThreadPoolExecutor(4) as pool:
-            # A machine that has other things to do adds some; to wait for two calls would take twice as long.
+            # A busy machine takes longer, but waiting for two calls would take twice as long.
             assert max(pool.map(publish, range(4))) < 1.7 * seconds
         publisher.publish_events([event("after")])
 

@@ -336,7 +336,7 @@ def test_size_of_a_body_of_unknown_length_is_limited_too(load_app, sqlite_url):
     send(1001, 403, MEMBER)
 
 
-def test_the_number_of_events_has_a_bound(lite):
+def test_number_of_events_is_limited(lite):
     assert "more than" in post(lite, [0] * (MAX_BATCH_EVENTS + 1), status=413).json["error_message"]["faultstring"]
     assert len(post(lite, [0] * MAX_BATCH_EVENTS, status=400).json["error_message"]["refusals"]) == MAX_BATCH_EVENTS
 

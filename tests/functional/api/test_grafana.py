@@ -266,7 +266,7 @@ def test_a_driver_without_events_answers_unsupported_calls_with_501(load_app):
     assert api.get("/grafana/rows", headers=ADMIN).json == {"rows": [], "next": None}
 
 
-def test_the_plugin_is_answered_from_the_health_check_to_the_last_panel(api, post):
+def test_requests_of_the_plugin_from_health_check_to_last_panel(api, post):
     """The requests of simpod-json-datasource, in the order in which a user causes them."""
     assert api.get("/grafana", headers=MEMBER, status=200)
     metrics = {each["value"]: each for each in post("metrics", {"metric": "", "payload": {}}, MEMBER)}

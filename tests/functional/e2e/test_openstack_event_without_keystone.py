@@ -85,7 +85,7 @@ def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
 
 
 def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
-    """It repeats none, is not misled by a clock that is ahead, survives a restart of the service and ends with 0."""
+    """It repeats no event, tolerates a fast clock, survives a restart of the service and exits with 0."""
     output = tmp_path / "output"
 
     def seen():

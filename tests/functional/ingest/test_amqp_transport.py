@@ -159,7 +159,7 @@ def wait_until_received(connection, size):
 
 
 def test_one_read_handles_no_more_than_the_maximum(rabbitmq_url):
-    """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
+    """oslo.messaging sends heartbeats between two reads: an unlimited read would delay them in a busy cloud."""
     count = 3 * amqp_transport.MAX_MESSAGES_PER_READ
     notifier.publish(rabbitmq_url, ['"x"'] * count)
     with consuming(rabbitmq_url) as (connection, messages):
@@ -173,7 +173,7 @@ def test_one_read_handles_no_more_than_the_maximum(rabbitmq_url):
 
 
 def test_a_read_does_not_wait_for_more_messages(rabbitmq_url, bodies):
-    """Its timeout is for the first message: the thread that reads also sends acknowledgements and heartbeats."""
+    """The timeout applies to the first message: the reading thread also sends acknowledgements and heartbeats."""
     with consuming(rabbitmq_url) as (connection, messages), ThreadPoolExecutor(1) as pool:
         reading = pool.submit(drain, connection, messages, len(bodies), timeout=60 * TIMEOUT)
         try:

@@ -126,7 +126,7 @@ def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(pos
 
 
 def test_an_unreachable_database_does_not_prevent_loading(load, configure, private_postgresql, caplog):
-    """Nor from storing when the database is back, which a call waits for a while."""
+    """Nor from storing when the database returns, for which a call waits some time."""
     database = private_postgresql.create_database("panko")
     url = configure(database)
     private_postgresql.stop()

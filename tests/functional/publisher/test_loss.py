@@ -86,7 +86,7 @@ def count(server, what):
 
 @pytest.mark.parametrize("seconds", [database.CALL_SECONDS, database.LAST_TRY_SECONDS])
 def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, publisher, monkeypatch, seconds):
-    """Calls with time for several tries outlast the faults; those with time for one raise, and are repeated."""
+    """Calls with time for several tries survive the faults; those with time for one raise, and are repeated."""
     monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     sender = Sender(publisher)
     durable = []

@@ -47,7 +47,7 @@ def test_the_command_uses_all_workers(storage):
 
 
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
-def test_what_the_workers_skip_is_left_to_a_last_one(storage):
+def test_rows_that_all_workers_skip_are_deleted_last(storage):
     """A worker may lock more rows than it asked for, so that the others find nothing."""
     with storage._engine.connect() as other:
         other.execute(sa.select(EVENT.c.message_id).with_for_update())
