@@ -14,8 +14,8 @@ import panko
 from panko import service
 from panko.api import app
 from panko.ingest.collector import Collector
-from panko.ingest.notifications import read_notification
-from panko.ingest.stats import Tally
+from panko.ingest.decoding import read_notification
+from panko.ingest.stats import Stats
 from panko.storage import get_connection
 from panko.storage.sqlalchemy import queries
 from tests.functional.api.conftest import MEMBER, NOAUTH, fill, write_config
@@ -54,7 +54,7 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
     conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
     application = app.load_app(conf, NOAUTH)
     address = "/v2/events?q.field=size&q.op=gt&q.type=integer&q.value=-60&marker=msg-000&limit=3"
-    queries.statement.cache_clear()
+    queries.scan_query.cache_clear()
     with tracing() as called:
         response = webtest.TestApp(application).get(address, headers=MEMBER)
     application.close()
@@ -66,7 +66,7 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
 def test_an_event_goes_the_way_that_the_documentation_says(tmp_path):
     connection = get_connection(f"sqlite:///{tmp_path}/panko.sqlite", service.prepare_service([], [], share=True))
     connection.upgrade()
-    collector = Collector(connection, None, Tally(), threading.Event())
+    collector = Collector(connection, None, Stats(), threading.Event())
     event = {"message_id": "1", "event_type": "a.b", "generated": "2026-01-02T03:04:05", "traits": [["vcpus", 2, 2]]}
     body = json.dumps({"event_type": "event", "payload": [event]})
     with tracing() as called:
