@@ -9,7 +9,7 @@ from panko.api.grafana.metrics import NO_GROUPS
 from panko.api.grafana.selections import Selection
 from panko.policies import event_counts, events
 from panko.policies import traits as trait_rules
-from panko.storage.aggregates import EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Scope
 from panko.storage.models import TraitDescription, TraitType
@@ -70,14 +70,14 @@ def members_of(storage: Connection, listing: Listing, scope: Scope) -> Sequence[
     if listing.kind == TRAITS:
         return list(dict.fromkeys(trait.name for trait in found))
     strings = (trait.name for trait in found if trait.type is TraitType.TEXT)
-    return list(dict.fromkeys((NO_GROUPS, EVENT_TYPE, PROJECT_ID, *strings)))
+    return list(dict.fromkeys((NO_GROUPS, BY_EVENT_TYPE, PROJECT_ID, *strings)))
 
 
 def event_types(storage: Connection, event_filter: EventFilter) -> list[str]:
     """Return the types of the events that a filter asks for, sorted; of very many those with the most events."""
     if event_filter == EventFilter(scope=event_filter.scope):
         return list(storage.get_event_types(event_filter.scope))
-    counts = storage.count_events(event_filter, CountQuery(group_by=EVENT_TYPE, limit=MAX_GROUPS))
+    counts = storage.count_events(event_filter, CountQuery(group_by=BY_EVENT_TYPE, limit=MAX_GROUPS))
     return sorted(count.group for count in counts if count.group is not None)
 
 

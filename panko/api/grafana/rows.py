@@ -16,7 +16,7 @@ from panko.api.grafana.metrics import NEWEST, ORDERS
 from panko.api.grafana.selections import Selection, selection_of
 from panko.api.grafana.times import read_range, to_zoned
 from panko.api.query import parse_page
-from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
+from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
 
@@ -48,7 +48,7 @@ def parse_rows(arguments: webob.multidict.MultiDict, default: int, largest: int 
     conditions = [
         _condition(name, value) for name, value in arguments.items() if name.startswith(TRAIT) and value.strip()
     ]
-    selected = {**single, EVENT_TYPE: arguments.getall(EVENT_TYPE)}
+    selected = {**single, BY_EVENT_TYPE: arguments.getall(BY_EVENT_TYPE)}
     order = single.get("order", NEWEST)
     if order not in ORDERS:
         raise ClientSideError(f"order: one of {', '.join(ORDERS)} is expected")
@@ -60,7 +60,7 @@ def parse_rows(arguments: webob.multidict.MultiDict, default: int, largest: int 
 def _single(arguments: webob.multidict.MultiDict) -> dict[str, str]:
     """Return the values of the arguments that may come once and are not empty."""
     for name in dict.fromkeys(arguments):
-        if name not in (*SINGLE, EVENT_TYPE) and not name.startswith(TRAIT):
+        if name not in (*SINGLE, BY_EVENT_TYPE) and not name.startswith(TRAIT):
             raise UnknownArgument(name)
         if name in SINGLE and len(arguments.getall(name)) > 1:
             raise ClientSideError(f"Parameter {name} was given several times")

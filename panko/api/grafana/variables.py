@@ -11,7 +11,7 @@ from panko.api.grafana.members import Members, expand
 from panko.api.grafana.queries import payload_of
 from panko.api.grafana.selections import selection_of
 from panko.api.grafana.times import Range, range_of
-from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
+from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID
 from panko.storage.models import TraitDescription, TraitType
 
 MESSAGE_ID = "message_id"
@@ -77,7 +77,7 @@ def parse_options(body: Members) -> tuple[metrics.Field | None, Listing | None]:
     kind = _OF_FIELDS.get(name)
     payload = payload_of(body)
     # The field itself is being chosen, and a filter may be half written.
-    chosen = {each: payload.given.get(each) for each in (EVENT_TYPE, PROJECT_ID, "all_tenants") if each != name}
+    chosen = {each: payload.given.get(each) for each in (BY_EVENT_TYPE, PROJECT_ID, "all_tenants") if each != name}
     return fields[name], kind and Listing(kind, selection_of(Members(chosen, payload.path), Range()))
 
 
@@ -100,7 +100,7 @@ def parse_tag(body: Members) -> Listing | None:
     if key == MESSAGE_ID:
         return None
     nothing = selection_of(Members({}), Range())
-    if key == EVENT_TYPE:
+    if key == BY_EVENT_TYPE:
         return Listing(EVENT_TYPES, nothing)
     kind, name = split_key(key)
     return Listing(TRAIT_VALUES, nothing, name, kind or TraitType.TEXT)
@@ -108,7 +108,7 @@ def parse_tag(body: Members) -> Listing | None:
 
 def tag_keys(found: Iterable[TraitDescription]) -> list[tuple[str, str]]:
     """Return name and type of what ad hoc filters can be on; the type stands before the name where it is no string."""
-    keys = [(EVENT_TYPE, "string"), (MESSAGE_ID, "string"), (PROJECT_ID, "string")]
+    keys = [(BY_EVENT_TYPE, "string"), (MESSAGE_ID, "string"), (PROJECT_ID, "string")]
     for trait in found:
         text = trait.name if trait.type is TraitType.TEXT else f"{trait.type.label}{TYPED}{trait.name}"
         keys.append((text, trait.type.label))

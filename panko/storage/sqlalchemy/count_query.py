@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from panko.storage.aggregates import EVENT_TYPE as BY_TYPE
-from panko.storage.aggregates import MAX_COUNTS, PROJECT_ID, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_COUNTS, PROJECT_ID, CountQuery
 from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
@@ -26,7 +25,7 @@ _GENERATED = GENERATED.element
 
 def is_counted_by_sql(event_filter: EventFilter, counting: CountQuery) -> bool:
     """Whether the counts need nothing of the events' traits but their owners."""
-    return not event_filter.traits_filter and counting.group_by in (None, BY_TYPE, PROJECT_ID)
+    return not event_filter.traits_filter and counting.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
 
 
 def select_counts(event_filter: EventFilter, counting: CountQuery, dialect: Dialect) -> sa.Select:
@@ -70,7 +69,7 @@ class _CountQuery:
         """Return the query for the groups that have the most events, with what they are called."""
         totals = sa.select(counted.c.key, _sum(counted.c.events)).group_by(counted.c.key).subquery()
         source, label = totals, totals.c.key
-        if self._counting.group_by == BY_TYPE:
+        if self._counting.group_by == BY_EVENT_TYPE:
             source, label = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.key), EVENT_TYPE.c.name
         # Databases differ in where NULL sorts.
         rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), label.is_(None), label)).label("rank")
@@ -97,7 +96,7 @@ class _CountQuery:
     def _is_in_event_count(self) -> bool:
         f, counting = self._filter, self._counting
         whole = counting.interval is None or counting.interval % PERIOD == datetime.timedelta(0)
-        by_type = counting.group_by in (None, BY_TYPE)
+        by_type = counting.group_by in (None, BY_EVENT_TYPE)
         return whole and by_type and f.scope.everything and not f.message_id
 
     def _read(self) -> sa.Select:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from panko.storage.aggregates import EVENT_TYPE, MAX_COUNTS, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_COUNTS, CountQuery
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.types import MICROSECOND
@@ -43,7 +43,7 @@ def count_groups(read: Read, counting: CountQuery) -> list[CountRow]:
             start = None if interval is None else generated - generated % interval
             if group_by is None:
                 label = None
-            elif group_by == EVENT_TYPE:
+            elif group_by == BY_EVENT_TYPE:
                 label = shape.event_type
             else:
                 label = next(texts_of(shape, values, group_by), None)

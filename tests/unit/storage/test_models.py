@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, TraitType, format_time, is_storable, parse_time, utc
-from panko.storage.serialization import raw_json
+from panko.storage.models import Event, Trait, TraitType, format_time, is_storable, parse_time, to_utc
+from panko.storage.serialization import serialize_raw
 from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -112,7 +112,7 @@ def test_text_that_is_no_time_is_a_value_error(text) -> None:
 
 def test_times_outside_the_years_are_a_value_error() -> None:
     with pytest.raises(ValueError, match="years"):
-        utc(datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1))))
+        to_utc(datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1))))
 
 
 def test_time_has_a_fraction_only_where_it_is_one() -> None:
@@ -161,7 +161,7 @@ def test_reason_names_what_is_wrong() -> None:
 
 
 def test_raw_is_json_in_ascii() -> None:
-    assert raw_json({"é": "\x00\ud800", "big": 2**100, "none": None}) == (
+    assert serialize_raw({"é": "\x00\ud800", "big": 2**100, "none": None}) == (
         '{"\\u00e9":"\\u0000\\ud800","big":1267650600228229401496703205376,"none":null}'
     )
 
@@ -169,4 +169,4 @@ def test_raw_is_json_in_ascii() -> None:
 @pytest.mark.parametrize("raw", [float("nan"), {"x": float("-inf")}, {1, 2}, b"", object(), {(1,): 2}, [10**5000]])
 def test_raw_that_is_no_json_is_invalid(raw) -> None:
     with pytest.raises(InvalidEvent, match="raw"):
-        raw_json(raw)
+        serialize_raw(raw)

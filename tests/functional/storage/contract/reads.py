@@ -12,7 +12,7 @@ import pytest
 from panko.storage import EventFilter
 from panko.storage.filters import OPERATORS
 from panko.storage.models import TraitType, parse_time
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from tests.functional.storage.builders import NOON, UTC, VALUES, at, event, found, has, meets, trait
 
 HOSTILE = {
@@ -51,7 +51,7 @@ class Reads:
             [event("a", *texts), event('"\\', *others, type_="'"), event("c", raw={"x": "é"}), event("d")]
         )
         documents = list(storage.get_documents(EventFilter()))
-        assert documents == [event_document(each) for each in storage.get_events(EventFilter())]
+        assert documents == [serialize_event(each) for each in storage.get_events(EventFilter())]
         assert orjson.loads(documents[-1]) == {
             "message_id": "d",
             "event_type": "sample.created",
