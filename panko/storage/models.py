@@ -127,20 +127,10 @@ class TraitType(enum.IntEnum):
     # Enum's own method is written in Python, and slow for a lookup by type for each trait of each event.
     __hash__ = int.__hash__
 
-    def __new__(
-        cls,
-        dtype: int,
-        label: str,
-        convert: Callable[[Any], Any],
-        format: Callable[[Any], str],
-        parse: Callable[[str], Any],
-    ) -> "TraitType":
+    def __new__(cls, dtype: int, *attributes: Any) -> "TraitType":
         member = int.__new__(cls, dtype)
         member._value_ = dtype
-        member.label = label
-        member.convert = convert
-        member.format = format
-        member.parse = parse
+        member.label, member.convert, member.format, member.parse = attributes
         return member
 
 

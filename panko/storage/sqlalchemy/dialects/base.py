@@ -227,6 +227,6 @@ class Dialect(abc.ABC):
         """Return the SQL for the number of bytes in a document."""
         return f"octet_length({document})"
 
-    def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         """Return the condition that a document contains a text, compared by code point."""
         return sa.func.instr(document, text) > 0

@@ -18,10 +18,10 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy import pieces
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
 from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.timeouts import Timer, timer_of
+from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
@@ -171,14 +171,14 @@ class MySQL(Dialect):
             for *numbers, message_id, values, raw in rows
         ]
         statement = f"INSERT INTO {EVENT.name} ({', '.join(EVENT.columns.keys())}) VALUES "  # noqa: S608
-        for some in pieces.by_size(values, len, MAX_STATEMENT_CHARACTERS):
+        for some in split_by_size(values, len, MAX_STATEMENT_CHARACTERS):
             # Values may contain percent signs, which PyMySQL would take for placeholders.
             connection.exec_driver_sql(statement + ",".join(some), execution_options={"no_parameters": True})
 
     def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], suffix: str = "") -> None:
         # PyMySQL converts each value on its own, but a template is enough for integers.
         statement, _, row = self._inserts[table].replace(self.PLACEHOLDER, "%d").partition("(%d")
-        for some in pieces.by_count(rows, MAX_STATEMENT_ROWS):
+        for some in split_by_count(rows, MAX_STATEMENT_ROWS):
             values = ", ".join(map(f"(%d{row}".__mod__, some))
             connection.exec_driver_sql(f"{statement}{values} {suffix}")
 

@@ -186,7 +186,7 @@ class PostgreSQL(Dialect):
         type_ = postgresql.ARRAY(column.type)
         return column == sa.any_(sa.cast(sa.bindparam(name, type_=type_), type_))
 
-    def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.func.strpos(document, text) > 0
 
 
