@@ -132,7 +132,7 @@ def configure(directory: Path, url: str) -> str:
 )
 @pytest.mark.parametrize("idle_seconds", [0, HANGS], ids=["idle", "just used"])
 def test_calls_of_a_stopped_server_raise_and_succeed_later(server, storage, monkeypatch, idle_seconds):
-    """Both where the connection is asked first whether it works, and where the call itself meets the silence."""
+    """Both if the connection is checked first, and if the call itself gets no answer."""
     monkeypatch.setattr(engine, "IDLE_SECONDS", idle_seconds)
 
     def call(name: str) -> None:

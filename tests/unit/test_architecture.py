@@ -24,7 +24,7 @@ CONTRACT = tuple(f"panko.storage.{name}" for name in CONTRACT_MODULES)
 BUS = ("panko.cmd.collector", "panko.ingest.amqp_transport", "panko.ingest.listener")
 """What knows the message bus, and the libraries of the extra for it."""
 
-DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("postgresql", "mysql"))
+DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("postgresql", "postgresql_binary", "mysql"))
 """What is imported only if a URL names such a database, and the libraries of the extras for them."""
 
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")

@@ -89,7 +89,7 @@ def other(connect: Connect, module_storage: Connection, url: str) -> Connection:
 
 @pytest.fixture
 def storage(module_storage: Connection) -> Connection:
-    """A connection to the database of the test module, without events, where no expirer has run."""
+    """A connection to the database of the test module, without events, on which no expirer has run."""
     module_storage.clear()
     if hasattr(module_storage, "_engine"):
         with module_storage._engine.begin() as connection:

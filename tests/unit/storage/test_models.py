@@ -26,7 +26,7 @@ STORABLE = {
 @pytest.mark.parametrize(
     ("dtype", "name"), [(0, "string"), (1, "string"), (2, "integer"), (3, "float"), (4, "datetime")]
 )
-def test_dtypes_have_names_on_the_wire(dtype, name) -> None:
+def test_dtypes_have_names_in_the_api(dtype, name) -> None:
     assert Trait.get_name_by_type(dtype) == name
 
 
@@ -38,7 +38,7 @@ def test_dtypes_are_numbered_as_ceilometer_does() -> None:
 @pytest.mark.parametrize("type_", TraitType)
 @settings(database=None, deadline=None)
 @given(data=st.data())
-def test_value_survives_its_text_on_the_wire(type_, data) -> None:
+def test_value_survives_its_text_in_the_api(type_, data) -> None:
     """To the last digit, and to the sign of zero."""
     value = data.draw(STORABLE[type_])
     assert repr(type_.convert(value)) == repr(value)
@@ -59,7 +59,7 @@ def test_value_survives_its_text_on_the_wire(type_, data) -> None:
         (TraitType.DATETIME, datetime.datetime.min, "0001-01-01T00:00:00"),
     ],
 )
-def test_values_look_on_the_wire_as_clients_know_them(type_, value, text) -> None:
+def test_values_look_in_the_api_as_clients_know_them(type_, value, text) -> None:
     assert type_.format(value) == text
 
 
@@ -105,7 +105,7 @@ def test_time_is_read_as_naive_utc(text, time) -> None:
 @pytest.mark.parametrize(
     "text", ["", "noon", "20", "201501", "1420113600", "1420113600000", "2024-13-01", "0001-01-01T00:00:00+01:00"]
 )
-def test_text_that_is_no_time_is_a_value_error(text) -> None:
+def test_text_that_is_not_a_time_is_a_value_error(text) -> None:
     with pytest.raises(ValueError, match=r"\w|^$"):
         parse_time(text)
 
@@ -115,7 +115,7 @@ def test_times_outside_the_years_are_a_value_error() -> None:
         to_utc(datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1))))
 
 
-def test_time_has_a_fraction_only_where_it_is_one() -> None:
+def test_time_has_a_fraction_only_if_it_is_not_zero() -> None:
     assert format_time(NOON) == "2024-01-15T12:00:00"
     assert format_time(NOON.replace(microsecond=500_000)) == "2024-01-15T12:00:00.500000"
 
@@ -167,6 +167,6 @@ def test_raw_is_json_in_ascii() -> None:
 
 
 @pytest.mark.parametrize("raw", [float("nan"), {"x": float("-inf")}, {1, 2}, b"", object(), {(1,): 2}, [10**5000]])
-def test_raw_that_is_no_json_is_invalid(raw) -> None:
+def test_raw_that_is_not_json_is_invalid(raw) -> None:
     with pytest.raises(InvalidEvent, match="raw"):
         serialize_raw(raw)
