@@ -24,6 +24,9 @@ _TIMEOUT = 900
 class Environment:
     """A virtual environment with the newest releases at the time when it was made.
 
+    constraints.txt does not apply, on purpose: operators and users upgrade these programs without Panko, so the tests
+    are to meet a release that breaks the two together. The end of a test run names the versions.
+
     requirements: as pip takes them. A path makes what lies there a part of it, as it is at any time (editable), without
     its own requirements; with setup.cfg in that directory, a change of that file makes the environment anew.
     shown: the packages whose versions are told of at the end of a test run.
