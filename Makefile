@@ -12,13 +12,14 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast test-slow lint typecheck format docs pictures config constraints bench clean
+.PHONY: help run test test-fast test-slow cover lint typecheck format docs pictures config constraints bench clean
 
 help:
 	@echo "make run         serve sample events on http://127.0.0.1:$(PORT)"
 	@echo "make test        check style and spelling, and run the tests that are not slow: 5 minutes"
 	@echo "make test-fast   run the unit tests, and on SQLite the storage contract and recorded requests: 1 minute"
 	@echo "make test-slow   run the slow tests, with faults and real services: 15 minutes"
+	@echo "make cover       run the tests of 'make test', and list the lines of panko/ that none of them runs"
 	@echo "make lint        check style and spelling of code and documents, and the syntax of data files"
 	@echo "make typecheck   check the types with mypy"
 	@echo "make format      correct the style of the code"
@@ -40,6 +41,10 @@ test-fast: $(VENV)/test.stamp
 
 test-slow: $(VENV)/test.stamp
 	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+# Not a part of `make test`, which would take half as long again. PYTEST_ARGS='-m ""' adds the slow tests.
+cover: $(VENV)/test.stamp
+	$(PYTEST) -m "not slow" --cov --cov-report term-missing:skip-covered $(PYTEST_ARGS)
 
 # sphinx-lint reads files named .rst only; the text of a release note stands in YAML.
 lint: $(VENV)/test.stamp
