@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
 TOOLS = ("codespell", "mypy", "ruff", "sphinx-lint", "yamllint")
-CI_FILES = (".ci/run", ".pre-commit-config.yaml", "tox.ini")
+CI_FILES = (".ci/run", ".github/workflows/ci.yml", ".pre-commit-config.yaml", ".zuul.yaml", "tox.ini")
 
 
 def read_requirements() -> list[Requirement]:
@@ -76,10 +76,20 @@ def test_make_installs_nothing_of_panko_without_the_constraints():
     assert [line for line in direct if not line.endswith((" uv", "--constraint constraints.txt"))] == []
 
 
-@pytest.mark.parametrize("name", ["tox.ini"])
+@pytest.mark.parametrize("name", ["tox.ini", ".github/workflows/ci.yml"])
 def test_ci_calls_targets_that_the_makefile_has(name):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     text = (ROOT / name).read_text()
     called = set(re.findall(r"(?:run: make|target:|PYTEST_ARGS=\{posargs\}\"|VENV=\{env_dir\}) ([\w-]+)", text))
     assert called
     assert called <= targets
+
+
+def test_zuul_runs_environments_that_tox_has():
+    jobs = [each["job"] for each in yaml.safe_load((ROOT / ".zuul.yaml").read_text()) if "job" in each]
+    environments = {job["vars"]["tox_envlist"] for job in jobs if "vars" in job}
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    known = {section.removeprefix("testenv:") for section in tox.sections()} | set(tox["tox"]["envlist"].split(", "))
+    assert environments
+    assert environments <= known
