@@ -133,7 +133,7 @@ def configure(directory: Path, url: str) -> str:
 @pytest.mark.parametrize("idle_seconds", [0, HANGS], ids=["idle", "just used"])
 def test_calls_of_a_stopped_server_raise_and_succeed_later(server, storage, monkeypatch, idle_seconds):
     """Both where the connection is asked first whether it works, and where the call itself meets the silence."""
-    monkeypatch.setattr(engine, "IDLE", idle_seconds)
+    monkeypatch.setattr(engine, "IDLE_SECONDS", idle_seconds)
 
     def call(name: str) -> None:
         with in_time(), pytest.raises(StorageTimeout, match="did not answer in time") as raised:
@@ -204,13 +204,13 @@ def test_requests_are_refused_in_time_and_health_is_not(server, url, tmp_path):
 
 def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch):
     """Those too that came while another one's call was hanging."""
-    patience = database.LAST_TRY_SECONDS + 1
-    monkeypatch.setattr(database, "PATIENCE", patience)
+    seconds = database.LAST_TRY_SECONDS + 1
+    monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     publisher = database.DatabasePublisher(None, urlparse(f"panko://?config_file={configure(tmp_path, url)}"))
     publisher.publish_events([event("before")])
 
     def publish(number: int) -> float:
-        time.sleep(number * patience / 4)
+        time.sleep(number * seconds / 4)
         begun = time.monotonic()
         with pytest.raises(StorageTimeout):
             publisher.publish_events([event(f"m{number}")])
@@ -219,7 +219,7 @@ def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch
     with contextlib.closing(publisher):
         with stopped(server), ThreadPoolExecutor(4) as pool:
             # A machine that has other things to do adds some; to wait for two calls would take twice as long.
-            assert max(pool.map(publish, range(4))) < 1.7 * patience
+            assert max(pool.map(publish, range(4))) < 1.7 * seconds
         publisher.publish_events([event("after")])
 
 

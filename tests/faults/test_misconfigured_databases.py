@@ -107,28 +107,28 @@ def test_a_wrong_password_is_named_on_postgresql(conf, private_postgresql):
     assert "Check user and password" in line
 
 
-def test_a_user_who_may_not_use_the_database_of_mysql_is_told_so(conf, mysql_user_url):
+def test_a_user_who_may_not_use_the_database_of_mysql_gets_the_reason(conf, mysql_user_url):
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url)
 
 
-def test_a_user_who_may_not_make_tables_of_mysql_is_told_so(conf, mysql_server, mysql_user_url):
+def test_a_user_who_may_not_make_tables_of_mysql_gets_the_reason(conf, mysql_server, mysql_user_url):
     grant(mysql_server, mysql_user_url, "SELECT")
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url, upgrade)
 
 
-def test_a_user_who_may_not_make_tables_of_postgresql_is_told_so(conf, postgresql_server, postgresql_url):
+def test_a_user_who_may_not_make_tables_of_postgresql_gets_the_reason(conf, postgresql_server, postgresql_url):
     postgresql_server.execute(f"ALTER DATABASE {sa.make_url(postgresql_url).database} OWNER TO CURRENT_USER")
     assert "Grant its user" in refuse(PermissionDenied, conf, postgresql_url, upgrade)
 
 
-def test_a_user_who_may_not_read_a_table_of_mysql_is_told_so(conf, mysql_server, mysql_url, mysql_user_url):
+def test_a_user_who_may_not_read_a_table_of_mysql_gets_the_reason(conf, mysql_server, mysql_url, mysql_user_url):
     with contextlib.closing(get_connection(mysql_url, conf)) as storage:
         storage.upgrade()
     grant(mysql_server, mysql_user_url, "SELECT", "alembic_version")
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url, read)
 
 
-def test_a_user_who_may_not_read_a_table_of_postgresql_is_told_so(conf, postgresql_server, postgresql_url):
+def test_a_user_who_may_not_read_a_table_of_postgresql_gets_the_reason(conf, postgresql_server, postgresql_url):
     with contextlib.closing(get_connection(postgresql_url, conf)) as storage:
         storage.upgrade()
     database = sa.make_url(postgresql_url).database

@@ -5,13 +5,13 @@ import multiprocessing
 
 MODULES = [
     "alembic.autogenerate",
+    "oslo_middleware.cors",
     "panko.api.app",
     "panko.cmd.api",
     "panko.cmd.dbsync",
     "panko.cmd.expirer",
     "panko.cmd.importer",
     "panko.cmd.status",
-    "panko.defaults",
     "panko.storage.impl_sqlalchemy",
     "psycopg",
     "pymysql",

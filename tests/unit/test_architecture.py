@@ -21,10 +21,10 @@ FILE_LINES = 350
 
 CONTRACT_MODULES = ("base", "models", "validation", "filters", "errors", "serialization", "aggregates")
 CONTRACT = tuple(f"panko.storage.{name}" for name in CONTRACT_MODULES)
-BUS = ("panko.cmd.collector", "panko.cmd.collector_workers", "panko.ingest.amqp_transport", "panko.ingest.listener")
+BUS = ("panko.cmd.collector", "panko.ingest.amqp_transport", "panko.ingest.listener")
 """What knows the message bus, and the libraries of the extra for it."""
 
-DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}_connection" for name in ("postgresql", "mysql"))
+DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("postgresql", "mysql"))
 """What is imported only if a URL names such a database, and the libraries of the extras for them."""
 
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")

@@ -13,7 +13,7 @@ import webtest
 
 from panko import service, storage
 from panko.api import app
-from panko.api.creation import MOST_EVENTS, MOST_LOGGED
+from panko.ingest.batch import MAX_BATCH_EVENTS, MAX_LOGGED_REFUSALS
 from tests.functional.api.conftest import ADMIN, MEMBER, NOAUTH, SYSTEM, message_ids, write_config
 
 SERVICE = {"X-User-Id": "ceilometer", "X-Project-Id": "service", "X-Roles": "service"}
@@ -138,7 +138,7 @@ def test_refused_events_are_named_and_the_others_are_stored(client):
     assert answer == account(
         1,
         0,
-        {"index": 0, "message_id": None, "reason": "it is no JSON object"},
+        {"index": 0, "message_id": None, "reason": "it is not a JSON object"},
         {"index": 2, "message_id": bad["message_id"], "reason": reason},
         {"index": 3, "message_id": "m", "reason": "it has no generated"},
     )
@@ -207,11 +207,11 @@ BAD = {
     "no time": (event(generated=None), "it has no generated"),
     "no message_id": ({**event(), "message_id": None}, "it has no message_id"),
     "a number for a message_id": ({**event(), "message_id": 5}, "it has no message_id"),
-    "no traits": (event(traits=5), "its traits are no list"),
+    "no traits": (event(traits=5), "its traits are not a list"),
     "a trait of two": (event(traits=[["x", 1]]), "a trait is neither [name, dtype, value] nor an object of them"),
-    "text": ("event", "it is no JSON object"),
-    "null": (None, "it is no JSON object"),
-    "an array": ([], "it is no JSON object"),
+    "text": ("event", "it is not a JSON object"),
+    "null": (None, "it is not a JSON object"),
+    "an array": ([], "it is not a JSON object"),
 }
 
 
@@ -237,9 +237,9 @@ def test_a_body_of_a_bad_event_alone_is_400_with_the_reason(lite, name):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "it is no JSON: Expecting value"),
-        (b"{", "it is no JSON"),
-        (b"[1,]", "it is no JSON"),
+        (b"", "it is not JSON: Expecting value"),
+        (b"{", "it is not JSON"),
+        (b"[1,]", "it is not JSON"),
         (b'["\xff"]', "it is not UTF-8"),
         (json.dumps([event()]).encode("utf-16"), "it is not UTF-8"),
         (b"[" * 100_000, "it is nested too deeply"),
@@ -259,7 +259,7 @@ def test_a_number_that_python_does_not_read_has_its_own_event_refused(lite):
     assert (answer["stored"], answer["refused"]) == (1, 2)
     assert answer["refusals"][0]["message_id"] == "bad"
     assert "does not fit into 64 bits" in answer["refusals"][0]["reason"]
-    assert answer["refusals"][1] == {"index": 2, "message_id": None, "reason": "it is no JSON object"}
+    assert answer["refusals"][1] == {"index": 2, "message_id": None, "reason": "it is not a JSON object"}
 
 
 @pytest.mark.parametrize("depth", [*range(150, 1100, 10)])
@@ -337,8 +337,8 @@ def test_a_body_of_unknown_length_has_the_same_bound(load_app, sqlite_url):
 
 
 def test_the_number_of_events_has_a_bound(lite):
-    assert "more than" in post(lite, [0] * (MOST_EVENTS + 1), status=413).json["error_message"]["faultstring"]
-    assert len(post(lite, [0] * MOST_EVENTS, status=400).json["error_message"]["refusals"]) == MOST_EVENTS
+    assert "more than" in post(lite, [0] * (MAX_BATCH_EVENTS + 1), status=413).json["error_message"]["faultstring"]
+    assert len(post(lite, [0] * MAX_BATCH_EVENTS, status=400).json["error_message"]["refusals"]) == MAX_BATCH_EVENTS
 
 
 @pytest.mark.parametrize(
@@ -425,11 +425,11 @@ def test_refused_events_are_logged_with_their_id_and_without_what_they_hold(lite
     assert said == [
         "event 'm-1' was refused: 'trait password is no integer that can be stored'",
         "event 'm\\n2' was refused: 'trait x has the unknown dtype 9'",
-        "event 3 was refused: 'it is no JSON object'",
+        "event 3 was refused: 'it is not a JSON object'",
     ]
     caplog.clear()
-    post(lite, [event(), *[0] * (MOST_LOGGED + 5)])
-    assert len(caplog.records) == MOST_LOGGED + 1
+    post(lite, [event(), *[0] * (MAX_LOGGED_REFUSALS + 5)])
+    assert len(caplog.records) == MAX_LOGGED_REFUSALS + 1
     assert "5 more events" in caplog.text
 
 

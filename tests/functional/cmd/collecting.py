@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-collector as a process, and what it is to be told."""
+"""panko-collector as a process, and its configuration."""
 
 import contextlib
 import os
@@ -62,9 +62,9 @@ def collecting(config_file: str, log_file: Path) -> Iterator[Collecting]:
                 collector.kill()
 
 
-def wait_until(happened: Callable[[], object], told: Callable[[], str] = str, seconds: float = TIMEOUT) -> None:
-    """Return when something has happened; fail where it does not."""
+def wait_until(happened: Callable[[], object], explain: Callable[[], str] = str, seconds: float = TIMEOUT) -> None:
+    """Wait until something has happened; fail with an explanation if it does not."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, explain()
         time.sleep(0.05)

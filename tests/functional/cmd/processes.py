@@ -190,7 +190,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def wait_for_answer(server: RunningServer) -> float:
-    """Return how many seconds passed until the server answered; fail with its log where it ends before."""
+    """Return how many seconds passed until the server answered; fail with its log if it ends before."""
     started = time.monotonic()
     while (waited := time.monotonic() - started) < TIMEOUT:
         assert server.process.poll() is None, f"the server ended:\n{server.log}"

@@ -16,7 +16,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_it_starts_as_it_is_installed(line):
+def test_an_installed_command_starts(line):
     command, *arguments = line.split()
     done = run_installed(command, "--config-file", "/nowhere/panko.conf", *arguments)
     assert done.stderr == f"{command}: Failed to find some config files: /nowhere/panko.conf\n"

@@ -7,7 +7,7 @@ from panko.cmd.dbsync import without_credentials
 from tests.functional.cmd.processes import free_port, run, said
 
 
-def test_it_makes_the_schema_and_the_directory_of_an_sqlite_file(tmp_path, configure):
+def test_it_creates_the_schema_and_the_directory_of_an_sqlite_file(tmp_path, configure):
     file = tmp_path / "new" / "deep" / "panko.sqlite"
     done = run("panko-dbsync", "--config-file", configure(url=f"sqlite:///{file}"))
     assert done.returncode == 0
@@ -34,7 +34,7 @@ def test_a_schema_before_the_first_release_is_one_line_that_says_what_to_do(tmp_
     assert "Give [database] connection an empty database and run panko-dbsync." in line
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(tmp_path, configure):
+def test_a_directory_that_cannot_be_created_is_one_line(tmp_path, configure):
     (tmp_path / "file").write_text("")
     done = run("panko-dbsync", "--config-file", configure(url=f"sqlite:///{tmp_path}/file/panko.sqlite"))
     assert done.returncode == 1
@@ -50,7 +50,7 @@ def test_an_unknown_scheme_names_the_installed_drivers(configure):
     assert "log, mariadb, mysql, postgresql, sqlite" in said(done)[0]
 
 
-def test_a_database_that_is_away_is_one_line_without_its_password(configure):
+def test_an_unreachable_database_is_one_line_without_its_password(configure):
     url = f"postgresql://panko:secret@127.0.0.1:{free_port()}/panko"
     done = run("panko-dbsync", "--config-file", configure(url=url))
     assert done.returncode == 1

@@ -24,7 +24,7 @@ def left(connection):
 
 @pytest.mark.usefixtures("aged_events")
 @pytest.mark.parametrize("batch_size", [0, 2])
-def test_old_events_are_deleted_whatever_the_size_of_a_batch(configure, connection, batch_size):
+def test_old_events_are_deleted_with_any_batch_size(configure, connection, batch_size):
     config_file = configure(f"event_time_to_live = 302400\nevents_delete_batch_size = {batch_size}\n")
     done = run("panko-expirer", "--config-file", config_file)
     assert done.returncode == 0
@@ -34,15 +34,15 @@ def test_old_events_are_deleted_whatever_the_size_of_a_batch(configure, connecti
 
 @pytest.mark.usefixtures("aged_events")
 @pytest.mark.parametrize("ttl", ["", *(f"event_time_to_live = {ttl}\n" for ttl in (-1, 0, -5, -(10**12)))])
-def test_by_default_events_are_kept_for_ever_and_it_says_how_to_change_that(configure, connection, ttl):
+def test_by_default_events_are_kept_forever_and_it_says_how_to_change_that(configure, connection, ttl):
     done = run("panko-expirer", "--config-file", configure(ttl))
     assert done.returncode == 0
-    assert "events are kept for ever" in done.stdout
+    assert "events are kept forever" in done.stdout
     assert "[database] event_time_to_live" in done.stdout
     assert len(left(connection)) == 7
 
 
-def test_without_the_schema_it_names_the_command_that_makes_it(configure):
+def test_without_the_schema_it_names_the_command_that_creates_it(configure):
     done = run("panko-expirer", "--config-file", configure("event_time_to_live = 60\n"))
     assert done.returncode == 1
     assert len(said(done)) == 1

@@ -76,7 +76,7 @@ def test_all_events_are_written_as_csv_with_bounded_memory(store, plugin, tmp_pa
     assert as_json - page > 12 * MEGABYTE
 
 
-def test_a_reader_that_goes_away_ends_it_in_silence(store, plugin):
+def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
     store.add(*(event(str(number), traits=[["text", 1, "x" * 2000]]) for number in range(1000)))
     with store.serve("log"):
         done = store.openstack(plugin).shell("openstack event list --all -f csv | head -1")
@@ -84,7 +84,7 @@ def test_a_reader_that_goes_away_ends_it_in_silence(store, plugin):
     assert done.stderr == ""
 
 
-def test_watch_follows_events_also_those_that_arrive_late(store, plugin, tmp_path):
+def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
     """It repeats none, is not misled by a clock that is ahead, survives a restart of the service and ends with 0."""
     output = tmp_path / "output"
 
@@ -117,7 +117,7 @@ def test_watch_follows_events_also_those_that_arrive_late(store, plugin, tmp_pat
     assert not [line for line in complaints if not line.endswith(" Trying again.")]
 
 
-def test_watch_since_a_time_begins_with_what_is_there(store, plugin, tmp_path):
+def test_watch_since_a_time_begins_with_existing_events(store, plugin, tmp_path):
     store.add(event("1", 7200), event("2", 1800, traits=[["name", 1, 'a "b"\nc'], ["size", 2, 3]]), event("3", 5))
     output = tmp_path / "output"
     with store.serve("log"):
@@ -130,5 +130,5 @@ def test_watch_since_a_time_begins_with_what_is_there(store, plugin, tmp_path):
     assert lines == ['t 2 name="a \\"b\\"\\nc" size="3"', "t 3"]
 
 
-def test_watch_ends_where_the_service_is_not_there_from_the_beginning(store, plugin):
+def test_watch_fails_if_the_service_is_down_at_the_start(store, plugin):
     assert "cannot be reached: [Errno 111]" in store.openstack(plugin).refusal("event", "watch")

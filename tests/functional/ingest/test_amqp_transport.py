@@ -22,7 +22,7 @@ SIZES = [
     7,
     8,
     100,
-    *range(amqp_transport.PIECE - 600, amqp_transport.PIECE + 600, 100),
+    *range(amqp_transport.MIN_READ_BYTES - 600, amqp_transport.MIN_READ_BYTES + 600, 100),
     131_065,
     131_072,
     500_000,
@@ -88,7 +88,7 @@ def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitm
         assert [message.decode() for message in messages] == [json.loads(body) for body in bodies]
 
 
-def test_where_nothing_comes_it_is_a_timeout(rabbitmq_url, bodies):
+def test_without_messages_it_is_a_timeout(rabbitmq_url, bodies):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         with pytest.raises(TimeoutError):
@@ -107,7 +107,7 @@ def test_where_nothing_comes_it_is_a_timeout(rabbitmq_url, bodies):
     ],
 )
 @pytest.mark.parametrize("by", ["reading", "closing"])
-def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, left, done, expected, by):
+def test_only_acknowledged_messages_are_gone(rabbitmq_url, bodies, left, done, expected, by):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         for index in done:
@@ -123,7 +123,7 @@ def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, le
     assert left(len(expected)) == expected
 
 
-def test_acknowledgements_go_on_from_one_reading_to_the_next(rabbitmq_url, bodies, left):
+def test_acknowledgements_continue_from_one_read_to_the_next(rabbitmq_url, bodies, left):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         for done in ([3], [0, 1], [2]):
@@ -135,7 +135,7 @@ def test_acknowledgements_go_on_from_one_reading_to_the_next(rabbitmq_url, bodie
     assert left(1) == ["4"]
 
 
-def test_what_is_sent_back_comes_again_beside_what_is_done(rabbitmq_url, bodies, left):
+def test_a_requeued_message_comes_again_beside_acknowledged_ones(rabbitmq_url, bodies, left):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         messages[1].requeue()
@@ -158,9 +158,9 @@ def wait_until_received(connection, size):
         fcntl.ioctl(transport.sock, termios.FIONREAD, waiting)
 
 
-def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitmq_url):
+def test_one_read_handles_no_more_than_the_maximum(rabbitmq_url):
     """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
-    count = 3 * amqp_transport.AT_ONCE
+    count = 3 * amqp_transport.MAX_MESSAGES_PER_READ
     notifier.publish(rabbitmq_url, ['"x"'] * count)
     with consuming(rabbitmq_url) as (connection, messages):
         wait_until_received(connection, count * MESSAGE)
@@ -169,10 +169,10 @@ def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitm
             before = len(messages)
             connection.drain_events(timeout=TIMEOUT)
             sizes.append(len(messages) - before)
-    assert sizes[:2] == [amqp_transport.AT_ONCE] * 2
+    assert sizes[:2] == [amqp_transport.MAX_MESSAGES_PER_READ] * 2
 
 
-def test_a_reading_does_not_wait_for_more_messages_than_have_come(rabbitmq_url, bodies):
+def test_a_read_does_not_wait_for_more_messages(rabbitmq_url, bodies):
     """Its timeout is for the first message: the thread that reads also sends acknowledgements and heartbeats."""
     with consuming(rabbitmq_url) as (connection, messages), ThreadPoolExecutor(1) as pool:
         reading = pool.submit(drain, connection, messages, len(bodies), timeout=60 * TIMEOUT)

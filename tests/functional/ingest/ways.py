@@ -21,8 +21,8 @@ import webtest
 from panko import service
 from panko.api import app
 from panko.ingest.collector import Collector
-from panko.ingest.notifications import read_notification
-from panko.ingest.stats import Tally
+from panko.ingest.decoding import read_notification
+from panko.ingest.stats import Stats
 from panko.publisher.database import DatabasePublisher
 from panko.storage.errors import EventsRefused
 from tests.functional.api.conftest import ADMIN, NOAUTH
@@ -93,10 +93,10 @@ def by_file(url: str, directory: Path, documents: Documents) -> dict[str, str]:
     path = directory / "events"
     path.write_text("\n".join(lines))
     done = run("panko-import", "--config-file", _config(url, directory), str(path))
-    told = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
-    assert all(told), done.stderr
-    assert f"{len(told)} refused" in done.stdout
-    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in told}
+    reports = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
+    assert all(reports), done.stderr
+    assert f"{len(reports)} refused" in done.stdout
+    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in reports}
 
 
 def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
@@ -112,19 +112,19 @@ def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
 
 
 def by_collector(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Hand the collector messages of one event each; it tells of kinds of reasons alone."""
+    """Hand the collector messages of one event each; it counts only kinds of reasons."""
     refused = {}
 
-    class Told(Tally):
-        def refuse(self, reason: str) -> None:
+    class CountingStats(Stats):
+        def add_refused(self, reason: str) -> None:
             refused[document["message_id"]] = ""
-            super().refuse(reason)
+            super().add_refused(reason)
 
     with connected(url) as connection:
         for document in documents:
             with writing_any_number():
                 body = message([document])
-            collector = Collector(connection, None, Told(), threading.Event())
+            collector = Collector(connection, None, CountingStats(), threading.Event())
             assert collector.collect([read_notification(body)["payload"]])
     return refused
 

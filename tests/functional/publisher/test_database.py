@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publisher loads, says why where it cannot, and leaves the process of others as it is."""
+"""The publisher loads, or says why it cannot, and does not change the process of another program."""
 
 import contextlib
 import logging
@@ -75,7 +75,7 @@ def test_one_event_and_a_list_of_them_are_stored(load, configure, sqlite_url):
         ("postgresql://panko:s3cret@127.0.0.1:port/panko", StorageError, "connection"),
     ],
 )
-def test_what_keeps_it_from_loading_is_one_line(load, configure, tmp_path, url, kind, reason):
+def test_an_error_that_prevents_loading_is_one_line(load, configure, tmp_path, url, kind, reason):
     with pytest.raises(kind) as caught:
         load(configure(url.format(directory=tmp_path), make_schema=False))
     assert reason in str(caught.value)
@@ -91,7 +91,7 @@ def test_what_keeps_it_from_loading_is_one_line(load, configure, tmp_path, url, 
         ("panko://?refused=drop", "refused=log"),
     ],
 )
-def test_a_url_that_is_wrong_is_no_publisher(load, url, reason):
+def test_an_invalid_url_is_an_error(load, url, reason):
     with pytest.raises(Exception, match=reason) as caught:
         load(url)
     assert len(str(caught.value).splitlines()) == 1
@@ -125,7 +125,7 @@ def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(pos
     assert HIDDEN not in caplog.text
 
 
-def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, private_postgresql, caplog):
+def test_an_unreachable_database_does_not_prevent_loading(load, configure, private_postgresql, caplog):
     """Nor from storing when the database is back, which a call waits for a while."""
     database = private_postgresql.create_database("panko")
     url = configure(database)
@@ -139,8 +139,8 @@ def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, 
     assert stored(database) == ["a"]
 
 
-def test_a_database_that_stays_away_raises_and_is_not_asked_without_a_pause(load, configure, monkeypatch):
-    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1 + LAST_TRY_SECONDS)
+def test_a_database_that_stays_unreachable_raises_and_is_retried_with_pauses(load, configure, monkeypatch):
+    monkeypatch.setattr("panko.publisher.database.CALL_SECONDS", 1 + LAST_TRY_SECONDS)
     publisher = load(configure(f"postgresql://panko@127.0.0.1:{free_port()}/panko", make_schema=False))
     started = time.monotonic()
     with pytest.raises(StorageError, match="The database does not answer"):
@@ -172,7 +172,7 @@ for then, now in zip(before, state(names)):
 """
 
 
-def test_configuration_and_logging_of_the_process_stay_as_they_are(configure, sqlite_url):
+def test_configuration_and_logging_of_the_process_do_not_change(configure, sqlite_url):
     python = [sys.executable, "-W", "ignore", "-c", SCRIPT, configure(sqlite_url)]
     done = subprocess.run(python, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

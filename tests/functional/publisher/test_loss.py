@@ -84,10 +84,10 @@ def count(server, what):
     return int(server.execute(f"SELECT {what} FROM event", "panko"))
 
 
-@pytest.mark.parametrize("patience", [database.PATIENCE, database.LAST_TRY_SECONDS])
-def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, publisher, monkeypatch, patience):
+@pytest.mark.parametrize("seconds", [database.CALL_SECONDS, database.LAST_TRY_SECONDS])
+def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, publisher, monkeypatch, seconds):
     """Calls with time for several tries outlast the faults; those with time for one raise, and are repeated."""
-    monkeypatch.setattr(database, "PATIENCE", patience)
+    monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     sender = Sender(publisher)
     durable = []
     with ThreadPoolExecutor(THREADS) as pool:
@@ -101,6 +101,6 @@ def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, pu
         for outcome in sent:
             outcome.result()
     assert all(returned <= stored for returned, stored in durable), durable
-    assert sender.raised or patience == database.PATIENCE
+    assert sender.raised or seconds == database.CALL_SECONDS
     assert count(private_postgresql, "count(*)") == EVENTS
     assert count(private_postgresql, "count(DISTINCT message_id)") == EVENTS

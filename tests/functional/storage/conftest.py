@@ -11,7 +11,7 @@ from oslo_config import cfg
 from panko import service
 from panko.storage import get_connection
 from panko.storage.base import Connection
-from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.dialects import load_dialect
 from panko.storage.sqlalchemy.tables import EXPIRER_RUN
 from tests.servers import Server
 
@@ -107,7 +107,7 @@ def any_url(request: pytest.FixtureRequest) -> str:
 def engine(any_url: str) -> Iterator[sa.Engine]:
     """An engine for the same database as ``any_url``."""
     url = sa.make_url(any_url)
-    engine = sa.create_engine(DIALECTS[url.get_backend_name()].complete(url), poolclass=sa.NullPool)
+    engine = sa.create_engine(load_dialect(url.get_backend_name()).complete(url), poolclass=sa.NullPool)
     yield engine
     engine.dispose()
 

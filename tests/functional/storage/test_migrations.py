@@ -105,7 +105,7 @@ def test_upgrade_ends_at_the_head(storage, engine) -> None:
     storage.upgrade()
     storage.check_schema()
     with engine.connect() as connection:
-        assert migration.current(connection) == migration.head()
+        assert migration.get_current(connection) == migration.get_head()
 
 
 def test_empty_database_asks_for_dbsync(storage) -> None:

@@ -42,7 +42,7 @@ def test_others_are_stored_and_counted_apart_from_those_that_are_refused(any_sto
 def test_a_statement_that_would_fail_again_is_not_reported_as_a_database_that_is_away(any_storage):
     with (
         pytest.raises(StatementFailed, match="The database refused a statement"),
-        errors.translated(),
+        errors.translate_errors(),
         any_storage._reader.connect() as connection,
     ):
         connection.execute(sa.text("SELECT 1 / 0"))

@@ -38,7 +38,7 @@ def count_keys(engine: sa.Engine) -> int:
 
 
 def without_counts(rows: dict[str, int]) -> dict[str, int]:
-    """Return the numbers of rows but of those tables whose rows come and go while counts are settled."""
+    """Return the numbers of rows but of those tables whose rows come and go while counts are compacted."""
     return {name: number for name, number in rows.items() if name not in (EVENT_COUNT.name, EVENT_COUNT_CHANGE.name)}
 
 

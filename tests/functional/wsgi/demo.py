@@ -16,13 +16,13 @@ LARGE = 64 * 1024 * 1024
 
 
 def application(environ, start_response):
-    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with facts of the process."""
+    """Answer as the path says: in part, slowly, at length, not at all, or with facts of the process."""
     path = environ["PATH_INFO"]
     if path == "/fail":
         raise RuntimeError("secret reason")
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Openstack-Request-Id", "req-42")])
     if path == "/broken":
-        return broken_off()
+        return failing_response()
     if path == "/pieces":
         return iter((b"[1,", b"2]"))
     if path == "/slow":
@@ -41,7 +41,7 @@ def application(environ, start_response):
 
 
 class Closing:
-    """An answer that logs that it is closed, and is iterated over by another object."""
+    """A response body that logs when it is closed; its iterator is another object."""
 
     def __iter__(self):
         yield b"late"
@@ -51,8 +51,8 @@ class Closing:
         logging.getLogger("demo").info("the answer is closed")
 
 
-def broken_off():
-    """Yield the beginning of an answer, and fail."""
+def failing_response():
+    """Yield the beginning of a response, and fail."""
     yield b"[1,"
     yield b"2,"
     raise RuntimeError("the database went away")

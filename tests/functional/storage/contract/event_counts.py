@@ -97,7 +97,7 @@ class EventCounts:
     @pytest.mark.parametrize("group_by", GROUPS)
     @pytest.mark.parametrize("interval", INTERVALS)
     def test_counts_are_those_of_the_events(self, storage, interval, group_by):
-        """Of any time, scope and number of groups, one by one and settled."""
+        """Of any time, scope and number of groups, one by one and compacted."""
         events = some_events()
         for batch in (events[:30], events[30:150], events[150:]):
             storage.record_events(batch)
@@ -198,7 +198,7 @@ class EventCounts:
         assert counted(storage, FIVE, "event_type") == [EventCount(NOON, "sample.created", False, 3)]
 
     def test_expired_events_are_not_counted(self, storage, other):
-        """Whether their counts were settled before or not."""
+        """Whether their counts were compacted before or not."""
         for number in range(10):
             storage.record_events([event(f"old {number}", generated=ago(days=2 + number), type_=f"t{number % 2}")])
             other.record_events([event(f"new {number}", generated=ago(hours=1), type_="new")])
@@ -224,7 +224,7 @@ class EventCounts:
         assert total(other) == 1
 
     def test_many_changes_are_counted_exactly(self, storage, other):
-        """Also those that are settled meanwhile."""
+        """Also those that are compacted meanwhile."""
         for number in range(1100):
             connection = (storage, other)[number % 2]
             connection.record_events([event(f"m{number}", type_=f"t{number % 3}", generated=at(minutes=number % 60))])

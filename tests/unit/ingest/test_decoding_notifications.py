@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever the body of a message is, a notification comes of it, which says what is wrong where something is."""
+"""read_notification returns a notification for every body; its payload says if something is wrong."""
 
 import json
 
 import pytest
 
-from panko.ingest.notifications import PRIORITY, Unreadable, read_notification
+from panko.ingest.decoding import PRIORITY, Unreadable, read_notification
 
 EVENT = {"message_id": "1", "traits": [["n", 2, 2**70]], "raw": {"n": 12345678901234567890123}}
 
@@ -16,7 +16,7 @@ def in_envelope(notification) -> str:
 
 @pytest.mark.parametrize("make", [in_envelope, json.dumps, lambda n: in_envelope(n).encode()])
 @pytest.mark.parametrize("payload", [[EVENT], EVENT])
-def test_a_payload_comes_out_as_it_went_in(make, payload):
+def test_the_payload_is_returned_unchanged(make, payload):
     notification = {"message_id": "m", "priority": "SAMPLE", "payload": payload, "_unique_id": "u"}
     read = read_notification(make(notification))
     assert read["payload"] == [EVENT]
@@ -25,7 +25,7 @@ def test_a_payload_comes_out_as_it_went_in(make, payload):
 
 
 @pytest.mark.parametrize("value", [float("inf"), "\ud800", -(2**64)])
-def test_what_python_alone_writes_is_read(value):
+def test_json_that_only_python_writes_is_read(value):
     for make in (in_envelope, json.dumps):
         assert read_notification(make({"payload": [value]}))["payload"] == [value]
 
@@ -37,7 +37,7 @@ def test_what_python_alone_writes_is_read(value):
         '{"oslo.version": "2.0", "oslo.message": null}',
     ],
 )
-def test_what_is_no_json_is_said_to_be_none(body):
+def test_a_body_that_is_not_json_is_unreadable(body):
     assert read_notification(body)["payload"] == Unreadable("not JSON")
     assert read_notification(body)["priority"] == PRIORITY
 
@@ -45,15 +45,15 @@ def test_what_is_no_json_is_said_to_be_none(body):
 @pytest.mark.parametrize(
     "body", ["null", "1", '"text"', "[]", "{}", '{"payload": 1}', in_envelope([]), in_envelope({})]
 )
-def test_what_is_no_notification_is_said_to_be_none(body):
+def test_a_body_that_is_not_a_notification_is_unreadable(body):
     assert read_notification(body)["payload"] == Unreadable("not a notification")
 
 
-def test_of_a_notification_without_events_at_least_the_id_is_known():
+def test_an_unreadable_notification_keeps_its_id():
     assert read_notification('{"message_id": "m"}')["payload"] == Unreadable("not a notification", "m")
 
 
-def test_a_number_that_python_does_not_read_leaves_the_other_events_be():
+def test_a_number_too_long_for_python_does_not_affect_other_events():
     text = '{"payload": [{"message_id": "1"}, {"raw": 0}]}'.replace("0", "1" * 5000)
     for body in (text, json.dumps({"oslo.message": text})):
         assert read_notification(body)["payload"][0] == {"message_id": "1"}

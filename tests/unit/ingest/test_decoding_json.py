@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON is read as Python reads it, whichever library does it."""
+"""parse_json returns the same as json.loads, whichever library parses."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panko.ingest.lenient_json import parse_json
+from panko.ingest.decoding import parse_json
 
 NUMBERS = st.integers() | st.integers(min_value=-(10**30), max_value=10**30) | st.floats(allow_nan=False)
 VALUES = st.recursive(
@@ -17,7 +17,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_was_written_is_read(value):
+def test_written_json_is_read_back(value):
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         read = parse_json(text)
         assert read == value
@@ -31,7 +31,7 @@ def test_what_was_written_is_read(value):
         *("Infinity", "-Infinity", '"\\ud800"', '{"a": 1, "a": 2}', '"\x7f"', "0.1234567890123456789012345"),
     ],
 )
-def test_what_libraries_read_differently_is_read_as_python_does(text):
+def test_json_that_libraries_read_differently_is_read_as_python_does(text):
     for document in (text, text.encode()):
         assert repr(parse_json(document)) == repr(json.loads(text))
 
@@ -39,12 +39,12 @@ def test_what_libraries_read_differently_is_read_as_python_does(text):
 @pytest.mark.parametrize(
     "text", ["", "01", "[1,]", "\ufeff1", '"\t"', "'a'", "NULL", "{1: 2}", b"\xff", b'"\xff"', "1 2"]
 )
-def test_what_is_no_json_is_said_to_be_none(text):
+def test_invalid_json_is_an_error(text):
     with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):
         parse_json(text)
 
 
-def test_what_is_nested_too_deeply_is_said_to_be():
+def test_json_nested_too_deeply_is_an_error():
     with pytest.raises(RecursionError):
         parse_json("[" * 100_000)
 

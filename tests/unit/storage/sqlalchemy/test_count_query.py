@@ -8,7 +8,7 @@ import pytest
 
 from panko.storage.aggregates import CountQuery
 from panko.storage.models import Event, Trait
-from panko.storage.sqlalchemy import group_counts
+from panko.storage.sqlalchemy import count_query
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.shapes import Shape, names_of
 from panko.storage.sqlalchemy.types import to_microseconds
@@ -45,18 +45,18 @@ def events() -> list[FoundEvent]:
 @pytest.mark.parametrize("interval", [None, HOUR])
 @pytest.mark.parametrize("limit", [1, 5, 100])
 def test_few_counters_count_the_same(events, monkeypatch, counters, group_by, interval, limit) -> None:
-    """The events are read several times instead."""
+    """The events are read several times if there are more groups than counters."""
     counting = CountQuery(interval, group_by, limit)
-    expected = group_counts.count_groups(lambda: events, counting)
-    monkeypatch.setattr(group_counts, "MAX_COUNTERS", counters)
-    assert group_counts.count_groups(lambda: iter(events), counting) == expected
+    expected = count_query.count_groups(lambda: events, counting)
+    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
+    assert count_query.count_groups(lambda: iter(events), counting) == expected
     assert sum(row.events for row in expected) == len(events)
 
 
 def test_groups_come_in_the_order_of_the_contract() -> None:
-    """Those with the most events first, those of as many by name, those without one after these; then all others."""
+    """The most events first, then by name, then the group without a name; the sum of all other groups is last."""
     events = [found([Trait("x", 1, name)] if name else []) for name in ["b", "b", "a", "a", None, None, "c", "c", "d"]]
-    rows = group_counts.count_groups(lambda: events, CountQuery(None, "x", 4))
+    rows = count_query.count_groups(lambda: events, CountQuery(None, "x", 4))
     assert [(row.label, row.is_other, row.events) for row in rows] == [
         ("a", False, 2),
         ("b", False, 2),
@@ -68,20 +68,20 @@ def test_groups_come_in_the_order_of_the_contract() -> None:
 
 def test_of_several_texts_the_first_counts() -> None:
     events = [found([Trait("x", 2, 7), Trait("x", 1, "b\n"), Trait("x", 1, "a")])]
-    (row,) = group_counts.count_groups(lambda: events, CountQuery(None, "x"))
+    (row,) = count_query.count_groups(lambda: events, CountQuery(None, "x"))
     assert row.label == "b\n"
 
 
 @pytest.mark.parametrize("counters", [10, 200_000])
-def test_more_counts_than_there_may_be_are_found_out(monkeypatch, counters) -> None:
-    """Without a count of each."""
-    monkeypatch.setattr(group_counts, "MAX_COUNTERS", counters)
-    monkeypatch.setattr(group_counts, "MAX_COUNTS", 500)
+def test_too_many_counts_are_detected(monkeypatch, counters) -> None:
+    """Without counting all of them."""
+    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
+    monkeypatch.setattr(count_query, "MAX_COUNTS", 500)
     event = found([])
     second = 1_000_000
 
     def read():
         return (event._replace(generated=number * second) for number in range(502))
 
-    rows = group_counts.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
+    rows = count_query.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
     assert len(rows) > 500

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from panko.storage import deadlines
 from panko.storage.errors import StorageUnavailable
-from panko.storage.sqlalchemy.limits import limit_of
+from panko.storage.sqlalchemy.timeouts import timer_of
 from tests.functional.storage.builders import event, trait
 
 WAITING = sa.text(
@@ -20,7 +20,7 @@ WAITING = sa.text(
 @pytest.mark.parametrize(("options", "timeout"), [({"yield_per": 10}, "30s"), ({}, "5min")])
 def test_a_read_leaves_no_short_timeout_to_the_next_user_of_its_connection(any_storage, options, timeout):
     with any_storage._reader.connect() as connection:
-        limit_of(connection).set_read(10)  # As if most of its 30 seconds had passed.
+        timer_of(connection).limit_read(10)  # As if most of its 30 seconds had passed.
         connection.scalar(sa.text("SELECT 1"))
     with any_storage._engine.connect().execution_options(**options) as connection:
         assert connection.scalar(sa.text("SELECT current_setting('statement_timeout')")) == timeout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tally of events stays exact whatever happens to those who write it."""
+"""The stored counts of events stay exact whatever happens to the processes that write them."""
 
 import datetime
 import itertools
@@ -22,26 +22,30 @@ TYPES = 5
 KILLS = 4
 HOUR = datetime.timedelta(hours=1)
 READ = datetime.timedelta(minutes=1)
-"""An interval that the tally does not know, so that the events themselves are counted."""
+"""An interval that is not counted in advance, so that the events themselves are counted."""
 
 
-def tallied(storage, interval=None):
+def compactor(storage):
+    return event_counts.CountCompactor(storage._engine, storage._dialect)
+
+
+def stored_counts(storage, interval=None):
     return list(storage.count_events(EventFilter(), CountQuery(interval, "event_type")))
 
 
-def read(storage):
+def counted_one_by_one(storage):
     """Return the events of each type, counted one by one."""
-    counts = dict.fromkeys([each.group for each in tallied(storage)], 0)
+    counts = dict.fromkeys([each.group for each in stored_counts(storage)], 0)
     for each in storage.count_events(EventFilter(), CountQuery(READ, "event_type")):
         counts[each.group] += each.events
     return counts
 
 
 def assert_exact(storage):
-    counts = read(storage)
-    assert {each.group: each.events for each in tallied(storage)} == counts
+    counts = counted_one_by_one(storage)
+    assert {each.group: each.events for each in stored_counts(storage)} == counts
     by_hour = dict.fromkeys(counts, 0)
-    for each in tallied(storage, HOUR):
+    for each in stored_counts(storage, HOUR):
         by_hour[each.group] += each.events
     assert by_hour == counts
 
@@ -51,14 +55,14 @@ def batch(name, size=7):
 
 
 def write(number, url, calls):
-    """Record batches, half of which other processes bring as well; or, as the first process, expire some meanwhile."""
+    """Record batches, half of which other processes record, too; the first process expires events meanwhile."""
     with connected(url) as storage:
         for call in range(calls):
             if number:
                 storage.record_events(batch(f"{number if call % 2 else 'common'}-{call}"))
             else:
                 storage.clear_expired_data(2 * 3600, 10)
-                event_counts.settle(storage._engine, storage._dialect)
+                compactor(storage).compact()
 
 
 def write_on(url, begun):
@@ -69,7 +73,7 @@ def write_on(url, begun):
             if call % 10 == 0:
                 begun.set()
                 storage.clear_expired_data(2 * 3600, 20)
-                event_counts.settle(storage._engine, storage._dialect)
+                compactor(storage).compact()
 
 
 def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
@@ -78,11 +82,11 @@ def test_counts_are_exact_while_many_write_and_expire(any_storage, any_url):
     any_storage.clear_expired_data(2 * 3600)
     assert_exact(any_storage)
     any_storage.clear_expired_data(0)
-    assert tallied(any_storage) == []
+    assert stored_counts(any_storage) == []
 
 
 def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
-    """At any place, between the events and their counts too."""
+    """At any point, also between the events and their counts."""
     for number in range(KILLS):
         begun = CONTEXT.Event()
         process = CONTEXT.Process(target=write_on, args=(any_url, begun))
@@ -92,34 +96,34 @@ def test_counts_are_exact_after_writers_were_killed(any_storage, any_url):
         process.kill()
         process.join()
         assert_exact(any_storage)
-    assert sum(each.events for each in tallied(any_storage)) > KILLS
+    assert sum(each.events for each in stored_counts(any_storage)) > KILLS
 
 
-def test_settled_changes_are_gone(any_storage, engine):
-    """So that a question reads few of them."""
+def test_compacted_changes_are_gone(any_storage, engine):
+    """So that a query for counts reads few of them."""
     for number in range(20):
         any_storage.record_events(batch(number))
-    before = tallied(any_storage, HOUR)
-    event_counts.settle_all(any_storage._engine, any_storage._dialect)
+    before = stored_counts(any_storage, HOUR)
+    compactor(any_storage).compact_all()
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 0
-    assert tallied(any_storage, HOUR) == before
+    assert stored_counts(any_storage, HOUR) == before
 
 
-def test_writers_settle_what_they_change(any_storage, engine, monkeypatch):
-    monkeypatch.setattr(event_counts, "UNSETTLED", 100)
-    for number in range(event_counts.UNSETTLED + 10):
+def test_writers_compact_what_they_change(any_storage, engine, monkeypatch):
+    monkeypatch.setattr(event_counts, "MAX_UNCOMPACTED_ROWS", 100)
+    for number in range(event_counts.MAX_UNCOMPACTED_ROWS + 10):
         any_storage.record_events([event(f"m{number}", generated=ago(minutes=number % 60))])
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(EVENT_COUNT_CHANGE)) == 10
     assert_exact(any_storage)
 
 
-def test_an_expirer_settles_what_it_changes(any_storage, engine, monkeypatch):
-    """Long before it is done, so that a question reads few changes meanwhile."""
+def test_an_expirer_compacts_what_it_changes(any_storage, engine, monkeypatch):
+    """Long before it is done, so that a query for counts reads few changes meanwhile."""
     any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=5 * number)) for number in range(200)])
-    event_counts.settle_all(any_storage._engine, any_storage._dialect)
-    monkeypatch.setattr(event_counts, "UNSETTLED", 20)
+    compactor(any_storage).compact_all()
+    monkeypatch.setattr(event_counts, "MAX_UNCOMPACTED_ROWS", 20)
     for _ in range(9):
         any_storage.clear_expired_data(24 * 3600, 20)
     with engine.connect() as connection:
@@ -128,10 +132,10 @@ def test_an_expirer_settles_what_it_changes(any_storage, engine, monkeypatch):
 
 
 @pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
-def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
-    """Another one who changes that count may wait for those that were settled."""
+def test_compaction_waits_for_no_count_in_between(any_storage, engine):
+    """The transaction that has locked that count may wait for those that are compacted."""
     any_storage.record_events([event(f"m{number}", generated=ago(days=2, minutes=-10 * number)) for number in range(3)])
-    event_counts.settle_all(any_storage._engine, any_storage._dialect)
+    compactor(any_storage).compact_all()
     key = (EVENT_COUNT.c.period, EVENT_COUNT.c.event_type_id)
     with engine.begin() as connection:
         first, between, last = connection.execute(sa.select(*key).order_by(*key)).all()
@@ -139,9 +143,9 @@ def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
         connection.execute(sa.insert(EVENT_COUNT_CHANGE), changes)
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
         connection.execute(sa.update(EVENT_COUNT).where(key[0] == between.period).values(events=5))
-        settled = pool.submit(event_counts.settle, any_storage._engine, any_storage._dialect)
+        compacted = pool.submit(compactor(any_storage).compact)
         try:
-            assert settled.result(10) == 2
+            assert compacted.result(10) == 2
         finally:
             connection.rollback()
     with engine.connect() as connection:
@@ -149,24 +153,24 @@ def test_who_settles_waits_for_no_count_in_between(any_storage, engine):
 
 
 def test_counts_are_exact_after_a_clear_beside_an_expirer(any_storage, any_url):
-    """The expirer settles what the clear deletes: one of them is first, and nothing is left of it."""
+    """The expirer compacts the changes of the clear, whichever of the two is first, and no count is left."""
     with connected(any_url) as other, ThreadPoolExecutor(2) as pool:
         for number in range(30):
             any_storage.record_events(batch(number))
             done = [pool.submit(other.clear_expired_data, 24 * 3600), pool.submit(any_storage.clear)]
             assert [each.result(60) for each in done] == [0, None]
-            assert tallied(any_storage) == []
+            assert stored_counts(any_storage) == []
 
 
-def test_a_deletion_that_is_settled_before_its_recording_leaves_no_count(any_storage, engine):
+def test_a_deletion_that_is_compacted_before_its_recording_leaves_no_count(any_storage, engine):
     any_storage.record_events([event("a", generated=ago(days=2))])
     with engine.begin() as connection:
         (recorded,) = connection.execute(sa.select(*EVENT_COUNT_CHANGE.c)).mappings().all()
         deleted = {**recorded, "cause": -recorded["cause"], "events": -recorded["events"]}
         connection.execute(sa.update(EVENT_COUNT_CHANGE).values(deleted))
-    event_counts.settle_all(any_storage._engine, any_storage._dialect)
+    compactor(any_storage).compact_all()
     with engine.begin() as connection:
         connection.execute(sa.insert(EVENT_COUNT_CHANGE).values(**recorded))
-    event_counts.settle_all(any_storage._engine, any_storage._dialect)
+    compactor(any_storage).compact_all()
     with engine.connect() as connection:
         assert connection.execute(sa.select(*EVENT_COUNT.c)).all() == []
