@@ -16,12 +16,12 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 
 help:
 	@echo "make run         serve sample events on http://127.0.0.1:$(PORT)"
-	@echo "make test        check style and spelling, and run the tests that are not slow: 5 minutes"
+	@echo "make test        check style, types and spelling, and run the tests that are not slow: 5 minutes"
 	@echo "make test-fast   run the unit tests, and on SQLite the storage contract and recorded requests: 1 minute"
 	@echo "make test-slow   run the slow tests, with faults and real services: 15 minutes"
 	@echo "make cover       run the tests of 'make test', and list the lines of panko/ that none of them runs"
-	@echo "make lint        check style and spelling of code and documents, and the syntax of data files"
-	@echo "make typecheck   check the types with mypy"
+	@echo "make lint        check style, types and spelling, and the syntax of data files"
+	@echo "make typecheck   check the types alone, with mypy"
 	@echo "make format      correct the style of the code"
 	@echo "make docs        build the documentation in doc/build/html"
 	@echo "make pictures    draw the pictures in the documentation again, from the sample events"
@@ -47,7 +47,7 @@ cover: $(VENV)/test.stamp
 	$(PYTEST) -m "not slow" --cov --cov-report term-missing:skip-covered $(PYTEST_ARGS)
 
 # sphinx-lint reads files named .rst only; the text of a release note stands in YAML.
-lint: $(VENV)/test.stamp
+lint: typecheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
