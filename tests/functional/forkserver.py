@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that start at once: they are forked from one that has imported Panko already."""
+"""Processes that start quickly: they are forked from one that has imported Panko."""
 
 import multiprocessing
 
@@ -18,6 +18,6 @@ MODULES = [
     "tests.functional.storage.workers",
 ]
 
-# A process forked from a test process, with its threads, might hang; the one that forks here has no others.
+# A fork of the test process, which has threads, might hang; the fork server has none.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(MODULES)

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from panko.storage.aggregates import EVENT_TYPE as BY_TYPE
-from panko.storage.aggregates import MAX_COUNTS, PROJECT_ID, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_COUNTS, PROJECT_ID, CountQuery
 from panko.storage.filters import EventFilter
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
@@ -36,7 +35,7 @@ _GENERATED = GENERATED.element
 
 def is_counted_by_sql(event_filter: EventFilter, counting: CountQuery) -> bool:
     """Return whether the counts need no traits except the owner."""
-    return not event_filter.traits_filter and counting.group_by in (None, BY_TYPE, PROJECT_ID)
+    return not event_filter.traits_filter and counting.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
 
 
 def select_counts(event_filter: EventFilter, counting: CountQuery, dialect: Dialect) -> sa.Select:
@@ -102,7 +101,7 @@ class _CountSelect:
         totals = sa.select(counted.c.key, _sum(counted.c.events)).group_by(counted.c.key).subquery()
         source: sa.FromClause = totals
         label: sa.ColumnElement = totals.c.key
-        if self._counting.group_by == BY_TYPE:
+        if self._counting.group_by == BY_EVENT_TYPE:
             source, label = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.key), EVENT_TYPE.c.name
         # Databases differ in where NULL sorts.
         rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), label.is_(None), label)).label("rank")
@@ -129,7 +128,7 @@ class _CountSelect:
     def _is_in_event_count(self) -> bool:
         f, counting = self._filter, self._counting
         whole = counting.interval is None or counting.interval % PERIOD == datetime.timedelta(0)
-        by_type = counting.group_by in (None, BY_TYPE)
+        by_type = counting.group_by in (None, BY_EVENT_TYPE)
         return whole and by_type and f.scope.everything and not f.message_id
 
     def _read(self) -> sa.Select:
@@ -248,7 +247,7 @@ def count_groups(read: Callable[[], Iterable[FoundEvent]], counting: CountQuery)
             start = None if interval is None else generated - generated % interval
             if group_by is None:
                 yield start, None
-            elif group_by == BY_TYPE:
+            elif group_by == BY_EVENT_TYPE:
                 yield start, shape.event_type
             else:
                 yield start, next(texts_of(shape, values, group_by), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of the JSON data sources, call by call, as their plugins send it."""
+"""The protocol of the JSON data source plugins for Grafana, call by call."""
 
 import collections
 import datetime
@@ -154,7 +154,7 @@ def test_all_groups_beyond_the_top_are_one_series(query):
 
 
 @pytest.mark.parametrize(("points", "interval_ms"), [(1, 0), (2, 1), (7, 1000), (20, 1000), (550, 5000), (550, 1e9)])
-def test_a_series_never_has_more_points_than_a_panel_has_room_for(query, points, interval_ms):
+def test_series_has_at_most_the_points_of_the_panel(query, points, interval_ms):
     (series,) = query("event_counts", {}, maxDataPoints=points, intervalMs=interval_ms)
     moments = [moment for _, moment in series["datapoints"]]
     assert len(moments) <= max(points, 2)
@@ -266,7 +266,7 @@ def test_a_driver_without_events_answers_unsupported_calls_with_501(load_app):
     assert api.get("/grafana/rows", headers=ADMIN).json == {"rows": [], "next": None}
 
 
-def test_the_plugin_is_answered_from_the_health_check_to_the_last_panel(api, post):
+def test_requests_of_the_plugin_from_health_check_to_last_panel(api, post):
     """The requests of simpod-json-datasource, in the order in which a user causes them."""
     assert api.get("/grafana", headers=MEMBER, status=200)
     metrics = {each["value"]: each for each in post("metrics", {"metric": "", "payload": {}}, MEMBER)}

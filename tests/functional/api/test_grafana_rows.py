@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for Infinity: flat, typed, page by page."""
+"""Rows for the Infinity plugin: flat, typed and paginated."""
 
 import pytest
 
@@ -72,14 +72,14 @@ def test_rows_meet_all_arguments(get):
     ]
 
 
-def test_infinity_is_answered(api):
+def test_infinity_request(api):
     headers = {**ADMIN, "Accept": "application/json;q=0.9,text/plain", "Accept-Encoding": "gzip"}
     response = api.get("/grafana/rows?limit=20", headers=headers)
     assert response.content_type == "application/json"
     assert len(response.json["rows"]) == 20
 
 
-def test_the_method_is_get(api):
+def test_only_get_is_allowed(api):
     assert api.post_json("/grafana/rows", {}, headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD"
     api.get("/grafana/query", headers=ADMIN, status=405)
 

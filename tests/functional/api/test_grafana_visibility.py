@@ -109,7 +109,7 @@ def test_a_filter_does_not_show_more_to_a_member(api, filters):
     assert total(api, ADMIN, filters=filters) > 0
 
 
-def test_an_administrator_sees_all_tenants_unless_the_payload_narrows_it(api):
+def test_administrator_sees_all_tenants_unless_the_payload_limits_it(api):
     listed = api.get("/v2/events?limit=1000&q.field=all_tenants&q.value=True", headers=ADMIN).json
     own = api.get("/v2/events?limit=1000", headers=ADMIN).json
     assert total(api, ADMIN) == total(api, ADMIN, all_tenants="True") == len(listed)

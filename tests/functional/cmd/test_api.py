@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-api serves at once, or says in one line why it does not."""
+"""panko-api serves at once, or reports in one line why it cannot."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ def log_file(tmp_path):
 
 
 def refused(*arguments):
-    """Return the one line with which panko-api refuses to serve."""
+    """Return the line with which panko-api refuses to start."""
     done = run("panko-api", "--port", str(free_port()), *arguments)
     assert done.returncode == 1
     assert len(said(done)) == 1, done.stderr
@@ -33,23 +33,23 @@ def refused(*arguments):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A panko-api with two workers, without authentication, that the tests of this module share."""
+    """A panko-api with two workers and without authentication, for this module."""
     directory = tmp_path_factory.mktemp("api")
     config_file = directory / "panko.conf"
     config_file.write_text(f"[database]\nconnection = sqlite:///{directory}/panko.sqlite\n")
     run("panko-dbsync", "--config-file", str(config_file))
-    # Panko 10 had its arguments set apart from those of the server, which is understood still.
+    # Panko 10 separated its arguments from those of the server, which is still accepted.
     arguments = (*NOAUTH, "--workers", "2", "--", "--config-file", str(config_file))
     with panko_api(directory / "log", *arguments) as server:
         yield server
 
 
-def test_it_answers_within_two_seconds(server):
-    # Where other tests keep the machine busy, it is the time that the server itself needed which counts.
+def test_server_answers_within_two_seconds(server):
+    # If other tests keep the machine busy, compare the CPU time of the server.
     assert min(server.seconds_to_answer, server.cpu_seconds_to_answer) < 2
 
 
-def test_it_serves_stored_events(server, event_line):
+def test_stored_events_are_served(server, event_line):
     config_file = str(server.log_file.with_name("panko.conf"))
     assert run("panko-import", "--config-file", config_file, "-", stdin=event_line("1")).returncode == 0
     answer = server.get("/v2/events?q.field=all_tenants&q.value=True", **ADMIN)
@@ -82,7 +82,7 @@ def test_by_default_keystone_authenticates_requests(configure, log_file):
 def test_a_database_that_dies_during_a_response_aborts_it(configure, log_file, private_postgresql, event_line):
     config_file = configure(url=private_postgresql.create_database("panko_stream"))
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
-    # More than what fits into all buffers on the way, compressed as the database holds it.
+    # Larger than all socket buffers, even compressed as the database stores it.
     events = b"".join(
         event_line(str(number), raw={"payload": incompressible(50_000, number)}) for number in range(1000)
     )
@@ -103,7 +103,7 @@ def test_a_database_that_dies_during_a_response_aborts_it(configure, log_file, p
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_without_authentication_it_serves_no_other_machine(config_file, host):
+def test_without_authentication_other_machines_are_not_served(config_file, host):
     reason = refused("--config-file", config_file, *NOAUTH, "--host", host)
     assert host in reason
     assert "--allow-remote-noauth" in reason
@@ -189,7 +189,7 @@ def test_events_that_are_posted_are_stored(server, event_line):
 
 
 LARGE = 12 * 1024 * 1024
-"""Bytes of a body that no buffers on its way hold: its client looks at the answer when it has sent everything."""
+"""Size of a body larger than all socket buffers; its client reads the answer after sending everything."""
 
 
 def test_a_client_with_a_body_that_is_too_large_gets_the_response(server):

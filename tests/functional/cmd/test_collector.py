@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command panko-collector stores what is published on a real message bus, and acknowledges that alone."""
+"""panko-collector stores the events of a real message bus, and acknowledges only those that it stored or refused."""
 
 import contextlib
 import subprocess
@@ -17,12 +17,12 @@ from tests.servers.processes import children
 SECRET = "s3cret"
 
 TRIALS = 3
-"""Of which the fastest counts, as others use the processor too."""
+"""Number of attempts; the fastest is judged, since other processes use the CPU too."""
 
 
 @pytest.fixture
 def collector_file(configure, rabbitmq_url):
-    """A configuration with a message bus, and a database with the schema."""
+    """A configuration with a message bus, and a database with a schema."""
     path = configure(SECTION.format(url=rabbitmq_url, workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     return path
@@ -40,7 +40,7 @@ def config_file(collector_file):
 
 @pytest.fixture
 def left(rabbitmq_server, virtual_host):
-    """How many messages the queue holds, with those that were not acknowledged yet."""
+    """Return the number of messages in the queue, including unacknowledged ones."""
     return lambda: rabbitmq_server.queues(virtual_host).get(notifier.QUEUE)
 
 
@@ -186,7 +186,7 @@ def test_with_tls_it_reads_from_a_broker_that_it_trusts(
         assert collector.stop() == 0
 
 
-def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tmp_path):
+def test_collector_waits_for_a_missing_message_bus_and_can_be_stopped(configure, tmp_path):
     path = configure(SECTION.format(url="rabbit://u:hidden@127.0.0.1:1/", workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     with collecting(path, tmp_path / "log") as collector:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each command starts as it is installed; the other tests fork theirs from a process that has imported it."""
+"""Each installed command starts; other tests fork commands from a process that has imported them."""
 
 import pytest
 

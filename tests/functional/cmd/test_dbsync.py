@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-dbsync makes the schema, and says what it did or why it could not."""
+"""panko-dbsync creates the schema, and reports what it did or why it could not."""
 
 import sqlite3
 
@@ -23,7 +23,7 @@ def test_a_second_run_changes_nothing(configure):
     assert done.stdout.startswith("The schema was up to date: sqlite:///")
 
 
-def test_a_schema_before_the_first_release_is_one_line_that_says_what_to_do(tmp_path, config_file):
+def test_schema_before_the_first_release_is_reported_with_what_to_do(tmp_path, config_file):
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
@@ -58,7 +58,7 @@ def test_an_unreachable_database_is_one_line_without_its_password(configure):
     assert "secret" not in done.stdout + done.stderr
 
 
-def test_a_missing_configuration_file_is_one_line():
+def test_missing_configuration_file_is_reported_in_one_line():
     done = run("panko-dbsync", "--config-file", "/nowhere/panko.conf")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-expirer deletes what is older than it is to be kept, in batches, until nothing is left."""
+"""panko-expirer deletes all expired events in batches."""
 
 import datetime
 
@@ -13,7 +13,7 @@ from tests.functional.cmd.processes import run, said
 
 @pytest.fixture
 def aged_events(connection):
-    """Seven events that are one to seven days old, named by their age."""
+    """Seven events that are one to seven days old, with their age as message_id."""
     now = timeutils.utcnow()
     connection.record_events([Event(str(days), "t", now - datetime.timedelta(days=days)) for days in range(1, 8)])
 

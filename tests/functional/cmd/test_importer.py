@@ -32,7 +32,7 @@ def test_the_sample_events_are_stored_once(config_file):
     assert second.stdout == f"{count} lines done: 0 events stored, {count} duplicates, 0 refused\n"
 
 
-def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connection, event_line):
+def test_invalid_lines_are_reported_and_the_others_stored(tmp_path, config_file, connection, event_line):
     file = tmp_path / "events.jsonl"
     file.write_bytes(
         b"\xef\xbb\xbf" + event_line("1") + b"\r\n" + b'{"message_id": "\xff"}\n' + b"{\n" + event_line("2").rstrip()
@@ -53,7 +53,7 @@ def test_a_database_failure_is_reported_with_the_counts_so_far(config_file, conn
     assert "Traceback" not in done.stderr
 
 
-def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path, config_file, connection, event_line):
+def test_several_files_and_standard_input_are_read_in_order(tmp_path, config_file, connection, event_line):
     file = tmp_path / "events.jsonl"
     file.write_bytes(event_line("1"))
     stdin = b"[" + event_line("2").rstrip() + b"," + event_line("3").rstrip() + b"]\nno event\n"
@@ -63,7 +63,7 @@ def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path,
     assert stored(connection) == ["1", "2", "3"]
 
 
-def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_file, connection, event_line):
+def test_times_can_be_shifted_to_make_the_newest_event_current(tmp_path, config_file, connection, event_line):
     old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
     old.write_bytes(event_line("old", generated="2020-01-01T00:00:00", traits=[["at", 4, "2020-01-01T01:00:00"]]))
     new.write_bytes(event_line("new", generated="2020-01-02T00:00:00"))
@@ -107,7 +107,7 @@ def test_a_database_failure_ends_it_with_the_counts_so_far(tmp_path, configure, 
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
-        # The first batch is stored before the server ends, and the second one cannot be.
+        # The first batch is stored before the server stops, the second one is not.
         for number in range(500):
             process.stdin.write(event_line(str(number)))
         process.stdin.flush()

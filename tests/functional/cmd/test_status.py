@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-status says what an operator should see to, and changes nothing."""
+"""panko-status checks for what needs an operator's attention, and changes nothing."""
 
 import datetime
 import hashlib
@@ -24,7 +24,7 @@ A_DAY = "event_time_to_live = 86400\n"
 
 
 def check(path):
-    """Return the results and the details of the checks, by name; the exit code is the worst result."""
+    """Return results and details of the checks by name; assert that the exit code is the worst result."""
     done = run("panko-status", "--config-file", path, "upgrade", "check", "--json")
     assert said(done) == []
     checks = json.loads(done.stdout)["checks"]
@@ -35,14 +35,14 @@ def check(path):
 
 @pytest.fixture
 def ready(configure):
-    """A configuration file that says how long events are kept, of a database with the schema of this version."""
+    """A configuration file with a time to live, for a database with the current schema."""
     path = configure(A_DAY)
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     return path
 
 
 def expired_ago(tmp_path, **when):
-    """Have the last run of panko-expirer been then."""
+    """Set the time of the last run of panko-expirer."""
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
         then = datetime.timedelta(**when) // datetime.timedelta(microseconds=1)
         assert connection.execute("UPDATE expirer_run SET finished = finished - ?", [then]).rowcount == 1
@@ -58,7 +58,7 @@ def test_all_checks_succeed_if_the_expirer_runs(ready):
 
 
 @pytest.mark.parametrize(("hours", "result"), [(47, SUCCESS), (49, WARNING)])
-def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hours, result):
+def test_expirer_may_run_again_within_twice_the_time_to_live(ready, tmp_path, hours, result):
     run("panko-expirer", "--config-file", ready)
     expired_ago(tmp_path, hours=hours)
     results, details = check(ready)

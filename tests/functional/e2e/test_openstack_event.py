@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack event`` of Panko's own plugin, on a real Keystone and a real panko-api."""
+"""``openstack event`` of Panko's plugin, with a real Keystone and a real panko-api."""
 
 import csv
 import importlib.metadata
@@ -172,7 +172,7 @@ def test_an_error_names_an_address_that_is_not_panko_s(admin, cloud):
 
 
 def test_it_warns_if_pankoclient_is_installed_too(admin, pankoclient):
-    """And no other command of the openstack command is broken, whichever of the two is found first."""
+    """Other commands of openstack work, whichever of the two plugins is found first."""
     (libraries,) = pankoclient.parent.glob("lib/python*/site-packages")
     done = admin.run("event", "list", "--limit", "1", "-f", "value", PYTHONPATH=str(libraries))
     assert done.returncode == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack event`` on a panko-api without Keystone: events as they arrive, and more than fit into memory."""
+"""``openstack event`` with a panko-api without Keystone: events as they arrive, and very large answers."""
 
 import contextlib
 import datetime
@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Store:
-    """A database, and a panko-api on it that may be stopped and started again at the same address."""
+    """A database, and a panko-api that may be stopped and restarted at the same address."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -50,7 +50,7 @@ def store(tmp_path):
 
 
 def event(message_id, ago=0, **members):
-    """Return an event of so many seconds ago."""
+    """Return an event generated some seconds ago."""
     generated = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - ago * SECOND
     return {"message_id": message_id, "generated": generated.isoformat(), **members}
 
@@ -63,7 +63,7 @@ def wait_for(condition, what):
 
 
 def test_all_events_are_written_as_csv_with_bounded_memory(store, plugin, tmp_path):
-    """All events of a table need hardly more memory than its first page; as JSON they need it all."""
+    """A table of all events needs little more memory than its first page; JSON needs all."""
     traits = [["text", 1, "x" * 2000]]
     store.add(*(event(f"{number:05}", EVENTS - number, traits=traits) for number in range(EVENTS)))
     openstack, output = store.openstack(plugin), tmp_path / "output"
@@ -85,7 +85,7 @@ def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
 
 
 def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
-    """It repeats none, is not misled by a clock that is ahead, survives a restart of the service and ends with 0."""
+    """It repeats no event, tolerates a fast clock, survives a restart of the service and exits with 0."""
     output = tmp_path / "output"
 
     def seen():

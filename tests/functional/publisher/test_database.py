@@ -24,12 +24,12 @@ REFUSING = [
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this is refused'; END $$",
     "CREATE TRIGGER refusing BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION refuse()",
 ]
-"""What has PostgreSQL refuse events by an error that oslo.db knows no class for."""
+"""A trigger that makes PostgreSQL refuse events with an error that oslo.db has no class for."""
 
 
 @pytest.fixture
 def configure(tmp_path):
-    """Write a panko.conf and return the publisher's URL that names it."""
+    """Write a panko.conf and return the URL of a publisher that uses it."""
 
     def write(url, make_schema=True):
         path = tmp_path / "panko.conf"
@@ -44,7 +44,7 @@ def configure(tmp_path):
 
 @pytest.fixture
 def load():
-    """Load the publisher of a URL; its connections end with the test."""
+    """Load the publisher of a URL; close its connections after the test."""
     with contextlib.ExitStack() as stack:
 
         def make(url):
@@ -97,7 +97,7 @@ def test_an_invalid_url_is_an_error(load, url, reason):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sqlite_url, caplog):
+def test_refused_event_is_raised_or_logged_as_the_url_requests(load, configure, sqlite_url, caplog):
     url = configure(sqlite_url)
     bad = event("bad", trait("number", 2**70))
     with pytest.raises(EventsRefused, match=r"^event 'bad' was not stored: trait number is no integer") as caught:
@@ -112,7 +112,7 @@ def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sq
 
 
 def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(postgresql_url, caplog):
-    """In Ceilometer's process oslo.db's warnings are shown: a traceback with the SQL, and the values of a batch."""
+    """Ceilometer logs warnings of oslo.db, which would contain SQL and the values of a batch."""
     with connected(postgresql_url) as connection:
         connection.upgrade()
         with connection._engine.begin() as database:
@@ -126,7 +126,7 @@ def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(pos
 
 
 def test_an_unreachable_database_does_not_prevent_loading(load, configure, private_postgresql, caplog):
-    """Nor from storing when the database is back, which a call waits for a while."""
+    """Nor from storing when the database returns, for which a call waits some time."""
     database = private_postgresql.create_database("panko")
     url = configure(database)
     private_postgresql.stop()
@@ -145,7 +145,7 @@ def test_a_database_that_stays_unreachable_raises_and_is_retried_with_pauses(loa
     started = time.monotonic()
     with pytest.raises(StorageError, match="The database does not answer"):
         publisher.publish_events(event("a"))
-    assert time.monotonic() - started >= 0.7  # The pauses of 0.1, 0.2 and 0.4 s.
+    assert time.monotonic() - started >= 0.7  # The pauses are 0.1, 0.2 and 0.4 s.
 
 
 SCRIPT = """

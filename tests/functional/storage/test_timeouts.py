@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long databases work for a caller, and what is left of that on a connection for its next user."""
+"""Deadlines in the database, and what remains of them on a pooled connection."""
 
 import time
 
@@ -18,7 +18,7 @@ WAITING = sa.text(
 
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(("options", "timeout"), [({"yield_per": 10}, "30s"), ({}, "5min")])
-def test_a_read_leaves_no_short_timeout_to_the_next_user_of_its_connection(any_storage, options, timeout):
+def test_read_leaves_no_short_timeout_on_its_connection(any_storage, options, timeout):
     with any_storage._reader.connect() as connection:
         timer_of(connection).limit_read(10)  # As if most of its 30 seconds had passed.
         connection.scalar(sa.text("SELECT 1"))
@@ -27,7 +27,7 @@ def test_a_read_leaves_no_short_timeout_to_the_next_user_of_its_connection(any_s
 
 
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
-def test_a_read_whose_time_is_up_leaves_time_to_look_at_its_connection(any_storage):
+def test_expired_read_leaves_time_to_check_its_connection(any_storage):
     with any_storage._reader.connect() as connection:
         raw = connection.connection.dbapi_connection
         any_storage._dialect._set_timeout(raw, -1)
@@ -35,7 +35,7 @@ def test_a_read_whose_time_is_up_leaves_time_to_look_at_its_connection(any_stora
 
 
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
-def test_the_database_stops_writing_if_the_callers_time_is_up(any_storage, engine):
+def test_database_stops_writing_after_the_deadline_of_the_caller(any_storage, engine):
     with engine.begin() as locking:
         locking.execute(sa.text("LOCK TABLE event IN ACCESS EXCLUSIVE MODE"))
         with deadlines.within(0.5), pytest.raises(StorageUnavailable):
@@ -48,8 +48,8 @@ def test_the_database_stops_writing_if_the_callers_time_is_up(any_storage, engin
 
 
 @pytest.mark.parametrize("any_url", ["mysql"], indirect=True)
-def test_the_server_bounds_the_reading_of_many_ids(any_storage):
-    """They are read in a stream."""
+def test_server_limits_the_time_to_read_many_ids(any_storage):
+    """Which are read as a stream."""
     any_storage.record_events([event("m", trait("state", "active"))])
     executed = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small application on the server of panko-api; run as ``python -m``, with port and a directory as arguments."""
+"""A small application on the server of panko-api; run it with ``python -m`` and a port and a directory as arguments."""
 
 import gc
 import json
@@ -47,7 +47,7 @@ class Closing:
         yield b"late"
 
     def close(self):
-        """Log it."""
+        """Log the call."""
         logging.getLogger("demo").info("the answer is closed")
 
 
@@ -59,7 +59,7 @@ def failing_response():
 
 
 def main() -> None:
-    """Serve until a signal says to stop; while a file ``broken`` is in the directory, no worker can start."""
+    """Serve until a signal to stop; while the directory has a file ``broken``, no worker can start."""
     port, directory = int(sys.argv[1]), Path(sys.argv[2])
 
     def make_application():

@@ -11,7 +11,7 @@ THREADS = 4
 
 
 def ask(application, count):
-    """Return the statuses of the answers to requests that are sent at the same time."""
+    """Return the statuses of the answers to concurrent requests."""
     statuses = []
 
     async def send(message):

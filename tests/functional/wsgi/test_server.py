@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server keeps its clients honest about what they got, stops without dropping requests, and survives trouble."""
+"""The server reports truncated answers to clients, stops without dropping requests, and survives faults."""
 
 import concurrent.futures
 import contextlib
@@ -121,7 +121,7 @@ def test_a_client_that_stops_reading_does_not_block_a_thread(server):
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(server.connect()).request("GET", "/large")
-        # All four threads are busy until the server gives the stalled clients up.
+        # All four threads are busy until the server disconnects the stalled clients.
         assert server.get("/").body
         server.wait_for_log("A client was too slow")
         assert "Traceback" not in server.log
@@ -134,7 +134,7 @@ def test_a_response_is_closed_if_its_client_disconnects_before_it_starts(server)
     assert "Traceback" not in server.log
 
 
-def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
+def test_worker_that_cannot_start_does_not_stop_the_server(server, tmp_path):
     worker = int(server.get("/").body)
     (tmp_path / "broken").touch()
     os.kill(worker, signal.SIGKILL)
@@ -156,7 +156,7 @@ def test_a_port_in_use_is_an_error_at_once():
 
 
 def environ_of(server, request):
-    """Return the texts of the environment that the application got, and the body."""
+    """Return the text values of the WSGI environment of the application, and the body."""
     answer = raw_answer(server, request)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     return json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -231,7 +231,7 @@ def test_incomplete_large_bodies_do_not_block_small_ones(server):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
             client.sendall(b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: %d\r\n\r\n" % size)
             client.sendall(b"x" * (size - 1))
-        # On a very slow machine the first of them are disconnected by now.
+        # On a very slow machine the first ones are already disconnected.
         assert server.request("POST", "/environ", b"x" * size).status in (503, 200)
         assert server.request("POST", "/environ", b"x").status == 200
 
@@ -273,7 +273,7 @@ def test_an_idle_connection_does_not_delay_the_stop(server):
         connection.getresponse().read()
         began = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
-        # It is given ten seconds in which a request under way could finish.
+        # The server waits ten seconds for a request to finish.
         assert time.monotonic() - began < 10
 
 
@@ -325,7 +325,7 @@ def test_a_unix_socket_of_systemd_is_served_after_half_a_request(tmp_path):
         whole.settimeout(TIMEOUT)
         half.connect(path)
         half.sendall(b"GET / HTTP/1.1\r\n")
-        # The worker looks after its connections every half second.
+        # The worker checks its connections every half second.
         half.settimeout(2)
         with pytest.raises(TimeoutError):
             half.recv(1)

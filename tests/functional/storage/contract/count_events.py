@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many events there are."""
+"""``count_events``: how many events there are, by period and group."""
 
 import collections
 import datetime
@@ -13,13 +13,27 @@ from panko.storage.aggregates import MAX_COUNTS, CountQuery, EventCount
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EVERYTHING, EventFilter, Scope
 from panko.storage.models import Trait
-from tests.functional.storage.builders import DAY, NOON, ago, at, event, has, meets, owned, trait
+from tests.functional.storage.builders import (
+    DAY,
+    NOON,
+    ago,
+    at,
+    count_by_type,
+    event,
+    has,
+    in_scope,
+    meets,
+    owned,
+    trait,
+)
+from tests.functional.storage.contract.far_times import FAR_EVENTS, FAR_TIMES
+from tests.oracle import first_text
 
 MINUTE, HOUR = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
 FIVE = 5 * MINUTE
 LONG = "x" * 100
 EPOCH = datetime.datetime(1970, 1, 1)
-FAR = [datetime.datetime.min, EPOCH - datetime.timedelta(microseconds=1), EPOCH, datetime.datetime.max]
+FEW_FAR_TIMES = [datetime.datetime.min, EPOCH - datetime.timedelta(microseconds=1), EPOCH, datetime.datetime.max]
 RANGES = [(None, None), (at(minutes=3), None), (None, at(minutes=32)), (at(minutes=5), at(minutes=10))]
 RANGES += [(at(minutes=6, seconds=1), at(minutes=8)), (at(minutes=4), at(minutes=21, microseconds=-1))]
 INTERVALS = [None, datetime.timedelta(seconds=1), 7 * MINUTE, FIVE, HOUR]
@@ -36,10 +50,6 @@ def total(storage, **criteria):
     return sum(each.events for each in counted(storage, **criteria))
 
 
-def first_text(each, name):
-    return next((own.value for own in each.traits if (own.name, own.dtype) == (name, Trait.TEXT_TYPE)), None)
-
-
 def group_of(each, group_by):
     return each.event_type if group_by == "event_type" else group_by and first_text(each, group_by)
 
@@ -52,9 +62,9 @@ def begin_of(each, interval):
 
 
 def expected(events, interval=None, group_by=None, limit=10):
-    """Return the counts of events, as Python counts."""
+    """Return the expected counts, computed in Python."""
     totals = collections.Counter(group_of(each, group_by) for each in events)
-    # Of as many, the name decides; SQL databases have another one for a long project id, which begins with a low byte.
+    # Groups of equal size are sorted by name. SQL databases store a long project id as a hash that begins with \x01.
     names = {group: "\x01" if group == LONG else group or "" for group in totals}
     ranked = sorted(totals, key=lambda group: (-totals[group], group is None, names[group]))[:limit]
     counts = collections.Counter()
@@ -85,13 +95,7 @@ def some_events(count=400):
     return events
 
 
-def in_scope(each, scope):
-    project, user = first_text(each, "project_id"), first_text(each, "user_id")
-    own = project == scope.project_id and scope.user_id in (None, user)
-    return scope.everything or (scope.unowned and project is None) or (project is not None and own)
-
-
-class EventCounts:
+class CountEvents:
     """Behaviours of ``count_events``."""
 
     @pytest.mark.parametrize("group_by", GROUPS)
@@ -101,7 +105,7 @@ class EventCounts:
         events = some_events()
         for batch in (events[:30], events[30:150], events[150:]):
             storage.record_events(batch)
-        # Each range meets each scope, with one of the limits: each third interval and group have the same one there.
+        # Combine each range with each scope, and one of the limits: all combinations would take too long.
         first = INTERVALS.index(interval) + GROUPS.index(group_by)
         for (a, (start, end)), (b, scope) in itertools.product(enumerate(RANGES), enumerate(SCOPES)):
             limit = LIMITS[(first + a + b) % len(LIMITS)]
@@ -126,7 +130,7 @@ class EventCounts:
         ],
     )
     @pytest.mark.parametrize("interval", [None, FIVE])
-    def test_filters_on_traits_hold(self, storage, interval, filters):
+    def test_trait_filters_apply(self, storage, interval, filters):
         events = some_events(100)
         storage.record_events(events)
         asked = [each for each in events if all(meets(each, one) for one in filters)]
@@ -134,7 +138,7 @@ class EventCounts:
             asked, interval, "event_type"
         )
 
-    def test_event_types_and_message_ids_are_asked_for(self, storage):
+    def test_event_types_and_message_ids_filter_the_counts(self, storage):
         storage.record_events([event("a", type_="x"), event("b", type_="y"), event("c", type_="z")])
         assert total(storage, event_type="x") == total(storage, event_type=["x", "absent"]) == 1
         assert total(storage, event_type=["x", "z"]) == 2
@@ -143,33 +147,33 @@ class EventCounts:
         assert total(storage, message_id="a", event_type="y") == 0
 
     @pytest.mark.parametrize("interval", [datetime.timedelta(seconds=1), FIVE, 999 * HOUR, 36525 * 24 * HOUR])
-    def test_times_may_be_any(self, storage, interval):
-        """Periods begin at multiples of the interval since 1970, also before, and none before the year 1."""
-        events = [event(f"m{number}", generated=time) for number, time in enumerate(FAR)]
+    def test_periods_cover_all_years(self, storage, interval):
+        """Periods begin at multiples of the interval from 1970, earlier ones too, but none before the year 1."""
+        events = [event(f"m{number}", generated=time) for number, time in enumerate(FEW_FAR_TIMES)]
         storage.record_events(events)
         assert counted(storage, interval) == expected(events, interval)
         assert counted(storage, interval, end_timestamp=EPOCH) == expected(events[:3], interval)
 
-    def test_of_several_traits_the_first_text_counts(self, storage):
+    def test_first_text_of_several_traits_is_the_group(self, storage):
         storage.record_events(
             [event("a", trait("x", 1), trait("x", "b"), trait("x", "a")), event("b", trait("x", "a"))]
         )
         assert counted(storage, group_by="x") == [EventCount(None, "a", False, 1), EventCount(None, "b", False, 1)]
 
     @pytest.mark.parametrize("name", ["absent", "X", "", "'", "%", "\x00", "\ud800", "x" * 70_000])
-    def test_events_without_the_trait_are_one_group(self, storage, name):
+    def test_events_without_the_trait_form_one_group(self, storage, name):
         storage.record_events([event("a", trait("x", "v")), event("b")])
         assert counted(storage, group_by=name) == [EventCount(None, None, False, 2)]
 
-    def test_a_project_that_is_no_text_is_none(self, storage):
+    def test_project_that_is_not_text_is_no_group(self, storage):
         storage.record_events([event("a", trait("project_id", 5)), event("b"), owned("c", "p")])
         assert counted(storage, group_by="project_id") == [
             EventCount(None, None, False, 2),
             EventCount(None, "p", False, 1),
         ]
 
-    def test_a_long_project_id_is_looked_up_once(self, storage):
-        """And not for each period that it has events in."""
+    def test_long_project_id_is_looked_up_once(self, storage):
+        """Not once for each period with its events."""
         storage.record_events([owned(f"m{number}", LONG, generated=at(minutes=number)) for number in range(20)])
         statements = []
 
@@ -181,12 +185,12 @@ class EventCounts:
         sa.event.remove(storage._engine, "before_cursor_execute", note)
         assert sum("SELECT event.shape_id" in each for each in statements) == 1
 
-    def test_text_that_looks_like_a_trait_is_none(self, storage):
+    def test_text_that_looks_like_a_trait_is_no_group(self, storage):
         forged = '{"name":"x","value":"forged","type":"string"}'
         storage.record_events([event("a", trait("a", forged), trait("x", forged))])
         assert counted(storage, group_by="x") == [EventCount(None, forged, False, 1)]
 
-    def test_nothing_is_counted_where_there_is_nothing(self, storage):
+    def test_empty_storage_has_no_counts(self, storage):
         for interval, group_by in itertools.product((None, FIVE, MINUTE), (None, "event_type", "project_id", "x")):
             assert counted(storage, interval, group_by) == []
 
@@ -209,14 +213,14 @@ class EventCounts:
         storage.clear_expired_data(0)
         assert counted(other) == []
 
-    def test_an_event_may_come_again_after_it_expired(self, storage):
+    def test_event_recorded_again_after_expiry_is_counted(self, storage):
         for _ in range(3):
             storage.record_events([event("a", generated=ago(days=2))])
             assert total(storage) == 1
             storage.clear_expired_data(DAY)
             assert total(storage) == 0
 
-    def test_cleared_storage_counts_nothing(self, storage, other):
+    def test_cleared_storage_has_no_counts(self, storage, other):
         storage.record_events(some_events(50))
         other.clear()
         assert counted(storage) == []
@@ -233,7 +237,7 @@ class EventCounts:
         assert [each.events for each in counted(storage, group_by="event_type")] == [367, 367, 366]
 
     def test_too_many_counts_are_refused(self, storage, monkeypatch):
-        # The bound of the answer alone: 100,000 counts would take a minute to store.
+        # A lower limit, since storing events for 100,000 counts takes a minute.
         monkeypatch.setattr("panko.storage.impl_sqlalchemy.MAX_COUNTS", 9)
         monkeypatch.setattr("panko.storage.sqlalchemy.count_query.MAX_COUNTS", 9)
         storage.record_events(event(f"m{number}", generated=at(minutes=number)) for number in range(10))
@@ -241,3 +245,11 @@ class EventCounts:
         with pytest.raises(InvalidFilter, match="more than 9 counts"):
             counted(storage, MINUTE)
         assert MAX_COUNTS == 100_000
+
+    def test_events_of_all_years_are_counted(self, storage):
+        storage.record_events(FAR_EVENTS)
+        everything = {f"type.{number}": 2 for number in range(len(FAR_TIMES))}
+        assert count_by_type(storage) == count_by_type(storage, FIVE) == everything
+        odd = {name: count for name, count in everything.items() if int(name[5:]) % 2}
+        assert count_by_type(storage, scope=Scope("p")) == odd
+        assert count_by_type(storage, traits_filter=[has("state", "odd")]) == odd

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is recorded comes back as it was, once."""
+"""``record_events`` stores each event once, and exactly as it was given."""
 
 import datetime
 import itertools
@@ -45,10 +45,10 @@ RAW = {
 }
 
 
-class Writes:
-    """Behaviours that compare what was recorded with what is read."""
+class RecordEvents:
+    """Behaviours of ``record_events`` that compare what was recorded with what is read."""
 
-    def test_event_comes_back_whole(self, storage):
+    def test_event_is_stored_completely(self, storage):
         whole = event(
             "a",
             *(trait("flavor", "m1.tiny"), trait("disk", 20), trait("load", 0.5), trait("launched_at", at(hours=1))),
@@ -58,11 +58,11 @@ class Writes:
         traits = tuple(sorted(whole.traits, key=lambda each: each.name))
         assert stored(storage, "a") == Event("a", "sample.created", NOON, traits, {"payload": {"state": "active"}})
 
-    def test_event_without_traits_and_raw_comes_back_so(self, storage):
+    def test_event_may_have_neither_traits_nor_raw(self, storage):
         storage.record_events([ForeignEvent("a", "sample.created", NOON, None, None)])
         assert stored(storage, "a") == Event("a", "sample.created", NOON, (), {})
 
-    def test_foreign_event_comes_back_as_an_event(self, storage):
+    def test_foreign_event_is_read_as_an_event(self, storage):
         storage.record_events([ForeignEvent("a", "sample.created", NOON, [ForeignTrait("size", 2, 5)], {"x": 1})])
         assert stored(storage, "a") == event("a", trait("size", 5), raw={"x": 1})
 
@@ -73,32 +73,32 @@ class Writes:
         assert stored(storage, "a") == event("a", trait("x", "first"))
         assert found(storage, has("x", "second")) == []
 
-    def test_first_of_a_call_stays(self, storage):
+    def test_first_duplicate_of_a_call_is_stored(self, storage):
         storage.record_events([event("a", trait("x", "first")), event("a", trait("x", "second"))])
         assert stored(storage, "a") == event("a", trait("x", "first"))
 
-    def test_duplicate_brings_no_names(self, storage):
-        """Type and traits of an event that was skipped are no event's."""
+    def test_duplicate_adds_no_names(self, storage):
+        """Event type and trait names of a skipped event are not listed."""
         storage.record_events([event("a", trait("x", 1))])
         storage.record_events([event("a", trait("y", 1)), event("a", type_="other")])
         storage.record_events([event("a", type_="other")])
         assert list(storage.get_event_types()) == ["sample.created"]
         assert [each.name for each in storage.get_trait_types("sample.created")] == ["x"]
 
-    def test_call_is_repeated_without_harm(self, storage):
+    def test_call_may_be_repeated(self, storage):
         storage.record_events([event("a"), event("b")])
         assert storage.record_events([event("a"), event("b"), event("c")]) == Recorded(stored=1, duplicates=2)
         assert found(storage) == ["a", "b", "c"]
 
-    def test_good_events_beside_bad_ones_are_there(self, storage):
+    def test_valid_events_beside_invalid_ones_are_stored(self, storage):
         bad = [event("x", trait("a", "\x00")), event("y", raw=float("nan"))]
         with pytest.raises(EventsRefused):
             storage.record_events([event("a"), *bad, event("b")])
         assert found(storage) == ["a", "b"]
 
     @pytest.mark.parametrize("pair", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
-    def test_names_that_look_alike_are_different(self, storage, pair):
-        """As message_id, as event type, as name of a trait and as value of one."""
+    def test_similar_names_are_different(self, storage, pair):
+        """As message_id, event type, trait name and trait value."""
         first, second = pair
         events = [event(name, trait(name, name), trait("text", name), type_=name) for name in pair]
         assert storage.record_events(events).stored == 2
@@ -113,15 +113,15 @@ class Writes:
         assert found(storage, has(first, second, "ne")) == [first]
         assert list(storage.get_event_types()) == sorted(pair)
 
-    def test_names_of_255_characters_of_four_bytes_are_kept(self, storage):
+    def test_names_of_255_characters_of_four_bytes_are_stored(self, storage):
         name = "\U0001f600" * 255
         storage.record_events([event(name, trait(name, name), type_=name), event(name[1:])])
         assert stored(storage, name) == event(name, trait(name, name), type_=name)
         assert found(storage, has(name, name)) == found(storage, has(name, "a", "gt")) == [name]
 
     @pytest.mark.parametrize("length", [255, 256, 2_705, 3_073, 8_192, 65_536, 100_000, 1_000_000])
-    def test_long_text_is_kept_and_found(self, storage, length):
-        """At and past the sizes that columns and index keys of databases have."""
+    def test_long_text_is_stored_and_found(self, storage, length):
+        """At and above the limits of columns and index keys of databases."""
         text = "\U0001f600" + "x" * (length - 1)
         events = [
             event("a", trait("text", text)),
@@ -134,22 +134,22 @@ class Writes:
         assert found(storage, has("text", text, "ge")) == ["a", "b"]
         assert found(storage, has("text", text, "lt")) == ["c"]
 
-    def test_traits_of_one_name_and_type_are_all_kept(self, storage):
-        """In the order of recording, equal ones too."""
+    def test_traits_of_one_name_and_type_are_all_stored(self, storage):
+        """In the order of recording, including equal ones."""
         traits = tuple(trait(*pair) for pair in itertools.product(["disk", "net"], ["b", "a", "b", "c"]))
         storage.record_events([event("a", *traits)])
         assert stored(storage, "a").traits == traits
         for value in "abc":
             assert found(storage, has("disk", value)) == ["a"]
 
-    def test_traits_of_one_name_and_different_types_are_all_kept(self, storage):
+    def test_traits_of_one_name_and_different_types_are_all_stored(self, storage):
         traits = tuple(trait("size", value) for value in (5.0, "5", 5, NOON, "5"))
         storage.record_events([event("a", *traits)])
         assert stored(storage, "a").traits == traits
         for value in (5.0, "5", 5, NOON):
             assert found(storage, has("size", value)) == ["a"]
 
-    def test_traits_come_back_by_name_in_code_point_order(self, storage):
+    def test_traits_are_sorted_by_name_in_code_point_order(self, storage):
         names = ["b", "B", "é", "z", "\uffee", "\U0001f600", "a ", "a"]
         storage.record_events([event("a", *(trait(name, 1) for name in names))])
         assert [each.name for each in stored(storage, "a").traits] == sorted(names)
@@ -161,12 +161,12 @@ class Writes:
         assert len(list(storage.get_trait_types("sample.created"))) == 1000
 
     @pytest.mark.parametrize(("given", "text"), [("x", "x"), (5, "5"), (1.5, "1.5"), (True, "True")])
-    def test_value_without_type_reads_as_text(self, storage, given, text):
+    def test_value_without_type_is_text(self, storage, given, text):
         storage.record_events([event("a", Trait("x", Trait.NONE_TYPE, given))])
         assert stored(storage, "a").traits == (Trait("x", Trait.TEXT_TYPE, text),)
         assert found(storage, has("x", text)) == ["a"]
 
-    def test_converted_values_are_kept_as_their_type(self, storage):
+    def test_values_are_converted_to_their_type(self, storage):
         given = [("i", 2, "42"), ("f", 3, 5), ("d", 4, "2024-01-15T14:00:00+02:00"), ("t", 1, 7)]
         storage.record_events([event("a", *(Trait(*each) for each in given))])
         traits = stored(storage, "a").traits
@@ -174,30 +174,30 @@ class Writes:
         assert [type(each.value) for each in traits] == [datetime.datetime, float, int, str]
 
     @pytest.mark.parametrize("type_", TraitType)
-    def test_values_are_kept_to_the_last_digit(self, storage, type_):
+    def test_values_are_stored_to_the_last_digit(self, storage, type_):
         storage.record_events(event(f"m{i:03}", trait("x", value)) for i, value in enumerate(VALUES[type_]))
         kept = [each.traits[0] for each in storage.get_events(EventFilter())]
         assert [repr(each.value) for each in kept] == [repr(value) for value in VALUES[type_]]
         assert {each.dtype for each in kept} == {type_}
 
     @pytest.mark.parametrize("type_", TraitType)
-    def test_each_value_finds_its_own_event_alone(self, storage, type_):
+    def test_each_value_finds_only_its_event(self, storage, type_):
         values = VALUES[type_]
         storage.record_events(event(f"m{i:03}", trait("x", value)) for i, value in enumerate(values))
         assert [found(storage, has("x", value)) for value in values] == [[f"m{i:03}"] for i in range(len(values))]
 
-    def test_negative_zero_is_kept_and_equals_zero(self, storage):
+    def test_negative_zero_is_stored_and_equals_zero(self, storage):
         storage.record_events([event("a", trait("x", -0.0), trait("x", 0.0))])
         assert [repr(each.value) for each in stored(storage, "a").traits] == ["-0.0", "0.0"]
         assert found(storage, has("x", 0.0)) == found(storage, has("x", -0.0)) == ["a"]
 
     @pytest.mark.parametrize("generated", VALUES[TraitType.DATETIME], ids=str)
-    def test_time_of_generation_is_kept_to_the_microsecond(self, storage, generated):
+    def test_generated_is_stored_to_the_microsecond(self, storage, generated):
         storage.record_events([event("a", generated=generated)])
         assert stored(storage, "a").generated == generated
         assert found(storage, start_timestamp=generated, end_timestamp=generated) == ["a"]
 
-    def test_times_with_a_zone_are_kept_as_utc(self, storage):
+    def test_times_with_a_zone_are_stored_as_utc(self, storage):
         zone = datetime.timezone(datetime.timedelta(hours=-3, minutes=-30))
         aware = at(minutes=5).replace(tzinfo=UTC).astimezone(zone)
         storage.record_events([event("a", trait("x", aware), generated=aware)])
@@ -210,7 +210,7 @@ class Writes:
         assert stored(storage, "a").raw == json.loads(document)["raw"] == raw
         assert type(stored(storage, "a").raw) is type(raw)
 
-    def test_batch_of_thousands_is_kept(self, storage):
+    def test_call_may_have_thousands_of_events(self, storage):
         storage.record_events([event("m0042", trait("number", -1))])
         batch = [
             event(f"m{number:04}", trait("number", number), generated=at(seconds=number)) for number in range(5000)
@@ -219,13 +219,13 @@ class Writes:
         assert len(found(storage)) == 5000
         assert found(storage, has("number", 4998, "ge")) == ["m4998", "m4999"]
 
-    def test_call_may_bring_more_than_a_statement_has_room_for(self, storage):
-        """SQLite by its own default takes 32,766 values in one statement, PostgreSQL 65,535."""
+    def test_call_may_exceed_the_parameters_of_a_statement(self, storage):
+        """SQLite by default allows 32,766 parameters in one statement, PostgreSQL 65,535."""
         assert storage.record_events(event(f"m{number}") for number in range(33_000)).stored == 33_000
         assert storage.record_events([event("a", *(trait(f"n{number}", 1) for number in range(17_000)))]).stored == 1
 
-    def test_threads_record_the_same_events_at_once(self, storage):
-        """Each is stored once and counted once, and nobody sees an error."""
+    def test_threads_may_record_the_same_events_at_once(self, storage):
+        """Each is stored and counted once, and no thread gets an error."""
         ids = [f"m{number:02}" for number in range(40)]
         recorded, barrier = [], threading.Barrier(8)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which values a trait has in the newest events."""
+"""``get_trait_values``: the distinct values of a trait among the newest events."""
 
 import datetime
 
@@ -20,11 +20,11 @@ def texts(storage, **criteria):
     return [each.value for each in values(storage, **criteria).values]
 
 
-class DistinctTraitValues:
+class GetTraitValues:
     """Behaviours of ``get_trait_values``."""
 
-    def test_values_are_counted_the_most_frequent_first(self, storage):
-        """Of as many, those that came last are first; then type and value decide."""
+    def test_most_frequent_values_come_first(self, storage):
+        """Values of equal count are sorted by their last event, newest first, then by type and value."""
         storage.record_events(
             [
                 *(event(f"a{number}", trait("x", "often"), generated=at(seconds=number)) for number in range(3)),
@@ -45,18 +45,18 @@ class DistinctTraitValues:
             complete=True,
         )
 
-    def test_an_event_counts_once_for_each_of_its_values(self, storage):
+    def test_event_is_counted_once_for_each_distinct_value(self, storage):
         storage.record_events([event("a", trait("x", "v"), trait("x", "v"), trait("x", "w"))])
         assert [(each.value, each.count) for each in values(storage).values] == [("v", 1), ("w", 1)]
 
-    def test_the_newest_events_are_looked_into(self, storage):
+    def test_only_the_newest_events_are_searched(self, storage):
         storage.record_events(event(f"m{n}", trait("x", str(n)), generated=at(minutes=n)) for n in range(10))
         some = values(storage, newest=3)
         assert ([each.value for each in some.values], some.events, some.complete) == (["9", "8", "7"], 3, False)
         assert values(storage, newest=11).complete
         assert len(values(storage, newest=MAX_EVENTS_LOOKED_INTO).values) == 10
 
-    def test_the_filter_decides_which_events_they_are(self, storage):
+    def test_filter_selects_the_events(self, storage):
         storage.record_events(
             [
                 owned("a", "p1", "u1", type_="t1", generated=at(hours=1)),
@@ -85,12 +85,12 @@ class DistinctTraitValues:
         assert {each.type for each in found} == {type_} == {TYPES[type(each.value)] for each in found}
 
     @pytest.mark.parametrize("name", ["", '"', "\\", "a.b", "é\n", ".*", "x" * 255])
-    def test_names_may_be_any(self, storage, name):
+    def test_name_may_have_any_characters(self, storage, name):
         storage.record_events([event("a", *([trait(name, "v")] if name else []), trait("ab", "w"), trait("x.", "w"))])
         assert texts(storage, name=name) == (["v"] if name else [])
 
     @pytest.mark.parametrize("name", ["absent", "\x00", "\ud800", "X"])
-    def test_a_name_that_no_trait_has_has_no_values(self, storage, name):
+    def test_unknown_name_has_no_values(self, storage, name):
         storage.record_events([event("a", trait("x", "v"))])
         assert values(storage, name=name) == TraitValues((), events=1, complete=True)
         assert values(storage, event_type="\ud800") == TraitValues((), events=0, complete=True)
@@ -101,16 +101,16 @@ class DistinctTraitValues:
         assert texts(storage) == [forged]
         assert texts(storage, name="y") == ["\\" + forged]
 
-    def test_a_value_without_type_is_text(self, storage):
+    def test_values_without_type_are_listed_as_text(self, storage):
         storage.record_events([event("a", Trait("x", Trait.NONE_TYPE, 5))])
         assert [(each.value, each.type) for each in values(storage).values] == [("5", TraitType.TEXT)]
 
     @pytest.mark.parametrize("newest", [0, -1, MAX_EVENTS_LOOKED_INTO + 1])
-    def test_a_number_of_events_out_of_bounds_is_refused(self, storage, newest):
+    def test_number_of_events_out_of_range_is_refused(self, storage, newest):
         with pytest.raises(InvalidFilter, match="no number of events"):
             values(storage, newest=newest)
 
-    def test_time_is_kept(self, storage):
+    def test_last_event_may_be_of_the_year_1(self, storage):
         time = datetime.datetime(1, 1, 1, 0, 0, 0, 1)
         storage.record_events([event("a", trait("x", "v"), generated=time)])
         assert values(storage).values[0].last == time
