@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboards of etc/grafana as requests: with the values of variables, as Grafana and its plugins send them."""
+"""Requests for the dashboards of etc/grafana, as Grafana and its plugins send them."""
 
 import datetime
 import json
@@ -14,37 +14,37 @@ JSON_SOURCE = "simpod-json-datasource"
 ROWS_SOURCE = "yesoreyeram-infinity-datasource"
 
 ALL = "$__all"
-"""What a variable is set to that stands for all its values."""
+"""The value of a variable that is set to all its options."""
 
-DEFAULT_POINTS = 500
-ANNOTATION_POINTS = 100
+DEFAULT_MAX_POINTS = 500
+ANNOTATION_MAX_POINTS = 100
 
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::(\w+))?\})")
 _SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
 _REGEX = re.compile(r"/(.*)/([a-z]*)")
 
 Send = Callable[[str, str, Any], Any]
-"""Sends a request of a method to a path, with a body or the pairs of a query string, and returns the answer's JSON."""
+"""Send a request, given its method, path, and body or query string pairs, and return the JSON of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable that has values.
+    """A variable of a dashboard, and its current value.
 
-    :param chosen: what the user chose
-    :param options: what there is to choose from
-    :param all_value: what stands for all of them; None: they themselves
+    :param chosen: the values that the user chose
+    :param options: the values that the user can choose from
+    :param all_value: the text for "all"; None: the options
     """
 
     chosen: str | tuple[str, ...]
     options: tuple[str, ...] = ()
     all_value: str | None = None
 
-    def text(self, form: str) -> str:
-        """Return the values as Grafana writes them in a form; a value of its own for all has none."""
+    def text(self, format_: str) -> str:
+        """Return the values in one of :data:`FORMATS`, except ``all_value``, which Grafana does not format."""
         if self.chosen not in (ALL, (ALL,)):
-            return FORMS[form](self.chosen)
-        return FORMS[form](self.options) if self.all_value is None else self.all_value
+            return FORMATS[format_](self.chosen)
+        return FORMATS[format_](self.options) if self.all_value is None else self.all_value
 
 
 def _regex(value: str | tuple[str, ...]) -> str:
@@ -66,27 +66,28 @@ def _json(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-FORMS: Mapping[str, Callable[[str | tuple[str, ...]], str]] = {
+FORMATS: Mapping[str, Callable[[str | tuple[str, ...]], str]] = {
     "raw": _raw,
     "csv": _raw,
     "glob": _glob,
     "regex": _regex,
     "json": _json,
 }
-"""The forms that the values of a variable can be written in."""
+"""Grafana's formats for the values of a variable."""
 
 
-def interpolate(text: str, variables: Mapping[str, Variable], form: str) -> str:
-    """Return a text with the values of variables, in a form unless the text names another.
+def interpolate(text: str, variables: Mapping[str, Variable], format_: str) -> str:
+    """Replace the references to variables in a text.
 
-    :raises KeyError: where there is no such variable
+    :param format_: the format of references that do not name one
+    :raises KeyError: if there is no such variable
     """
-    return _REFERENCE.sub(lambda found: variables[found[1] or found[2]].text(found[3] or form), text)
+    return _REFERENCE.sub(lambda found: variables[found[1] or found[2]].text(found[3] or format_), text)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A dashboard as a user sees it: a range of time, and the variables."""
+    """An open dashboard: its time range and variables."""
 
     start: datetime.datetime
     end: datetime.datetime
@@ -94,7 +95,7 @@ class View:
 
     @property
     def range(self) -> dict[str, Any]:
-        """The range as the plugins send it."""
+        """The time range as the plugins send it."""
         ends = {"from": self.start, "to": self.end}
         texts = {name: time.astimezone(datetime.UTC).isoformat(timespec="milliseconds") for name, time in ends.items()}
         texts = {name: text.replace("+00:00", "Z") for name, text in texts.items()}
@@ -102,7 +103,7 @@ class View:
 
 
 def load(name: str) -> dict[str, Any]:
-    """Return the dashboard of a name."""
+    """Load a dashboard by name."""
     return json.loads((GRAFANA / "dashboards" / f"{name}.json").read_text("utf-8"))
 
 
@@ -113,9 +114,9 @@ def open_dashboard(
     end: datetime.datetime,
     chosen: Mapping[str, Any] | None = None,
 ) -> View:
-    """Return the view of a dashboard: each variable gets its values by a request, and is set as when it is opened.
+    """Return the view of a dashboard just opened: the options of its variables are requested.
 
-    :param chosen: what variables are set to instead
+    :param chosen: values for variables, instead of their initial ones
     """
     ends = {"__from": start, "__to": end}
     variables = {name: Variable(str(int(time.timestamp() * 1000))) for name, time in ends.items()}
@@ -145,7 +146,7 @@ def _matches(regex: str, text: str) -> bool:
 
 
 def variable_request(given: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """Return the body that asks for the values of a variable."""
+    """Return the body of the request for the values of a variable."""
     query = given["query"]
     if query["format"] == "json":
         payload = json.loads(interpolate(query["query"], view.variables, "json"))
@@ -155,10 +156,10 @@ def variable_request(given: Mapping[str, Any], view: View) -> dict[str, Any]:
 
 
 def panel_requests(panel: Mapping[str, Any], view: View) -> Iterator[tuple[str, str, Any]]:
-    """Yield the requests of a panel: all targets of the JSON data source at once, each of Infinity by itself."""
+    """Yield the requests of a panel: one for all targets of the JSON data source, and one for each of Infinity."""
     targets = [target for target in panel["targets"] if target["datasource"]["type"] == JSON_SOURCE]
     if targets:
-        yield _query(targets, view, panel.get("maxDataPoints", DEFAULT_POINTS), panel.get("interval"), panel["id"])
+        yield _query(targets, view, panel.get("maxDataPoints", DEFAULT_MAX_POINTS), panel.get("interval"), panel["id"])
     for target in panel["targets"]:
         if target["datasource"]["type"] == ROWS_SOURCE:
             pairs = [(each["key"], interpolate(each["value"], view.variables, "glob")) for each in _params(target)]
@@ -171,19 +172,19 @@ def _params(target: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def annotation_request(annotation: Mapping[str, Any], view: View) -> tuple[str, str, Any]:
     """Return the request of an annotation."""
-    return _query([annotation["target"]], view, ANNOTATION_POINTS)
+    return _query([annotation["target"]], view, ANNOTATION_MAX_POINTS)
 
 
 def _query(
-    targets: list[Any], view: View, points: int, least: str | None = None, panel: int | None = None
+    targets: list[Any], view: View, max_points: int, min_interval: str | None = None, panel: int | None = None
 ) -> tuple[str, str, Any]:
-    interval = max((view.end - view.start) / datetime.timedelta(milliseconds=points), _milliseconds(least))
+    interval = max((view.end - view.start) / datetime.timedelta(milliseconds=max_points), _milliseconds(min_interval))
     variables = {name: {"value": variable.chosen} for name, variable in view.variables.items()}
     body = {
         "panelId": panel,
         "range": view.range,
         "intervalMs": round(interval),
-        "maxDataPoints": points,
+        "maxDataPoints": max_points,
         "targets": [{**target, "payload": _payload(target["payload"], view)} for target in targets],
         "filters": [],
         "scopedVars": variables,
@@ -196,7 +197,7 @@ def _milliseconds(interval: str | None) -> int:
 
 
 def _payload(payload: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """Return a payload as the query builder sends it: every member is a text, or a list of texts."""
+    """Return a payload as the query builder sends it: each member is a string, or a list of strings."""
 
     def fill(value: Any) -> Any:
         if isinstance(value, list):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw panels of the dashboards in etc/grafana, of the sample events, for the documentation.
+"""Draw panels of the dashboards in etc/grafana with the sample events, for the documentation.
 
-Queries, names and colours are those of the dashboards; the answers are those of ``/grafana/query``. The sample events
-keep their times, so that the same versions of the libraries draw the same pictures. From the root of a clone::
+Queries, names and colours are taken from the dashboards, the data from ``/grafana/query``. The sample events keep their
+times, so that the same versions of the libraries draw the same pictures. From the root of a clone::
 
     python -m doc.plot_grafana [directory]
 """
@@ -26,13 +26,13 @@ from doc.sample import serve_sample
 IMAGES = Path(__file__).parent / "source/images"
 
 ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
-"""Where the viewer of the pictures sits; anywhere but in UTC, to show whose time it is."""
+"""The time zone of the viewer; not UTC, to show that times are displayed in it."""
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 END = datetime.datetime(2026, 1, 4, tzinfo=datetime.UTC)
 
-WIDTH = 8.8
-"""Inches: as wide as the text of a page."""
+WIDTH_INCHES = 8.8
+"""The width of the text of a page."""
 
 PALETTE = ("#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0", "#508642", "#cca300")
 COLOURS = {
@@ -66,18 +66,18 @@ STYLE = {
 
 
 def main(arguments: list[str]) -> None:
-    """Write the pictures into a directory."""
+    """Write all pictures into a directory."""
     output = Path(arguments[0]) if arguments else IMAGES
     output.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE), tempfile.TemporaryDirectory() as directory:
         for name, figure in draw_all(serve_sample(Path(directory))):
-            # The version of matplotlib would stand in the file otherwise.
+            # Without this, the file contains the version of matplotlib.
             figure.savefig(output / f"grafana-{name}.png", dpi=150, metadata={"Software": None})
             print(output / f"grafana-{name}.png")
 
 
 def draw_all(send: dashboards.Send) -> Iterator[tuple[str, matplotlib.figure.Figure]]:
-    """Yield name and picture of the panels that are shown in the documentation."""
+    """Yield name and picture of each panel that the documentation shows."""
     overview = dashboards.load("overview")
     view = dashboards.open_dashboard(overview, send, START, END)
     panels = {panel["title"]: panel for panel in overview["panels"]}
@@ -86,13 +86,13 @@ def draw_all(send: dashboards.Send) -> Iterator[tuple[str, matplotlib.figure.Fig
         (request,) = dashboards.panel_requests(panels[title], view)
         return send(*request)
 
-    marks = [
+    annotations = [
         (annotation, send(*dashboards.annotation_request(annotation, view))[0]["rows"])
         for annotation in overview["annotations"]["list"]
         if not annotation.get("builtIn")
     ]
     yield "counts", draw_series(panels["Events by type"], answer("Events by type"), draw_bars)
-    yield "failures", draw_series(panels["Failures per hour"], answer("Failures per hour"), draw_steps, marks)
+    yield "failures", draw_series(panels["Failures per hour"], answer("Failures per hour"), draw_steps, annotations)
     yield "projects", draw_gauges(panels["Top projects"], answer("Top projects"))
     yield "events", draw_table(panels["Newest events"], answer("Newest events")[0])
     instance = dashboards.load("instance")
@@ -102,7 +102,7 @@ def draw_all(send: dashboards.Send) -> Iterator[tuple[str, matplotlib.figure.Fig
 
 
 def properties(panel: Mapping[str, Any], name: str, ref_id: str | None = None) -> dict[str, Any]:
-    """Return what the overrides of a panel say of a field, by its name or by the query that it comes from."""
+    """Return the properties that a panel overrides for a field, found by its name or by its query."""
     wanted = {"byName": name, "byFrameRefID": ref_id}
     return {
         each["id"]: each["value"]
@@ -113,46 +113,46 @@ def properties(panel: Mapping[str, Any], name: str, ref_id: str | None = None) -
 
 
 def colour(name: str) -> str:
-    """Return the colour that Grafana calls so."""
+    """Return the colour that has this name in Grafana."""
     return COLOURS.get(name, name)
 
 
 def local(milliseconds: float) -> datetime.datetime:
-    """Return a time of an answer in the viewer's zone."""
+    """Return a time of an answer in the viewer's time zone."""
     return datetime.datetime.fromtimestamp(milliseconds / 1000, ZONE)
 
 
 Draw = Callable[[Any, list[tuple[str, str, list[datetime.datetime], list[int]]]], None]
-Marks = Iterable[tuple[Mapping[str, Any], list[list[Any]]]]
+Annotations = Iterable[tuple[Mapping[str, Any], list[list[Any]]]]
 
 
 def draw_series(
-    panel: Mapping[str, Any], answer: Iterable[Mapping[str, Any]], draw: Draw, marks: Marks = ()
+    panel: Mapping[str, Any], answer: Iterable[Mapping[str, Any]], draw: Draw, annotations: Annotations = ()
 ) -> matplotlib.figure.Figure:
-    """Return a picture of time series, with their sums in the legend."""
+    """Draw time series, with their sums in the legend."""
     colours, series = iter(PALETTE), []
     for each in answer:
-        said = properties(panel, each["target"], each["refId"])
-        shade = colour(said["color"]["fixedColor"]) if "color" in said else next(colours)
+        overrides = properties(panel, each["target"], each["refId"])
+        shade = colour(overrides["color"]["fixedColor"]) if "color" in overrides else next(colours)
         times = [local(moment) for _, moment in each["datapoints"]]
         counts = [count for count, _ in each["datapoints"]]
-        series.append((f"{said.get('displayName', each['target'])}  ({sum(counts)})", shade, times, counts))
+        series.append((f"{overrides.get('displayName', each['target'])}  ({sum(counts)})", shade, times, counts))
     below = panel["options"]["legend"]["placement"] == "bottom"
-    figure = matplotlib.figure.Figure(figsize=(WIDTH, 3.1 if below else 3.3), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(WIDTH_INCHES, 3.1 if below else 3.3), layout="constrained")
     axes = figure.subplots()
     draw(axes, series)
     axes.set(title=panel["title"], ylabel=panel["fieldConfig"]["defaults"]["custom"]["axisLabel"])
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    mark(axes, marks)
-    time_axis(axes)
-    where = {"loc": "outside lower center", "ncols": 4} if below else {"loc": "outside right upper"}
-    figure.legend(**where, frameon=False, handlelength=1.2)
+    draw_annotations(axes, annotations)
+    set_time_axis(axes)
+    position = {"loc": "outside lower center", "ncols": 4} if below else {"loc": "outside right upper"}
+    figure.legend(**position, frameon=False, handlelength=1.2)
     return figure
 
 
 def draw_bars(axes: Any, series: list[tuple[str, str, list[datetime.datetime], list[int]]]) -> None:
-    """Draw series as bars that stand on each other, each as wide as its period."""
+    """Draw series as stacked bars, each as wide as its period."""
     bottoms = [0] * len(series[0][3])
     for label, shade, times, counts in series:
         axes.bar(times, counts, (times[1] - times[0]) * 0.9, bottoms, align="edge", color=shade, label=label)
@@ -160,15 +160,15 @@ def draw_bars(axes: Any, series: list[tuple[str, str, list[datetime.datetime], l
 
 
 def draw_steps(axes: Any, series: list[tuple[str, str, list[datetime.datetime], list[int]]]) -> None:
-    """Draw series as lines that keep their height for a period."""
+    """Draw series as step lines."""
     for label, shade, times, counts in series:
         axes.step(times, counts, where="post", color=shade, linewidth=1.6, label=label)
         axes.fill_between(times, counts, step="post", color=shade, alpha=0.12, linewidth=0)
 
 
-def mark(axes: Any, marks: Marks) -> None:
+def draw_annotations(axes: Any, annotations: Annotations) -> None:
     """Draw annotations as lines with a triangle on the axis."""
-    for annotation, rows in marks:
+    for annotation, rows in annotations:
         shade, times = colour(annotation["iconColor"]), [local(row[0]) for row in rows]
         for time in times:
             axes.axvline(time, color=shade, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
@@ -176,8 +176,8 @@ def mark(axes: Any, marks: Marks) -> None:
         axes.plot(times, [0] * len(times), "^", color=shade, markersize=6, clip_on=False, zorder=3, label=label)
 
 
-def time_axis(axes: Any) -> None:
-    """Give a picture the axis of time in the viewer's zone, over the whole range."""
+def set_time_axis(axes: Any) -> None:
+    """Set up the time axis: the whole range, in the viewer's time zone."""
     axes.set_xlim(START, END)
     locator = matplotlib.dates.HourLocator(byhour=(0, 6, 12, 18), tz=ZONE)
     axes.xaxis.set_major_locator(locator)
@@ -186,10 +186,10 @@ def time_axis(axes: Any) -> None:
 
 
 def draw_gauges(panel: Mapping[str, Any], answer: list[Mapping[str, Any]]) -> matplotlib.figure.Figure:
-    """Return a picture of sums as bars that lie below each other."""
+    """Draw the sums of series as horizontal bars."""
     names = [each["target"] for each in answer]
     sums = [sum(count for count, _ in each["datapoints"]) for each in answer]
-    figure = matplotlib.figure.Figure(figsize=(WIDTH, 0.7 + 0.28 * len(names)), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(WIDTH_INCHES, 0.7 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(names, sums, height=0.6, color=colour("blue"))
     axes.bar_label(bars, padding=4)
@@ -200,75 +200,83 @@ def draw_gauges(panel: Mapping[str, Any], answer: list[Mapping[str, Any]]) -> ma
 
 
 def draw_states(panel: Mapping[str, Any], table: Mapping[str, Any]) -> matplotlib.figure.Figure:
-    """Return a picture of the states of an instance, each until the next event."""
+    """Draw the states of an instance, each until the next event."""
     colours, column = state_colours(panel["fieldConfig"]["defaults"]), table["columns"][-1]["text"]
-    figure = matplotlib.figure.Figure(figsize=(WIDTH, 1.5), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(WIDTH_INCHES, 1.5), layout="constrained")
     axes = figure.subplots()
     ends = [*(row[0] for row in table["rows"][1:]), END.timestamp() * 1000]
     for row, end in zip(table["rows"], ends, strict=True):
         start = local(row[0])
         axes.barh(0, local(end) - start, left=start, height=0.7, color=colours[row[-1]], label=row[-1])
     axes.set(title=f"{panel['title']} of lab-01", yticks=[0], yticklabels=[properties(panel, column)["displayName"]])
-    time_axis(axes)
+    set_time_axis(axes)
     handles, labels = axes.get_legend_handles_labels()
     each = dict(zip(labels, handles, strict=True))
     figure.legend(each.values(), each, loc="outside right upper", frameon=False, handlelength=1.2)
     return figure
 
 
-def state_colours(said: Mapping[str, Any]) -> dict[str, str]:
-    """Return the colours of the values that a field's mappings have."""
+def state_colours(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """Return the colours of values in the mappings of a field."""
     return {
         value: colour(shown["color"])
-        for mapping in said.get("mappings", ())
+        for mapping in overrides.get("mappings", ())
         for value, shown in mapping["options"].items()
     }
 
 
-ROWS, ROW, PIXEL, TEXT = 14, 0.21, 8.6 / 1290, 7
-"""Rows of the table, inches of a row and of a pixel of a column's width, and the size of its text."""
+TABLE_ROWS = 14
+ROW_INCHES = 0.21
+PIXEL_INCHES = 8.6 / 1290
+"""Inches of a pixel of a column's width."""
+
+TEXT_POINTS = 7
 
 
 def draw_table(panel: Mapping[str, Any], table: Mapping[str, Any]) -> matplotlib.figure.Figure:
-    """Return a picture of the first rows of a table, with the columns that a page has room for."""
-    height = ROW * (ROWS + 2.6)
-    figure = matplotlib.figure.Figure(figsize=(WIDTH, height))
-    figure.text(0.1 / WIDTH, 1 - 0.75 * ROW / height, panel["title"], weight="bold", size=9, va="center")
+    """Draw the first rows of a table, with the columns that fit on a page."""
+    height = ROW_INCHES * (TABLE_ROWS + 2.6)
+    figure = matplotlib.figure.Figure(figsize=(WIDTH_INCHES, height))
+    figure.text(0.1 / WIDTH_INCHES, 1 - 0.75 * ROW_INCHES / height, panel["title"], weight="bold", size=9, va="center")
     left = 0.1
     for index, column in enumerate(table["columns"]):
-        said = properties(panel, column["text"])
-        width = said.get("custom.width", 0) * PIXEL
-        if said.get("custom.hidden") or left + width > WIDTH:
+        overrides = properties(panel, column["text"])
+        width = overrides.get("custom.width", 0) * PIXEL_INCHES
+        if overrides.get("custom.hidden") or left + width > WIDTH_INCHES:
             continue
-        cells = [(said.get("displayName", column["text"]), "#1f60c4")]
-        cells += [shown(row[index], column["type"], said) for row in table["rows"][:ROWS]]
+        cells = [(overrides.get("displayName", column["text"]), "#1f60c4")]
+        cells += [format_cell(row[index], column["type"], overrides) for row in table["rows"][:TABLE_ROWS]]
         for line, (text, shade) in enumerate(cells):
-            y = 1 - ROW * (line + 2) / height
-            figure.text(left / WIDTH, y, cut(text, width - 0.13), color=shade, size=TEXT, va="center")
+            y = 1 - ROW_INCHES * (line + 2) / height
+            figure.text(
+                left / WIDTH_INCHES, y, truncate(text, width - 0.13), color=shade, size=TEXT_POINTS, va="center"
+            )
         left += width
-    for line in range(ROWS + 1):
-        y = 1 - ROW * (line + 2.5) / height
-        figure.add_artist(mpl.lines.Line2D([0.1 / WIDTH, 1 - 0.1 / WIDTH], [y, y], color="#dddddd", linewidth=0.6))
+    for line in range(TABLE_ROWS + 1):
+        y = 1 - ROW_INCHES * (line + 2.5) / height
+        figure.add_artist(
+            mpl.lines.Line2D([0.1 / WIDTH_INCHES, 1 - 0.1 / WIDTH_INCHES], [y, y], color="#dddddd", linewidth=0.6)
+        )
     return figure
 
 
-def cut(text: str, width: float) -> str:
-    """Return a text, or as much of its beginning as so many inches have room for."""
+def truncate(text: str, width: float) -> str:
+    """Return a text, truncated to a width in inches."""
     whole = text
-    while text and matplotlib.textpath.TextPath((0, 0), text, size=TEXT).get_extents().width > width * 72:
+    while text and matplotlib.textpath.TextPath((0, 0), text, size=TEXT_POINTS).get_extents().width > width * 72:
         text = f"{text.removesuffix('…')[:-1]}…"
     return text or whole
 
 
-def shown(value: Any, kind: str, said: Mapping[str, Any]) -> tuple[str, str]:
-    """Return text and colour of a cell."""
+def format_cell(value: Any, kind: str, overrides: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the text and colour of a cell."""
     if value is None:
         return "", INK
     if kind == "time":
         return f"{local(value):%Y-%m-%d %H:%M:%S}", INK
-    if said.get("unit") == "mbytes":
+    if overrides.get("unit") == "mbytes":
         return f"{value / 1024:g} GiB" if value >= 1024 else f"{value} MiB", INK
-    return str(value), state_colours(said).get(value, INK)
+    return str(value), state_colours(overrides).get(value, INK)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A filter that does nothing: paste files of earlier versions have it in their pipelines."""
+"""A paste filter that does nothing, kept for paste files of earlier versions."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 class WsgiMiddleware:
-    """The place of the profiler in a pipeline."""
+    """Stands in for the profiler of Panko 10."""
 
     @classmethod
     def factory(cls, global_conf: dict[str, str], **local_conf: str) -> Callable[[Any], Any]:
-        """Return a filter that gives back the application as it is, whatever its options."""
+        """Return a filter that returns the application unchanged; all options are ignored."""
         return lambda application: application

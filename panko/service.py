@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service's configuration: the only maker of a ConfigOpts."""
+"""The service's configuration, the defaults of libraries' options, and the settings of the garbage collector."""
 
 import gc
 import sys
@@ -14,19 +14,24 @@ from panko import opts, unknown_options
 POLICY_FILE = "policy.yaml"
 
 SHARED_LIBRARIES = ("oslo.db",)
-"""Whose options are known in the process of another program: it may not have the libraries of the API."""
+"""Libraries whose options are checked in the process of another program, which may not have those of the API."""
+
+QUIET_LIBRARIES = [
+    # It logs its own plugins at level INFO each time it is imported.
+    "alembic=WARN",
+]
 
 STORING_GC = 100_000, 20, 20
 """Garbage collector thresholds for processes that store batches.
 
-A batch of events is tens of thousands of objects, nearly all of which are freed by the count of their references. With
-Python's own thresholds the collector took a quarter of the time that it takes to store them, and found nothing.
+A batch of events is tens of thousands of objects, nearly all of which are freed by reference counting. With Python's
+default thresholds, the garbage collector took a quarter of the time of storing them, and found nothing.
 """
 
 SERVING_GC = 5_000, 20, 20
 """Garbage collector thresholds for processes that answer requests.
 
-Each request leaves some objects that refer to each other. Freeing 100,000 of them at once stops the process for 100 ms.
+Each request leaves some objects in reference cycles. Freeing 100,000 of them at once stops the process for 100 ms.
 """
 
 LOG = log.getLogger(__name__)
@@ -39,15 +44,16 @@ def prepare_service(
     cli_opts: Sequence[cfg.Opt] = (),
     warn: bool = True,
 ) -> cfg.ConfigOpts:
-    """Read the configuration and set up logging by it.
+    """Read the configuration, and set up logging as it says.
 
-    :param argv: command line, the program's name first; ``[]`` is one without arguments, None the process's own
-    :param config_files: configuration files; None: those of the command line, else panko.conf where oslo.config looks
-    :param share: the process is another program's: its logging and the defaults of its libraries stay as they are
-    :param cli_opts: options and arguments of this command alone
-    :param warn: log what looks like a typo in the configuration
+    :param argv: command line, the program's name first; ``[]``: no arguments; None: those of the process
+    :param config_files: configuration files; None: those of the command line, or panko.conf in the directories of
+        oslo.config
+    :param share: the process belongs to another program; its logging and its libraries' defaults are not changed
+    :param cli_opts: options and arguments of this command only
+    :param warn: log a warning for each option that looks like a mistake
     :returns: a new configuration object
-    :raises oslo_config.cfg.Error: where a file or an option cannot be read
+    :raises oslo_config.cfg.Error: if a file or an option is invalid
     """
     conf = cfg.ConfigOpts()
     for group, options in opts.list_opts():
@@ -75,20 +81,40 @@ def prepare_service(
 
 
 def _set_defaults(conf: cfg.ConfigOpts) -> None:
-    """Set the defaults of all users of the libraries in the process."""
-    # They are imported here, as the process of another program may lack the libraries of the API.
+    """Set the defaults of the libraries' options, for every user of the libraries in this process."""
+    # Not at the top: the process of another program may not have the libraries of the API.
     from oslo_policy import opts as policy_opts
 
-    from panko import defaults
-
     policy_opts.set_defaults(conf, POLICY_FILE)
-    defaults.set_defaults()
+    _set_library_defaults()
+
+
+def _set_library_defaults() -> None:
+    """Set the defaults that suit Panko, for the service and for the generated sample."""
+    from oslo_middleware import cors
+
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *QUIET_LIBRARIES])
+    cors.set_defaults(
+        allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
+        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        expose_headers=["X-Openstack-Request-Id"],
+    )
+
+
+def set_sample_defaults() -> None:
+    """Set the defaults that a generated sample shows; ``oslo-config-generator`` calls this.
+
+    They include one that the service sets only in its own configuration object: set for the whole process, it would
+    change other programs, such as Ceilometer.
+    """
+    _set_library_defaults()
+    cfg.set_defaults(db_options.database_opts, connection=opts.DEFAULT_CONNECTION)
 
 
 def tune_gc(thresholds: tuple[int, int, int]) -> None:
-    """Set the garbage collector's thresholds for a process of Panko's own, and exempt all objects made so far.
+    """Set the garbage collector's thresholds for a process of Panko's own, and exempt all existing objects.
 
-    Not for processes of other programs, such as Ceilometer's, which keep their settings.
+    Process-wide, so not for processes of other programs, such as Ceilometer.
 
     :param thresholds: :data:`STORING_GC` or :data:`SERVING_GC`; see :func:`gc.set_threshold`
     """

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the configuration that nobody reads, such as misspelt ones, which oslo.config ignores."""
+"""Checks of a configuration for options that nothing reads, such as misspelt ones, which oslo.config ignores."""
 
 import difflib
 import importlib.metadata
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
@@ -15,7 +16,7 @@ from panko import opts
 
 DEFAULT = "DEFAULT"
 OWN_SECTIONS = {group for group, _ in opts.list_opts() if group}
-"""Sections in which each unknown option is reported; in others there may be what another program reads."""
+"""Sections in which each unknown option is reported; other sections may have options that another program reads."""
 
 LIBRARIES = (
     "keystonemiddleware.auth_token",
@@ -26,7 +27,7 @@ LIBRARIES = (
     "oslo.middleware.http_proxy_to_wsgi",
     "oslo.policy",
 )
-"""Namespaces of the libraries' options that are read. To ask oslo.messaging for its options would load eventlet."""
+"""Namespaces of the libraries' options; without oslo.messaging, as asking for its options would load eventlet."""
 
 OTHER_SECTIONS = {
     "oslo_messaging_amqp",
@@ -36,34 +37,34 @@ OTHER_SECTIONS = {
     "oslo_messaging_rabbit",
     "oslo_messaging_zmq",
 }
-"""Sections whose options are not known here, of former releases of oslo.messaging too."""
+"""Sections of oslo.messaging, of its earlier releases too; their options are not checked."""
 
 AUTH_SECTION = "keystone_authtoken"
-"""The section whose options depend on the plugin that it names."""
+"""The section whose options depend on the authentication plugin that it names."""
 
 SECTION_SIMILARITY = 0.85
-"""From 0 to 1: with one wrong letter of seven, or one that is missing or too many of four, it is a typo."""
+"""How similar an unknown section must be to a known one to be a typo: one wrong letter of seven, for example."""
 
 OPTION_SIMILARITY = 0.9
-"""The same for an option that is reported only if it is a typo."""
+"""The same for an option in a section that other programs may use: only typos are reported there."""
 
 OWN_OPTION_SIMILARITY = 0.75
-"""The same for an option that is reported anyway."""
+"""The same for an option that is reported in any case: which known option to suggest."""
 
 _VARIABLE = re.compile(r"OS_([A-Z0-9_]+?)__([A-Z0-9_]+)", re.ASCII)
 
 
 def find_unknown_options(conf: cfg.ConfigOpts, libraries: Collection[str] = LIBRARIES) -> list[str]:
-    """Return a sentence for each section and option that is ignored, and for each value that reads like a mistake.
+    """Return a sentence for each section and option that is ignored, and for each value that looks like a mistake.
 
-    What another program may read in a shared file is reported only if it is very similar to what Panko reads.
+    Options that another program may read are reported only if they are very similar to one of Panko's.
 
     :param conf: a configuration that was read
-    :param libraries: namespaces of the libraries whose options are known; sections that only others read are skipped
+    :param libraries: namespaces of the libraries whose options are known; sections of other libraries are skipped
     """
     found = [(place, *given) for place, sections in _sources(conf) for given in sections]
     known = _known_options({section for _, section, _ in found}, libraries)
-    findings = []
+    findings: list[str] = []
     for place, section, names in found:
         if section in known:
             findings += _unknown_in_section(place, section, names, known[section])
@@ -73,21 +74,21 @@ def find_unknown_options(conf: cfg.ConfigOpts, libraries: Collection[str] = LIBR
 
 
 def nearest(name: str, known: Iterable[str], similarity: float) -> str | None:
-    """Return the known name that is most similar, whatever the case of its letters; None if none is that similar."""
+    """Return the most similar known name, ignoring upper and lower case; None if none is similar enough."""
     by_lower_case = {each.lower(): each for each in known}
     found = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=similarity)
     return by_lower_case[found[0]] if found else None
 
 
 def suggest(meant: str | None) -> str:
-    """Return the end of a finding: what was probably meant."""
+    """Return the end of a finding, which suggests a name; empty if there is no name."""
     return f" Did you mean {meant}?" if meant else ""
 
 
 def _sources(conf: cfg.ConfigOpts) -> Iterator[tuple[str, list[tuple[str, Collection[str]]]]]:
-    """Yield each file, and the environment, with its sections and the names in them; sections as oslo.config has them.
+    """Yield each file, and the environment, with its sections and the names of their options.
 
-    Where a configuration comes from elsewhere besides, by [DEFAULT] config_source, that is left alone.
+    Sections are named as oslo.config does. Sources of [DEFAULT] config_source are not checked.
     """
     files = [*conf.config_file, *(str(p) for d in conf.config_dir or () for p in sorted(Path(d).glob("*.conf")))]
     for path in files:
@@ -104,9 +105,9 @@ def _sources(conf: cfg.ConfigOpts) -> Iterator[tuple[str, list[tuple[str, Collec
 
 
 def _known_options(sections: Collection[str], libraries: Collection[str]) -> dict[str, set[str]]:
-    """Return the options that are read, by section.
+    """Return the names of the options that are read, by section.
 
-    :param sections: those that were given: what takes long to find out is left out where it is not needed
+    :param sections: sections of the configuration; what takes long to find out is skipped for others
     """
     known: dict[str, set[str]] = defaultdict(set)
     for group, options in [*opts.list_opts(), *_library_options(libraries)]:
@@ -128,11 +129,12 @@ def _library_options(libraries: Collection[str]) -> Iterator[tuple[str | None, l
 
 
 def _auth_options() -> set[str]:
-    """Return the options of all plugins for authentication: which one is used, the section may say elsewhere."""
-    # Only here, as the process of another program may not have the libraries of the API.
+    """Return the options of all authentication plugins, as the plugin may be named in another section."""
+    # Not at the top: the process of another program may not have the libraries of the API.
     from keystoneauth1 import loading
 
-    options = [option for plugin in loading.get_available_plugin_loaders().values() for option in plugin.get_options()]
+    plugins: Mapping[str, Any] = loading.get_available_plugin_loaders()
+    options = [option for plugin in plugins.values() for option in plugin.get_options()]
     names = {name for option in options for each in (option, *option.deprecated) for name in (each.name, each.dest)}
     return {_normalized(name) for name in names if name} | {"auth_section"}
 
@@ -165,6 +167,6 @@ def _suspicious_values(conf: cfg.ConfigOpts) -> Iterator[str]:
     ttl = conf.database.event_time_to_live
     if ttl <= 0 and ttl != -1:
         yield (
-            f"[database] event_time_to_live is {ttl}, by which events are kept forever. Set it to -1 if that is meant, "
-            "or else to the number of seconds after which they are to be deleted."
+            f"[database] event_time_to_live is {ttl}, so events are kept forever. Set it to -1 if this is intended, or "
+            "to the number of seconds to keep events."
         )

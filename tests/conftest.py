@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that give tests real servers: PostgreSQL, MariaDB and SQLite, Keystone, RabbitMQ."""
+"""Fixtures for real servers: PostgreSQL, MariaDB, SQLite, Keystone, RabbitMQ; order and markers of the tests."""
 
 import contextlib
 import importlib.metadata
@@ -28,21 +28,21 @@ _COST_ORDER = (
     *("functional/api/test_oracle.py", "functional/test_", "faults/", "functional/e2e/", "functional/"),
     *("functional/api/", "unit/"),
 )
-"""Test modules from those with the longest tests to those with the shortest, by the beginning of their paths."""
+"""Prefixes of the paths of test modules, those with the longest tests first."""
 
 _SLOW_DIRECTORIES = {"e2e", "faults"}
 _SLOW_FIXTURES = {"private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the comparison with the oracle, tests/functional/api/test_oracle.py."""
+    """Add the options of tests/functional/api/test_oracle.py."""
     group = parser.getgroup("oracle", "comparison of the databases with the oracle")
-    group.addoption("--oracle-examples", type=int, default=2000, metavar="N", help="requests that are made (2000)")
-    group.addoption("--oracle-seed", type=int, default=11, metavar="N", help="which events and requests (11)")
+    group.addoption("--oracle-examples", type=int, default=2000, metavar="N", help="number of requests (2000)")
+    group.addoption("--oracle-seed", type=int, default=11, metavar="N", help="seed of events and requests (11)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Agree on the servers of the session: a pytest-xdist worker gets them told by its controller."""
+    """Set the servers of the session; a pytest-xdist worker receives them from its controller."""
     worker_input = getattr(config, "workerinput", None)
     servers = SharedServers(**worker_input[_WORKER_INPUT]) if worker_input else SharedServers.create()
     config.stash[_SHARED] = servers
@@ -50,9 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests by directory and fixtures, before pytest selects by marker, and put long tests first.
+    """Mark the slow tests by directory and fixtures, before pytest selects by marker, and sort long tests first.
 
-    The worker that gets a long test last would keep the others waiting.
+    A long test at the end would keep one worker busy while the others are idle.
     """
     for item in items:
         if not (_SLOW_DIRECTORIES.isdisjoint(item.path.parts) and _SLOW_FIXTURES.isdisjoint(item.fixturenames)):
@@ -67,18 +67,18 @@ def _cost_rank(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a pytest-xdist worker about the servers of the session."""
+    """Pass the servers of the session to a pytest-xdist worker."""
     node.workerinput[_WORKER_INPUT] = asdict(node.config.stash[_SHARED])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the servers when the session does, in the process that owns them."""
+    """Stop the servers at the end of the session, in the process that owns them."""
     if not hasattr(config, "workerinput") and _SHARED in config.stash:
         config.stash[_SHARED].stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which releases of other projects the tests met, also where pytest is told to be quiet."""
+    """Print which releases of other projects were tested with, even with ``--quiet``."""
     servers, versions = config.stash[_SHARED], []
     if servers.has_started(Keystone):
         versions += [version for environment in ENVIRONMENTS for version in environment.versions()]
@@ -91,7 +91,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _or_skip(make: Callable[[], _Server]) -> _Server:
-    """Return what `make` does; a server that is not installed skips the test, but fails it where CI=true."""
+    """Return the result of ``make``; if a server is not installed, skip the test, or fail it if CI=true."""
     try:
         return make()
     except ServerMissing as error:
@@ -113,31 +113,31 @@ def _fresh_name() -> str:
 
 @pytest.fixture(scope="session")
 def postgresql_server(pytestconfig: pytest.Config) -> PostgreSQL:
-    """The PostgreSQL server that the whole session shares: fast, not durable, not to be stopped."""
+    """The PostgreSQL server of the whole session: fast, not durable, and not to be stopped."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(PostgreSQL))
 
 
 @pytest.fixture(scope="session")
 def mysql_server(pytestconfig: pytest.Config) -> MariaDB:
-    """The MariaDB server that the whole session shares: fast, not durable, not to be stopped."""
+    """The MariaDB server of the whole session: fast, not durable, and not to be stopped."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(MariaDB))
 
 
 @pytest.fixture(scope="session")
 def keystone(pytestconfig: pytest.Config) -> Keystone:
-    """The Keystone that the whole session shares, with users and projects: a test adds what it changes or disables."""
+    """The Keystone of the whole session, with users and projects; a test creates what it changes or disables."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(Keystone))
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_server(pytestconfig: pytest.Config) -> RabbitMQ:
-    """The RabbitMQ that the whole session shares: not to be stopped."""
+    """The RabbitMQ of the whole session, not to be stopped."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(RabbitMQ))
 
 
 @pytest.fixture
 def virtual_host(rabbitmq_server: RabbitMQ) -> Iterator[str]:
-    """The name of an empty virtual host of this test alone."""
+    """The name of an empty virtual host for this test."""
     name = _fresh_name()
     rabbitmq_server.create_virtual_host(name)
     yield name
@@ -146,64 +146,64 @@ def virtual_host(rabbitmq_server: RabbitMQ) -> Iterator[str]:
 
 @pytest.fixture
 def rabbitmq_url(rabbitmq_server: RabbitMQ, virtual_host: str) -> str:
-    """The URL of the virtual host, as `transport_url` takes it."""
+    """The URL of the virtual host for ``transport_url``."""
     return rabbitmq_server.url(virtual_host)
 
 
 @pytest.fixture
 def rabbitmq_tls_url(rabbitmq_server: RabbitMQ, virtual_host: str) -> str:
-    """The same by TLS."""
+    """The URL of the virtual host with TLS."""
     return rabbitmq_server.url(virtual_host, tls=True)
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
-    """The URL, without a driver, of an empty PostgreSQL database of this test alone."""
+    """The URL, without a driver, of an empty PostgreSQL database for this test."""
     yield from _fresh_database(postgresql_server)
 
 
 @pytest.fixture
 def mysql_url(mysql_server: MariaDB) -> Iterator[str]:
-    """The URL, without a driver, of an empty MariaDB database of this test alone."""
+    """The URL, without a driver, of an empty MariaDB database for this test."""
     yield from _fresh_database(mysql_server)
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """The URL of an SQLite database of this test alone, whose file does not exist yet."""
+    """The URL of an SQLite database for this test, whose file does not exist yet."""
     return f"sqlite:///{tmp_path / 'panko.sqlite'}"
 
 
 @pytest.fixture
 def private_postgresql() -> Iterator[PostgreSQL]:
-    """A durable PostgreSQL server of this test alone, which may be stopped, killed and started again."""
+    """A durable PostgreSQL server for this test, which may be stopped, killed and started again."""
     with _or_skip(PostgreSQL) as server:
         yield server
 
 
 @pytest.fixture
 def private_mysql() -> Iterator[MariaDB]:
-    """A durable MariaDB server of this test alone, which may be stopped, killed and started again."""
+    """A durable MariaDB server for this test, which may be stopped, killed and started again."""
     with _or_skip(MariaDB) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def galera() -> Iterator[GaleraCluster]:
-    """A cluster of three MariaDB servers of this test module alone; a test starts again what it stops."""
+    """A cluster of three MariaDB servers for this test module; a test that stops a node must start it again."""
     with _or_skip(GaleraCluster) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def private_keystone() -> Iterator[Keystone]:
-    """A Keystone of this test alone as it is after the bootstrap, with nothing but the administrator."""
+    """A Keystone for this test as after the bootstrap, with only the administrator."""
     with _or_skip(lambda: Keystone(populate=False)) as server:
         yield server
 
 
 @pytest.fixture
 def private_rabbitmq() -> Iterator[RabbitMQ]:
-    """A RabbitMQ of this test alone, which may be stopped, killed and started again."""
+    """A RabbitMQ for this test, which may be stopped, killed and started again."""
     with _or_skip(RabbitMQ) as server:
         yield server

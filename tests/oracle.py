@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request for events is answered with, in plain Python: slow, and plain enough to be right."""
+"""A model of the answers to ``GET /v2/events`` in plain Python: slow, but simple enough to be right."""
 
 import datetime
 import math
@@ -11,7 +11,7 @@ from typing import Any
 from panko.storage.models import Event
 
 MAX_REPEATED = 200
-"""Characters of what was sent that an error text repeats at most."""
+"""Maximum number of characters of the request that an error text repeats."""
 
 DEFAULT_LIMIT = 100
 TRUE = ("1", "t", "true", "on", "y", "yes")
@@ -22,12 +22,12 @@ Condition = Callable[[Event], bool]
 
 
 class Refused(Exception):
-    """The answer is an error: its status, and a text that it holds."""
+    """The answer is an error; the arguments are its status and a part of its text."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One member of a request's ``q``, as text."""
+    """One filter of a request's ``q``, as text."""
 
     field: str
     value: str
@@ -37,7 +37,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of ``/v2/events``, and the headers that say who asks."""
+    """A request to ``/v2/events``, with the headers that identify the caller."""
 
     headers: Mapping[str, str]
     filters: tuple[Filter, ...] = ()
@@ -47,7 +47,7 @@ class Request:
 
 
 def recorded(events: Iterable[Event]) -> list[Event]:
-    """Return those of the events that are kept: the first of each message_id."""
+    """Return the events that are stored: the first of each message_id."""
     first: dict[str, Event] = {}
     for event in events:
         first.setdefault(event.message_id, event)
@@ -55,9 +55,9 @@ def recorded(events: Iterable[Event]) -> list[Event]:
 
 
 def answer(events: Iterable[Event], request: Request) -> list[dict[str, Any]]:
-    """Return the events that a request is answered with, of those that are recorded.
+    """Return the answer to a request: some of the recorded events.
 
-    :raises Refused: where it is answered with an error
+    :raises Refused: if the answer is an error
     """
     is_visible = visibility(request)
     rest = in_order([event for event in events if is_visible(event)], request.sort)
@@ -74,7 +74,10 @@ def answer(events: Iterable[Event], request: Request) -> list[dict[str, Any]]:
 
 
 def visibility(request: Request) -> Condition:
-    """Return whether the one who asks may see an event."""
+    """Return a function that tells whether the caller may see an event.
+
+    :raises Refused: if the caller may see none
+    """
     user, project = request.headers.get("X-User-Id"), request.headers.get("X-Project-Id")
     roles = request.headers.get("X-Roles", "").lower().split(",")
     has_scope = bool(project or request.headers.get("X-Domain-Id"))
@@ -110,13 +113,13 @@ def in_order(events: list[Event], sort: Iterable[str]) -> list[Event]:
 
 
 def one_of(filters: Iterable[Filter], name: str) -> Condition:
-    """Return whether an event has one of the values that the filters on a field name, or these name none."""
+    """Return a function that tells whether an event has one of the values that the filters on a field list, if any."""
     wanted = [each.value for each in filters if each.field == name and each.value]
     return lambda event: not wanted or getattr(event, name) in wanted
 
 
 def condition(given: Filter) -> Condition:
-    """Return whether an event meets one filter, whatever the others are."""
+    """Return a function that tells whether an event matches one filter."""
     if given.field in ("event_type", "message_id", "all_tenants"):
         return lambda event: True
     if given.field in ("start_timestamp", "end_timestamp"):
@@ -145,7 +148,7 @@ def read_time(text: str) -> datetime.datetime:
 
 
 def rendered(event: Event) -> dict[str, Any]:
-    """Return an event as the answer shows it."""
+    """Return an event as in the answer."""
     traits = []
     for trait in sorted(event.traits, key=operator.attrgetter("name")):
         label = LABELS[trait.dtype]

@@ -19,13 +19,14 @@ from panko.wsgi.server import Server, ServerSettings
 
 KEYSTONE = "panko+keystone"
 NOAUTH = "panko+noauth"
-MAX_WORKERS = 8
+MAX_DEFAULT_WORKERS = 8
+"""Processes at most, if neither the command line nor the configuration gives a number."""
 
 SERVER_CLI_OPTS = [
-    cfg.HostAddressOpt("host", short="b", help="Address to listen on, instead of [api] host."),
-    cfg.PortOpt("port", short="p", help="Port to listen on, instead of [api] port."),
-    cfg.IntOpt("workers", min=1, help="Number of processes, instead of [api] workers."),
-    cfg.IntOpt("threads", min=1, help="Threads of each process, instead of [api] threads."),
+    cfg.HostAddressOpt("host", short="b", help="Address to listen on. Overrides [api] host."),
+    cfg.PortOpt("port", short="p", help="Port to listen on. Overrides [api] port."),
+    cfg.IntOpt("workers", min=1, help="Number of processes. Overrides [api] workers."),
+    cfg.IntOpt("threads", min=1, help="Threads of each process. Overrides [api] threads."),
 ]
 
 CLI_OPTS = [
@@ -33,16 +34,16 @@ CLI_OPTS = [
     cfg.StrOpt(
         "pipeline",
         choices=[
-            (KEYSTONE, "Keystone says who is asking"),
-            (NOAUTH, "the headers of the request say who is asking, and are believed"),
+            (KEYSTONE, "Keystone authenticates each request"),
+            (NOAUTH, "the identity headers of each request are trusted"),
         ],
         default=KEYSTONE,
-        help="Application of the paste configuration that is served.",
+        help="Application of the paste configuration to serve.",
     ),
     cfg.BoolOpt(
         "allow-remote-noauth",
         default=False,
-        help="Serve panko+noauth on an address that other machines reach: whoever reaches it reads every event.",
+        help="Serve panko+noauth on an address that other machines can reach. They can read every event then.",
     ),
 ]
 
@@ -50,29 +51,29 @@ CLI_OPTS = [
 @report_errors
 def main(argv: Sequence[str]) -> int:
     """Serve the API until a signal says to stop."""
-    # A lone -- set the arguments of the server apart from those of the application in Panko 10.
+    # In Panko 10, a lone -- separated the arguments of the server from those of the application.
     conf = service.prepare_service([argument for argument in argv if argument != "--"], cli_opts=CLI_OPTS)
     settings = server_settings(conf)
     conf.set_override("threads", settings.threads, group="api")
     refuse_remote_noauth(conf, settings.host)
     check_storage(conf)
-    # This application serves nothing: what it was made of is known to be sound, and is loaded before workers fork.
+    # Loaded only to find errors now, and to import the modules once, before the workers are forked.
     app.load_app(conf, conf.pipeline).close()
     try:
         server = Server(functools.partial(app.load_app, conf, conf.pipeline), settings)
     except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise CommandError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
     server.run()
     return 0
 
 
 def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
-    """Return how to serve: as the command line says, else as the section [api] does."""
+    """Return the settings of the command line, and of the section [api] if it gives none."""
     return ServerSettings(
         host=_setting(conf, "host"),
         port=_setting(conf, "port"),
-        workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
+        workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MAX_DEFAULT_WORKERS),
         threads=_setting(conf, "threads"),
         graceful_timeout=conf.api.graceful_timeout,
         client_timeout=conf.api.client_timeout,
@@ -82,38 +83,38 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
 
 
 def _setting(conf: cfg.ConfigOpts, name: str) -> Any:
-    # The same name in the section [DEFAULT] of a file is another service's, or a mistake.
+    # An option of this name in the section [DEFAULT] of a file belongs to another service, or is a mistake.
     found = conf.get_location(name)
     given = found is not None and found.location == cfg.Locations.command_line
     return conf[name] if given else conf.api[name]
 
 
 def refuse_remote_noauth(conf: cfg.ConfigOpts, host: str) -> None:
-    """Return where the pipeline asks for a token, or is reached from this machine alone.
+    """Refuse panko+noauth on an address that other machines can reach, unless it is explicitly allowed.
 
-    :raises CommandError: where it does neither, and is not explicitly allowed to
+    :raises CommandError: if it is refused
     """
     if conf.pipeline != NOAUTH or conf.allow_remote_noauth or is_loopback(host):
         return
     raise CommandError(
-        f"{NOAUTH} believes whoever asks, so it is not served on {host}, which other machines may reach: "
+        f"{NOAUTH} trusts every client, so it is not served on {host}, which other machines may reach: "
         "listen on 127.0.0.1 (--host), or allow it with --allow-remote-noauth"
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address stands for this machine alone."""
+    """Return whether only this machine can reach a host name or address."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return False
-    return all(ipaddress.ip_address(address[0].partition("%")[0]).is_loopback for *_, address in found)
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def check_storage(conf: cfg.ConfigOpts) -> None:
-    """Return where the database answers, with the schema of this version; all connections to it are closed again.
+    """Check that the database answers and has the schema of this version.
 
-    :raises StorageError: where it does not, or no driver is installed
+    :raises StorageError: if it does not, or if no driver is installed
     """
     connection = storage.get_connection_from_config(conf)
     try:

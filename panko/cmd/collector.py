@@ -3,51 +3,44 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-from oslo_config import cfg
+from types import ModuleType
 
 from panko import service, storage
 from panko.cmd.errors import CommandError, report_errors
-from panko.ingest import listener
 
 
 @report_errors
 def main(argv: Sequence[str]) -> int:
-    """Store what comes on the message bus until a signal says to stop."""
+    """Store events from the message bus until a signal says to stop."""
     conf = service.prepare_service(argv)
-    make_manager = _import_libraries()
-    _check_transport(conf)
+    listener = _import_listener()
+    try:
+        listener.make_transport(conf).cleanup()
+    except ValueError as error:
+        raise CommandError(f"invalid transport_url: {error}. Set [collector] transport_url") from error
     connection = storage.get_connection_from_config(conf)
     connection.check_schema()
-    connection.close()  # Each worker makes its own.
-    make_manager(conf, connection).run()
+    connection.close()  # Each worker connects by itself.
+    listener.make_manager(conf, connection).run()
     return 0
 
 
-def _import_libraries() -> Any:
-    """Return what makes the manager of the worker processes.
+def _import_listener() -> ModuleType:
+    """Import the module that needs the libraries of the extra ``collector``, without eventlet.
 
-    :raises CommandError: where the libraries of the extra are not installed
+    :raises CommandError: if the libraries are not installed
     """
-    # Libraries below look for eventlet, which is not to be found: threads are what runs here.
-    sys.modules.setdefault("eventlet", None)
+    # The libraries use eventlet if it can be imported; the workers use threads.
+    sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type] # None means that it cannot be imported.
     try:
         from oslo_service import backend
 
         backend.init_backend(backend.BackendType.THREADING)
-        from panko.cmd.collector_workers import make_manager
-    except ImportError as error:
+        from panko.ingest import listener
+    except (ImportError, ValueError) as error:
+        # ValueError: oslo.service knows no such backend if cotyledon is missing.
         raise CommandError(f"{error}: install panko[collector]") from error
-    return make_manager
-
-
-def _check_transport(conf: cfg.ConfigOpts) -> None:
-
-    try:
-        listener.make_transport(conf).cleanup()
-    except ValueError as error:
-        raise CommandError(f"transport_url cannot be used: {error}. Set [collector] transport_url") from error
+    return listener
 
 
 if __name__ == "__main__":

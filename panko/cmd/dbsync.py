@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command panko-dbsync: make the database's schema the one that this version works with."""
+"""The command panko-dbsync: create or upgrade the schema of the database."""
 
 import os
 import re
@@ -15,7 +15,7 @@ SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)
 
 @report_errors
 def main(argv: Sequence[str]) -> int:
-    """Create the schema or bring it up to date; run twice, it changes nothing the second time."""
+    """Create or upgrade the schema; a second run changes nothing."""
     conf = service.prepare_service(argv)
     url = storage.connection_url(conf)
     make_directory(url)
@@ -25,16 +25,16 @@ def main(argv: Sequence[str]) -> int:
         found = "The schema was up to date"
     except SchemaMismatch:
         found = "The schema is up to date now"
-    # Also where nothing seems to be missing: a driver may have more to see to than the check looks at.
+    # Even if the schema is up to date: a driver may do more than what the check looks at.
     connection.upgrade()
     print(f"{found}: {without_credentials(url)}")
     return 0
 
 
 def make_directory(url: str) -> None:
-    """Create the directory of the file that an SQLite URL names; SQLite itself creates just the file.
+    """Create the directory of the file in an SQLite URL; SQLite itself creates only the file.
 
-    :raises CommandError: where it cannot be created
+    :raises CommandError: if it cannot be created
     """
     match = SQLITE_FILE.match(url)
     directory = os.path.dirname(match["path"]) if match else ""
@@ -46,7 +46,7 @@ def make_directory(url: str) -> None:
 
 
 def without_credentials(url: str) -> str:
-    """Return a connection URL as far as it may be shown: without user, password and parameters."""
+    """Return a connection URL without user, password and parameters, so that it can be shown."""
     return re.sub(r"//[^/]*@", "//", url.partition("?")[0])
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a command ends where something is wrong that its user can mend: one line on stderr, exit code 1."""
+"""Errors of the commands: one line on stderr and exit code 1 for what the user can fix."""
 
 import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from oslo_config import cfg
 
@@ -14,22 +15,29 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """Something that the user of a command can mend; the text says what and how."""
+    """An error that the user of a command can fix; the text says what is wrong and what to do."""
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an exception says, without line breaks, and with what an operator is told beyond."""
+    """Return the text of an exception and its detail for operators, without line breaks."""
     return " ".join(f"{error} {getattr(error, 'detail', '')}".split())
 
 
-def report_errors(
-    main: Callable[[Sequence[str]], int | None],
-    failed: int = 1,
-) -> Callable[[Sequence[str] | None], int]:
-    """Make a command of a function that takes its arguments, the program's name first, and returns its exit code.
+class Command(Protocol):
+    """What runs a command and returns its exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...
+
+
+def report_errors(main: Callable[[Sequence[str]], int | None], failed: int = 1) -> Command:
+    """Make a command of a function that takes the arguments and returns the exit code.
 
     Errors of configuration, of storage and :class:`CommandError` become one line on stderr and the exit code
-    ``failed``. Any other exception is a fault of the program and keeps its traceback.
+    ``failed``. Any other exception is a bug, and keeps its traceback.
+
+    :param main: called with the arguments, the name of the program first
+    :param failed: exit code in case of an error
+    :returns: a function that uses the process's arguments by default
     """
 
     @functools.wraps(main)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command panko-expirer: delete the events that are older than they are to be kept."""
+"""The command panko-expirer: delete events that are older than [database] event_time_to_live."""
 
 import sys
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from panko import service, storage
 from panko.cmd.errors import report_errors
 from panko.storage.base import Connection
 
-EVENTS_OF_A_CALL = 20_000
-"""Where the configuration names no size: the storage divides them into transactions, several of them at a time."""
+DEFAULT_CALL_EVENTS = 20_000
+"""Events that one call deletes if the configuration gives no batch size; the driver divides them into transactions."""
 
 LOG = log.getLogger(__name__)
 
@@ -25,8 +25,8 @@ def main(argv: Sequence[str]) -> int:
     ttl = conf.database.event_time_to_live
     if ttl <= 0:
         print(
-            f"Nothing to do: [database] event_time_to_live is {ttl}, so events are kept for ever. "
-            "Set it to the number of seconds after which they are to be deleted."
+            f"Nothing to do: [database] event_time_to_live is {ttl}, so events are kept forever. "
+            "Set it to the number of seconds to keep them."
         )
         return 0
     connection = storage.get_connection_from_config(conf)
@@ -37,18 +37,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def expire(connection: Connection, ttl: int, batch_size: int) -> int:
-    """Delete what is older than ``ttl`` seconds.
+    """Delete events that are older than ``ttl`` seconds.
 
-    :param batch_size: number of events that a transaction deletes at most; 0: the storage chooses it
-    :returns: number of events that were deleted
+    :param batch_size: most events that one transaction deletes; 0: the driver chooses
+    :returns: number of deleted events
     """
-    # What expires meanwhile is left to the next run: in a busy cloud this one would not end otherwise.
+    # Events that expire meanwhile are left to the next run; else this run would never end in a busy cloud.
     now = timeutils.utcnow()
     total = 0
-    # A progress bar appears on a terminal only (disable=None).
+    # disable=None: the progress bar is shown only on a terminal.
     with tqdm.tqdm(desc="expired", unit=" events", disable=None) as progress:
-        # What another expirer deletes may make a batch smaller: only an empty one ends this.
-        while deleted := connection.clear_expired_data(ttl, max_count=batch_size or EVENTS_OF_A_CALL, now=now):
+        # A batch may be small because another expirer deletes too: only an empty batch means that all are deleted.
+        while deleted := connection.clear_expired_data(ttl, max_count=batch_size or DEFAULT_CALL_EVENTS, now=now):
             total += deleted
             progress.update(deleted)
     return total

@@ -25,43 +25,43 @@ CLI_OPTS = [
         positional=True,
         required=False,
         metavar="FILE",
-        help="File with a JSON event, or an array of them, a line; - is standard input.",
+        help="File whose lines are JSON events, or arrays of them; - is standard input.",
     ),
     cfg.BoolOpt(
         "shift-to-now",
         default=False,
-        help="Move all times of the events so that the newest event was generated now.",
+        help="Move all times of the events, so that the newest event was generated now.",
     ),
 ]
 
 
 @report_errors
 def main(argv: Sequence[str]) -> int:
-    """Store the events of files; a bad line is named on stderr, and the others are stored all the same."""
+    """Store the events of files; bad lines are reported on stderr, and do not stop the others."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
     if not conf.files:
-        raise CommandError("name a FILE with events, or - for standard input")
+        raise CommandError("FILE is missing: name a file with events, or - for standard input")
     with contextlib.ExitStack() as stack:
         inputs = [(path, open_input(path, stack)) for path in conf.files]
         shift = shift_to_now(inputs) if conf.shift_to_now else NO_SHIFT
         connection = storage.get_connection_from_config(conf)
         connection.check_schema()
-        importer = Importer(connection, complain, shift)
+        importer = Importer(connection, report_refusal, shift)
         try:
             run(importer, inputs)
         except StorageError as error:
             raise CommandError(
-                f"{one_line(error)} Before that: {counted(importer.counts)}. "
-                "Import the same again to store the rest; what is stored will be a duplicate."
+                f"{one_line(error)} Before that: {summarize(importer.counts)}. "
+                "Import the same again to store the rest; events that are stored count as duplicates then."
             ) from error
-    print(counted(importer.counts))
+    print(summarize(importer.counts))
     return 1 if importer.counts.refused else 0
 
 
 def open_input(path: str, stack: contextlib.ExitStack) -> BinaryIO:
-    """Return a file open for reading, closed by the stack.
+    """Open a file for reading; the stack closes it.
 
-    :raises CommandError: where it cannot be read
+    :raises CommandError: if it cannot be read
     """
     if path == STDIN:
         return sys.stdin.buffer
@@ -72,9 +72,9 @@ def open_input(path: str, stack: contextlib.ExitStack) -> BinaryIO:
 
 
 def shift_to_now(inputs: Sequence[tuple[str, BinaryIO]]) -> datetime.timedelta:
-    """Return what the newest event of all inputs is to be moved by to have been generated now.
+    """Return the time between the newest event of all inputs and now.
 
-    :raises CommandError: where an input, such as a pipe, cannot be read twice
+    :raises CommandError: if an input cannot be read twice, such as a pipe
     """
     for path, stream in inputs:
         if path == STDIN or not stream.seekable():
@@ -92,8 +92,8 @@ def all_lines(inputs: Iterable[tuple[str, BinaryIO]]) -> Iterator[Line]:
 
 
 def run(importer: Importer, inputs: Sequence[tuple[str, BinaryIO]]) -> None:
-    """Import all lines, with a progress bar where stderr is a terminal."""
-    # The size of a pipe is not known; the bar then counts without an end.
+    """Import all lines, with a progress bar if stderr is a terminal."""
+    # The size of a pipe is unknown; the progress bar then has no end.
     sizes = [os.fstat(stream.fileno()).st_size if path != STDIN else 0 for path, stream in inputs]
     with tqdm.tqdm(
         desc="imported", total=sum(sizes) if all(sizes) else None, unit="B", unit_scale=True, disable=None
@@ -104,13 +104,13 @@ def run(importer: Importer, inputs: Sequence[tuple[str, BinaryIO]]) -> None:
         importer.flush()
 
 
-def complain(line: Line, reason: str) -> None:
-    """Say on stderr, above a progress bar where there is one, which line was not stored and why."""
+def report_refusal(line: Line, reason: str) -> None:
+    """Print on stderr, above the progress bar if there is one, which line was not stored and why."""
     tqdm.tqdm.write(f"{line.place}: {reason}", file=sys.stderr)
 
 
-def counted(counts: Counts) -> str:
-    """Return what an import has done, in words."""
+def summarize(counts: Counts) -> str:
+    """Return the counts of an import as a sentence."""
     return (
         f"{counts.lines} lines done: {counts.stored} events stored, {counts.duplicates} duplicates, "
         f"{counts.refused} refused"

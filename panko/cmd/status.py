@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command panko-status: say what an operator should see to, and change nothing."""
+"""The command panko-status: check for what needs an operator's attention, and change nothing."""
 
+import argparse
 import datetime
 import functools
 import logging
@@ -23,13 +24,11 @@ from panko.storage.errors import SchemaMismatch, StorageError
 from panko.unknown_options import find_unknown_options
 
 NOT_CHECKED = 255
-"""Exit code where the checks could not be made: 0 to 2 say how they went."""
-
-CONVERT = "Convert it with oslopolicy-convert-json-to-yaml and remove it."
+"""Exit code if the checks could not be made; 0 to 2 are their results."""
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """What ``panko-status upgrade check`` looks at.
+    """The checks of ``panko-status upgrade check``.
 
     :param conf: the service's configuration
     """
@@ -49,44 +48,52 @@ class Checks(upgradecheck.UpgradeCommands):
             return Result(Code.SUCCESS)
         newer = self._conf.find_file(self._conf.oslo_policy.policy_file)
         if newer:
-            return Result(Code.WARNING, f"{old} is not read, as there is {newer}. Remove it.")
-        return Result(Code.FAILURE, f"{old} is read as long as there is no newer policy file. {CONVERT}")
+            return Result(Code.WARNING, f"{old} is ignored, as there is {newer}. Remove it.")
+        return Result(
+            Code.FAILURE,
+            f"{old} is read, as there is no newer policy file. Convert it with oslopolicy-convert-json-to-yaml, and "
+            "remove it.",
+        )
 
     def _check_options(self) -> Result:
-        return _warn_of(find_unknown_options(self._conf))
+        return _warn(find_unknown_options(self._conf))
 
     def _check_rules(self) -> Result:
         try:
-            return _warn_of(find_unknown_rules(self._conf))
+            return _warn(find_unknown_rules(self._conf))
         except InvalidConfiguration as error:
             return Result(Code.FAILURE, one_line(error))
 
     def _check_schema(self) -> Result:
-        return self._ask_storage(lambda connection: Result(Code.SUCCESS))
+        return self._check_storage(lambda connection: Result(Code.SUCCESS))
 
     def _check_time_to_live(self) -> Result:
         if self._conf.database.event_time_to_live > 0:
             return Result(Code.SUCCESS)
         return Result(
             Code.WARNING,
-            "Events are kept for ever, and the database grows with them. Set [database] event_time_to_live to the "
-            "number of seconds after which they are to go, and run panko-expirer by a timer.",
+            "Events are kept forever, and the database grows with them. Set [database] event_time_to_live to the "
+            "number of seconds to keep them, and run panko-expirer by a timer.",
         )
 
     def _check_expirer(self) -> Result:
         ttl = self._conf.database.event_time_to_live
-        return Result(Code.SUCCESS) if ttl <= 0 else self._ask_storage(lambda storage: _judge_run(storage, ttl))
+        return (
+            Result(Code.SUCCESS)
+            if ttl <= 0
+            else self._check_storage(lambda connection: _check_last_run(connection, ttl))
+        )
 
-    def _ask_storage(self, question: Callable[[Connection], Result]) -> Result:
-        """Return what is found in a database with the schema of this version; a failure, where there is none."""
+    def _check_storage(self, check: Callable[[Connection], Result]) -> Result:
+        """Return the result of a check that reads the database; a failure if its schema is not that of this version."""
         url = storage.connection_url(self._conf)
         try:
             _require_file(url)
-            # It is not tried again as by other commands: that the database is away is what is to be said.
+            # Not retried as in other commands: an unreachable database is a result to report.
             connection = storage.get_connection(url, self._conf)
             try:
                 connection.check_schema()
-                return question(connection)
+                return check(connection)
             finally:
                 connection.close()
         except StorageError as error:
@@ -97,26 +104,26 @@ class Checks(upgradecheck.UpgradeCommands):
         ("Policy file in YAML", _check_policy),
         ("Policy rules are known", _check_rules),
         ("Database schema", _check_schema),
-        ("Events are not kept for ever", _check_time_to_live),
+        ("Events are not kept forever", _check_time_to_live),
         ("panko-expirer runs", _check_expirer),
     )
 
 
-def _warn_of(findings: Sequence[str]) -> Result:
+def _warn(findings: Sequence[str]) -> Result:
     return Result(Code.WARNING, " ".join(findings)) if findings else Result(Code.SUCCESS)
 
 
 def _require_file(url: str) -> None:
-    """Return where a connection would not make a new SQLite file.
+    """Check that connecting does not create a new SQLite file.
 
-    :raises SchemaMismatch: where it would
+    :raises SchemaMismatch: if it would
     """
     match = SQLITE_FILE.match(url)
     if match and not (os.path.exists(match["path"]) and os.path.getsize(match["path"])):
-        raise SchemaMismatch(f"The database has no schema yet: {match['path']} is not there. Run panko-dbsync.")
+        raise SchemaMismatch(f"The database has no schema yet: {match['path']} is missing. Run panko-dbsync.")
 
 
-def _judge_run(connection: Connection, ttl: int) -> Result:
+def _check_last_run(connection: Connection, ttl: int) -> Result:
     last = connection.last_expiry()
     if last is None:
         return Result(Code.WARNING, "panko-expirer has not run yet. Run it by a timer, every hour or so.")
@@ -129,9 +136,9 @@ def _judge_run(connection: Connection, ttl: int) -> Result:
     )
 
 
-def _add_commands(subparsers) -> None:
-    upgrade = subparsers.add_parser("upgrade", help="Look at what an upgrade of Panko, or its running, needs.")
-    upgrade.add_argument("check", choices=["check"], help="Make all checks, and change nothing.")
+def _add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    upgrade = subparsers.add_parser("upgrade", help="Check what an upgrade of Panko, or its operation, needs.")
+    upgrade.add_argument("check", choices=["check"], help="Run all checks, and change nothing.")
     upgrade.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
 
 
@@ -140,12 +147,12 @@ CLI_OPTS = [cfg.SubCommandOpt("command", handler=_add_commands)]
 
 @functools.partial(report_errors, failed=NOT_CHECKED)
 def main(argv: Sequence[str]) -> int:
-    """Print the outcome of each check, and return the worst: 0 is success, 1 a warning, 2 a failure."""
-    # It reports what others log.
+    """Print the result of each check, and return the worst: 0 is success, 1 a warning, 2 a failure."""
+    # warn=False, as one of the checks reports what would be logged.
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS, warn=False)
-    # The library looks there for the argument --json; its own way of reading arguments makes another configuration.
+    # The library reads the argument --json there; its own main function would make another configuration.
     upgradecheck.CONF = conf
-    # The results are all that is printed: a line of the log, on stdout too, would be no JSON.
+    # Log lines on stdout would make the output invalid JSON.
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,119 +1,107 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way that messages are read off a connection to RabbitMQ: all that have come, not one at a time.
+"""A faster kombu transport for RabbitMQ: reads every message that has arrived, and acknowledges many at once.
 
-By themselves the libraries ask the system for each third of a frame, and send each acknowledgement alone. Each time
-they let go of the interpreter's lock, which the thread that stores events then keeps for a while.
+The libraries' own transport makes a system call for each third of a frame, and one for each acknowledgement. Each of
+these calls releases the interpreter's lock, which the thread that stores events then keeps for a while.
 """
 
 import itertools
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import amqp.transport
 import kombu.transport
 from kombu.transport import pyamqp
 
-AT_ONCE = 100
-"""Messages that are read at a time; between one time and the next, the library sees to its heartbeats."""
+MAX_MESSAGES_PER_READ = 100
+"""Messages handled by one call of drain_events; between two calls, the library sends its heartbeats."""
 
 JSON = "application/json"
 
-NOTHING = b" "
-"""Stands for an empty body, which would not be read at all."""
+EMPTY_BODY = b" "
+"""Replaces an empty body, which kombu would not deserialize at all."""
 
-PIECE = 8 * 1024
-"""Bytes that the system is asked for at once, where less are wanted."""
+MIN_READ_BYTES = 8 * 1024
+"""Bytes that each read asks the system for, even if fewer are needed now."""
 
-HEAD = struct.Struct(">BHI")
-"""What a frame begins with: its type, its channel and the size of its payload."""
+FRAME_HEADER = struct.Struct(">BHI")
+"""The start of a frame: its type, its channel and the size of its payload."""
 
-END = 0xCE
-"""The byte that follows a payload."""
+FRAME_END = 0xCE
+"""The byte after a payload."""
 
 
-class _Reading:
-    """Reads ahead, into the buffer that its parent has for what it could not use yet."""
+class _ReadAhead(amqp.transport._AbstractTransport):
+    """Reads more than was asked for, and keeps the rest in the parent's buffer."""
+
+    _quick_recv: Callable[[int], bytes]
 
     def _setup_transport(self) -> None:
         super()._setup_transport()
         receive = self._quick_recv
-        self._quick_recv = lambda size: receive(max(size, PIECE))
-
-    def take_frame(self) -> tuple[int, int, bytes] | None:
-        """Return type, channel and payload of a frame that was read already; None where there is not the whole of it.
-
-        What is no frame is left for the parent, which raises an exception.
-        """
-        read = self._read_buffer
-        if len(read) < HEAD.size:
-            return None
-        kind, channel, size = HEAD.unpack_from(read)
-        end = HEAD.size + size
-        if len(read) <= end or read[end] != END:
-            return None
-        self._read_buffer = read[end + 1 :]
-        return kind, channel, read[HEAD.size : end]
+        self._quick_recv = lambda size: receive(max(size, MIN_READ_BYTES))
 
 
-class TCPTransport(_Reading, amqp.transport.TCPTransport):
-    """A connection in the clear."""
+class TCPTransport(_ReadAhead, amqp.transport.TCPTransport):
+    """An unencrypted connection."""
 
 
-class SSLTransport(_Reading, amqp.transport.SSLTransport):
-    """A connection by TLS."""
+class SSLTransport(_ReadAhead, amqp.transport.SSLTransport):
+    """A TLS connection."""
 
 
 class Channel(pyamqp.Channel):
-    """Acknowledges together what was acknowledged since messages were read the last time."""
+    """Collects acknowledgements, and sends them before messages are read the next time."""
 
     def open(self) -> Any:
-        """Open the channel, on which the broker counts messages from 1."""
-        self._unsettled: dict[int, None] = {}
-        """Tags of the messages that came and are not settled, in their order."""
-        self._done: set[int] = set()
-        """Those of them that are to be acknowledged."""
+        """Open the channel, on which the broker numbers messages from 1."""
+        self._delivered: dict[int, None] = {}
+        """Delivery tags of messages that the broker waits for an answer to, in order."""
+        self._acknowledged: set[int] = set()
+        """Those of them that the next acknowledgements are for."""
         return super().open()
 
     def message_to_python(self, raw_message: Any) -> Any:
-        """Return a message as the libraries above know it, which would throw one away that is said to be no JSON."""
-        self._unsettled[raw_message.delivery_tag] = None
+        """Return a message as kombu has it, labelled as JSON: kombu would discard one with another content type."""
+        self._delivered[raw_message.delivery_tag] = None
         raw_message.properties["content_type"] = JSON
-        raw_message.body = raw_message.body or NOTHING
+        raw_message.body = raw_message.body or EMPTY_BODY
         return super().message_to_python(raw_message)
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
-        """Acknowledge a message when messages are read the next time, or the channel is closed."""
-        if delivery_tag in self._unsettled:
-            self._done.add(delivery_tag)
+        """Acknowledge a message when messages are read the next time, or when the channel is closed."""
+        if delivery_tag in self._delivered:
+            self._acknowledged.add(delivery_tag)
 
     def basic_reject(self, delivery_tag: int, requeue: bool) -> Any:
         """Send a message back at once."""
-        self._unsettled.pop(delivery_tag, None)
+        self._delivered.pop(delivery_tag, None)
         return super().basic_reject(delivery_tag, requeue)
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
-        """Acknowledge what is due, and close."""
+        """Send the acknowledgements, and close the channel."""
         if self.is_open:
             self.send_acknowledgements()
         return super().close(*args, **kwargs)
 
     def send_acknowledgements(self) -> None:
-        """Acknowledge what is due: by one frame what came before all that is not done, the rest one by one."""
-        if not self._done:
+        """Send the acknowledgements: one frame for the leading run of messages, then one for each other message."""
+        if not self._acknowledged:
             return
-        first = list(itertools.takewhile(self._done.__contains__, list(self._unsettled)))
-        rest = sorted(self._done.difference(first))
-        if first:
-            super().basic_ack(first[-1], multiple=True)
-        for tag in rest:
+        run = list(itertools.takewhile(self._acknowledged.__contains__, list(self._delivered)))
+        others = sorted(self._acknowledged.difference(run))
+        if run:
+            super().basic_ack(run[-1], multiple=True)
+        for tag in others:
             super().basic_ack(tag)
-        for tag in (*first, *rest):
-            del self._unsettled[tag]
-        self._done.difference_update(first, rest)
+        for tag in (*run, *others):
+            del self._delivered[tag]
+        self._acknowledged.difference_update(run, others)
 
 
 class Connection(pyamqp.Connection):
-    """Takes what was read already without asking the system."""
+    """Takes frames out of the buffer before it asks the system for more."""
 
     Channel = Channel
 
@@ -126,7 +114,7 @@ class Connection(pyamqp.Connection):
         write_timeout: float | None = None,
         socket_settings: Any = None,
     ) -> TCPTransport | SSLTransport:
-        """Return what reads from the socket and writes to it; the parent gives it the arguments."""
+        """Return the transport that reads from and writes to the socket; called by the parent class."""
         transport = SSLTransport if ssl else TCPTransport
         return transport(
             host,
@@ -138,35 +126,45 @@ class Connection(pyamqp.Connection):
         )
 
     def blocking_read(self, timeout: float | None = None) -> Any:
-        """Take a frame; the parent says what is raised where none comes within the timeout in seconds."""
-        frame = self.transport.take_frame()
-        return self.on_inbound_frame(frame) if frame else super().blocking_read(timeout)
+        """Handle the next frame: from the buffer if all of it is there, else as the parent class does."""
+        data = self.transport._read_buffer
+        if len(data) >= FRAME_HEADER.size:
+            frame_type, channel, size = FRAME_HEADER.unpack_from(data)
+            end = FRAME_HEADER.size + size
+            # The parent class raises the exception for data that is not a frame.
+            if len(data) > end and data[end] == FRAME_END:
+                self.transport._read_buffer = data[end + 1 :]
+                return self.on_inbound_frame((frame_type, channel, data[FRAME_HEADER.size : end]))
+        return super().blocking_read(timeout)
 
 
 class Transport(pyamqp.Transport):
-    """Waits for a message as its parent does, and takes what came with it.
+    """Waits for a message as its parent does, and then handles every other message that has arrived.
 
-    For each time that something is read, oslo.messaging prepares for the loss of the connection. That takes as long as
-    all else that is done to read a message.
+    oslo.messaging prepares for a lost connection before each call of drain_events, which takes as long as all the rest
+    of reading a message. So each call handles many messages.
     """
 
     Connection = Connection
 
-    def drain_events(self, connection: Connection, **kwargs: Any) -> Any:
-        """Take messages, at least one; the parent says what is raised where none comes."""
+    def drain_events(self, connection: pyamqp.Connection, **kwargs: Any) -> Any:
+        """Handle at least one message; if none arrives in time, raise what the parent class raises."""
         for channel in list(connection.channels.values()):
             if isinstance(channel, Channel):
                 channel.send_acknowledgements()
-        taken = super().drain_events(connection, **kwargs)
+        result = super().drain_events(connection, **kwargs)
         try:
-            for _ in range(AT_ONCE - 1):
+            for _ in range(MAX_MESSAGES_PER_READ - 1):
                 super().drain_events(connection, timeout=0)
         except TimeoutError:
-            pass  # No more have come yet, or not the whole of one, which is kept.
-        return taken
+            pass  # No other message has arrived, or only a part of one, which stays in the buffer.
+        return result
 
 
 def install() -> None:
-    """Have all connections of this process read so."""
+    """Make every RabbitMQ connection of this process use this transport.
+
+    Process-wide: it replaces kombu's aliases ``amqp`` and ``pyamqp``.
+    """
     for name in ("amqp", "pyamqp"):
         kombu.transport.TRANSPORT_ALIASES[name] = f"{__name__}:{Transport.__name__}"

@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the collector does with the events of messages: verify, store in batches, count."""
+"""What the collector does with the events of messages: check signatures, store in batches, count."""
 
 import operator
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import tenacity
 from oslo_log import log
 
 from panko.ingest import decoding, signatures
-from panko.ingest.notifications import Unreadable
-from panko.ingest.stats import Tally, reason_of
+from panko.ingest.decoding import Unreadable
+from panko.ingest.stats import Stats, reason_of
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent, StorageError
+from panko.storage.models import NAME_LENGTH
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30
-HELD = 60
-"""Seconds that a batch is tried again before it goes back to the queue, from where another collector may take it."""
+MIN_RETRY_SECONDS = 0.5
+MAX_RETRY_SECONDS = 30
+"""Shortest and longest pause before a batch is tried again."""
 
-ID_LENGTH = 255
+RETRY_TIMEOUT_SECONDS = 60
+"""How long a batch is retried before it goes back to the queue, from which another collector may take it."""
 
 _MESSAGE_ID = operator.attrgetter("message_id")
 
@@ -32,26 +33,26 @@ class Collector:
     """Stores the events of messages.
 
     :param connection: storage
-    :param secret: what events must be signed by; None or empty: signatures do not count
-    :param stopping: is set when the process is to end, and nothing is to be tried again
+    :param secret: secret that events must be signed with; None or empty: signatures are ignored
+    :param stats: counts what was stored and refused
+    :param stopping: set when the process should end; nothing is retried from then on
     """
 
-    def __init__(self, connection: Connection, secret: str | None, tally: Tally, stopping: threading.Event):
+    def __init__(self, connection: Connection, secret: str | None, stats: Stats, stopping: threading.Event):
         self._connection = connection
         self._secret = secret
-        self._tally = tally
+        self._stats = stats
         self._stopping = stopping
 
     def collect(self, payloads: Iterable[list[Any] | Unreadable]) -> bool:
-        """Store the events of some messages in one transaction.
+        """Store the events of several messages in one transaction.
 
-        While the database is away they are tried again, after pauses that get longer.
+        While the database is unavailable, the batch is retried with growing pauses.
 
-        :param payloads: of :func:`~panko.ingest.notifications.read_notification`
-        :returns: whether they are durable or refused, so that the messages are done with
+        :param payloads: of :func:`~panko.ingest.decoding.read_notification`
+        :returns: whether every event is stored or refused; if not, the messages must go back to the queue
         """
-        refused: list[tuple[Any, str]] = []
-        events = [event for payload in payloads for event in self._decode(payload, refused)]
+        events, refused = self._decode(payloads)
         if events and not self._store(events):
             return False
         # Only now: messages that go back to the queue come again, and would be counted and logged each time.
@@ -59,62 +60,62 @@ class Collector:
             self._refuse(message_id, reason)
         return True
 
+    def _decode(self, payloads: Iterable[list[Any] | Unreadable]) -> tuple[list[CheckedEvent], list[tuple[Any, str]]]:
+        """Return the events that can be stored, and the message_id and the reason of each other event."""
+        events: list[CheckedEvent] = []
+        refused: list[tuple[Any, str]] = []
+        for payload in payloads:
+            if isinstance(payload, Unreadable):
+                refused.append((payload.message_id, payload.reason))
+                continue
+            for document in payload:
+                message_id = document.get("message_id") if isinstance(document, dict) else None
+                if self._secret and isinstance(document, dict) and not signatures.is_signed(document, self._secret):
+                    refused.append((message_id, "bad signature"))
+                    continue
+                try:
+                    events.append(decoding.decode_event(document))
+                except InvalidEvent as error:
+                    refused.append((message_id, reason_of(str(error))))
+        return events, refused
+
     def _store(self, events: list[CheckedEvent]) -> bool:
-        """Return whether the events are durable, or refused by storage; retry while the database is unavailable."""
-        # Two collectors that store the same events in different orders would wait for each other, a second or longer.
+        """Return whether each event is stored, or refused by storage; retry while the database is unavailable."""
+        # Two collectors that store the same events in different orders would block each other, for a second or longer.
         events.sort(key=_MESSAGE_ID)
         retrying = tenacity.Retrying(
-            wait=tenacity.wait_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
-            stop=tenacity.stop_any(tenacity.stop_when_event_set(self._stopping), tenacity.stop_after_delay(HELD)),
+            retry=tenacity.retry_if_not_exception_type(EventsRefused),
+            wait=tenacity.wait_exponential(MIN_RETRY_SECONDS, max=MAX_RETRY_SECONDS),
+            stop=tenacity.stop_any(
+                tenacity.stop_when_event_set(self._stopping), tenacity.stop_after_delay(RETRY_TIMEOUT_SECONDS)
+            ),
             sleep=tenacity.sleep_using_event(self._stopping),
-            before_sleep=_tell_of_failure,
+            before_sleep=_log_retry,
             reraise=True,
         )
         try:
-            retrying(self._record, events)
-        except Exception:
-            # Whatever it was: a message that is not stored must not be acknowledged.
-            LOG.warning("A batch of %d events could not be stored: it goes back to the queue.", len(events))
-            return False
-        return True
-
-    def _record(self, events: list[CheckedEvent]) -> None:
-        try:
-            recorded = self._connection.record_events(events)
+            recorded = retrying(self._connection.record_events, events)
         except EventsRefused as error:
-            self._tally.add(error.stored, error.duplicates)
+            self._stats.add(error.stored, error.duplicates)
             for refusal in error.refusals:
                 self._refuse(refusal.event.message_id, reason_of(refusal.reason))
+        except Exception:
+            # Whatever the error is: a message whose events are not stored must not be acknowledged.
+            LOG.warning("A batch of %d events could not be stored: it goes back to the queue.", len(events))
+            return False
         else:
-            self._tally.add(recorded.stored, recorded.duplicates)
-
-    def _decode(self, payload: list[Any] | Unreadable, refused: list[tuple[Any, str]]) -> Iterator[CheckedEvent]:
-        """Yield the events of a message that can be stored.
-
-        :param refused: takes the message_id and the reason of each of the others
-        """
-        if isinstance(payload, Unreadable):
-            refused.append((payload.message_id, payload.reason))
-            return
-        for document in payload:
-            message_id = document.get("message_id") if isinstance(document, dict) else None
-            try:
-                if self._secret and isinstance(document, dict) and not signatures.is_signed(document, self._secret):
-                    refused.append((message_id, "bad signature"))
-                else:
-                    yield decoding.decode_event(document)
-            except InvalidEvent as error:
-                refused.append((message_id, reason_of(str(error))))
+            self._stats.add(recorded.stored, recorded.duplicates)
+        return True
 
     def _refuse(self, message_id: Any, reason: str) -> None:
-        self._tally.refuse(reason)
-        known = repr(message_id[:ID_LENGTH]) if isinstance(message_id, str) and message_id else "without message_id"
+        self._stats.add_refused(reason)
+        known = repr(message_id[:NAME_LENGTH]) if isinstance(message_id, str) and message_id else "without message_id"
         LOG.warning("Event %s was refused: %s", known, reason)
 
 
-def _tell_of_failure(state: tenacity.RetryCallState) -> None:
-    error, pause = state.outcome.exception(), state.next_action.sleep
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
     if isinstance(error, StorageError):
-        LOG.warning("%s %s Trying again in %s s.", error, error.detail, pause)
+        LOG.warning("%s %s Trying again in %s s.", error, error.detail, state.upcoming_sleep)
     else:
-        LOG.error("A batch could not be stored. Trying again in %s s.", pause, exc_info=error)
+        LOG.error("A batch could not be stored. Trying again in %s s.", state.upcoming_sleep, exc_info=error)

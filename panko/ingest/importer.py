@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of JSON events, from files or a pipe, stored batch by batch."""
+"""Import of JSON events, from the lines of files or of a pipe."""
 
 import codecs
 import datetime
@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from panko.ingest import decoding
-from panko.ingest.shifting import shift_event
 from panko.storage.base import Connection
 from panko.storage.errors import EventsRefused, InvalidEvent, excerpt
+from panko.storage.models import Trait, TraitType
 from panko.storage.validation import CheckedEvent
 
-BATCH_SIZE = 500
-"""Events of one call to storage: many enough that a transaction costs little, few enough that progress shows."""
+DEFAULT_BATCH_SIZE = 500
+"""Events of one call to storage: enough to make transactions cheap, and few enough to see progress."""
 
 NO_SHIFT = datetime.timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an input, without interpretation; ``number`` counts from 1."""
+    """One line of an input, not parsed; ``number`` counts from 1."""
 
     source: str
     number: int
@@ -28,7 +28,7 @@ class Line:
 
     @property
     def place(self) -> str:
-        """Where the line stands, as editors and compilers write it."""
+        """The line's source and number, in the form that editors and compilers use."""
         return f"{self.source}:{self.number}"
 
 
@@ -36,8 +36,8 @@ class Line:
 class Counts:
     """What an import has done so far.
 
-    :param lines: lines that are done with, whatever became of them
-    :param refused: events, or whole lines that hold none, that were not stored
+    :param lines: lines handled, whatever the result
+    :param refused: events that were not stored, and lines that hold no event
     """
 
     lines: int = 0
@@ -47,15 +47,15 @@ class Counts:
 
 
 def read_lines(source: str, stream: Iterable[bytes]) -> Iterator[Line]:
-    """Yield the lines of an input, without the byte order mark that some editors put before the first."""
+    """Yield the lines of an input, without the byte order mark that some editors write at its start."""
     for number, content in enumerate(stream, start=1):
         yield Line(source, number, content.removeprefix(codecs.BOM_UTF8) if number == 1 else content)
 
 
 def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
-    """Yield the events of a line, which is one event, an array of them or blank; for a bad one, what is wrong.
+    """Yield the events of a line, which is one event, an array of events or blank; an error for each bad one.
 
-    :param shift: what all times of an event are moved by
+    :param shift: added to all times of the events
     """
     if not line.content.strip():
         return
@@ -71,8 +71,31 @@ def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[Ch
             yield error
 
 
+def shift_event(event: CheckedEvent, shift: datetime.timedelta) -> CheckedEvent:
+    """Return an event with ``shift`` added to its time of generation and to its traits that are times.
+
+    The raw notification is not changed.
+
+    :raises InvalidEvent: if a time would be outside the years 1 to 9999
+    """
+    if not shift:
+        return event
+    try:
+        return replace(
+            event,
+            generated=event.generated + shift,
+            traits=tuple(_shift_trait(trait, shift) for trait in event.traits),
+        )
+    except OverflowError as error:
+        raise InvalidEvent(f"its times cannot be moved by {shift}: {error}") from error
+
+
+def _shift_trait(trait: Trait, shift: datetime.timedelta) -> Trait:
+    return trait._replace(value=trait.value + shift) if trait.dtype == TraitType.DATETIME else trait
+
+
 def newest_time(lines: Iterable[Line]) -> datetime.datetime | None:
-    """Return when the newest event of all these lines was generated; None where no line holds an event."""
+    """Return when the newest event of these lines was generated; None if they hold no event."""
     return max(
         (event.generated for line in lines for event in line_events(line) if isinstance(event, CheckedEvent)),
         default=None,
@@ -80,35 +103,35 @@ def newest_time(lines: Iterable[Line]) -> datetime.datetime | None:
 
 
 class Importer:
-    """Stores the events of lines, in batches, and counts them.
+    """Stores the events of lines in batches, and counts them.
 
-    ``counts`` holds what is durable: after an exception of storage, the lines that were done before it.
+    ``counts`` covers only what is durable: if storage raises an exception, the lines stored before it.
 
     :param connection: storage
-    :param complain: is told of each event that was not stored: the line it stood in, and the reason
-    :param shift: what all times of an event are moved by
-    :param batch_size: number of events of one call to storage
+    :param report: called for each event that was not stored, with its line and the reason
+    :param shift: added to all times of the events
+    :param batch_size: events of one call to storage
     """
 
     def __init__(
         self,
         connection: Connection,
-        complain: Callable[[Line, str], None],
+        report: Callable[[Line, str], None],
         shift: datetime.timedelta = NO_SHIFT,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = DEFAULT_BATCH_SIZE,
     ):
         self.counts = Counts()
         self._connection = connection
-        self._complain = complain
+        self._report = report
         self._shift = shift
         self._batch_size = batch_size
         self._batch: list[tuple[Line, CheckedEvent]] = []
         self._read = Counts()
 
     def add(self, line: Line) -> None:
-        """Take a line; where that fills a batch, store it.
+        """Add a line to the batch, and store the batch if it is full.
 
-        :raises StorageUnavailable: where the database failed; a second import of the same lines stores the rest
+        :raises StorageUnavailable: if the database fails; importing the same lines again stores the rest
         """
         for event in line_events(line, self._shift):
             if isinstance(event, InvalidEvent):
@@ -120,9 +143,9 @@ class Importer:
             self.flush()
 
     def flush(self) -> None:
-        """Store what was taken and is not stored yet.
+        """Store the current batch.
 
-        :raises StorageUnavailable: as :meth:`add`
+        :raises StorageUnavailable: as for :meth:`add`
         """
         stored, duplicates = self._record() if self._batch else (0, 0)
         self._batch = []
@@ -142,5 +165,5 @@ class Importer:
         return recorded.stored, recorded.duplicates
 
     def _refuse(self, line: Line, reason: str) -> None:
-        self._complain(line, excerpt(reason))
+        self._report(line, excerpt(reason))
         self._read = replace(self._read, refused=self._read.refused + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signatures of what Ceilometer publishes on the message bus: HMAC-SHA256 by a secret that both sides know."""
+"""Signatures of events that Ceilometer publishes on the message bus: HMAC-SHA256 with a shared secret."""
 
 import hashlib
 import hmac
@@ -10,16 +10,17 @@ SIGNATURE = "message_signature"
 
 
 def sign(event: Mapping[str, Any], secret: str) -> str:
-    """Return the signature of an event, as parsed JSON, whatever signature it carries.
+    """Return the signature that an event should have.
 
-    :raises ValueError: where a text in it cannot be written as UTF-8
+    :param event: parsed JSON; a signature that it already has is ignored
+    :raises ValueError: if a text in it cannot be encoded as UTF-8
     """
     signed = {name: value for name, value in event.items() if name != SIGNATURE}
     return hmac.new(secret.encode(), "".join(_parts(signed)).encode(), hashlib.sha256).hexdigest()
 
 
 def is_signed(event: Mapping[str, Any], secret: str) -> bool:
-    """Return whether an event carries the signature that the secret makes."""
+    """Return whether an event has the signature that the secret gives."""
     signature = event.get(SIGNATURE)
     if not isinstance(signature, str):
         return False
@@ -30,7 +31,7 @@ def is_signed(event: Mapping[str, Any], secret: str) -> bool:
 
 
 def _parts(members: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield names and values, in the order of the names; the name of a member of an object has those of the objects."""
+    """Yield names and values, sorted by name; a nested name follows the names of its objects, divided by colons."""
     for name in sorted(members):
         value = members[name]
         if isinstance(value, dict):
@@ -41,7 +42,7 @@ def _parts(members: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _encoded(value: Any) -> Any:
-    """Return what stands in a list as it is signed there: as Python writes it, texts as bytes, objects sorted."""
+    """Return a value inside a list in the form that is signed: texts as bytes, objects sorted by name."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, list):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many events were stored, were there already, or were refused for which reason."""
+"""Statistics of the collector: events stored, duplicates, and events refused by reason."""
 
 import collections
 import re
 import threading
 
 _REASONS = (
-    (r"it is no JSON object|it is no event", "not an event"),
+    (r"it is not a JSON object|it is no event|it is not an event", "not an event"),
     (r"it has no message_id", "no message_id"),
     (r"its message_id", "bad message_id"),
     (r"it has no event_type", "no event_type"),
@@ -19,44 +19,44 @@ _OTHER = "bad trait"
 
 
 def reason_of(text: str) -> str:
-    """Return the kind of a refusal, of which there are few, and which shows nothing of the event.
+    """Return the reason of a refusal in a few words, without any content of the event.
 
-    :param text: what :class:`~panko.storage.errors.InvalidEvent` says
+    :param text: text of an :class:`~panko.storage.errors.InvalidEvent`
     """
     return next((reason for pattern, reason in _REASONS if re.match(pattern, text, re.DOTALL)), _OTHER)
 
 
-class Tally:
-    """Counts since the process began; threads may share it."""
+class Stats:
+    """Counts since the process started; threads may share it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stored = 0
         self.duplicates = 0
         self.refused: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
-        self._told = ""
+        self._reported = ""
 
     def add(self, stored: int, duplicates: int) -> None:
-        """Count what a call to storage did."""
+        """Add the result of a call to storage."""
         with self._lock:
             self.stored += stored
             self.duplicates += duplicates
 
-    def refuse(self, reason: str) -> None:
-        """Count an event, or a whole message, that was refused."""
+    def add_refused(self, reason: str) -> None:
+        """Add one refused event, or one refused message."""
         with self._lock:
             self.refused[reason] += 1
 
-    def __str__(self):
+    def __str__(self) -> str:
         with self._lock:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in self.refused.most_common())
             refused = f"{self.refused.total()} refused{f' ({reasons})' if reasons else ''}"
             return f"{self.stored} events stored, {self.duplicates} duplicates, {refused}"
 
-    def news(self) -> str | None:
-        """Return the counts as a text, or None where they are what was returned the last time."""
+    def take_report(self) -> str | None:
+        """Return the counts as text; None if nothing has changed since the last report."""
         text = str(self)
-        if text == self._told or not (self.stored or self.duplicates or self.refused):
+        if text == self._reported or not (self.stored or self.duplicates or self.refused):
             return None
-        self._told = text
+        self._reported = text
         return text

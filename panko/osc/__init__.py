@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin of the openstack command: ``openstack event``. It imports nothing of the server."""
+"""The plugin for the openstack command: ``openstack event``. It imports nothing of the server."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the event service, and its refusals as one line."""
+"""The client of the event service: requests, and errors as one line for the user."""
 
+import datetime
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -8,91 +9,104 @@ from urllib.parse import quote
 
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.session import Session
+from osc_lib.command.command import Command
 from osc_lib.exceptions import CommandError
+
+from panko.osc.plugin import API_NAME
 
 Query = Iterable[tuple[str, str | int]]
 
-PAGE = 1000
-"""Events that are asked for at once where all are wanted."""
+PAGE_SIZE = 1000
+"""Number of events to request at once when reading all events."""
 
-AWAY = (502, 503, 504)
-"""What a service, or a proxy before it, answers that may be back soon."""
+UNAVAILABLE_STATUSES = (502, 503, 504)
+"""Statuses of a service, or of a proxy in front of it, that may work again soon."""
 
-# A service without Keystone believes the headers, and one who can reach it may send any.
-ANONYMOUS = {"X-User-Id": "admin", "X-Project-Id": "admin", "X-Roles": "admin"}
+# A service without Keystone trusts these headers, whoever sends them.
+ANONYMOUS_HEADERS = {"X-User-Id": "admin", "X-Project-Id": "admin", "X-Roles": "admin"}
 
 
-class ServiceAway(CommandError):
-    """The event service cannot be reached, or can do nothing at the moment."""
+class ServiceUnavailable(CommandError):
+    """The event service cannot be reached, or is temporarily unavailable."""
 
 
 class EventClient:
-    """Asks an event service.
+    """A client of the event service.
 
     :param session: sends the requests, with a token
-    :param endpoint: address of the service as it is in the catalog
-    :param anonymous: whether there is no Keystone, so that the headers have to say who asks
+    :param endpoint: URL of the service in the catalog; None: the catalog has none
+    :param anonymous: whether there is no Keystone, so that headers have to identify the caller
     """
 
-    def __init__(self, session: Session, endpoint: str | None, anonymous: bool = False):
+    def __init__(self, session: Session, endpoint: str | None, anonymous: bool = False) -> None:
         if not endpoint:
             raise CommandError(
                 "There is no endpoint of the service type 'event' in the catalog for this region and interface."
             )
         self._session = session
         self._endpoint = endpoint.rstrip("/").removesuffix("/v2")
-        self._headers = {"Accept": "application/json", **(ANONYMOUS if anonymous else {})}
-        self.service_time = None
-        """When the service gave its last answer, by its own clock, without a zone; None before the first."""
+        self._headers = {"Accept": "application/json", **(ANONYMOUS_HEADERS if anonymous else {})}
+        self.service_time: datetime.datetime | None = None
+        """Time of the latest answer by the clock of the service, in naive UTC; None before the first answer."""
 
     def get(self, *path: str, query: Query = ()) -> Any:
-        """Return what is at a path below /v2, whose parts are not encoded yet.
+        """Return the JSON of a resource of /v2.
 
-        Raises CommandError with what the user is to read, and ServiceAway where it is worth to try again.
+        :param path: segments of its path, which are not encoded yet
+        :raises ServiceUnavailable: if the service may answer later
+        :raises CommandError: if the request fails for another reason; its text is for the user
         """
         if not all(path):
-            raise CommandError("An empty name is not possible.")
+            raise CommandError("The name must not be empty.")
         url = "/".join([self._endpoint, "v2", *(quote(part, safe="") for part in path)])
         try:
             answer = self._session.get(
                 url, params=list(query), headers=self._headers, raise_exc=False, user_agent="panko"
             )
         except keystone_errors.ConnectFailure as error:
-            raise ServiceAway(f"The event service at {self._endpoint} cannot be reached: {_root(error)}") from error
+            raise ServiceUnavailable(
+                f"The event service at {self._endpoint} cannot be reached: {_root_cause(error)}"
+            ) from error
         if answer.status_code != 200:
-            kind = ServiceAway if answer.status_code in AWAY else CommandError
-            raise kind(_refusal(answer))
+            error_class = ServiceUnavailable if answer.status_code in UNAVAILABLE_STATUSES else CommandError
+            raise error_class(_describe_error(answer))
         if "Date" in answer.headers:
             self.service_time = parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=None)
         try:
             return answer.json()
         except ValueError as error:
-            raise CommandError(f"{url} does not answer as an event service does: check the endpoint.") from error
+            raise CommandError(f"{url} is not an event service: check the endpoint in the catalog.") from error
 
-    def events(self, query: Query) -> Iterator[dict]:
+    def get_all_events(self, query: Query) -> Iterator[dict[str, Any]]:
         """Yield all events that a query of /v2/events finds, in its order, a page at a time."""
         marker: Query = ()
-        # A page that is shorter than wanted may be so by the service's own limit: only an empty one is the end.
-        while page := self.get("events", query=[*query, ("limit", PAGE), *marker]):
+        # Only an empty page is the end: the service may have a limit below PAGE_SIZE.
+        while page := self.get("events", query=[*query, ("limit", PAGE_SIZE), *marker]):
             yield from page
             marker = [("marker", page[-1]["message_id"])]
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the error at the bottom, such as "Connection refused", which others were raised for."""
-    while below := error.__cause__ or error.__context__:
-        error = below
+def get_client(command: Command) -> EventClient:
+    """Return the client that a command uses, which osc-lib keeps under the name of the API."""
+    client: EventClient = getattr(command.app.client_manager, API_NAME)
+    return client
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the first error of a chain, such as "Connection refused"."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
     return error
 
 
-def _refusal(answer: Any) -> str:
+def _describe_error(answer: Any) -> str:
     request_id = answer.headers.get("X-Openstack-Request-Id")
-    line = " ".join(_reason(answer).split())
+    line = " ".join(_find_reason(answer).split())
     return f"{line} (HTTP {answer.status_code})" + (f" (Request-ID: {request_id})" if request_id else "")
 
 
-def _reason(answer: Any) -> str:
-    """Return why an answer is a refusal: Panko's own words, those of keystonemiddleware, or else of HTTP."""
+def _find_reason(answer: Any) -> str:
+    """Return the reason in an error response: of Panko, of keystonemiddleware, or of HTTP if there is no other."""
     try:
         body = answer.json()
     except ValueError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the openstack command loads at its start, whatever it is asked: as little as possible."""
+"""The plugin that every openstack command loads at its start: it imports as little as possible."""
 
 import argparse
 import importlib.metadata
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from panko.osc.client import EventClient
 
-# The names are those that osc-lib looks for.
+# osc-lib looks for these names.
 API_NAME = "event"
 API_VERSION_OPTION = "os_event_api_version"
 API_VERSIONS = {"2": "panko.osc.client.EventClient"}
 DEFAULT_API_VERSION = "2"
 
-RIVAL = "pankoclient"
-"""The distribution that has commands of the same names."""
+CONFLICTING_PACKAGE = "pankoclient"
+"""A distribution that has commands of the same names."""
 
 
 def make_client(instance: Any) -> "EventClient":
-    """Return the client of osc-lib's ClientManager."""
-    # Imported now, as every openstack command loads this module, and few are about events.
+    """Return the client for osc-lib's ClientManager."""
+    # Imported late: every openstack command loads this module, and few use events.
     from panko.osc.client import EventClient
 
     endpoint = instance.get_endpoint_for_service_type(
@@ -32,9 +32,9 @@ def make_client(instance: Any) -> "EventClient":
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the option that every plugin has."""
-    rival = version_of_rival()
-    if rival is None:
+    """Add the option that every plugin has, unless pankoclient adds it too."""
+    conflicting_version = find_conflicting_version()
+    if conflicting_version is None:
         parser.add_argument(
             "--os-event-api-version",
             metavar="<event-api-version>",
@@ -42,18 +42,18 @@ def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
             help=f"Event API version, default={DEFAULT_API_VERSION} (Env: OS_EVENT_API_VERSION)",
         )
         return parser
-    # Were the option added twice, no openstack command at all would work. Logging is not set up yet.
+    # If the option were added twice, every openstack command would fail. Logging is not set up yet.
     print(
-        f"Warning: {RIVAL} {rival} and panko are both installed, and it is chance which of them answers to 'openstack "
-        f"event': remove one, such as by 'pip uninstall {RIVAL}'.",
+        f"Warning: {CONFLICTING_PACKAGE} {conflicting_version} and panko are both installed, and either may run "
+        f"'openstack event': remove one, for example with 'pip uninstall {CONFLICTING_PACKAGE}'.",
         file=sys.stderr,
     )
     return parser
 
 
-def version_of_rival() -> str | None:
-    """Return the version of python-pankoclient where it is installed too."""
+def find_conflicting_version() -> str | None:
+    """Return the version of pankoclient; None if it is not installed."""
     try:
-        return importlib.metadata.version(RIVAL)
+        return importlib.metadata.version(CONFLICTING_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         return None

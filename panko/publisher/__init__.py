@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ceilometer loads to publish events."""
+"""The event publisher that Ceilometer loads."""

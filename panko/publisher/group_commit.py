@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Group commit: what many threads bring at once is stored in one transaction."""
+"""Group commit: events of many threads are stored in one transaction."""
 
 import collections
 import threading
@@ -8,19 +8,19 @@ from typing import Any
 
 from panko.storage.errors import EventsRefused, StorageError
 
-MOST = 1000
-"""Events of one transaction, where more are waiting."""
+MAX_GROUP_EVENTS = 1000
+"""Events of one transaction, if more are waiting; a call that exceeds this is not divided."""
 
-GATHERING = 0.002
-"""Seconds that a call waits for as many others as the last one had: much less than a transaction takes."""
+GATHER_SECONDS = 0.002
+"""How long the leader waits for as many calls as the last group had: much less than a transaction takes."""
 
 
 class _Waiter:
-    """A caller, asleep until its events are dealt with or it is its turn to deal with those of all."""
+    """A call that waits until its events are stored, or until it becomes the leader that stores those of all."""
 
     def __init__(self, events: Sequence[Any]):
         self.events = events
-        # A lock, which its caller waits for and others release, is a fifth of the work of an Event.
+        # The call waits for this lock until another thread releases it: five times as fast as an Event.
         self.asleep = threading.Lock()
         self.asleep.acquire()
         self.leads = False
@@ -28,12 +28,13 @@ class _Waiter:
 
 
 class GroupCommit:
-    """Calls a function with what all its callers bring, one call at a time.
+    """Collects the events of concurrent calls, and stores them with one call of a function at a time.
 
-    While one caller stores, the others' events gather; then one of these stores them all, and so on. A caller alone
-    does not wait for others, but once after a crowd. Each is woken once, so that many do not stand in each other's way.
+    While one call, the leader, stores a group, the others wait; then one of them becomes the leader and stores the
+    events of all. A single caller does not wait for others, except once after a larger group. Each call is woken once,
+    so that many threads do not slow each other down.
 
-    :param record_events: what stores events, as :meth:`panko.storage.base.Connection.record_events` does
+    :param record_events: stores events, as :meth:`panko.storage.base.Connection.record_events` does
     """
 
     def __init__(self, record_events: Callable[[Sequence[Any]], Any]):
@@ -44,10 +45,10 @@ class GroupCommit:
         self._last_size = 0
 
     def record(self, events: Sequence[Any]) -> None:
-        """Return when these events are durable.
+        """Store events, and return when they are durable.
 
-        :raises EventsRefused: where some of these events were refused; the others were stored
-        :raises StorageError: where the database failed while this call waited; a repeated call stores what is missing
+        :raises EventsRefused: if some of these events were refused; the others were stored
+        :raises StorageError: if the database fails while this call waits; a repeated call stores the rest
         """
         waiter = _Waiter(events)
         try:
@@ -71,7 +72,7 @@ class GroupCommit:
                 self._appoint()
 
     def _leave(self, waiter: _Waiter) -> None:
-        """Forget a caller that was interrupted, and let the next one lead if it was the leader."""
+        """Remove a call that was interrupted, and appoint the next leader if it was the leader."""
         with self._changed:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
@@ -79,31 +80,31 @@ class GroupCommit:
                 self._appoint()
 
     def _appoint(self) -> None:
-        """Make the first of those that wait the leader, and wake it."""
+        """Make the first waiting call the leader, and wake it."""
         self._leader = self._waiting[0] if self._waiting else None
         if self._leader is not None:
             self._leader.leads = True
             self._leader.asleep.release()
 
     def _lead(self) -> None:
-        """Store what waits, the leader's own events among it, and make the next of those that wait the leader."""
+        """Store the events of the waiting calls, including the leader's own, and appoint the next leader."""
         group: list[_Waiter] = []
         try:
             self._take(group)
             self._record_events([event for waiter in group for event in waiter.events])
         except EventsRefused as error:
-            _tell_each(group, error)
+            _set_refusals(group, error)
         except Exception as error:
             if isinstance(error, StorageError):
-                # Who came meanwhile has waited for the same failure, and should not wait for another one.
+                # Calls that arrived meanwhile have waited for the same failure, and should not wait for another one.
                 with self._changed:
                     group += self._waiting
                     self._waiting.clear()
-            # Each gets an error of its own, as threads that raise one and the same add to one and the same traceback.
+            # Each gets a copy of the error: threads that raise the same object would add to the same traceback.
             for waiter in group:
                 waiter.error = error if waiter is group[0] else _copy(error)
         except BaseException:
-            # Only the leader was interrupted: the next one stores what the others brought.
+            # Only the leader was interrupted: the next leader stores the events of the others.
             with self._changed:
                 self._waiting.extendleft(reversed(group[1:]))
             raise
@@ -113,25 +114,25 @@ class GroupCommit:
             waiter.asleep.release()
 
     def _take(self, group: list[_Waiter]) -> None:
-        """Move who comes first among those that wait into the group: the leader, and others."""
+        """Move the first waiting calls into the group, beginning with the leader."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) >= self._last_size, timeout=GATHERING)
+            self._changed.wait_for(lambda: len(self._waiting) >= self._last_size, timeout=GATHER_SECONDS)
             size = 0
-            while self._waiting and size < MOST:
+            while self._waiting and size < MAX_GROUP_EVENTS:
                 group.append(self._waiting.popleft())
                 size += len(group[-1].events)
             self._last_size = len(group)
 
 
 def _copy(error: Exception) -> Exception:
-    """Return an exception that says the same, without traceback."""
+    """Return a copy of an exception, without its traceback."""
     copied = type(error).__new__(type(error), *error.args)
     vars(copied).update(vars(error))
     return copied
 
 
-def _tell_each(group: Sequence[_Waiter], error: EventsRefused) -> None:
-    """Give each caller the refusals of its own events."""
+def _set_refusals(group: Sequence[_Waiter], error: EventsRefused) -> None:
+    """Set the error of each call to the refusals of its own events."""
     refusals = {id(refusal.event): refusal for refusal in error.refusals}
     for waiter in group:
         own = [refusals[id(event)] for event in waiter.events if id(event) in refusals]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The storage driver for SQL databases: connections, transactions and what their failures mean."""
+"""The storage driver for SQL databases."""
 
 import datetime
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,29 +13,29 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT_ID, EventCount, TraitValues
-from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageError
+from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT_ID, CountQuery, EventCount, TraitValues
+from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
-from panko.storage.models import Event, TraitDescription, TraitType, format_time, is_storable
-from panko.storage.sqlalchemy import count_query, engine, errors, group_counts, migration, queries, trait_values
+from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
+from panko.storage.sqlalchemy import count_query, engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
-from panko.storage.sqlalchemy.dialects import DIALECTS
-from panko.storage.sqlalchemy.event_counts import Settling
-from panko.storage.sqlalchemy.event_reader import EventReader, FoundEvent
+from panko.storage.sqlalchemy.event_counts import CountCompactor
+from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.keys import is_whole_owner
-from panko.storage.sqlalchemy.limits import Limits
-from panko.storage.sqlalchemy.page_reader import PageReader
-from panko.storage.sqlalchemy.queries import Place
-from panko.storage.sqlalchemy.retries import repeated
-from panko.storage.sqlalchemy.scope_queries import ScopeStatements, select_of_project
-from panko.storage.sqlalchemy.shapes import Shape, split_row, texts_of
+from panko.storage.sqlalchemy.page_reader import PageReader, matches_nothing
+from panko.storage.sqlalchemy.queries import fetch, filter_parameters
+from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
-from panko.storage.sqlalchemy.types import earliest, from_microseconds
-from panko.storage.sqlalchemy.writer import EventWriter, unpack_raw
+from panko.storage.sqlalchemy.types import from_microseconds, from_period
+from panko.storage.sqlalchemy.writer import EventWriter
 
 SCHEMA_SECONDS = 60
-"""How long is waited for another panko-dbsync to be ready, on another node of a Galera cluster."""
+"""How long to wait for a panko-dbsync that runs on another node of a Galera cluster."""
+
+NEWEST_FIRST = (("generated", "desc"),)
+WITHOUT_RAW = (EVENT.c.trait_values,)
+"""The documents to read of events whose raw notifications are not needed."""
 
 
 class Connection(base.Connection):
@@ -46,23 +46,19 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        parsed = engine.parse_url(url)
-        dialect_class = DIALECTS[parsed.get_backend_name()]
-        limits = Limits.of(conf)
-        with errors.translated():
-            self._engine = engine.create_engine(parsed, dialect_class, conf, limits)
-            self._dialect = dialect_class(self._engine, limits)
+        with errors.translate_errors():
+            self._engine, self._dialect = engine.create_engine(url, conf)
             self._reader = self._dialect.reader(self._engine)
             with self._engine.connect():
-                pass  # An address where no database answers is found out now.
-        self._catalog = Catalog(self._reader, self._dialect)
+                pass  # Fail now if no database answers at this address.
+        self._catalog = Catalog(self._engine, self._dialect)
         self._events = EventReader(self._engine, self._dialect, self._catalog)
-        self._pages = PageReader(self._events, self._dialect)
-        settling = Settling(self._engine, self._dialect)
-        self._writer = EventWriter(self._engine, self._dialect, self._catalog, settling)
-        self._expiry = Expiry(self._engine, self._dialect, self._catalog, settling)
+        self._pages = PageReader(self._engine, self._dialect, self._events)
+        compactor = CountCompactor(self._engine, self._dialect)
+        self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor)
+        self._expiry = Expiry(self._engine, self._dialect, self._catalog, compactor)
 
-    def upgrade(self):
+    def upgrade(self) -> None:
         try:
             with (
                 self._dialect.migrator(self._engine).connect() as connection,
@@ -70,14 +66,14 @@ class Connection(base.Connection):
             ):
                 migration.upgrade(connection)
         except (*errors.DATABASE_ERRORS, SchemaMismatch) as error:
-            # What looks like another program's tables may be a schema that is half made.
-            with errors.translated():
+            # What looks like another program's tables may be a schema that another node is creating.
+            with errors.translate_errors():
                 if not self._dialect.locks_one_node(self._engine):
                     raise
-            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else errors.detail(error))
+            self._wait_for_schema(str(error) if isinstance(error, SchemaMismatch) else errors.describe(error))
 
     def _wait_for_schema(self, reason: str) -> None:
-        """Return once another process has made the schema, on a node that this one could not lock."""
+        """Wait until another process has created the schema, on a node that this one could not lock."""
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_delay(SCHEMA_SECONDS),
             wait=tenacity.wait_fixed(0.5),
@@ -91,148 +87,117 @@ class Connection(base.Connection):
                 f"The schema was not changed ({reason}). On a Galera cluster run panko-dbsync on one node at a time."
             ) from None
 
-    def check_schema(self):
-        with errors.translated(), self._engine.connect() as connection:
+    def check_schema(self) -> None:
+        with errors.translate_errors(), self._engine.connect() as connection:
             migration.check(connection)
 
-    def close(self):
+    def close(self) -> None:
         self._engine.dispose()
 
-    def clear(self):
-        with errors.translated():
+    def clear(self) -> None:
+        with errors.translate_errors():
             self._expiry.delete_all()
 
-    def record_events(self, events):
+    def record_events(self, events: Iterable[Event]) -> base.Recorded:
         return self._writer.record(events)
 
-    def get_events(self, event_filter, pagination=None):
-        for shape, message_id, generated, values, (raw,) in self._read_page(event_filter, Page.of(pagination)):
+    def get_events(
+        self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
+    ) -> Iterator[Event]:
+        for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
             raw = {} if raw is None else json.loads(unpack_raw(raw))
             yield Event(message_id, shape.event_type, from_microseconds(generated), shape.parse(values), raw)
 
-    def get_documents(self, event_filter, pagination=None):
-        for shape, message_id, generated, values, (raw,) in self._read_page(event_filter, Page.of(pagination)):
+    def get_documents(
+        self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
+    ) -> Iterator[bytes]:
+        for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
             yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
 
-    def _read_page(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
-        marker = self._find_marker(page.marker, event_filter.scope) if page.marker else None
-        if not queries.matches_nothing(event_filter):
-            yield from self._pages.read(event_filter, page, marker)
+    def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
+        return iter(self._catalog.event_types(scope))
 
-    def _find_marker(self, marker: str, scope: Scope) -> Place:
-        statements = ScopeStatements(scope, self._dialect)
-        found = self._rows(statements.select_marker(marker), statements.parameters) if is_storable(marker) else []
-        if not found:
-            raise InvalidMarker(marker)
-        return Place(*found[0])
-
-    def _rows(self, query: sa.Select, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
-        """Return the rows of a query, of which there are few."""
-        return self._events.fetch(query, parameters)
-
-    def get_event_types(self, scope=EVERYTHING):
-        statements = ScopeStatements(scope, self._dialect)
-        return (row.name for row in self._rows(statements.select_event_types(), statements.parameters))
-
-    def get_trait_types(self, event_type, scope=EVERYTHING):
+    def get_trait_types(self, event_type: str, scope: Scope = EVERYTHING) -> Iterator[TraitDescription]:
         if not is_storable(event_type):
             return
-        statements = ScopeStatements(scope, self._dialect)
         names: set[tuple[str, TraitType]] = set()
-        for shape in self._shapes(event_type, statements).values():
-            names.update(shape.traits or ())
-            if shape.traits is None:
-                for event in self._read_shapes([shape.id], statements):
+        for shape_id, shape in self._catalog.shapes_of(event_type, scope).items():
+            names.update(shape.traits)
+            if shape.is_open:
+                for event in self._events.read_of_shapes([shape_id], scope):
                     names.update(event.shape.traits)
         for name, type_ in sorted(names, key=lambda each: (each[1], each[0])):
             yield TraitDescription(name, type_)
 
-    def _shapes(self, event_type: str, statements: ScopeStatements) -> dict[int, Shape]:
-        """Return the shapes that events in scope of a type have, by their ids."""
-        rows = self._rows(statements.select_shapes(event_type), statements.parameters)
-        return self._catalog.shapes(row.id for row in rows)
-
-    def _read_shapes(self, shape_ids: Sequence[int], statements: ScopeStatements) -> Iterator[FoundEvent]:
-        """Yield the events in scope of some shapes, in the order of recording."""
-        return self._events.read_by_ids(statements.select_ids(shape_ids), statements.parameters)
-
-    def get_traits(self, event_type, trait_type=None, scope=EVERYTHING):
+    def get_traits(self, event_type: str, trait_type: str | None = None, scope: Scope = EVERYTHING) -> Iterator[Trait]:
         names = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
-        shapes = self._shapes(event_type, ScopeStatements(EVERYTHING, self._dialect)) if names else {}
+        shapes = self._catalog.shapes_of(event_type, EVERYTHING) if names else {}
         for dtype in sorted({each.type for each in names}):
-            of_type = {each.name for each in names if each.type is dtype}
-            ids = [
-                id_
-                for id_, shape in shapes.items()
-                if shape.traits is None or any(type_ is dtype and name in of_type for name, type_ in shape.traits)
-            ]
-            for shape, _, _, values, _ in self._read_shapes(ids, ScopeStatements(scope, self._dialect)):
+            of_type = {(each.name, each.type) for each in names if each.type is dtype}
+            ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
+            for shape, _, _, values, _ in self._events.read_of_shapes(ids, scope):
                 for trait in shape.parse(values):
-                    if trait.dtype == dtype and trait.name in of_type:
+                    if (trait.name, trait.dtype) in of_type:
                         yield trait
 
-    def count_events(self, event_filter, counting):
-        if queries.matches_nothing(event_filter):
+    def count_events(self, event_filter: EventFilter, counting: CountQuery) -> Iterator[EventCount]:
+        if matches_nothing(event_filter):
             return
+        rows: Sequence[Sequence[Any]]
         if count_query.is_counted_by_sql(event_filter, counting):
             query = count_query.select_counts(event_filter, counting, self._dialect)
-            rows = self._rows(query, queries.parameters_of(event_filter, self._dialect))
+            rows = fetch(self._reader, query, filter_parameters(event_filter, self._dialect))
         else:
-            documents = (EVENT.c.trait_values,)
-            newest_first = Page(sort=(("generated", "desc"),))
-            rows = group_counts.count_groups(
-                lambda: self._pages.read(event_filter, newest_first, documents=documents), counting
-            )
+            page = Page(sort=NEWEST_FIRST)
+            rows = count_query.count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), counting)
         if len(rows) > MAX_COUNTS:
             raise InvalidFilter(
                 f"there are more than {MAX_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
-        begin = functools.lru_cache(maxsize=1)(earliest)  # The counts of one period come one after the other.
-        project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group comes again in each period.
+        to_time = functools.lru_cache(maxsize=1)(from_period)  # The counts of a period follow each other.
+        project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group occurs again in each period.
         by_owner = counting.group_by == PROJECT_ID and not event_filter.traits_filter
         for start, group, is_other, events in rows:
             if by_owner and group is not None:
                 group = project_id(group)
-            yield EventCount(None if start is None else begin(start), group, bool(is_other), events)
+            yield EventCount(None if start is None else to_time(start), group, bool(is_other), events)
 
     def _project_id(self, key: str) -> str | None:
-        """Return the project id that a key stands for, which is another text if that is long."""
+        """Return the project id of an owner's key, which is a hash if the id is long."""
         if is_whole_owner(key):
             return key
-        for row in self._rows(select_of_project(key)):
+        for row in fetch(self._reader, count_query.select_event_of_project(key)):
             for shape in self._catalog.shapes([row.shape_id]).values():
                 return next(texts_of(*split_row(shape, row.trait_values), PROJECT_ID), None)
-        return None  # Its events were expired since.
+        return None  # Its events have expired since they were counted.
 
-    def get_trait_values(self, trait_name, event_filter, newest):
+    def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
         if not 1 <= newest <= MAX_EVENTS_LOOKED_INTO:
             raise InvalidFilter(f"{newest} is no number of events from 1 to {MAX_EVENTS_LOOKED_INTO}")
-        page = Page(limit=newest, sort=(("generated", "desc"),))
-        if queries.matches_nothing(event_filter):
-            return TraitValues((), events=0, complete=True)
-        read = self._pages.read(event_filter, page, documents=(EVENT.c.trait_values,))
-        found, events = trait_values.summarize(read, trait_name)
-        return TraitValues(found, events, complete=events < newest)
+        found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
+        return trait_values.summarize(found, trait_name, newest)
 
-    def clear_expired_data(self, ttl, max_count=None, *, now=None):
+    def clear_expired_data(
+        self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
+    ) -> int:
         now = now or timeutils.utcnow()
         try:
             expired_before = now - datetime.timedelta(seconds=ttl)
         except OverflowError:
             expired_before = datetime.datetime.min  # No event can be older.
-        with errors.translated():
+        with errors.translate_errors():
             deleted = self._expiry.delete_expired(expired_before, max_count or None)
             if not max_count or deleted < max_count:
                 self._mark_expiry(now)
         return deleted
 
-    @repeated()
+    @errors.retry_on_conflict()
     def _mark_expiry(self, now: datetime.datetime) -> None:
         row = {"id": 1, "finished": now}
         with self._engine.begin() as connection:
             self._dialect.begin_write(connection)
             connection.execute(self._dialect.insert_or_advance(EXPIRER_RUN, EXPIRER_RUN.c.finished, [row]))
 
-    def last_expiry(self):
-        rows = self._rows(sa.select(EXPIRER_RUN.c.finished))
+    def last_expiry(self) -> datetime.datetime | None:
+        rows = fetch(self._reader, sa.select(EXPIRER_RUN.c.finished))
         return rows[0].finished if rows else None

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applications for WSGI servers."""
+"""The server of panko-api, and the application for other WSGI servers."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The logs of the server, by the handlers of oslo.log: one line for each request, and gunicorn's messages."""
+"""The logs of the server, through the handlers of oslo.log: a line for each request, and gunicorn's messages."""
 
 import logging
 import string
@@ -16,24 +16,24 @@ LOG = logging.getLogger("panko.access")
 
 REQUEST_ID = b"x-openstack-request-id"
 
-PRINTED = string.punctuation.replace('"', "")
-"""What stands in a logged request line as it was sent; all else is percent-encoded, so that no line can be forged."""
+SAFE_CHARACTERS = string.punctuation.replace('"', "")
+"""Logged as they were sent; all others but letters and digits are percent-encoded, so that no line can be forged."""
 
 
 class ServerLog(glogging.Logger):
-    """Hands gunicorn's log records on to the root logger."""
+    """Passes gunicorn's log records on to the root logger."""
 
     access_log_enabled = False
 
     def setup(self, cfg: Any) -> None:
-        """Set no handler, level or format: they are those of the service."""
+        """Set no handler, level or format, so that those of the service apply."""
         self.cfg = cfg
         self.error_log.propagate = True
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log the exception that is being handled; in one line if a traceback would add nothing.
+        """Log the current exception, in one line if a traceback would add nothing.
 
-        An answer that was aborted is logged with its cause before it gets here, and a client may go away at any time.
+        An aborted response is logged with its cause before it gets here, and a client may disconnect at any time.
         """
         error = sys.exception()
         if isinstance(error, (AnswerAborted, OSError)):
@@ -45,10 +45,13 @@ class ServerLog(glogging.Logger):
 def log_request(
     environ: Mapping[str, Any], status: int, sent: int, seconds: float, headers: Sequence[tuple[bytes, bytes]]
 ) -> None:
-    """Log a request that was answered, or whose answer was aborted.
+    """Log a request whose response was sent or aborted.
 
-    Only its first line is logged: a header may hold a token. The environment is the one that the application was called
-    with, so it tells who asked.
+    Headers are not logged, as they may hold a token.
+
+    :param environ: the WSGI environment that the application was called with: it may have changed the client's address
+    :param sent: bytes of the body that were sent
+    :param headers: headers of the response
     """
     request_id = next((value.decode("latin-1") for name, value in headers if name.lower() == REQUEST_ID), "-")
     client = environ["REMOTE_ADDR"] or "-"
@@ -58,6 +61,6 @@ def log_request(
 
 
 def request_line(environ: Mapping[str, Any]) -> str:
-    """Return the first line of a request in printable ASCII without quotation marks."""
-    target = urllib.parse.quote(environ["RAW_URI"], safe=PRINTED, encoding="latin-1", errors="replace")
+    """Return the first line of a request, in printable ASCII without quotation marks."""
+    target = urllib.parse.quote(environ["RAW_URI"], safe=SAFE_CHARACTERS, encoding="latin-1", errors="replace")
     return f"{environ['REQUEST_METHOD']} {target} {environ['SERVER_PROTOCOL']}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API for a WSGI server: ``panko.wsgi.api:application``."""
+"""The API for other WSGI servers: ``panko.wsgi.api:application``."""
 
 import threading
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from panko.api import app
 
 
 class LazyApplication:
-    """An application that is made when the first request comes, in the process that serves it.
+    """An application that is made on the first request, in the process that serves it.
 
-    :param make: returns the application; where it raises an exception, the next request tries again
+    :param make: returns the application; if it raises an exception, the next request tries again
     """
 
     def __init__(self, make: Callable[[], Callable]):
@@ -27,5 +27,5 @@ class LazyApplication:
         return self._application(environ, start_response)
 
 
-# The command line is the WSGI server's.
+# [], as the command line of the process is that of the WSGI server.
 application = LazyApplication(lambda: app.build_wsgi_app([]))

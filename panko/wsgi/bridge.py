@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve a WSGI application as an ASGI one: threads compute, the event loop waits for clients.
+"""A bridge from WSGI to ASGI: threads run the application, the event loop waits for clients.
 
-A thread is in use only while the application makes a piece of an answer, never while a client sends its request or
-takes the answer. An endpoint that has to wait without a thread (a long poll, server-sent events, a readiness check) is
-an ASGI application: let :class:`panko.wsgi.worker.Worker` call it for its paths, and this bridge for all others.
+A thread is busy only while the application makes a piece of a response, never while a client sends its request or
+receives the response. An endpoint that has to wait without a thread (a long poll, server-sent events, a readiness
+check) must be an ASGI application: let :class:`panko.wsgi.worker.Worker` call it for its paths, and this bridge for
+all others.
 """
 
 import asyncio
 import concurrent.futures
+import http
 import io
+import json
 import sys
 import threading
 import time
@@ -18,42 +21,71 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from panko.wsgi import access_log
-from panko.wsgi.errors import ServerError
 
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 CLIENT = "panko.client"
-"""Key of the ASGI scope: the client's connection, see :class:`panko.wsgi.connection.Connection`."""
+"""Key of the ASGI scope for the client's :class:`panko.wsgi.worker.Connection`."""
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Bytes of request bodies that a process holds at once, of all clients together; beyond them large ones are refused."""
+"""Bytes of request bodies that a process holds for all clients; above this, large bodies are refused."""
 
-SMALL_BODY_BYTES = 64 * 1024
-"""Bytes of a body that is never refused for this, so that clients that withhold large ones stop no others."""
+MAX_SMALL_BODY_BYTES = 64 * 1024
+"""Bodies up to this size are never refused, so that clients that hold back large bodies do not block others."""
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
-"""Bytes of a body that are read and discarded after the answer, so that a client that sends all first sees it."""
+"""Bytes read and discarded after an early response, so that a client that sends its whole body first receives it."""
 
-DISCARD_SECONDS = 5
+MAX_DISCARD_SECONDS = 5
+
+RETRY_AFTER_SECONDS = 10
+"""When a client may repeat a request that the server had no room for."""
 
 TURN_SECONDS = 0.05
-"""How long a call in a thread has the interpreter to itself, before the next call in line begins in another thread.
+"""How long a call has the interpreter to itself, before the next waiting call starts in another thread.
 
-Threads that compute at the same time do not get more done, as they share one interpreter, but Python hands it around so
-unfairly that some requests wait hundreds of times longer than others.
+Threads that compute at the same time do not get more done, as they share the interpreter's lock. And Python passes the
+lock on so unfairly that some requests would wait hundreds of times longer than others.
 """
 
-LOOK_SECONDS = 0.005
-"""How often a call is looked at during its turn: if it computes little, it waits for the database, and others go on."""
+POLL_SECONDS = 0.005
+"""How often a call is checked during its turn: if it uses little CPU time, it waits for the database; its turn ends."""
 
 MIN_CPU_SHARE = 0.2
-"""Share of the time between two looks that a call computes at least, on a busy machine too, unless it waits."""
+"""Share of CPU time between two checks below which a call counts as waiting; calls reach it on a busy machine too."""
+
+
+class ServerError(Exception):
+    """A request that the server cannot pass to the application; the response says no more than the status."""
+
+    def __init__(self, status: int):
+        self.status = http.HTTPStatus(status)
+        super().__init__(self.status.phrase)
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response, in the API's format."""
+        fault = "Server" if self.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else "Client"
+        error = {"faultcode": fault, "faultstring": self.status.phrase, "debuginfo": None}
+        return json.dumps({"error_message": error}).encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response, after which the connection is closed."""
+        headers = {
+            "Connection": "close",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(self.body)),
+        }
+        if self.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return headers
 
 
 @dataclass
-class Answer:
+class Response:
     """A response of the application, as far as it has been made."""
 
     status: int = 500
@@ -61,13 +93,13 @@ class Answer:
     """Bytes of the body that were sent."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     result: Any = None
-    """What the application returned, until it is closed."""
+    """What the application returned; None after it was closed."""
     pieces: Iterator[bytes] | None = None
-    """What is left of it; None if nothing is."""
+    """The rest of the body; None if nothing is left."""
     written: list[bytes] = field(default_factory=list)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-        """Take the status and the headers: WSGI's start_response."""
+        """Set the status and the headers: WSGI's start_response."""
         self.status = int(status[:3])
         self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return self.written.append
@@ -89,17 +121,16 @@ class Call:
         return self._function(*self._args)
 
     def cpu_seconds(self) -> float:
-        """Return how long the call has computed; 0 before it has begun."""
+        """Return the CPU time that the call has used; 0 before it has started."""
         return 0.0 if self._clock is None else time.clock_gettime(self._clock) - self._before
 
 
 class Bridge:
     """An ASGI application that calls a WSGI application in a pool of threads, first come first served.
 
-    Args:
-        application: the WSGI application
-        threads: number of threads
-        max_body: bytes of a body that the application is given; it refuses a body of one byte more
+    :param application: the WSGI application
+    :param threads: number of threads
+    :param max_body: bytes of the largest body that the application accepts; of a larger one it gets a bit more
     """
 
     def __init__(self, application: Application, threads: int, max_body: int):
@@ -114,25 +145,27 @@ class Bridge:
         """Answer a request."""
         started = time.monotonic()
         environ = make_environ(scope, self._multithread)
-        answer = Answer()
+        response = Response()
         body, complete = b"", True
         try:
             if has_body(environ):
                 body, complete = await self._receive_body(receive)
             environ["wsgi.input"] = io.BytesIO(body)
-            await self._answer(environ, answer, scope, send)
+            await self._respond(environ, response, scope, send)
         except ServerError as error:
             complete = False
-            answer.status = error.status
-            answer.sent = await send_error(error, send)
+            response.status = error.status
+            response.sent = await send_error(error, send)
         finally:
             self._held -= len(body)
-            access_log.log_request(environ, answer.status, answer.sent, time.monotonic() - started, answer.headers)
+            access_log.log_request(
+                environ, response.status, response.sent, time.monotonic() - started, response.headers
+            )
         if not complete:
             await _discard(receive)
 
     async def _receive_body(self, receive: Receive) -> tuple[bytes, bool]:
-        """Return the body, or a bit more of it than the application takes, and whether it is complete."""
+        """Return the body, cut off soon after the maximum, and whether it is complete."""
         pieces, length, more = [], 0, True
         try:
             while more and length <= self._max_body:
@@ -143,92 +176,93 @@ class Bridge:
                 length += len(message["body"])
                 self._held += len(message["body"])
                 more = message["more_body"]
-                if self._held > MAX_HELD_BYTES and length > SMALL_BODY_BYTES:
+                if self._held > MAX_HELD_BYTES and length > MAX_SMALL_BODY_BYTES:
                     raise ServerError(503)
         except BaseException:
             self._held -= length
             raise
         return b"".join(pieces), not more
 
-    async def _answer(self, environ: dict[str, Any], answer: Answer, scope: dict[str, Any], send: Send) -> None:
-        """Have the application answer, and send the answer."""
+    async def _respond(self, environ: dict[str, Any], response: Response, scope: dict[str, Any], send: Send) -> None:
+        """Call the application, and send its response."""
         client = scope[CLIENT]
         try:
-            piece = await self._run(self._begin, environ, answer)
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            while answer.pieces is not None and not client.gone:
+            piece = await self._run(self._begin, environ, response)
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            while response.pieces is not None and not client.gone:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                answer.sent += len(piece)
-                piece = await self._run(_next, answer)
+                response.sent += len(piece)
+                piece = await self._run(_next, response)
             await send({"type": "http.response.body", "body": piece})
-            answer.sent += len(piece)
+            response.sent += len(piece)
         except Exception:
             if scope["http_version"] == "1.0":
-                # To such a client a connection that is closed is the end of the answer, unless it is reset.
+                # For HTTP/1.0 a closed connection is the end of the response; a reset shows that it is truncated.
                 client.reset()
             raise
         finally:
-            if answer.result is not None:
-                await self._run(_close, answer)
+            if response.result is not None:
+                await self._run(_close, response)
 
-    async def _run(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Return what a call in the pool does; the next one begins when this one ends, waits, or has had its turn."""
-        work = Call(call, args)
+    async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function in the pool; the next call starts when this one ends, waits, or has used up its turn."""
+        call = Call(function, args)
         async with self._turn:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work.run)
+            future = asyncio.get_running_loop().run_in_executor(self._pool, call.run)
             end, computed = time.monotonic() + TURN_SECONDS, 0.0
             while not future.done() and time.monotonic() < end:
-                await asyncio.wait({future}, timeout=LOOK_SECONDS)
-                before, computed = computed, work.cpu_seconds()
-                if computed - before < MIN_CPU_SHARE * LOOK_SECONDS:
+                await asyncio.wait({future}, timeout=POLL_SECONDS)
+                before, computed = computed, call.cpu_seconds()
+                if computed - before < MIN_CPU_SHARE * POLL_SECONDS:
                     break
         return await future
 
-    def _begin(self, environ: dict[str, Any], answer: Answer) -> bytes:
-        """Call the application and return the first piece of its answer; answer.pieces is None if there are no more."""
-        answer.result = self._application(environ, answer.start)
-        if isinstance(answer.result, list | tuple):
-            body = b"".join((*answer.written, *answer.result))
-            _close(answer)
-            if not any(name.lower() == b"content-length" for name, _ in answer.headers):
-                answer.headers.append((b"Content-Length", str(len(body)).encode()))
+    def _begin(self, environ: dict[str, Any], response: Response) -> bytes:
+        """Call the application, and return the first piece of its response; the only one if response.pieces is None."""
+        response.result = self._application(environ, response.start)
+        if isinstance(response.result, list | tuple):
+            body = b"".join((*response.written, *response.result))
+            _close(response)
+            if not any(name.lower() == b"content-length" for name, _ in response.headers):
+                response.headers.append((b"Content-Length", str(len(body)).encode()))
             return body
-        answer.pieces = iter(answer.result)
-        piece = _next(answer)
-        return b"".join((*answer.written, piece))
+        response.pieces = iter(response.result)
+        piece = _next(response)
+        return b"".join((*response.written, piece))
 
 
-def _next(answer: Answer) -> bytes:
-    """Return the next piece that is not empty; at the end b"", and answer.pieces is None."""
-    for piece in answer.pieces:
-        if piece:
-            return piece
-    answer.pieces = None
-    _close(answer)
+def _next(response: Response) -> bytes:
+    """Return the next piece that is not empty; at the end, return b"" and set response.pieces to None."""
+    if response.pieces is not None:
+        for piece in response.pieces:
+            if piece:
+                return piece
+    response.pieces = None
+    _close(response)
     return b""
 
 
-def _close(answer: Answer) -> None:
-    """Close what the application returned, which may be another object than what iterates over it."""
-    result, answer.result = answer.result, None
+def _close(response: Response) -> None:
+    """Close what the application returned, which may be another object than its iterator."""
+    result, response.result = response.result, None
     close = getattr(result, "close", None)
     if close is not None:
         close()
 
 
 async def _discard(receive: Receive) -> None:
-    """Read what is left of a body, so that its client, who may send all of it first, gets to the answer."""
-    left = MAX_DISCARDED_BYTES
+    """Read and discard the rest of a body, so that a client that sends all of it first receives the response."""
+    remaining = MAX_DISCARDED_BYTES
     try:
-        async with asyncio.timeout(DISCARD_SECONDS):
-            while left > 0 and (message := await receive()).get("more_body"):
-                left -= len(message["body"])
+        async with asyncio.timeout(MAX_DISCARD_SECONDS):
+            while remaining > 0 and (message := await receive()).get("more_body"):
+                remaining -= len(message["body"])
     except TimeoutError:
-        return  # The connection is closed: the server finds the body incomplete.
+        return  # The server then closes the connection, as the body is incomplete.
 
 
 async def send_error(error: ServerError, send: Send) -> int:
-    """Send an error in the API's form and return the number of bytes of its body."""
+    """Send an error in the API's format, and return the size of its body in bytes."""
     body = error.body
     headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
@@ -237,7 +271,7 @@ async def send_error(error: ServerError, send: Send) -> int:
 
 
 def has_body(environ: dict[str, Any]) -> bool:
-    """Return whether a request announces a body."""
+    """Return whether a request has a body, as its headers say."""
     return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn, embedded: processes with threads that serve one application on one address."""
+"""The server of panko-api: gunicorn, embedded, which serves one application on one address."""
 
 import os
 import signal
@@ -19,33 +19,34 @@ from panko.wsgi.worker import Worker
 LOG = log.getLogger(__name__)
 
 BACKLOG = 2048
-"""Connections that wait for a worker to accept them."""
+"""Connections that may wait for a worker to accept them."""
 
-KEEPALIVE = 75
-"""Seconds that an idle connection stays open: longer than usual proxies keep theirs, so that the proxy closes first."""
+KEEPALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than proxies usually keep theirs, so that the proxy closes first."""
 
-REQUEST_LINE = 8190
-"""Bytes of a request's first line; longer queries can be sent in the body."""
+MAX_REQUEST_LINE_BYTES = 8190
+"""The first line of a request; longer queries can be sent in the body."""
 
-HEADER = 16384
-"""Bytes of one header; signed tokens may be that large."""
+MAX_HEADER_BYTES = 16384
+"""One header; signed tokens may be this large."""
 
 WORKER_TIMEOUT_SECONDS = 30
-"""How long a process may not react before it is replaced, at least."""
+"""How long a process may be unresponsive before it is replaced, at least."""
 
-RESPAWN_PAUSE = 1
-"""Seconds that a worker which could not start waits before it ends, and another one is tried."""
+RESPAWN_PAUSE_SECONDS = 1
+"""How long a worker that could not start waits before it exits, and the next one is tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """How to serve.
+    """Settings of the server.
 
-    :param graceful_timeout: seconds that requests under way have to finish when the server is told to stop
-    :param client_timeout: seconds that a client may take for the head of its request, and over which the rate at which
-        it sends a body or takes an answer is measured
-    :param min_client_rate: bytes a second of that rate, below which a client is disconnected
-    :param max_body_size: bytes of the largest body that the application takes
+    :param graceful_timeout: seconds that current requests have to finish after the server is told to stop
+    :param client_timeout: seconds that a client may take for the headers of its request; also the period over which
+        its rate is measured
+    :param min_client_rate: bytes per second; a client that sends a body or receives a response more slowly is
+        disconnected
+    :param max_body_size: bytes of the largest body that the application accepts
     """
 
     host: str
@@ -59,10 +60,9 @@ class ServerSettings:
 
 
 class Server(BaseApplication):
-    """Serves until it is told to stop by a signal (TERM: requests under way are finished; INT, QUIT: at once).
+    """Serves until a signal says to stop: after current requests (TERM), or at once (INT, QUIT).
 
-    :param make_application: called in each worker, after the fork: what it opens belongs to that worker alone
-    :param settings: how to serve
+    :param make_application: called in each worker after the fork, so that what it opens belongs to that worker only
     """
 
     def __init__(self, make_application: Callable[[], Callable], settings: ServerSettings):
@@ -73,62 +73,62 @@ class Server(BaseApplication):
             "backlog": BACKLOG,
             "workers": settings.workers,
             "graceful_timeout": settings.graceful_timeout,
-            # It also bounds a wait for a piece of a body, which is not to end before ours does.
+            # It is also gunicorn's limit for a piece of a body, which must not be shorter than ours.
             "timeout": max(WORKER_TIMEOUT_SECONDS, settings.client_timeout),
             "worker_class": Worker,
             "logger_class": ServerLog,
             "asgi_lifespan": "off",
-            # What is tested, whatever else is installed.
+            # What the tests use, whatever else is installed.
             "asgi_loop": "asyncio",
             "http_parser": "python",
             "proc_name": "panko-api",
-            "keepalive": KEEPALIVE,
-            "limit_request_line": REQUEST_LINE,
-            "limit_request_field_size": HEADER,
-            # What a proxy says about the client counts where [oslo_middleware] enable_proxy_headers_parsing says so.
+            "keepalive": KEEPALIVE_SECONDS,
+            "limit_request_line": MAX_REQUEST_LINE_BYTES,
+            "limit_request_field_size": MAX_HEADER_BYTES,
+            # Headers of proxies are handled by the application ([oslo_middleware] enable_proxy_headers_parsing).
             "forwarded_allow_ips": "",
             "control_socket_disable": True,
-            "post_fork": _let_signals_end,
+            "post_fork": _reset_signal_handlers,
         }
         super().__init__(prog="panko-api")
 
     def load_config(self) -> None:
-        """Set gunicorn's settings; those of its files and environment variables do not count."""
+        """Set gunicorn's settings; its files and environment variables are ignored."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
         """Return the application of this worker.
 
-        A worker that is started later, while the database is away or a file is being edited, must not end the server,
-        as gunicorn would have it: it ends alone, and the master tries another one.
+        A worker may be started later, while the database is unreachable or a file is being edited. If it fails,
+        gunicorn would stop the whole server. Here only the worker exits, and the master tries another one.
         """
         try:
             return self._make_application()
         except Exception:
             LOG.exception("This worker cannot start; another one will be tried")
-            time.sleep(RESPAWN_PAUSE)
+            time.sleep(RESPAWN_PAUSE_SECONDS)
             sys.exit(1)
 
 
-def _let_signals_end(arbiter: Any, worker: Any) -> None:
-    """Have a signal end a worker that does not serve yet.
+def _reset_signal_handlers(arbiter: Any, worker: Any) -> None:
+    """Let signals end a worker that does not serve yet.
 
-    Until it sets its own handlers it has those of the master, which put the signal into a queue that it never reads.
+    Until it sets its own handlers, it has those of the master, which put signals into a queue that it never reads.
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 
 
 def _address(settings: ServerSettings) -> str:
-    """Return what gunicorn is to listen on: a socket that is bound already.
+    """Return the address for gunicorn: a socket that is already bound.
 
-    gunicorn itself tries for five seconds where the port is in use.
+    gunicorn itself would retry for five seconds if the port is in use.
 
-    :raises OSError: where the address cannot be bound
+    :raises OSError: if the address cannot be bound
     """
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
-        # A server that is being replaced, or systemd, hands its sockets over.
+        # The previous server that this one replaces, or systemd, passes its sockets on.
         return f"{settings.host}:{settings.port}"
     family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
     listener = socket.create_server(

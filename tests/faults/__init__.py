@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients, databases and other servers do wrong, and that Panko survives it."""
+"""Faults of clients, databases and other servers, which Panko must survive."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writers, expirers, clear and dbsync on the nodes of a cluster at the same time, and what must be there afterwards."""
+"""Run writers, expirers, clear and dbsync on the nodes of a cluster at once, and check the stored events."""
 
 import collections
 import contextlib
@@ -24,17 +24,17 @@ from tests.functional.storage.pauses import DELETES_EVENTS, REMOVES_NAME, TIMEOU
 NODES = 3
 BATCHES = 4
 TRIES = 5
-"""How often a writer brings a batch that the cluster did not take."""
+"""How often a writer tries to record a batch."""
 
 KINDS = ("expire", "expire", "clear", "upgrade")
-"""What happens in each round beside the writers; the expirers run in each."""
+"""What each round does in addition to the writers and expirers."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some events that one call recorded, and when, in numbers of a common clock.
+    """Events of one call, with the begin and end of the call by a common clock.
 
-    ended: None if no call said that it stored them.
+    :param ended: None if no call reported that it stored them
     """
 
     events: list[Event]
@@ -43,11 +43,11 @@ class Batch:
 
 
 class Round:
-    """One round: all that it leaves is compared with what was given.
+    """One round of concurrent work, whose result is compared with the recorded events.
 
-    :param number: which one it is; each has a day of its own, on which all events of the rounds before expire
-    :param writers: a connection to each node, which keep their caches from round to round
-    :param workers: another one to each node, which see what other nodes have acknowledged
+    :param number: number of the round; each has another day, on which all events of earlier rounds expire
+    :param writers: a connection to each node, whose caches are kept from round to round
+    :param workers: a second connection to each node, which sees what other nodes have acknowledged
     """
 
     def __init__(self, number: int, writers: list[Connection], workers: list[Connection]):
@@ -63,16 +63,16 @@ class Round:
         self._given: dict[str, Event] = {}
         self._batches: list[Batch] = []
         self.now = at(days=3 * number)
-        # Names that come and go: some have just expired, some are new, some stay.
+        # Some names have just expired, some are new, some stay.
         self._types = [f"t{each}" for each in self._chance.sample(range(6), 3)]
         self._projects = [f"p{each}" for each in self._chance.sample(range(5), 2)]
         self._traits = [f"x{each}" for each in self._chance.sample(range(5), 2)]
 
     def run(self, left: int) -> int:
-        """Let all of them work, and compare what they leave.
+        """Run all workers, and check the remaining events.
 
-        :param left: number of events that there are
-        :returns: number of events that there are then
+        :param left: number of events before
+        :returns: number of events afterwards
         """
         known = [self._make_events(node, batch) for node in range(NODES) for batch in range(BATCHES)]
         self._given.update((each.message_id, each) for events in known for each in events)
@@ -93,7 +93,7 @@ class Round:
 
     @contextlib.contextmanager
     def _pause(self, node: int) -> Iterator[Pause]:
-        """Stop somebody on a node: every other round an expirer, else a writer, or nobody."""
+        """Pause a thread on a node: an expirer in every other round, otherwise a writer or none."""
         forced = self._chance.choice(["remove", "remove", "delete", "commit", "none"])
         if forced == "commit":
             context = paused_at_commit(self._writers[node])
@@ -105,7 +105,7 @@ class Round:
             yield pause
 
     def _make_events(self, node: int, batch: int) -> list[Event]:
-        """Return events of this round, of which some are expired already."""
+        """Return events of this round, some of them already expired."""
         events = []
         for number in range(self._chance.choice([1, 5, 20])):
             hours = self._chance.choice([0, 1, 1, 48 + 1])
@@ -129,7 +129,7 @@ class Round:
         return 0
 
     def _record(self, node: int, events: list[Event]) -> bool:
-        """Return whether a call says that the events are stored."""
+        """Return whether a call reports that the events are stored."""
         try:
             recorded = self._writers[node].record_events(events)
         except StorageUnavailable:
@@ -151,12 +151,12 @@ class Round:
         return 0
 
     def _upgrade(self) -> int:
-        for worker in self._workers:  # Alembic works in one thread of a process.
+        for worker in self._workers:  # Alembic is not thread-safe.
             worker.upgrade()
         return 0
 
     def _read(self, node: int) -> None:
-        """Read all events again and again, as long as others work."""
+        """Read all events repeatedly while others work."""
         while not self._written.is_set():
             self._compare([each for each in self._workers[node].get_events(EventFilter()) if self._is_own(each)])
 
@@ -164,7 +164,7 @@ class Round:
         return each.message_id.partition(".")[0] == str(self._number)
 
     def _compare(self, events: list[Event]) -> set[str]:
-        """Return the message_ids of events, each of which must be as it was given, and come once."""
+        """Return the message_ids of events; assert that each is unchanged and comes once."""
         for each in events:
             own = self._given[each.message_id]
             assert (each.event_type, each.generated, each.raw) == (own.event_type, own.generated, own.raw)
@@ -174,7 +174,7 @@ class Round:
         return names
 
     def _check(self, left: int, deleted: int) -> int:
-        """Compare what all nodes have with what was given; return the number of events."""
+        """Compare the events on all nodes with the recorded ones; return their number."""
         must, may = self._expected()
         for worker in self._workers:
             events = list(worker.get_events(EventFilter()))
@@ -187,7 +187,7 @@ class Round:
         return len(names)
 
     def _expected(self) -> tuple[set[str], set[str]]:
-        """Return the message_ids that must be there, and those that may."""
+        """Return the message_ids that must be stored, and those that may be."""
         must, may = set(), set()
         for batch in self._batches:
             recent = {each.message_id for each in batch.events if not self._is_expired(each)}
@@ -205,10 +205,10 @@ class Round:
 def _results(
     writing: list[Future], others: list[Future], reading: Future, pause: Pause, written: threading.Event
 ) -> int:
-    """Wait for all; return how many events the expirers deleted. What fails lets nobody wait."""
+    """Wait for all; return how many events the expirers deleted. A failure releases all waiting threads."""
     try:
         for work in writing:
-            # A writer that has stopped waits for an expirer, and an expirer for any of the writers.
+            # A paused writer waits for an expirer, and an expirer for any writer.
             work.result(2 * TIMEOUT)
         pause.released.set()
         return sum(work.result(2 * TIMEOUT) or 0 for work in others)
@@ -219,7 +219,7 @@ def _results(
 
 
 def _check_counts(storage: Connection, events: list[Event]) -> None:
-    """Make sure that counts and names are those of the events, and that no row is of no event."""
+    """Assert that counts and names are those of the events, and that no row is unused."""
     types = collections.Counter(each.event_type for each in events)
     for interval in (None, datetime.timedelta(minutes=5), datetime.timedelta(minutes=1)):
         counted: collections.Counter[str] = collections.Counter()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The expirer removes event types, names and owners that no event has, and nobody waits for it, nor it for a writer."""
+"""The expirer removes unused event types, names and owners; neither it nor writers wait for each other."""
 
 import collections
 import re
@@ -14,27 +14,27 @@ from tests.functional.storage.builders import DAY, ago, event, found, owned, tra
 from tests.functional.storage.pauses import REMOVES_NAME, deletes_from, paused_at, paused_at_commit, plain
 
 SERVERS = ["postgresql_url", "mysql_url"]
-"""The databases where several writers work at the same time."""
+"""The databases with several writers at a time."""
 
 WAIT = 20.0
-"""Seconds until a test fails because one waits for the other: what they do takes a fraction of one."""
+"""Seconds until a test fails because one waits for the other; their work takes less than a second."""
 
 MANY_TYPES = 66_000
-"""More than a statement of PostgreSQL takes values (65,535)."""
+"""More than the parameters of one PostgreSQL statement (65,535)."""
 
 MAX_REMOVED = 1000
-"""Names that a transaction may remove: writers that need one of them wait for its end, on SQLite all writers."""
+"""Names that one transaction may remove: writers that need one of them wait for it, on SQLite all writers."""
 
 
 @pytest.fixture
 def url(request):
-    """The URL of an empty database, of the kind that the test names."""
+    """The URL of an empty database of the kind that the test names."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
 def storages(url):
-    """Three connections to a database with its schema, as those of three processes."""
+    """Three connections to a database with a schema, as three processes have."""
     conf = service.prepare_service([], config_files=[], share=True)
     connections = [get_connection(url, conf) for _ in range(3)]
     connections[0].upgrade()
@@ -53,8 +53,8 @@ def new(name, **rest):
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
 @pytest.mark.parametrize("is_known", [True, False])
-def test_a_writer_that_takes_long_holds_up_neither_the_expirer_nor_other_writers(storages, is_known):
-    """Neither one that uses what is about to be removed, nor one that adds an event type."""
+def test_slow_writer_blocks_neither_the_expirer_nor_other_writers(storages, is_known):
+    """Neither writers that use names about to be removed, nor those that add an event type."""
     slow, expirer, writer = storages
     expirer.record_events([old("dead"), *([old("slow")] * is_known)])
     writer.record_events([new("known")])
@@ -76,8 +76,8 @@ def test_a_writer_that_takes_long_holds_up_neither_the_expirer_nor_other_writers
 
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
-def test_writers_go_on_while_the_expirer_removes_names(storages):
-    """Also those that add event types, names and owners; the names they use stay."""
+def test_writers_continue_while_the_expirer_removes_names(storages):
+    """Including those that add event types, names and owners; the names they use stay."""
     expirer, writer, other = storages
     writer.record_events([old("dead"), old("known"), new("known")])
     with ThreadPoolExecutor(3) as pool, paused_at(expirer, REMOVES_NAME) as pause:
@@ -94,8 +94,8 @@ def test_writers_go_on_while_the_expirer_removes_names(storages):
 
 
 @pytest.mark.parametrize("url", SERVERS, indirect=True)
-def test_an_event_type_that_is_written_while_it_is_removed_stays(storages):
-    """The writer or the expirer comes first; the event is there."""
+def test_event_type_that_is_written_while_it_is_removed_stays(storages):
+    """Whether the writer or the expirer is first, the event is stored."""
     expirer, writer, _ = storages
     writer.record_events([old("t")])
     with ThreadPoolExecutor(2) as pool, paused_at(expirer, REMOVES_NAME) as pause:
@@ -130,8 +130,8 @@ def test_names_are_removed_in_short_transactions(storages):
     assert max(removed.values()) <= MAX_REMOVED
 
 
-@pytest.mark.parametrize("url", ["postgresql_url"], indirect=True)  # The others take more.
-def test_more_event_types_expire_than_a_statement_takes_values(storages):
+@pytest.mark.parametrize("url", ["postgresql_url"], indirect=True)  # Other databases allow more.
+def test_expired_event_types_may_exceed_the_parameters_of_a_statement(storages):
     expirer, writer, _ = storages
     writer.record_events(event(f"{number}", type_=f"t{number}", generated=ago(days=2)) for number in range(MANY_TYPES))
     writer.record_events([new("kept")])

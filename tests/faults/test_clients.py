@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that are slow, silent or hostile cost other clients nothing."""
+"""Slow, silent or hostile clients do not delay other clients."""
 
 import concurrent.futures
 import contextlib
@@ -17,16 +17,16 @@ ADMIN = {"X_User_Id": "admin", "X_Project_Id": "admin", "X_Roles": "admin"}
 HEAD = b"Host: panko\r\nX-User-Id: admin\r\nX-Project-Id: admin\r\nX-Roles: admin\r\n"
 EVERYTHING = "/v2/events?limit=100000&q.field=all_tenants&q.value=True"
 THREADS = 4
-PATIENCE = 10
-"""Seconds that another client may wait: each of these faults took a minute, or forever."""
+MAX_WAIT_SECONDS = 10
+"""How long another client may wait: each of these faults took a minute, or forever."""
 
 LARGE = 30
-"""Events whose answer does not fit into the buffers on its way."""
+"""Number of events whose answer is larger than all socket buffers."""
 
 
 @pytest.fixture(scope="module")
 def config_file(tmp_path_factory):
-    """A configuration of one process, with a database that holds some large events."""
+    """A configuration with one process and a database with large events."""
     directory = tmp_path_factory.mktemp("clients")
     path = directory / "panko.conf"
     path.write_text(f"[database]\nconnection = sqlite:///{directory}/panko.sqlite\n[api]\nclient_timeout = 2\n")
@@ -42,7 +42,7 @@ def config_file(tmp_path_factory):
 
 @pytest.fixture
 def serve(tmp_path, config_file):
-    """Run panko-api, with one process and further configuration; it is stopped after the test."""
+    """Run panko-api with one process and further options; stop it after the test."""
     with contextlib.ExitStack() as stack:
 
         def start(sections=""):
@@ -56,7 +56,7 @@ def serve(tmp_path, config_file):
 
 @pytest.fixture
 def connect():
-    """Open connections that send something and wait; they are closed after the test."""
+    """Open connections that send some bytes and wait; close them after the test."""
     with contextlib.ExitStack() as stack:
 
         def send(server, request, receive_buffer=None):
@@ -72,7 +72,7 @@ def connect():
 
 
 def served_seconds(server):
-    """Return how long another client waits for events and for a health check."""
+    """Return how many seconds another client waits for events and for a health check."""
     started = time.monotonic()
     assert server.get("/v2/events?limit=1", **ADMIN).status == 200
     assert server.get("/healthcheck").status == 200
@@ -80,7 +80,7 @@ def served_seconds(server):
 
 
 def read_to_end(connection):
-    """Return what comes until the connection ends, however it does."""
+    """Return what is received until the connection is closed or reset."""
     pieces = []
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(1 << 20):
@@ -88,16 +88,16 @@ def read_to_end(connection):
     return b"".join(pieces)
 
 
-# The bodies of these requests never come.
+# The bodies of these requests are never sent.
 @pytest.mark.parametrize("path", [b"/v2/events", b"/v2/event_types"])
-def test_bodies_that_are_withheld_cost_nobody_else_anything(serve, connect, path):
+def test_withheld_bodies_do_not_delay_others(serve, connect, path):
     server = serve("[api]\nclient_timeout = 60\n")
     for _ in range(2 * THREADS):
         connect(server, b"POST " + path + b" HTTP/1.1\r\nHost: panko\r\nContent-Length: 1000\r\n\r\n")
-    assert served_seconds(server) < PATIENCE
+    assert served_seconds(server) < MAX_WAIT_SECONDS
 
 
-def test_slow_heads_and_silent_connections_cost_nobody_else_anything(serve, connect):
+def test_slow_heads_and_silent_connections_do_not_delay_others(serve, connect):
     server = serve("[api]\nclient_timeout = 60\n")
     slow = [connect(server, b"GET /v2/events HTTP/1.1\r\n") for _ in range(24)]
     for _ in range(24):
@@ -105,33 +105,33 @@ def test_slow_heads_and_silent_connections_cost_nobody_else_anything(serve, conn
     for number in range(3):
         for connection in slow:
             connection.sendall(b"X-Line-%d: x\r\n" % number)
-        assert served_seconds(server) < PATIENCE
+        assert served_seconds(server) < MAX_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(
     "request_", [b"", b"GET / HTTP/1.1\r\nX: y\r\n", b"POST /v2/events HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"]
 )
-def test_a_request_that_does_not_come_is_given_up(serve, connect, request_):
+def test_incomplete_request_times_out(serve, connect, request_):
     connection = connect(serve(), request_)
     assert read_to_end(connection) == b""
 
 
-def test_clients_that_read_slowly_cost_nobody_else_anything_and_are_disconnected(serve, connect):
+def test_slow_readers_do_not_delay_others_and_are_disconnected(serve, connect):
     server = serve("[api]\nclient_timeout = 5\n")
     request = b"GET " + EVERYTHING.encode() + b" HTTP/1.1\r\n" + HEAD + b"\r\n"
     readers = [connect(server, request, receive_buffer=4096) for _ in range(20)]
-    assert served_seconds(server) < PATIENCE
+    assert served_seconds(server) < MAX_WAIT_SECONDS
     server.wait_for_log("A client was too slow and is disconnected")
-    # Nobody reads a whole answer: what was sent before is in buffers, and the end is missing.
+    # No client gets the whole answer: buffers hold its beginning, and the end is missing.
     assert not any(read_to_end(reader).endswith(b"\r\n0\r\n\r\n") for reader in readers if is_streamed(reader))
 
 
 def is_streamed(connection):
-    """Return whether a large answer is being sent to a client, rather than a refusal."""
+    """Return whether the client is receiving a large answer, not a refusal."""
     return connection.recv(1024, socket.MSG_PEEK).startswith(b"HTTP/1.1 200 ")
 
 
-def test_half_of_the_threads_send_large_answers_and_further_ones_are_refused(serve, connect):
+def test_half_of_the_threads_send_large_answers_and_more_are_refused(serve, connect):
     server = serve("[api]\nclient_timeout = 60\n")
     request = b"GET " + EVERYTHING.encode() + b" HTTP/1.1\r\n" + HEAD + b"\r\n"
     readers = [connect(server, request, receive_buffer=4096) for _ in range(THREADS // 2)]
@@ -148,12 +148,12 @@ def test_half_of_the_threads_send_large_answers_and_further_ones_are_refused(ser
         assert time.monotonic() < deadline, "the places of clients that went away are not free again"
 
 
-def test_a_client_that_reads_fast_enough_is_served_to_the_end(serve):
+def test_client_that_reads_fast_enough_gets_the_whole_answer(serve):
     answer = serve().get(EVERYTHING, **ADMIN)
     assert len(json.loads(answer.body)) == LARGE
 
 
-def test_a_malformed_chunked_body_is_a_bad_request(serve, connect):
+def test_malformed_chunked_body_is_a_bad_request(serve, connect):
     head = (
         b"POST /v2/events HTTP/1.1\r\n" + HEAD + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Panko on a Galera cluster of three nodes: conflicts between nodes are found only at the commit.
+"""Panko on a Galera cluster of three nodes, which detects conflicts between nodes only at the commit.
 
-``PANKO_TEST_GALERA_ROUNDS`` says how many rounds of work on all nodes at once there are (60).
+``PANKO_TEST_GALERA_ROUNDS`` is the number of rounds of concurrent work on all nodes (60).
 """
 
 import os
@@ -13,10 +13,9 @@ import pytest
 
 from panko import service
 from panko.cmd.expirer import expire
-from panko.storage import EventFilter, get_connection
-from panko.storage.aggregates import CountQuery
+from panko.storage import get_connection
 from tests.faults.galera_rounds import Round
-from tests.functional.storage.builders import DAY, ago, event, found, trait
+from tests.functional.storage.builders import DAY, ago, count_by_type, event, found, trait
 from tests.functional.storage.pauses import REMOVES_NAME, TIMEOUT, paused_at, paused_at_commit
 from tests.functional.storage.workers import run_at_once, upgrade_some
 
@@ -27,7 +26,7 @@ ROUNDS = int(os.environ.get("PANKO_TEST_GALERA_ROUNDS", "60"))
 
 @pytest.fixture
 def urls(galera):
-    """The URL of an empty database, on each of three nodes."""
+    """The URLs of an empty database on the three nodes."""
     name = f"panko_{secrets.token_hex(4)}"
     yield galera.create_database(name)
     galera.nodes[0].drop_database(name)
@@ -35,7 +34,7 @@ def urls(galera):
 
 @pytest.fixture
 def storages(urls):
-    """A connection to each node, the schema made; each reads what the others have written."""
+    """A connection to each node, with a schema; each sees what the others have committed."""
     conf = service.prepare_service([], config_files=[], share=True)
     connections = [get_connection(f"{url}?init_command=SET SESSION wsrep_sync_wait=7", conf) for url in urls]
     connections[0].upgrade()
@@ -46,22 +45,18 @@ def storages(urls):
 
 @pytest.fixture
 def writers(urls, storages):
-    """Another connection to each node, which does not wait for what the others have written."""
+    """A second connection to each node, which does not wait for commits of other nodes."""
     conf = service.prepare_service([], config_files=[], share=True)
     for storage in storages:
-        storage.check_schema()  # The node has the tables, too.
+        storage.check_schema()  # Wait until the node has the tables.
     connections = [get_connection(url, conf) for url in urls]
     yield connections
     for connection in connections:
         connection.close()
 
 
-def counted(storage):
-    return {each.group: each.events for each in storage.count_events(EventFilter(), CountQuery(None, "event_type"))}
-
-
 def test_expirers_on_all_nodes_delete_each_event_once(storages):
-    """Beside a writer on each node, and with exact counts at the end."""
+    """While a writer runs on each node; the counts stay exact."""
     for day in (2, 3, 4):
         storages[0].record_events(
             event(
@@ -90,12 +85,12 @@ def test_expirers_on_all_nodes_delete_each_event_once(storages):
     assert sum(deleted) == 1200
     for storage in storages:
         assert len(found(storage)) == written
-        assert counted(storage) == {f"t{number}": written // 5 for number in range(5)}
+        assert count_by_type(storage) == {f"t{number}": written // 5 for number in range(5)}
 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_event_type_that_is_written_while_another_node_removes_it_stays(storages, writers, is_known):
-    """Whether the writer knew it, or finds it in the database."""
+    """Whether the writer has cached it, or finds it in the database."""
     storages[0].record_events([event("old", trait("x", 1), type_="t", generated=ago(days=2))])
     if is_known:
         writers[1].record_events([event("known", trait("x", 1), type_="t", generated=ago(days=2))])
@@ -111,13 +106,13 @@ def test_event_type_that_is_written_while_another_node_removes_it_stays(storages
         assert found(storage) == found(storage, event_type="t") == ["new"]
         assert list(storage.get_event_types()) == ["t"]
         assert [each.name for each in storage.get_trait_types("t")] == ["x"]
-        assert counted(storage) == {"t": 1}
+        assert count_by_type(storage) == {"t": 1}
     assert writers[2].record_events([event("new", type_="t")]).duplicates == 1
 
 
 @pytest.mark.parametrize("removes", ["expirer", "clear"])
-def test_event_type_that_another_node_removes_before_a_writer_commits_comes_back(storages, writers, removes):
-    """The commit of the writer fails with the conflict, and stores the names again."""
+def test_event_type_that_another_node_removes_before_the_commit_is_stored_again(storages, writers, removes):
+    """The commit of the writer fails with a conflict; its retry stores the names again."""
     for name in ("old", "known"):
         writers[1].record_events([event(name, trait("x", 1), type_="t", generated=ago(days=2))])
     assert len(found(storages[0])) == 2
@@ -134,18 +129,18 @@ def test_event_type_that_another_node_removes_before_a_writer_commits_comes_back
     for storage in storages:
         assert found(storage) == found(storage, event_type="t") == ["new"]
         assert list(storage.get_event_types()) == ["t"]
-        assert counted(storage) == {"t": 1}
+        assert count_by_type(storage) == {"t": 1}
 
 
-def test_nothing_is_lost_or_mixed_up_whatever_the_nodes_do_at_once(storages, writers):
-    """Round after round, in each of which the names of the one before go and come back."""
+def test_concurrent_work_on_all_nodes_loses_and_mixes_up_nothing(storages, writers):
+    """In each round, the names of the one before are removed and recorded again."""
     left = 0
     for number in range(ROUNDS):
         left = Round(number, writers, storages).run(left)
 
 
 def test_one_of_several_dbsyncs_works_and_the_others_wait(urls):
-    """Whichever node each of them uses."""
+    """On whichever node each of them runs."""
     assert run_at_once(3, upgrade_some, urls) == [None] * 3
     conf = service.prepare_service([], config_files=[], share=True)
     for url in urls:
@@ -154,8 +149,8 @@ def test_one_of_several_dbsyncs_works_and_the_others_wait(urls):
         connection.close()
 
 
-def test_node_that_dies_takes_nothing_with_it(galera, storages):
-    """What one node acknowledged is on the others, and it takes part again."""
+def test_killed_node_loses_nothing(galera, storages):
+    """What it acknowledged is on the other nodes, and it joins again."""
     storages[2].record_events([event("a")])
     galera.nodes[2].kill()
     galera.wait_for_size(2)

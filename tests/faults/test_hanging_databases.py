@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Databases that are silent: each call, request and command ends in its time, and works again afterwards."""
+"""Silent databases: each call, request and command ends within its timeout, and works again afterwards."""
 
 import contextlib
 import gc
@@ -32,10 +32,10 @@ from tests.servers.processes import children
 pytestmark = pytest.mark.slow
 
 SECONDS = 2
-"""What each timeout is set to; all calls below wait for at most two of them, and the grace."""
+"""Seconds of each timeout; each call below waits for at most two timeouts and the grace period."""
 
 HANGS = 30
-"""Seconds after which a call does hang, however slow the machine is."""
+"""Seconds after which a call counts as hanging, even on a slow machine."""
 
 OPTIONS = {("database", "connect_timeout"), ("database", "statement_timeout"), ("api", "query_timeout")}
 
@@ -54,7 +54,7 @@ CALLS: dict[str, Callable[[Connection], object]] = {
 
 @contextlib.contextmanager
 def in_time(seconds: float = HANGS) -> Iterator[None]:
-    """Make sure that the block does not hang."""
+    """Assert that the block does not hang."""
     begun = time.monotonic()
     yield
     assert time.monotonic() - begun < seconds
@@ -62,11 +62,11 @@ def in_time(seconds: float = HANGS) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopped(server: Server) -> Iterator[None]:
-    """Stop all processes of a server; its kernel goes on to accept connections and to acknowledge what is sent."""
+    """Stop all processes of a server; the kernel still accepts connections and acknowledges data."""
     processes = [server.pid]
     try:
         os.kill(server.pid, signal.SIGSTOP)
-        processes += children(server.pid)  # It starts no others now, while one of these may still end.
+        processes += children(server.pid)  # A stopped server starts no more of them.
         for process in processes[1:]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGSTOP)
@@ -79,7 +79,7 @@ def stopped(server: Server) -> Iterator[None]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and says nothing on them."""
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=32) as listener:
         yield listener.getsockname()[1]
 
@@ -95,7 +95,7 @@ def conf() -> cfg.ConfigOpts:
 
 @pytest.fixture(params=["private_postgresql", "private_mysql"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """A server that may be stopped, of each kind in turn."""
+    """A server that may be stopped, once for each kind."""
     return request.getfixturevalue(request.param)
 
 
@@ -111,7 +111,7 @@ def url(server: Server, conf: cfg.ConfigOpts) -> str:
 
 @pytest.fixture
 def storage(url: str, conf: cfg.ConfigOpts) -> Iterator[Connection]:
-    """A connection to it, in use already."""
+    """A storage for it, with an open connection."""
     with contextlib.closing(get_connection(url, conf)) as storage:
         yield storage
 
@@ -126,21 +126,21 @@ def configure(directory: Path, url: str) -> str:
     return str(path)
 
 
-# Cursors of connections that were given up notice when they are collected.
+# Cursors of abandoned connections warn when they are collected.
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <function (ServerCursor|SSCursor|MySQLResult):pytest.PytestWarning"
 )
 @pytest.mark.parametrize("idle_seconds", [0, HANGS], ids=["idle", "just used"])
 def test_calls_of_a_stopped_server_raise_and_succeed_later(server, storage, monkeypatch, idle_seconds):
-    """Both where the connection is asked first whether it works, and where the call itself meets the silence."""
-    monkeypatch.setattr(engine, "IDLE", idle_seconds)
+    """Whether the check of the connection or the call itself times out."""
+    monkeypatch.setattr(engine, "IDLE_SECONDS", idle_seconds)
 
     def call(name: str) -> None:
         with in_time(), pytest.raises(StorageTimeout, match="did not answer in time") as raised:
             CALLS[name](storage)
         assert "no answer within" in raised.value.detail
 
-    # Each has a connection of its own.
+    # Each thread has its own connection.
     connections = [storage._engine.connect() for _ in CALLS]
     for connection in connections:
         connection.close()
@@ -152,13 +152,13 @@ def test_calls_of_a_stopped_server_raise_and_succeed_later(server, storage, monk
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
-def test_connecting_to_a_silent_address_ends(conf, silent_port, scheme):
+def test_connecting_to_a_silent_address_times_out(conf, silent_port, scheme):
     with in_time(), pytest.raises(StorageTimeout) as raised:
         get_connection(f"{scheme}://panko:s3cret@127.0.0.1:{silent_port}/panko", conf)
     assert f"({scheme}://panko@127.0.0.1:{silent_port}/panko)" in raised.value.detail
 
 
-def test_a_silent_host_is_passed_for_the_next_one(private_postgresql, conf, silent_port):
+def test_silent_host_is_skipped(private_postgresql, conf, silent_port):
     url = urlparse(private_postgresql.create_database("panko"))
     hosts = f"host=127.0.0.1:{silent_port}&host={url.hostname}:{url.port}"
     conf.set_override("connect_timeout", 2 * SECONDS, "database")
@@ -167,10 +167,10 @@ def test_a_silent_host_is_passed_for_the_next_one(private_postgresql, conf, sile
         assert found(storage) == []
 
 
-@pytest.mark.filterwarnings("ignore:the 'ALL' constant is deprecated")  # The library of panko-status uses it.
+@pytest.mark.filterwarnings("ignore:the 'ALL' constant is deprecated")  # The library of panko-status uses this name.
 @pytest.mark.parametrize("command", [dbsync, expirer, status])
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
-def test_commands_end_in_one_line(tmp_path, silent_port, capsys, scheme, command):
+def test_commands_end_with_one_line(tmp_path, silent_port, capsys, scheme, command):
     path = configure(tmp_path, f"{scheme}://panko:s3cret@127.0.0.1:{silent_port}/panko")
     arguments = ["upgrade", "check"] if command is status else []
     with in_time():
@@ -183,7 +183,7 @@ def test_commands_end_in_one_line(tmp_path, silent_port, capsys, scheme, command
     assert "s3cret" not in output.out + output.err
 
 
-def test_requests_are_refused_in_time_and_health_is_not(server, url, tmp_path):
+def test_requests_are_refused_in_time_and_health_checks_are_not(server, url, tmp_path):
     conf = service.prepare_service([], config_files=[configure(tmp_path, url)], share=True)
     with contextlib.closing(app.load_app(conf, "panko+noauth")) as application:
         client = webtest.TestApp(application, extra_environ={})
@@ -203,14 +203,14 @@ def test_requests_are_refused_in_time_and_health_is_not(server, url, tmp_path):
 
 
 def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch):
-    """Those too that came while another one's call was hanging."""
-    patience = database.LAST_TRY_SECONDS + 1
-    monkeypatch.setattr(database, "PATIENCE", patience)
+    """Including those that started while another call was hanging."""
+    seconds = database.LAST_TRY_SECONDS + 1
+    monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     publisher = database.DatabasePublisher(None, urlparse(f"panko://?config_file={configure(tmp_path, url)}"))
     publisher.publish_events([event("before")])
 
     def publish(number: int) -> float:
-        time.sleep(number * patience / 4)
+        time.sleep(number * seconds / 4)
         begun = time.monotonic()
         with pytest.raises(StorageTimeout):
             publisher.publish_events([event(f"m{number}")])
@@ -218,13 +218,13 @@ def test_all_publishing_threads_raise_in_time(server, url, tmp_path, monkeypatch
 
     with contextlib.closing(publisher):
         with stopped(server), ThreadPoolExecutor(4) as pool:
-            # A machine that has other things to do adds some; to wait for two calls would take twice as long.
-            assert max(pool.map(publish, range(4))) < 1.7 * patience
+            # A busy machine takes longer, but waiting for two calls would take twice as long.
+            assert max(pool.map(publish, range(4))) < 1.7 * seconds
         publisher.publish_events([event("after")])
 
 
-def test_a_statement_that_waits_for_a_lock_is_stopped_by_the_server(server, storage):
-    """The database works, so that this is another error than one that is silent; the connection goes on."""
+def test_server_stops_a_statement_that_waits_for_a_lock(server, storage):
+    """The database works, so the error differs from that of a silent one; the connection stays usable."""
     lock = {"postgresql": "BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE", "mariadb": "LOCK TABLES event WRITE"}
     locking = storage._engine.raw_connection()
     with contextlib.closing(locking):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a database is said in the first line: the cause, where, and what to do."""
+"""The error for a misconfigured database is one line: what is wrong, where, and what to do."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ SECRET = "s3cret"
 
 @pytest.fixture
 def conf() -> cfg.ConfigOpts:
-    """A configuration of this test alone, by which an unavailable database would be waited for for minutes."""
+    """A configuration with which Panko would retry an unavailable database for minutes."""
     conf = service.prepare_service([], config_files=[], share=True)
     conf.set_override("retry_interval", 600, "database")
     return conf
@@ -43,13 +43,13 @@ def conf() -> cfg.ConfigOpts:
 
 @pytest.fixture(params=["postgresql", "mysql"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """The shared server of each kind in turn."""
+    """The shared server, once for each kind."""
     return request.getfixturevalue(f"{request.param}_server")
 
 
 @pytest.fixture
 def mysql_user_url(mysql_server: MariaDB, mysql_url: str) -> Iterator[str]:
-    """The URL by which a user with a password, and without privileges, connects to an empty database."""
+    """The URL of an empty database, for a user with a password and no privileges."""
     url = sa.make_url(mysql_url)
     name = f"user_{url.database[-12:]}"
     mysql_server.execute(f"CREATE USER {name} IDENTIFIED BY '{SECRET}'")
@@ -72,7 +72,7 @@ def read(storage: Connection) -> None:
 
 
 def refuse(kind: type[StorageError], conf: cfg.ConfigOpts, url: str, use: Callable = lambda storage: None) -> str:
-    """Make sure that an error of that kind is raised at once, and return its line."""
+    """Assert that an error of that class is raised at once, and return its text."""
     conf.set_override("connection", url, "database")
     with pytest.raises(kind) as raised, contextlib.closing(get_connection_from_config(conf)) as storage:
         use(storage)
@@ -86,17 +86,17 @@ def refuse(kind: type[StorageError], conf: cfg.ConfigOpts, url: str, use: Callab
     return line
 
 
-def test_an_unknown_database_is_named(conf, server):
+def test_unknown_database_is_named(conf, server):
     line = refuse(DatabaseMissing, conf, server.url("absent"))
     assert "Create it, or correct its name" in line
 
 
-def test_a_wrong_password_is_named_on_mysql(conf, mysql_user_url):
+def test_wrong_password_is_reported_on_mysql(conf, mysql_user_url):
     line = refuse(AccessDenied, conf, mysql_user_url.replace(SECRET, "wrong"))
     assert "Check user and password" in line
 
 
-def test_a_wrong_password_is_named_on_postgresql(conf, private_postgresql):
+def test_wrong_password_is_reported_on_postgresql(conf, private_postgresql):
     url = private_postgresql.create_database("panko")
     private_postgresql.execute("ALTER ROLE panko PASSWORD 'right'")
     hba = private_postgresql.path("pg_hba.conf")
@@ -107,28 +107,28 @@ def test_a_wrong_password_is_named_on_postgresql(conf, private_postgresql):
     assert "Check user and password" in line
 
 
-def test_a_user_who_may_not_use_the_database_of_mysql_is_told_so(conf, mysql_user_url):
+def test_a_user_who_may_not_use_the_database_of_mysql_gets_the_reason(conf, mysql_user_url):
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url)
 
 
-def test_a_user_who_may_not_make_tables_of_mysql_is_told_so(conf, mysql_server, mysql_user_url):
+def test_a_user_who_may_not_make_tables_of_mysql_gets_the_reason(conf, mysql_server, mysql_user_url):
     grant(mysql_server, mysql_user_url, "SELECT")
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url, upgrade)
 
 
-def test_a_user_who_may_not_make_tables_of_postgresql_is_told_so(conf, postgresql_server, postgresql_url):
+def test_a_user_who_may_not_make_tables_of_postgresql_gets_the_reason(conf, postgresql_server, postgresql_url):
     postgresql_server.execute(f"ALTER DATABASE {sa.make_url(postgresql_url).database} OWNER TO CURRENT_USER")
     assert "Grant its user" in refuse(PermissionDenied, conf, postgresql_url, upgrade)
 
 
-def test_a_user_who_may_not_read_a_table_of_mysql_is_told_so(conf, mysql_server, mysql_url, mysql_user_url):
+def test_a_user_who_may_not_read_a_table_of_mysql_gets_the_reason(conf, mysql_server, mysql_url, mysql_user_url):
     with contextlib.closing(get_connection(mysql_url, conf)) as storage:
         storage.upgrade()
     grant(mysql_server, mysql_user_url, "SELECT", "alembic_version")
     assert "Grant its user" in refuse(PermissionDenied, conf, mysql_user_url, read)
 
 
-def test_a_user_who_may_not_read_a_table_of_postgresql_is_told_so(conf, postgresql_server, postgresql_url):
+def test_a_user_who_may_not_read_a_table_of_postgresql_gets_the_reason(conf, postgresql_server, postgresql_url):
     with contextlib.closing(get_connection(postgresql_url, conf)) as storage:
         storage.upgrade()
     database = sa.make_url(postgresql_url).database
@@ -137,7 +137,7 @@ def test_a_user_who_may_not_read_a_table_of_postgresql_is_told_so(conf, postgres
 
 
 @pytest.mark.parametrize("url", ["sqlite", "postgresql", "mysql"])
-def test_an_empty_database_is_said_to_be_empty(request, conf, url):
+def test_empty_database_is_reported(request, conf, url):
     url = request.getfixturevalue(f"{url}_url")
     line = refuse(SchemaMissing, conf, url, lambda storage: storage.check_schema())
     assert "has no schema yet. Run panko-dbsync." in line
@@ -146,21 +146,21 @@ def test_an_empty_database_is_said_to_be_empty(request, conf, url):
     assert line.endswith("Run panko-dbsync.")
 
 
-def test_a_missing_directory_is_named(conf, tmp_path):
+def test_missing_directory_is_named(conf, tmp_path):
     line = refuse(FileUnusable, conf, f"sqlite:///{tmp_path}/absent/panko.sqlite")
     assert "unable to open database file" in line
     assert "panko-dbsync creates both" in line
 
 
-def test_a_file_that_is_no_database_is_named(conf, tmp_path):
+def test_file_that_is_not_a_database_is_named(conf, tmp_path):
     (tmp_path / "panko.sqlite").write_text("This is no database." * 1000)
     assert "file is not a database" in refuse(FileUnusable, conf, f"sqlite:///{tmp_path}/panko.sqlite")
 
 
-def test_a_file_that_must_not_be_written_is_named(conf, sqlite_url):
+def test_read_only_file_is_named(conf, sqlite_url):
     with contextlib.closing(get_connection(sqlite_url, conf)) as storage:
         storage.upgrade()
-    # Permissions do not hold for root, who may run the tests.
+    # Permissions do not apply to root, who may run the tests.
     url = f"{sqlite_url.replace('sqlite:///', 'sqlite:///file:')}?mode=ro&uri=true"
     conf.set_override("connection", url, "database")
     with contextlib.closing(get_connection_from_config(conf)) as storage, pytest.raises(FileUnusable) as raised:
@@ -168,7 +168,7 @@ def test_a_file_that_must_not_be_written_is_named(conf, sqlite_url):
     assert "readonly" in one_line(raised.value)
 
 
-def test_a_full_sqlite_database_is_said_to_be_full(conf, sqlite_url):
+def test_full_sqlite_database_is_reported(conf, sqlite_url):
     with contextlib.closing(get_connection(sqlite_url, conf)) as storage:
         storage.upgrade()
         pages = storage._engine.raw_connection()
@@ -178,7 +178,7 @@ def test_a_full_sqlite_database_is_said_to_be_full(conf, sqlite_url):
             storage.record_events([event(f"m{number}", raw={"padding": "x" * 10_000}) for number in range(50)])
 
 
-def test_a_slow_read_of_sqlite_is_stopped(conf, sqlite_url):
+def test_slow_sqlite_read_is_stopped(conf, sqlite_url):
     conf.set_override("query_timeout", 1, "api")
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with contextlib.closing(get_connection(sqlite_url, conf)) as storage:
@@ -188,7 +188,7 @@ def test_a_slow_read_of_sqlite_is_stopped(conf, sqlite_url):
         assert found(storage) == []
 
 
-def test_a_server_without_free_connections_is_tried_again(conf, private_postgresql, caplog):
+def test_server_without_free_connections_is_retried(conf, private_postgresql, caplog):
     private_postgresql.settings["max_connections"] = "5"
     private_postgresql.settings["superuser_reserved_connections"] = "3"
     private_postgresql.restart()
@@ -217,7 +217,7 @@ def test_a_server_without_free_connections_is_tried_again(conf, private_postgres
         ("mariadb+mariadbconnector", "mariadbconnector"),
     ],
 )
-def test_other_drivers_are_replaced_with_one_line(request, conf, caplog, written, library):
+def test_other_drivers_are_replaced_with_one_log_line(request, conf, caplog, written, library):
     fixture = "postgresql_url" if written.startswith("postgresql") else "mysql_url"
     url = sa.make_url(request.getfixturevalue(fixture)).set(drivername=written)
     with contextlib.closing(get_connection(url.render_as_string(hide_password=False), conf)) as storage:
@@ -228,7 +228,7 @@ def test_other_drivers_are_replaced_with_one_line(request, conf, caplog, written
 
 
 @pytest.mark.parametrize("charset", ["utf8", "utf8mb3", "latin1"])
-def test_all_characters_are_kept_whatever_charset_the_url_names(conf, mysql_url, caplog, charset):
+def test_all_characters_are_stored_whatever_charset_the_url_names(conf, mysql_url, caplog, charset):
     with contextlib.closing(get_connection(f"{mysql_url}?charset={charset}", conf)) as storage:
         storage.upgrade()
         storage.record_events([event("m", raw={"mood": "\N{GRINNING FACE}"})])
@@ -246,7 +246,7 @@ def test_writers_do_not_depend_on_the_isolation_level_of_postgresql(conf, postgr
             assert connection.scalar(sa.text("SHOW transaction_isolation")) == "read committed"
 
 
-def test_a_missing_library_is_one_line(conf, monkeypatch):
+def test_missing_library_is_reported_in_one_line(conf, monkeypatch):
     monkeypatch.setitem(os.sys.modules, "psycopg", None)
     line = refuse(UnknownDriver, conf, "postgresql://panko@127.0.0.1/panko")
     assert "install panko[postgresql]" in line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Keystone that is silent, or slower than anybody waits, costs a request its timeout and no more."""
+"""A silent or very slow Keystone delays a request by the timeout and no longer."""
 
 import base64
 import contextlib
@@ -18,7 +18,7 @@ from tests.functional.api.test_keystone import KEYSTONE_APP, OLD_PASTE
 pytestmark = pytest.mark.slow
 
 END_SECONDS = 60
-"""When a test gives up: the timeout that it sets is of one second."""
+"""Seconds until a test fails; the timeout that it sets is one second."""
 
 TOKEN = {"X-Auth-Token": "junk"}
 BASIC = {"Authorization": f"Basic {base64.b64encode(b'id:secret').decode()}"}
@@ -29,7 +29,7 @@ def silence(connection, stop):
 
 
 def drip(connection, stop):
-    """Answer byte by byte, each well within the timeout of a read, without an end."""
+    """Answer forever, byte by byte, each within the timeout of a read."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
     while not stop.wait(0.1):
         connection.sendall(b"x")
@@ -37,7 +37,7 @@ def drip(connection, stop):
 
 @contextlib.contextmanager
 def answering(behave):
-    """Run a server that accepts every connection and treats it so, and yield its URL."""
+    """Run a server that handles every connection with a function, and yield its URL."""
     stop = threading.Event()
 
     def treat(connection):
@@ -67,7 +67,7 @@ def url(request):
 
 
 def in_time(call, *args, **kwargs):
-    """Return what a call returns; fail if it does not end."""
+    """Return the result of a call; fail if it takes too long."""
     outcome = Future()
 
     def work():
@@ -87,7 +87,7 @@ def config(url, retries=3, **more):
 
 
 @pytest.mark.parametrize("headers", [TOKEN, {**TOKEN, "X-Service-Token": "junk"}, BASIC], ids=["token", "two", "basic"])
-def test_who_asks_is_told_to_come_back(load_app, url, headers):  # noqa: F811
+def test_client_is_asked_to_retry_later(load_app, url, headers):  # noqa: F811
     api = load_app("log://", name=KEYSTONE_APP, config=config(url))
     answers = [in_time(api.get, "/v2/events", headers=headers, status=503) for _ in range(2)]
     for answer in answers:
@@ -97,15 +97,15 @@ def test_who_asks_is_told_to_come_back(load_app, url, headers):  # noqa: F811
     in_time(api.get, "/", status=200)
 
 
-def test_a_request_without_a_token_is_told_to_bring_one(load_app, url):  # noqa: F811
-    """Where to get it is a question to Keystone, unless the configuration says."""
+def test_request_without_a_token_is_unauthorized(load_app, url):  # noqa: F811
+    """The address in the refusal comes from Keystone unless it is configured."""
     text = config(url).replace(f"www_authenticate_uri = {url}\n", "")
     api = load_app("log://", name=KEYSTONE_APP, config=text)
     for _ in range(2):
         assert in_time(api.get, "/v2/events", status=401).headers["WWW-Authenticate"]
 
 
-def test_many_requests_end_by_the_same_time(load_app, url):  # noqa: F811
+def test_many_requests_time_out_together(load_app, url):  # noqa: F811
     api = load_app("log://", name=KEYSTONE_APP, config=config(url))
     outcomes = [Future() for _ in range(20)]
 
@@ -117,8 +117,8 @@ def test_many_requests_end_by_the_same_time(load_app, url):  # noqa: F811
     assert [outcome.result(END_SECONDS) for outcome in outcomes] == [503] * 20
 
 
-def test_a_paste_file_of_panko_10_has_the_timeout_too(load_app):  # noqa: F811
-    """Its filter is keystonemiddleware's own, which has a timeout for each read and no deadline."""
+def test_paste_file_of_panko_10_has_the_timeout_too(load_app):  # noqa: F811
+    """It uses the filter of keystonemiddleware, which has a timeout for each read but no deadline."""
     with answering(silence) as url:
         text = config(url, retries=0, auth_version="v3")
         api = load_app("log://", name=KEYSTONE_APP, config=text, paste=OLD_PASTE)
@@ -130,7 +130,7 @@ def test_panko_starts_while_keystone_is_silent(load_app, url):  # noqa: F811
     in_time(api.get, "/healthcheck", status=200)
 
 
-def test_keystone_is_asked_again_once_it_answers(load_app):  # noqa: F811
+def test_tokens_are_validated_once_keystone_answers_again(load_app):  # noqa: F811
     with answering(silence) as url:
         api = load_app("log://", name=KEYSTONE_APP, config=config(url))
         in_time(api.get, "/v2/capabilities", headers=TOKEN, status=503)
@@ -140,7 +140,7 @@ def test_keystone_is_asked_again_once_it_answers(load_app):  # noqa: F811
 
 
 @pytest.mark.parametrize(("lines", "seconds"), [("", DEFAULT_TIMEOUT_SECONDS), ("http_connect_timeout = 3\n", 3)])
-def test_the_timeout_is_ten_seconds_unless_it_is_set(tmp_path, lines, seconds):
+def test_default_timeout_is_ten_seconds(tmp_path, lines, seconds):
     path = write_config(tmp_path, "log://", f"[{GROUP}]\n{lines}")
     conf = service.prepare_service([], config_files=[str(path)], share=True)
     register_options(conf)

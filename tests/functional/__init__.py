@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of parts together, with real databases."""
+"""Tests of several parts together, with real databases and processes."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every case of the benchmark runs on every backend, so that it cannot rot; no time is judged."""
+"""Every case of the benchmark runs on every backend; no time is judged."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ UNITS = ("ms", " s", "events/s", "MB")
 
 
 def run(*arguments: str) -> tuple[dict[str, list[str]], str]:
-    """Return the cells of each line of the printed table by the first, and the standard error."""
+    """Return the cells of the printed table by their first cell, and the standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--smoke", *arguments],
         cwd=ROOT,
@@ -40,11 +40,11 @@ def run(*arguments: str) -> tuple[dict[str, list[str]], str]:
     ("backend", "needed"), [("sqlite", None), ("postgresql", "postgresql_server"), ("mysql", "mysql_server")]
 )
 def test_every_case_gets_a_figure(request: pytest.FixtureRequest, backend: str, needed: str | None) -> None:
-    """A smoke run measures our side of each case, without an error."""
+    """A smoke run measures our side of each case without an error."""
     if needed:
-        request.getfixturevalue(needed)  # Skips where the server is not installed.
+        request.getfixturevalue(needed)  # Skips if the server is not installed.
     lines, errors = run("--backend", backend)
-    # Where RabbitMQ is not installed, one line says so, and the case is left out; not in CI.
+    # Without RabbitMQ the case is skipped with one line, except in CI.
     left_out = bus.missing() if os.environ.get("CI") != "true" else None
     assert not left_out or f"the collector is not measured: {left_out}" in errors
     expected = {case.title for case in cases(FACTS) if not (left_out and case.group == COLLECTOR)}
@@ -55,7 +55,7 @@ def test_every_case_gets_a_figure(request: pytest.FixtureRequest, backend: str, 
 @pytest.mark.slow
 @pytest.mark.usefixtures("postgresql_server")
 def test_every_check_gets_a_figure() -> None:
-    """A smoke run of the checks measures each of them, without an error, on the database that has all of them."""
+    """A smoke run measures each check without an error, on the database that supports all."""
     lines, _ = run("--checks", "--backend", "postgresql")
     told = [" ".join(cells) for title, cells in lines.items() if title != "check" and not title.startswith("--")]
     assert len(told) >= 5
@@ -66,7 +66,7 @@ def test_every_check_gets_a_figure() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("mysql_server")
 def test_an_earlier_commit_is_measured_beside_this_one(tmp_path: Path) -> None:
-    """The work tree of the earlier commit is found by its virtual environment; here it is this one's."""
+    """The work tree of the earlier commit is found by its virtual environment; here it is the same one."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
     lines, _ = run("--against", str(tmp_path), "--backend", "mysql", "--cases", "newest")
     assert lines["documents: newest 100"][0].endswith(UNITS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the README tells a newcomer to paste works on the sample events."""
+"""The commands and requests of the README work on the sample events."""
 
 import json
 import shutil

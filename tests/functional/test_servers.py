@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests that the servers of the test suite crash and resume, which the fault tests rely on."""
+"""The servers of the test suite survive a crash, which the fault tests rely on."""
 
 import secrets
 import shutil
@@ -21,7 +21,7 @@ _SHARED = [("postgresql_server", "postgresql+psycopg"), ("mysql_server", "mysql+
 @pytest.mark.slow
 @pytest.mark.parametrize(("fixture", "driver"), _PRIVATE)
 def test_committed_rows_survive_a_crash(request: pytest.FixtureRequest, fixture: str, driver: str) -> None:
-    """What a durable server has committed is there after kill() and start(), at the same URL."""
+    """Committed rows of a durable server survive ``kill`` and ``start``, at the same URL."""
     server: Server = request.getfixturevalue(fixture)
     url = sa.make_url(server.create_database("crashed")).set(drivername=driver)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
@@ -39,7 +39,7 @@ def test_committed_rows_survive_a_crash(request: pytest.FixtureRequest, fixture:
 
 @pytest.mark.parametrize(("fixture", "driver"), _SHARED)
 def test_database_in_use_is_dropped(request: pytest.FixtureRequest, fixture: str, driver: str) -> None:
-    """A test that leaves a transaction open does not keep its database from being dropped."""
+    """An open transaction does not prevent the drop of a database."""
     server: Server = request.getfixturevalue(fixture)
     name = f"in_use_{secrets.token_hex(4)}"
     engine = sa.create_engine(sa.make_url(server.create_database(name)).set(drivername=driver))
@@ -52,8 +52,8 @@ def test_database_in_use_is_dropped(request: pytest.FixtureRequest, fixture: str
     engine.dispose()
 
 
-def test_a_private_keystone_goes_on_with_its_data_and_knows_its_administrator_alone(private_keystone: Keystone) -> None:
-    """Whom it made the first time, and which tokens it gave, it knows after a crash."""
+def test_private_keystone_keeps_its_data_and_has_only_its_administrator(private_keystone: Keystone) -> None:
+    """Its users and tokens survive a crash."""
     token = private_keystone.token("admin", project="admin")
     private_keystone.kill()
     private_keystone.start()
@@ -62,8 +62,8 @@ def test_a_private_keystone_goes_on_with_its_data_and_knows_its_administrator_al
 
 
 @pytest.mark.slow
-def test_an_environment_that_cannot_be_made_says_why() -> None:
-    """And is not taken for one that was made the next time."""
+def test_environment_that_cannot_be_created_reports_why() -> None:
+    """And is not mistaken for a complete one the next time."""
     environment = Environment("no-such-environment", ("--no-index", "no-such-package"), ("no-such-package",))
     for _ in range(2):
         with pytest.raises(ServerMissing, match=r"no-such-environment cannot be made: .*no-such-package"):
@@ -72,8 +72,8 @@ def test_an_environment_that_cannot_be_made_says_why() -> None:
     shutil.rmtree(environment.directory)
 
 
-def test_a_private_rabbitmq_keeps_what_is_durable_over_a_crash(private_rabbitmq: RabbitMQ) -> None:
-    """A message of a durable queue is there after kill() and start(), in its virtual host alone."""
+def test_private_rabbitmq_keeps_durable_messages_after_a_crash(private_rabbitmq: RabbitMQ) -> None:
+    """A message of a durable queue survives ``kill`` and ``start``, only in its virtual host."""
     url = private_rabbitmq.create_virtual_host("crashed").replace("rabbit:", "amqp:", 1)
     with kombu.Connection(url, transport_options={"confirm_publish": True}) as connection:
         queue = kombu.Queue("kept", durable=True, channel=connection.channel())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wheel, built of a tree without history and installed away from it, has all that the commands need."""
+"""The wheel, built from a tree without git history, contains everything that the commands need."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ NOT_PUBLISHED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "var",
 
 
 def run(*command):
-    """Run a command outside the checkout, so that nothing of it can be imported by accident."""
+    """Run a command outside the checkout, so that it cannot import modules of the checkout."""
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -36,11 +36,10 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
-    """A virtual environment that has the wheel.
+    """A virtual environment with the wheel.
 
-    Its dependencies are those of the environment that runs the tests, by a path file: to download them once more would
-    take most of a minute. Path files of a directory that is added so are not read, thus a checkout that is installed
-    there as editable stays invisible; that panko comes from the wheel is tested all the same.
+    A path file adds the dependencies of the environment of the tests, since a download would take most of a minute.
+    Path files of that directory are not read, so a checkout that is installed there as editable stays invisible.
     """
     venv = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "--without-pip", venv)
@@ -92,7 +91,7 @@ def test_it_installs_the_dashboards_for_grafana(environment):
     ],
 )
 def test_it_installs_what_the_generators_of_samples_read(environment, tmp_path, generator, name, known):
-    """Packagers run them: the paths in the files are relative to the directory where that is done."""
+    """Packagers run them in a directory to which the paths in the files are relative."""
     installed = environment / "share/panko" / name
     assert installed.read_bytes() == (ROOT / "etc/panko" / name).read_bytes()
     (tmp_path / "etc/panko").mkdir(parents=True)

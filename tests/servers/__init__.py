@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Private PostgreSQL and MariaDB servers for tests and benchmarks, apart from the machine's own ones.
+"""Private PostgreSQL and MariaDB servers for tests and benchmarks, separate from those of the machine.
 
-Own code, because none of the existing packages fits: pytest-postgresql and pytest-mysql differ in their ways
-and know no server that crashes and resumes, pifpaf cannot run PostgreSQL for root nor MariaDB on TCP, and
+No existing package fits: pytest-postgresql and pytest-mysql differ from each other
+and cannot crash and restart a server, pifpaf cannot run PostgreSQL for root nor MariaDB on TCP, and
 testing.postgresql and testing.mysqld have had no release since 2016.
 """
 
@@ -18,7 +18,10 @@ __all__ = ["MariaDB", "PostgreSQL", "Server", "ServerError", "ServerMissing"]
 
 
 def _checked(name: str) -> str:
-    """Return the database name, or raise ValueError if it would need quotes."""
+    """Return the database name.
+
+    :raises ValueError: if it would need quotes
+    """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
         raise ValueError(f"not a plain lower-case database name: {name!r}")
     return name
@@ -27,29 +30,32 @@ def _checked(name: str) -> str:
 class PostgreSQL(Server):
     """A PostgreSQL server; databases belong to the ordinary role "panko", UTF8 with locale C.UTF-8.
 
-    Only `execute` works as superuser, through a socket that other accounts cannot reach: a superuser on TCP
+    Only ``execute`` works as superuser, through a socket that other accounts cannot reach: a superuser on TCP
     without a password would let any account of the machine run programs as the account that runs the tests.
     """
 
     kind = "postgresql"
-    # "Fast" shutdown ends the connections first; "immediate" shutdown leaves out the checkpoint as well.
+    # The "fast" shutdown ends connections first; the "immediate" one also omits the checkpoint.
     stop_signal = signal.SIGINT
     quit_signal = signal.SIGQUIT
-    # The role may also look into what its other connections do, and end them.
+    # The role may also see what its other connections do, and end them.
     set_up = "CREATE ROLE panko LOGIN CREATEDB; GRANT pg_monitor, pg_signal_backend TO panko"
 
     def find_programs(self) -> None:
-        """Look up the programs of the server, or raise ServerMissing."""
+        """Find the programs of the server.
+
+        :raises ServerMissing: if they are not installed
+        """
         versions = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
         newest_first = sorted(versions, key=lambda path: float(path.parent.name), reverse=True)
         initdb = Path(find_program("initdb", "postgresql", [*map(str, newest_first)])).resolve()
         self._initdb = str(initdb)
-        # The server beside it is of the same version; that of another version would refuse the data.
+        # Use the server beside it: one of another version would refuse the data.
         self._postgres = str(initdb.with_name("postgres"))
         self._psql = find_program("psql", "postgresql-client", [str(initdb.parent)])
 
     def initialise(self) -> None:
-        """Fill the empty data directory."""
+        """Initialize the empty data directory."""
         options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=postgres", "--no-sync"]
         self.run([self._initdb, f"--pgdata={self.path('data')}", *options], **unprivileged())
         access = self.path("pg_hba.conf")
@@ -77,7 +83,8 @@ class PostgreSQL(Server):
     def execute(self, sql: str, database: str | None = None) -> str:
         """Run SQL as the server's superuser.
 
-        Returns the rows as lines with tabs between columns; raises ServerError with the server's message.
+        :returns: the rows as lines, with tabs between columns
+        :raises ServerError: with the server's message
         """
         where = [f"--host={self.path('run')}", f"--port={self.port}", "--username=postgres"]
         how = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator=\t"]
@@ -85,11 +92,14 @@ class PostgreSQL(Server):
         return self.run([self._psql, *where, *how, stop, f"--command={sql}", database or "postgres"])
 
     def url(self, database: str) -> str:
-        """Return the URL of the database, in SQLAlchemy's form without a driver."""
+        """Return the URL of the database, in the form of SQLAlchemy, without a driver."""
         return f"postgresql://panko@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL; raises ValueError for a name that needs quotes."""
+        """Create an empty database and return its URL.
+
+        :raises ValueError: if its name needs quotes
+        """
         self.execute(f"CREATE DATABASE {_checked(name)} OWNER panko TEMPLATE template0 ENCODING 'UTF8'")
         return self.url(name)
 
@@ -98,14 +108,14 @@ class PostgreSQL(Server):
         self.execute(f"DROP DATABASE IF EXISTS {_checked(name)} WITH (FORCE)")
 
     def destroy(self) -> None:
-        """End the server as fast as possible and remove its data; a later start() begins anew."""
+        """Stop the server as fast as possible and remove its data; a later ``start`` begins with an empty one."""
         segments = self._left_segments() if self.directory and self.pid is None else []
         super().destroy()
         for segment in segments:
             subprocess.run(["ipcrm", "--shmem-id", segment], check=False, capture_output=True)
 
     def _left_segments(self) -> list[str]:
-        """Return the id of the System V shared memory segment that a killed server leaves, if it does."""
+        """Return the id of the System V shared memory segment that a killed server leaves, if any."""
         lock_file = self.path("data", "postmaster.pid")
         key_and_id = lock_file.read_text().splitlines()[6:7] if lock_file.exists() else []
         return [line.split()[1] for line in key_and_id if line.strip()]
@@ -119,14 +129,17 @@ class MariaDB(Server):
     quit_signal = signal.SIGKILL
 
     def find_programs(self) -> None:
-        """Look up the programs of the server, or raise ServerMissing."""
+        """Find the programs of the server.
+
+        :raises ServerMissing: if they are not installed
+        """
         directories = ["/usr/sbin", "/usr/libexec"]
         self._install = find_program("mariadb-install-db", "mariadb-server", directories)
         self._mariadbd = find_program("mariadbd", "mariadb-server", directories)
         self._client = find_program("mariadb", "mariadb-client", directories)
 
     def initialise(self) -> None:
-        """Fill the empty data directory."""
+        """Initialize the empty data directory."""
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
         self.run([self._install, *self._options(), *options], **unprivileged())
 
@@ -140,7 +153,7 @@ class MariaDB(Server):
             f"--socket={self._socket}",
             f"--pid-file={self.path('run', 'mariadb.pid')}",
             "--skip-name-resolve",
-            # Whoever connects must not read or write files of the account that runs the tests.
+            # Clients must not read or write files of the account that runs the tests.
             f"--secure-file-priv={self.path('run')}",
             "--max-connections=200",
             "--character-set-server=utf8mb4",
@@ -148,7 +161,7 @@ class MariaDB(Server):
         ]
 
     def _options(self) -> list[str]:
-        """Return the options that count for the initialisation as well; the first one must come first."""
+        """Return the options for the initialization and the server; the first one must come first."""
         options = ["--no-defaults", f"--datadir={self.path('data')}", f"--tmpdir={self.path('run')}"]
         options.append("--innodb-buffer-pool-size=256M")
         if not self.durable:
@@ -163,24 +176,28 @@ class MariaDB(Server):
     def execute(self, sql: str, database: str | None = None) -> str:
         """Run SQL as root.
 
-        Returns the rows as lines with tabs between columns; raises ServerError with the server's message.
+        :returns: the rows as lines, with tabs between columns
+        :raises ServerError: with the server's message
         """
         where = ["--no-defaults", f"--socket={self._socket}", "--user=root"]
         how = ["--default-character-set=utf8mb4", "--batch", "--skip-column-names"]
         return self.run([self._client, *where, *how, f"--execute={sql}", *([database] if database else [])])
 
     def url(self, database: str) -> str:
-        """Return the URL of the database, in SQLAlchemy's form without a driver."""
+        """Return the URL of the database, in the form of SQLAlchemy, without a driver."""
         return f"mysql://root@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL; raises ValueError for a name that needs quotes."""
+        """Create an empty database and return its URL.
+
+        :raises ValueError: if its name needs quotes
+        """
         self.execute(f"CREATE DATABASE {_checked(name)} CHARACTER SET utf8mb4")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Drop the database if it exists, ending the connections to it."""
-        # DROP DATABASE would wait for the transactions of connections that a test has left open.
+        # DROP DATABASE would wait for transactions that a test has left open.
         query = f"SELECT id FROM information_schema.processlist WHERE db = '{_checked(name)}'"
         for connection in self.execute(query).split():
             try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the private database servers of the test suite have in common."""
+"""The base class of the private database servers."""
 
 import abc
 import dataclasses
@@ -20,12 +20,13 @@ class Server(Daemon):
     def execute(self, sql: str, database: str | None = None) -> str:
         """Run SQL as the server's administrator.
 
-        Returns the rows as lines with tabs between columns; raises ServerError with the server's message.
+        :returns: the rows as lines, with tabs between columns
+        :raises ServerError: with the server's message
         """
 
     @abc.abstractmethod
     def url(self, database: str) -> str:
-        """Return the URL of the database, in SQLAlchemy's form without a driver."""
+        """Return the URL of the database, in the form of SQLAlchemy, without a driver."""
 
     @abc.abstractmethod
     def create_database(self, name: str) -> str:
@@ -36,12 +37,12 @@ class Server(Daemon):
         """Drop the database if it exists, ending the connections to it."""
 
     def prepare(self) -> None:
-        """Make what is to be there after the first start."""
+        """Set up the server after its first start."""
         if self.set_up:
             self.execute(self.set_up)
 
     def answers(self) -> bool:
-        """Return whether the running server does its work."""
+        """Return whether the running server is ready."""
         try:
             self.execute("SELECT 1")
         except ServerError:

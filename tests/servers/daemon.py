@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the private servers of the test suite have in common: start, stop, crash, removal."""
+"""The base class of the private servers: start, stop, kill and removal."""
 
 import abc
 import dataclasses
@@ -29,17 +29,17 @@ _LOG_TAIL = 40
 
 @dataclasses.dataclass
 class Daemon(abc.ABC):
-    """A server with data of its own, which ends when the process `owner` (its number) does.
+    """A server with its own data, which ends when the process ``owner`` (a process number) does.
 
-    durable: whether commits reach the disk, as in production; otherwise the server trades that for speed, and
-    kill() loses the last ones.
-    settings: further settings of the server, by name, which win over the ones chosen here.
-    base: an existing directory for the server's own one, removed as a whole if the owner dies; by default the
-    system's temporary directory, of which only the server's own one is removed.
-    directory, port: set by the first start. `type(server)(**dataclasses.asdict(server))` controls the same
-    server, in any process of the same user.
+    ``directory`` and ``port`` are set by the first start. ``type(server)(**dataclasses.asdict(server))`` controls the
+    same server, in any process of the same user.
 
-    Making one raises ServerMissing where the programs are not installed.
+    :param durable: whether commits reach the disk, as in production; if not, the server is faster, and ``kill`` may
+        lose the last commits
+    :param settings: further settings of the server, by name; they override those chosen here
+    :param base: an existing directory in which the server creates its own. It is removed as a whole if the owner dies;
+        without it, only the server's directory in the system's temporary directory is removed
+    :raises ServerMissing: if the programs are not installed
     """
 
     durable: bool = True
@@ -50,7 +50,7 @@ class Daemon(abc.ABC):
     port: int | None = None
 
     kind: ClassVar[str]
-    # The signals that ask for an orderly and for the fastest clean end.
+    # The signals for a clean and for the fastest shutdown.
     stop_signal: ClassVar[signal.Signals]
     quit_signal: ClassVar[signal.Signals]
 
@@ -66,11 +66,14 @@ class Daemon(abc.ABC):
 
     @abc.abstractmethod
     def find_programs(self) -> None:
-        """Look up the programs of the server, or raise ServerMissing."""
+        """Find the programs of the server.
+
+        :raises ServerMissing: if they are not installed
+        """
 
     @abc.abstractmethod
     def initialise(self) -> None:
-        """Fill the empty data directory."""
+        """Initialize the empty data directory."""
 
     @abc.abstractmethod
     def command(self) -> list[str]:
@@ -78,14 +81,14 @@ class Daemon(abc.ABC):
 
     @abc.abstractmethod
     def answers(self) -> bool:
-        """Return whether the running server does its work."""
+        """Return whether the running server is ready."""
 
     def account(self) -> dict[str, Any]:
-        """Return whom the server runs as, as `subprocess.run` takes it; nothing: as the tests do."""
+        """Return the user and group of the server as arguments of ``subprocess.run``; if empty, those of the tests."""
         return unprivileged()
 
     def prepare(self) -> None:
-        """Make what is to be there after the first start."""
+        """Set up the server after its first start."""
 
     @property
     def pid(self) -> int | None:
@@ -104,9 +107,9 @@ class Daemon(abc.ABC):
         return Path(self.directory, *names)
 
     def start(self) -> None:
-        """Start the server, unless it runs, and return when it answers; on data and port it had, if any.
+        """Start the server unless it runs, and wait until it answers; it keeps its earlier data and port.
 
-        Raises ServerError with the end of the server's log. Nothing remains of a first start that failed.
+        :raises ServerError: with the end of the server's log; a first start that fails leaves nothing
         """
         if self.directory is not None:
             if self.pid is None:
@@ -122,21 +125,21 @@ class Daemon(abc.ABC):
             raise
 
     def stop(self) -> None:
-        """Shut the server down in order, if it runs; start() resumes with its data.
+        """Shut the server down cleanly if it runs; ``start`` continues with its data.
 
-        A server that needs more than 60 seconds is killed, and ServerError raised.
+        :raises ServerError: if it takes more than 60 seconds; the server is killed then
         """
         if not self._end(self.stop_signal):
             self.kill()
             raise ServerError(f"{self.kind} did not stop in time:\n{self.log_tail()}")
 
     def restart(self) -> None:
-        """Stop the server in order and start it again."""
+        """Stop the server cleanly and start it again."""
         self.stop()
         self.start()
 
     def kill(self) -> None:
-        """Kill all processes of the server at once, if it runs; start() then recovers its data."""
+        """Kill all processes of the server at once if it runs; ``start`` then recovers its data."""
         pid = self.pid
         if pid is None:
             return
@@ -144,7 +147,7 @@ class Daemon(abc.ABC):
         self._wait_for_end()
 
     def destroy(self) -> None:
-        """End the server as fast as possible and remove its data; a later start() begins anew."""
+        """Stop the server as fast as possible and remove its data; a later ``start`` begins with an empty one."""
         if self.directory is None:
             return
         if not self._end(self.quit_signal):
@@ -158,7 +161,10 @@ class Daemon(abc.ABC):
         return "\n".join(lines[-_LOG_TAIL:])
 
     def run(self, command: list[str], **options: Any) -> str:
-        """Run one of the server's programs and return its output; raise ServerError with it on failure."""
+        """Run one of the server's programs and return its output.
+
+        :raises ServerError: if it fails, with its output
+        """
         return run_program(command, str(self.directory), _TIMEOUT, **options)
 
     def _make_directory(self) -> None:
@@ -178,7 +184,7 @@ class Daemon(abc.ABC):
                 self._launch()
                 return
             except ServerError as error:
-                # Somebody else may have taken the port meanwhile.
+                # Another process may have taken the port meanwhile.
                 if not attempts_left or "address already in use" not in str(error).lower():
                     raise
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other projects' programs for tests, each set in a virtual environment of its own under var/test, made once."""
+"""Programs of other projects for tests, each in its own virtual environment below var/test."""
 
 import dataclasses
 import hashlib
@@ -22,11 +22,11 @@ _TIMEOUT = 900
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """A virtual environment with the newest releases at the time when it was made.
+    """A virtual environment with the releases that were newest when it was created.
 
-    requirements: as pip takes them. A path makes what lies there a part of it, as it is at any time (editable), without
-    its own requirements; with setup.cfg in that directory, a change of that file makes the environment anew.
-    shown: the packages whose versions are told of at the end of a test run.
+    :param requirements: arguments of pip. A path is installed editable and without its requirements; if its directory
+        has a setup.cfg, a change of that file recreates the environment
+    :param shown: the packages whose versions are shown at the end of a test run
     """
 
     name: str
@@ -35,13 +35,13 @@ class Environment:
 
     @property
     def directory(self) -> Path:
-        """Where it is, or is to be."""
+        """The directory of the environment, which may not exist yet."""
         return DIRECTORY / self.name
 
     def make(self) -> Path:
-        """Return the directory of its programs; it is made, which takes a minute, where it is not there as wanted.
+        """Return the directory of its programs; create it if it is missing or outdated, which takes a minute.
 
-        Raises ServerMissing where that cannot be done, such as on a machine without a network.
+        :raises ServerMissing: if that fails, for example without a network
         """
         DIRECTORY.mkdir(parents=True, exist_ok=True)
         stamp = self.directory / "stamp"
@@ -52,14 +52,14 @@ class Environment:
         return self.directory / "bin"
 
     def versions(self) -> list[str]:
-        """Return names and versions of the packages to be shown; nothing where the environment was not made."""
+        """Return names and versions of the packages in ``shown``; none if the environment does not exist."""
         libraries = [str(path) for path in self.directory.glob("lib/python*/site-packages")]
         found = importlib.metadata.distributions(path=libraries) if libraries else ()
         versions = {each.metadata["Name"]: each.version for each in found}
         return [f"{name} {versions[name]}" for name in self.shown if name in versions]
 
     def _wanted(self) -> str:
-        """Return what changes where the environment must be made anew."""
+        """Return a text that changes if the environment must be recreated."""
         lines = [sys.version, *self.requirements]
         for requirement in self.requirements:
             metadata = Path(requirement.partition("[")[0], "setup.cfg")
@@ -84,23 +84,23 @@ class Environment:
 
 
 def _variables() -> dict[str, str]:
-    """Return the environment variables of this process but those that would point to other libraries."""
+    """Return the environment variables of this process without those that name other library directories."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 KEYSTONE = Environment("keystone", ("keystone", "gunicorn"), ("keystone",))
 OPENSTACK = Environment("openstack", ("python-openstackclient", str(ROOT)), ("python-openstackclient",))
-"""The command as Panko's plugin extends it. No library of the server is there, which the plugin must do without."""
+"""The openstack command with Panko's plugin, and without the libraries of the server."""
 
 PANKOCLIENT = Environment("pankoclient", ("python-openstackclient", "pankoclient"), ("pankoclient",))
-"""The command as Panko 10.0's client extends it: of the two only one can be installed."""
+"""The openstack command with the client of Panko 10.0, which cannot be installed beside the plugin."""
 
 CEILOMETER = Environment(
     "ceilometer",
     ("ceilometer==27.*", "SQLAlchemy", "oslo.db", "orjson", "psycopg[binary]", str(ROOT)),
     ("ceilometer", "oslo.messaging"),
 )
-"""The notification agent, and beside it Panko with what its publisher needs, none of the libraries of the API."""
+"""The notification agent of Ceilometer, and Panko with the libraries of its publisher but not those of the API."""
 
 ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT, CEILOMETER]
-"""Those whose versions are told of at the end of a test run."""
+"""The environments whose versions are shown at the end of a test run."""

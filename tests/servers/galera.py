@@ -21,15 +21,15 @@ _TIMEOUT = 60.0
 
 @dataclasses.dataclass
 class GaleraNode(MariaDB):
-    """One server of a cluster. After kill() or stop(), start() joins the cluster again, if another node runs.
+    """One server of a cluster. After ``kill`` or ``stop``, ``start`` joins the cluster again if another node runs.
 
-    cluster: the cluster's name.
-    number: which node of the cluster this is, from 0.
-    group_ports: where the nodes find each other, one port for each.
-    transfer_port: where it takes what it has missed.
-    copy_port: where it would take all data from another node.
-    makes_cluster: whether it starts though no other node runs.
-    template: another node's data directory to begin with, so that it takes only what that has done since.
+    :param cluster: the cluster's name
+    :param number: number of the node, from 0
+    :param group_ports: the port of each node for messages between nodes
+    :param transfer_port: port on which it receives the transactions that it has missed
+    :param copy_port: port on which it would receive all data of another node
+    :param makes_cluster: whether it starts a cluster if no other node runs
+    :param template: data directory of another node to begin with, so that it receives only later transactions
     """
 
     cluster: str = ""
@@ -43,18 +43,21 @@ class GaleraNode(MariaDB):
     kind = "galera"
 
     def find_programs(self) -> None:
-        """Look up the programs of the server, or raise ServerMissing."""
+        """Find the programs of the server.
+
+        :raises ServerMissing: if they are not installed
+        """
         super().find_programs()
         if not PROVIDER.exists():
             raise ServerMissing(f"{PROVIDER} is not installed: install the Debian package galera-4")
 
     def initialise(self) -> None:
-        """Fill the empty data directory."""
+        """Initialize the empty data directory."""
         if not self.template:
             super().initialise()
             return
         data = self.path("data")
-        # Of the first node's own, with the history of the cluster, a copy would be of no use.
+        # The cache of the other node's transactions would be invalid here.
         shutil.copytree(self.template, data, dirs_exist_ok=True, ignore=shutil.ignore_patterns("galera.cache"))
         identity = unprivileged()
         for path in [data, *data.rglob("*")] if identity else []:
@@ -90,7 +93,7 @@ class GaleraNode(MariaDB):
         return [*super().command(), *(f"--{name}={value}" for name, value in options.items())]
 
     def _recover(self) -> str:
-        """Return up to where the node has the cluster's transactions."""
+        """Return the position of the last transaction that the node has."""
         log = self.path("run", "recovery.log")
         options = [f"--wsrep-provider={PROVIDER}", "--wsrep-on=ON", "--wsrep-cluster-address=gcomm://"]
         options += ["--wsrep-recover", "--binlog-format=ROW", f"--log-error={log}"]
@@ -103,7 +106,7 @@ class GaleraNode(MariaDB):
         return found[-1]
 
     def answers(self) -> bool:
-        """Return whether the running server does its work, as a part of the cluster."""
+        """Return whether the running server is ready and part of the cluster."""
         try:
             return self.status("wsrep_ready") == "ON"
         except ServerError:
@@ -115,7 +118,7 @@ class GaleraNode(MariaDB):
 
 
 class GaleraCluster:
-    """Some nodes, each of which takes writes, and which agree on them at each commit.
+    """A cluster of nodes that all accept writes, and agree on them at each commit.
 
     :param size: number of nodes
     """
@@ -160,7 +163,7 @@ class GaleraCluster:
         self.wait_for_size(len(self.nodes))
 
     def wait_for_size(self, size: int) -> None:
-        """Return when each running node sees so many nodes in the cluster."""
+        """Wait until each running node sees ``size`` nodes in the cluster."""
         deadline = time.monotonic() + _TIMEOUT
         for node in self.nodes:
             while node.pid is not None and node.status("wsrep_cluster_size") != str(size):
@@ -174,7 +177,7 @@ class GaleraCluster:
         return [node.url(name) for node in self.nodes]
 
     def destroy(self) -> None:
-        """End all nodes as fast as possible and remove their data."""
+        """Stop all nodes as fast as possible and remove their data."""
         for node in self.nodes:
             node.destroy()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests ask of a Keystone: users, projects and their roles, tokens, the catalog."""
+"""A client for the tests' Keystone: users, projects, roles, tokens and the catalog."""
 
 import contextlib
 import functools
@@ -11,25 +11,25 @@ from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
 ADMIN = "admin"
-"""The administrator that keystone-manage bootstrap makes, of the project of the same name and of the system."""
+"""The administrator that keystone-manage bootstrap creates, in the project of that name and in the system."""
 
 REGION = "RegionOne"
 
 
 class Identities:
-    """A Keystone at the address `url`, all whose users have the password `password`."""
+    """A Keystone at ``url``, whose users all have the password ``password``."""
 
     url: str
     password: str
 
-    # What an administrator asks for.
+    # Requests of the administrator.
 
     @functools.cached_property
     def _administrator(self) -> Session:
         return Session(self._plugin(ADMIN, ADMIN))
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-        """Return what Keystone answers to its administrator at a path below /v3; None where it has nothing to say."""
+        """Send a request as administrator to a path below /v3; return the answer, None if it is empty."""
         answer = self._administrator.request(
             f"{self.url}/v3{path}", method, json=body, headers=headers, user_agent="tests", redirect=0
         )
@@ -47,15 +47,15 @@ class Identities:
         return next((each["id"] for each in self.request("GET", f"/{kind}s?name={name}")[f"{kind}s"]), None)
 
     def create(self, kind: str, **members: Any) -> dict[str, Any]:
-        """Make a "project", a "user", a "role" and so on, and return it."""
+        """Create a "project", "user", "role" and so on, and return it."""
         return self.request("POST", f"/{kind}s", {kind: members})[kind]
 
     def create_project(self, name: str) -> str:
-        """Make a project and return its id."""
+        """Create a project and return its id."""
         return self.create("project", name=name, domain_id="default")["id"]
 
     def disable_project(self, name: str) -> None:
-        """Make a project one that nobody may use."""
+        """Disable a project."""
         self.request("PATCH", f"/projects/{self.project_id(name)}", {"project": {"enabled": False}})
 
     def grant(
@@ -67,7 +67,7 @@ class Identities:
         system_scope: str | None = None,
         domain: str | None = None,
     ) -> None:
-        """Give a user a role in a project, the system or a domain; user and role are made where there are none."""
+        """Grant a user a role in a project, the system or a domain; create user and role if missing."""
         role_id = self._id_of("role", role) or self.create("role", name=role)["id"]
         new_user = {"name": user, "domain_id": "default", "password": self.password}
         user_id = self._id_of("user", user) or self.create("user", **new_user)["id"]
@@ -78,9 +78,9 @@ class Identities:
 
     @contextlib.contextmanager
     def endpoint(self, url: str) -> Iterator[str]:
-        """Have an address in the catalog for the service "event", in a region of its own whose name is the context.
+        """Add an address for the service "event" to the catalog, in a new region, and yield the region's name.
 
-        So that many tests can each have their own Panko in the one Keystone that they share.
+        The region lets each test have its own Panko in the shared Keystone.
         """
         region = self.create("region", id=f"region-{secrets.token_hex(4)}")["id"]
         (service,) = self.request("GET", "/services?type=event")["services"]
@@ -89,7 +89,7 @@ class Identities:
         self.request("DELETE", f"/endpoints/{made['id']}")
         self.request("DELETE", f"/regions/{region}")
 
-    # What users ask for.
+    # Requests of users.
 
     def _plugin(
         self, user: str, project: str | None = None, system_scope: str | None = None, domain: str | None = None
@@ -108,15 +108,15 @@ class Identities:
     def token(
         self, user: str, *, project: str | None = None, system_scope: str | None = None, domain: str | None = None
     ) -> str:
-        """Return a new token of a user for a project, the system ("all") or a domain (its id); else an unscoped one."""
+        """Return a new token of a user for a project, the system ("all") or a domain (its id), or an unscoped one."""
         return self._plugin(user, project, system_scope, domain).get_access(Session()).auth_token
 
     def revoke(self, token: str) -> None:
-        """Make a token invalid."""
+        """Revoke a token."""
         self.request("DELETE", "/auth/tokens", headers={"X-Subject-Token": token})
 
     def application_credential(self, user: str, project: str, expires_at: str | None = None) -> tuple[str, str]:
-        """Return id and secret of a new application credential, of all roles that the user has in the project."""
+        """Return id and secret of a new application credential with all roles of the user in the project."""
         session = Session(self._plugin(user, project))
         path = f"{self.url}/v3/users/{session.get_user_id()}/application_credentials"
         wanted = {"application_credential": {"name": secrets.token_hex(8), "expires_at": expires_at}}
@@ -124,7 +124,7 @@ class Identities:
         return made["id"], made["secret"]
 
     def delete_application_credential(self, user: str, project: str, identifier: str) -> None:
-        """Delete an application credential; the tokens that were issued for it are revoked by that."""
+        """Delete an application credential, which revokes its tokens."""
         session = Session(self._plugin(user, project))
         session.delete(f"{self.url}/v3/users/{session.get_user_id()}/application_credentials/{identifier}")
 
@@ -144,7 +144,7 @@ class Identities:
         domain: str | None = None,
         region: str = REGION,
     ) -> dict[str, str]:
-        """Return the variables by which the openstack command is a user, in a project, the system or a domain."""
+        """Return the environment variables of the openstack command for a user in a project, the system or a domain."""
         scope = {"OS_SYSTEM_SCOPE": system_scope, "OS_DOMAIN_ID": domain, "OS_PROJECT_NAME": project}
         return {
             "OS_AUTH_URL": f"{self.url}/v3",

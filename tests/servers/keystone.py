@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Keystone: SQLite, fernet tokens, users and projects with the roles that a cloud has."""
+"""A real Keystone with SQLite, fernet tokens, and users and projects with the roles of a cloud."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ PROJECTS = {
     "other": {"dave": "member"},
     "service": {"panko": "service", "nova": "service"},
 }
-"""The roles of the users in each project; panko is whom Panko asks as, nova another service."""
+"""The roles of users in each project; Panko itself authenticates as panko, nova is another service."""
 
 SYSTEM = {"auditor": ["reader"], "operator": ["admin"], "clerk": ["service"], "nova": ["reader", "service"]}
 """The roles of users in the whole system. A role implies the ones below it: admin, manager, member, reader."""
@@ -58,7 +58,7 @@ threads = 1
 raw_env = ["OS_KEYSTONE_CONFIG_FILES={config}"]
 """
 
-# Keystone as a library, in a process of its own: it answers one request, and prints the token in the answer.
+# Use Keystone as a library in another process: it answers one request, and prints the token of the answer.
 _ISSUE_ONE_TOKEN = """
 import sys
 body = sys.argv.pop()
@@ -71,10 +71,10 @@ print(request.get_response(application).headers["X-Subject-Token"])
 
 @dataclasses.dataclass
 class Keystone(Daemon, Identities):
-    """A Keystone; `password` is that of all its users.
+    """A Keystone whose users all have the password ``password``.
 
-    populate: whether there are the users and projects above and a service "event"; otherwise it is as an operator
-    finds it after the bootstrap.
+    :param populate: whether to create the users and projects above and a service "event"; if not, it is as after the
+        bootstrap
     """
 
     password: str = dataclasses.field(default_factory=lambda: secrets.token_hex(12))
@@ -85,24 +85,27 @@ class Keystone(Daemon, Identities):
     quit_signal = signal.SIGQUIT
 
     def find_programs(self) -> None:
-        """Make the environment of Keystone, or raise ServerMissing."""
+        """Create the virtual environment of Keystone.
+
+        :raises ServerMissing: if that fails
+        """
         self._programs = environments.KEYSTONE.make()
 
     def account(self) -> dict[str, Any]:
-        """Return nothing: it runs as the tests do, to read its programs in the checkout, and asks for passwords."""
+        """Return nothing: the user of the tests can read the checkout, and Keystone asks for passwords."""
         return {}
 
     @property
     def url(self) -> str:
-        """The address, without a version: what a service has as its auth_url."""
+        """The address without a version, as in ``auth_url``."""
         return f"http://127.0.0.1:{self.port}"
 
     def initialise(self) -> None:
-        """Make the configuration, the tables and the keys."""
+        """Create the configuration, the tables and the keys."""
         for name in ("fernet-keys", "receipt-keys", "credential-keys"):
             keys = self.path("data", name)
             keys.mkdir(mode=0o700)
-            # What fernet_setup and its like make too, of which each takes more than a second.
+            # The same as fernet_setup and credential_setup, which take more than a second each.
             for number in range(2):
                 (keys / str(number)).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
         self._config_file.write_text(_CONFIG.format(data=self.path("data"), expiration=3600))
@@ -110,13 +113,13 @@ class Keystone(Daemon, Identities):
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground, logging to standard error."""
-        # Keystone reads the command line of whatever server it runs in, so that this one gets a file.
+        # Keystone reads the command line of its server process, so the server is a file without arguments.
         settings = _SERVER.format(port=self.port, config=self._config_file)
         self.path("gunicorn.conf.py").write_text(settings)
         return [str(self._programs / "gunicorn")]
 
     def answers(self) -> bool:
-        """Return whether the running server does its work."""
+        """Return whether the running server is ready."""
         try:
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
                 connection.request("GET", "/v3")
@@ -125,7 +128,7 @@ class Keystone(Daemon, Identities):
             return False
 
     def prepare(self) -> None:
-        """Bootstrap, and make users and projects."""
+        """Bootstrap Keystone, and create users and projects."""
         options = {
             "password": self.password,
             "region-id": REGION,
@@ -153,7 +156,7 @@ class Keystone(Daemon, Identities):
         self.run([str(self._programs / "keystone-manage"), f"--config-file={self._config_file}", *arguments])
 
     def short_token(self, user: str, project: str, seconds: int = 1) -> str:
-        """Return a token that expires after so many seconds, as if Keystone's configuration said so for all."""
+        """Return a token that expires after some seconds, as if Keystone were configured so."""
         config = self.path("short.conf")
         config.write_text(_CONFIG.format(data=self.path("data"), expiration=seconds))
         who = {"name": user, "domain": {"id": "default"}, "password": self.password}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs and processes of the test suite's private database servers: found, run unprivileged, killed."""
+"""Find, run (without privileges) and kill the programs of the private servers."""
 
 import os
 import pwd
@@ -12,8 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-# The servers ask for no password. Started by root they run as an account that owns nothing, so that they open
-# no way to the data of the machine's own servers, which the accounts "postgres" and "mysql" would.
+# The servers ask for no password. If root starts them, they run as an account that owns nothing: "postgres" or "mysql"
+# would give access to the data of the machine's own servers.
 _UNPRIVILEGED = "nobody"
 
 
@@ -26,9 +26,9 @@ class ServerMissing(ServerError):
 
 
 def free_port() -> int:
-    """Return a TCP port nobody listens on, below the range that outgoing connections take theirs from.
+    """Return an unused TCP port below the range of outgoing connections.
 
-    A port of that range could be lost to some client's connection while a killed server is down.
+    A port of that range could be taken by an outgoing connection while a killed server is down.
     """
     while True:
         port = random.randrange(15000, 32000)
@@ -41,9 +41,9 @@ def free_port() -> int:
 
 
 def find_program(name: str, package: str, directories: list[str]) -> str:
-    """Return the path of the program, looked for in PATH and then in `directories`.
+    """Return the path of the program, searched in PATH and then in ``directories``.
 
-    Raises ServerMissing, naming the Debian package that holds the program.
+    :raises ServerMissing: if it is not found, with the Debian package to install
     """
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *directories]))
     if found is None:
@@ -52,7 +52,7 @@ def find_program(name: str, package: str, directories: list[str]) -> str:
 
 
 def unprivileged() -> dict[str, Any]:
-    """Return the arguments of `subprocess.run` that keep a program from running as root."""
+    """Return arguments of ``subprocess.run`` that keep a program from running as root."""
     if os.geteuid() != 0:
         return {}
     account = pwd.getpwnam(_UNPRIVILEGED)
@@ -60,18 +60,15 @@ def unprivileged() -> dict[str, Any]:
 
 
 def environment(home: str) -> dict[str, str]:
-    """Return the environment variables for a server's programs.
-
-    Variables such as PGHOST or LC_MESSAGES of the caller must not change what they do.
-    """
+    """Return the environment variables for a server's programs, without those of the caller, such as PGHOST."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     return {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": home}
 
 
 def run_program(command: list[str], directory: str, timeout: float, **options: Any) -> str:
-    """Run a server's program in the directory, for at most `timeout` seconds, and return its output.
+    """Run a server's program in the directory, for at most ``timeout`` seconds, and return its output.
 
-    Raises ServerError, with the output, if the program fails or takes too long.
+    :raises ServerError: if it fails or takes too long, with its output
     """
     try:
         done = subprocess.run(
@@ -95,7 +92,7 @@ def children(parent: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The second field, the program's name in parentheses, may hold spaces and parentheses itself.
+            # The second field, the program's name in parentheses, may itself contain spaces and parentheses.
             fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
@@ -105,8 +102,8 @@ def children(parent: int) -> list[int]:
 
 
 def kill_family(parent: int, timeout: float) -> None:
-    """Kill the process and its children at once, and wait up to `timeout` seconds for the end of each."""
-    # A stopped process starts no further one, and reacts to the death of none.
+    """Kill the process and its children at once, and wait up to ``timeout`` seconds for the end of each."""
+    # A stopped process starts no more children, and does not react to their end.
     os.kill(parent, signal.SIGSTOP)
     processes = [*children(parent), parent]
     descriptors = [os.pidfd_open(process) for process in processes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private RabbitMQ, apart from the machine's own one: node, data, ports and cookie are its own."""
+"""A private RabbitMQ, separate from that of the machine: it has its own node, data, ports and cookie."""
 
 import dataclasses
 import os
@@ -33,18 +33,19 @@ disk_free_limit.absolute = 10MB
 vm_memory_high_watermark.relative = 0.6
 """
 
-# The distribution, by which the node is told what to do, listens on loopback alone. Idle threads do not spin.
+# Erlang distribution, which controls the node, listens on loopback only. Idle threads do not spin.
 _ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 
 
 @dataclasses.dataclass
 class RabbitMQ(Daemon):
-    """A RabbitMQ, whose one user may do everything in every virtual host.
+    """A RabbitMQ with one user, who has all permissions in every virtual host.
 
-    password: of the user; whoever does not know it has no way in.
-    cookie: what lets a program tell the node what to do.
-    tls_port: where it speaks TLS, by a certificate for its address, of its `authority`; set by the first start.
-    epmd_port, distribution_port: set by the first start.
+    ``tls_port``, ``epmd_port`` and ``distribution_port`` are set by the first start. TLS uses a certificate for the
+    server's address, issued by ``authority``.
+
+    :param password: password of the user
+    :param cookie: secret with which programs control the node
     """
 
     password: str = dataclasses.field(default_factory=lambda: secrets.token_hex(12))
@@ -58,8 +59,11 @@ class RabbitMQ(Daemon):
     quit_signal = signal.SIGKILL
 
     def find_programs(self) -> None:
-        """Look up the programs of the server, or raise ServerMissing."""
-        # What is in PATH becomes the machine's account for RabbitMQ first; the programs beneath do not.
+        """Find the programs of the server.
+
+        :raises ServerMissing: if they are not installed
+        """
+        # The programs in PATH switch to the machine's RabbitMQ account first; those in this directory do not.
         programs = "/usr/lib/rabbitmq/bin"
         self._server = find_program("rabbitmq-server", "rabbitmq-server", [])
         if Path(programs, "rabbitmq-server").exists():
@@ -74,7 +78,7 @@ class RabbitMQ(Daemon):
         return f"panko-{self.port}@localhost"
 
     def initialise(self) -> None:
-        """Choose the further ports, make certificates, and leave the cookie where the programs look for it."""
+        """Choose the other ports, create certificates, and write the cookie file that the programs read."""
         self.tls_port, self.epmd_port, self.distribution_port = free_port(), free_port(), free_port()
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.authority)
@@ -83,7 +87,7 @@ class RabbitMQ(Daemon):
 
     @property
     def authority(self) -> Path:
-        """Where the certificate is by which a client knows the server."""
+        """Path of the certificate with which clients verify the server."""
         return self.path("authority.pem")
 
     @property
@@ -96,7 +100,7 @@ class RabbitMQ(Daemon):
         values = {"user": USER, "password": self.password, "certificate": self._certificate}
         _write(config, _CONFIG.format(port=self.port, tls_port=self.tls_port, **values).encode())
         variables = [f"{name}={value}" for name, value in self._variables(config).items()]
-        # The port mapper, which Erlang would leave behind as a daemon, ends with the server that it is for.
+        # Erlang would leave the port mapper behind as a daemon; here it ends with the server.
         mapper = [self._setpriv, "--pdeathsig=KILL", self._epmd, "-port", str(self.epmd_port)]
         script = f"{shlex.join(mapper)} & exec {shlex.quote(self._server)}"
         return ["env", *variables, "sh", "-c", script]
@@ -116,20 +120,20 @@ class RabbitMQ(Daemon):
             "RABBITMQ_LOG_BASE": data / "log",
             "RABBITMQ_PID_FILE": data / "rabbitmq.pid",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
-            # Says that whoever starts the server sees to its signals, so that no shell stays before it.
+            # The caller handles signals, so no shell remains as parent of the server.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
     def answers(self) -> bool:
-        """Return whether the running server does its work."""
+        """Return whether the running server is ready."""
         try:
             return "true" in self.tell("rabbit:is_booted() andalso rabbit_networking:active_listeners() =/= [].")
         except ServerError:
             return False
 
     def tell(self, expressions: str) -> str:
-        """Have the node evaluate Erlang, and return what came of it: rabbitmqctl takes two seconds for the same."""
-        # "-R": by a name of its own, as of two callers at once with the usual one the node sends the second away.
+        """Evaluate Erlang on the node and return the result; rabbitmqctl would take two seconds."""
+        # "-R" uses a random name: the node rejects a second caller with the default name.
         call = [self._call, "-R", "-sname", self.node, "-timeout", "30", "-e"]
         where = [f"HOME={self.path('data')}", f"ERL_EPMD_PORT={self.epmd_port}"]
         said = self.run(["env", *where, "sh", "-c", 'echo "$0" | exec "$@"', expressions, *call])
@@ -138,7 +142,7 @@ class RabbitMQ(Daemon):
         return said
 
     def create_virtual_host(self, name: str) -> str:
-        """Make a virtual host, apart from all others, and return its URL for `transport_url`."""
+        """Create a virtual host and return its URL for ``transport_url``."""
         if not re.fullmatch(r"[a-z0-9_]+", name):
             raise ValueError(f"not a plain lower-case name: {name!r}")
         whose = f'<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"{USER}">>'
@@ -153,7 +157,7 @@ class RabbitMQ(Daemon):
         self.tell(f'ok = rabbit_vhost:delete(<<"{name}">>, <<"{USER}">>).')
 
     def queues(self, virtual_host: str) -> dict[str, int]:
-        """Return how many messages each queue of a virtual host holds, with those that a consumer has not answered."""
+        """Return the number of messages in each queue of a virtual host, including unacknowledged ones."""
         said = self.tell(
             f'lists:flatten([io_lib:format("queue=~s=~b ", [element(4, Name), Messages]) || '
             f'Queue <- rabbit_amqqueue:list(<<"{virtual_host}">>), '
@@ -162,7 +166,7 @@ class RabbitMQ(Daemon):
         return {name: int(messages) for name, messages in re.findall(r"queue=(.*?)=(\d+) ", said)}
 
     def write_queues(self) -> None:
-        """Have on disk which durable queues there are, as a client may hear of one a moment before it is there."""
+        """Write the durable queues to disk: a client may be notified of a queue shortly before."""
         self.tell("ok = mnesia:sync_log().")
 
     def version(self) -> str:
@@ -170,15 +174,15 @@ class RabbitMQ(Daemon):
         return re.search(r'"(.*)"', self.tell("rabbit_misc:version()."))[1]
 
     def url(self, virtual_host: str = "", tls: bool = False) -> str:
-        """Return the URL of a virtual host, by default the one that is always there, for `transport_url`.
+        """Return the URL of a virtual host for ``transport_url``.
 
-        tls: where the server speaks TLS
+        :param tls: whether it is the TLS port
         """
         return f"rabbit://{USER}:{self.password}@127.0.0.1:{self.tls_port if tls else self.port}/{virtual_host}"
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that the account which the server runs as may read, and nobody else."""
+    """Write a file that only the account of the server may read."""
     path.unlink(missing_ok=True)
     path.touch(0o600)
     path.write_bytes(content)

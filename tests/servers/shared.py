@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One server of each kind for a whole test session, however many pytest-xdist workers take part."""
+"""Servers shared by a whole test session, with any number of pytest-xdist workers."""
 
 import dataclasses
 import json
@@ -23,10 +23,10 @@ _Server = TypeVar("_Server", bound=Daemon)
 
 @dataclasses.dataclass(frozen=True)
 class SharedServers:
-    """The servers of a test session, which start when first asked for and end with the process `owner`.
+    """The servers of a test session, which start when first needed and end with the process ``owner``.
 
-    Every process of the session has its own copy of this object; the copies find each other's servers by JSON
-    files in `directory`, which is created when needed.
+    Each process of the session has its own copy of this object; the copies find servers through JSON files in
+    ``directory``, which is created when needed.
     """
 
     directory: str
@@ -34,21 +34,22 @@ class SharedServers:
 
     @classmethod
     def create(cls) -> Self:
-        """Return the servers of a new session that is owned by this process; nothing is started."""
-        # The name cannot be guessed, so that nobody else can have made the directory when it gets needed.
+        """Return the servers of a new session that this process owns; none is started."""
+        # The name cannot be guessed, so that another account cannot create the directory first.
         name = f"panko-tests-{secrets.token_hex(8)}"
         return cls(os.path.join(tempfile.gettempdir(), name), os.getpid())
 
     def get(self, server_class: type[_Server]) -> _Server:
-        """Return the running server of that class, which is not durable; it is started if nobody has before.
+        """Return the running server of that class, which is not durable; start it if no process has.
 
-        Raises ServerMissing, or ServerError if it did not start, now or when asked for before.
+        :raises ServerMissing: if its programs are not installed
+        :raises ServerError: if it does not start, or did not at an earlier attempt
         """
-        # The constructor comes first, as each process can tell for itself that programs are missing.
+        # Construct it first: each process detects missing programs itself.
         server = server_class(durable=False, base=self.directory, owner=self.owner)
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         if unprivileged():
-            # The servers run as another account, which must be able to reach their directories.
+            # The servers run as another account, which needs access to their directories.
             os.chmod(self.directory, 0o711)
         state = Path(self.directory, f"{server.kind}.json")
         with filelock.FileLock(state.with_suffix(".lock")):
@@ -66,11 +67,11 @@ class SharedServers:
         return server
 
     def has_started(self, server_class: type[Daemon]) -> bool:
-        """Return whether any process of the session has asked for the server of that class."""
+        """Return whether any process of the session has tried to start the server of that class."""
         return Path(self.directory, f"{server_class.kind}.json").exists()
 
     def stop(self) -> None:
-        """End the servers that any process of the session has started, and remove their data."""
+        """Stop the servers that any process of the session has started, and remove their data."""
         for server_class in (PostgreSQL, MariaDB, Keystone, RabbitMQ):
             state = Path(self.directory, f"{server_class.kind}.json")
             known = json.loads(state.read_text()) if state.exists() else {"error": "not started"}

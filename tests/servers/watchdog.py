@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program that runs one database server and takes it down when its owner dies, however it dies."""
+"""Run one server, and stop it when its owner ends, even if that is killed."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ _QUIT_TIMEOUT = 10.0
 
 
 def spawn(command: list[str], account: str) -> subprocess.Popen[bytes]:
-    """Start the server, as `account` ("uid:gid") unless that is empty, in a session of its own.
+    """Start the server in a new session, as ``account`` ("uid:gid") unless that is empty.
 
-    The kernel is asked to kill the server should this watchdog itself be killed.
+    The kernel kills the server if this watchdog is killed.
     """
     identity: dict[str, object] = {}
     if account:
@@ -33,9 +33,9 @@ def spawn(command: list[str], account: str) -> subprocess.Popen[bytes]:
 
 
 def watch(server: subprocess.Popen[bytes], owner: int, quit_signal: int) -> bool:
-    """Wait until the server has ended, ending it when the process behind the pidfd `owner` ends.
+    """Wait until the server has ended; stop it if the process behind the pidfd ``owner`` ends.
 
-    Returns whether the owner is dead.
+    :returns: whether the owner has ended
     """
     ended = os.pidfd_open(server.pid)
     poller = select.poll()
@@ -53,10 +53,10 @@ def watch(server: subprocess.Popen[bytes], owner: int, quit_signal: int) -> bool
 
 
 def main(owner: str, doomed: str, pid_file: str, account: str, quit_signal: str, *command: str) -> int:
-    """Detach a watchdog that runs `command`, and return 0 once the server's process exists, else 1.
+    """Start a detached watchdog that runs ``command``; return 0 once the server's process exists, 1 if it fails.
 
-    The process number is in `pid_file` for exactly as long as the server's process lives. When the process
-    `owner` dies, the server gets `quit_signal` and the directory `doomed` is removed.
+    ``pid_file`` contains the process number exactly while the server runs. When the process ``owner`` ends, the server
+    gets ``quit_signal`` and the directory ``doomed`` is removed.
     """
     started, tell = os.pipe()
     if os.fork():

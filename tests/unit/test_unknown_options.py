@@ -247,9 +247,7 @@ def test_the_environment_is_looked_at_too(find, monkeypatch):
 @pytest.mark.parametrize("ttl", [-5, -2, 0])
 def test_a_time_to_live_that_only_looks_like_one_is_named(find, ttl):
     (finding,) = find(f"[database]\nevent_time_to_live = {ttl}\n")
-    assert finding.startswith(
-        f"[database] event_time_to_live is {ttl}, by which events are kept forever. Set it to -1 "
-    )
+    assert finding.startswith(f"[database] event_time_to_live is {ttl}, so events are kept forever. Set it to -1 ")
     assert find("[database]\nevent_time_to_live = -1\n") == []
 
 

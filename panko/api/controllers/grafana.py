@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of Grafana's JSON data sources, and rows for its Infinity data source."""
+"""Controllers of Grafana's protocols: the JSON data sources, and rows for the Infinity data source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 import pecan
+import webob
 
 from panko.api.controllers.decorators import asking, exposed, negotiate
-from panko.api.grafana import answers, choices, metrics, queries, rows, variables
-from panko.api.grafana.choices import Listing
-from panko.api.grafana.members import parse_object
+from panko.api.grafana import frames, rows, targets, variables
+from panko.api.grafana.request import parse_object
 from panko.api.negotiation import JSON
 from panko.api.responses import respond
 from panko.api.routing import Resource, Root
@@ -19,111 +19,111 @@ from panko.storage.filters import EventFilter, Scope
 
 
 class MetricsController(Resource):
-    """Tells what can be put on a panel."""
+    """What panels can show."""
 
     @asking
-    def post(self, body):
-        """Return the metrics, and the fields of their payloads."""
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return the metrics, each with the fields of its payload."""
         parse_object(body)
-        return _documents(metric.document() for metric in metrics.METRICS.values())
+        return _to_documents(metric.describe() for metric in targets.METRICS.values())
 
 
 class OptionsController(Resource):
-    """Tells what a field of a payload can be."""
+    """The options of the fields of a payload."""
 
     @asking
-    def post(self, body):
-        """Return label and value of each option; none, where anything can be written into the field."""
-        field, listing = variables.parse_options(parse_object(body))
-        if listing is None:
-            return _documents(field.document().get("options", ()) if field else ())
-        return _documents({"label": name, "value": name} for name in _members(listing))
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return label and value of each option of a field; none if any text can be entered."""
+        field, request = variables.parse_options(parse_object(body))
+        if request is not None:
+            return _to_documents({"label": name, "value": name} for name in _list_names(request))
+        return _to_documents(field.describe().get("options", ()) if field else ())
 
 
 class QueryController(Resource):
-    """Answers what panels ask."""
+    """The contents of panels."""
 
     @asking
-    def post(self, body):
-        """Return the series and tables of all targets."""
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return the time series and tables of all targets."""
         context = pecan.request.panko
-        targets = queries.parse_query(parse_object(body), context.limits.largest)
-        scopes = [_scope(metrics.METRICS[target.metric].rule, target.selection.all_tenants) for target in targets]
-        return answers.answer_query(context.storage, zip(targets, scopes, strict=True))
+        requested = targets.parse_query(parse_object(body), context.limits.largest)
+        scopes = [_authorize(target.metric.rule, target.selection.all_tenants) for target in requested]
+        return frames.render_frames(context.storage, zip(requested, scopes, strict=True))
 
 
 class VariableController(Resource):
-    """Answers what variables of dashboards ask."""
+    """The values of variables of dashboards."""
 
     @asking
-    def post(self, body):
-        """Return the values that a variable can have."""
-        members = _members(variables.parse_variable(parse_object(body)))
-        return _documents({"__text": name, "__value": name} for name in members)
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return text and value of each value of a variable."""
+        names = _list_names(variables.parse_variable(parse_object(body)))
+        return _to_documents({"__text": name, "__value": name} for name in names)
 
 
 class TagKeysController(Resource):
-    """Tells what ad hoc filters can be on."""
+    """The keys of ad hoc filters."""
 
     @asking
-    def post(self, body):
-        """Return name and type of each key."""
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return type and name of each key."""
         parse_object(body)
-        event_filter = EventFilter(scope=_scope(events.INDEX, None))
-        found = choices.traits(pecan.request.panko.storage, event_filter)
-        return _documents({"type": kind, "text": key} for key, kind in variables.tag_keys(found))
+        event_filter = EventFilter(scope=_authorize(events.INDEX, None))
+        traits = variables.list_traits(pecan.request.panko.storage, event_filter)
+        return _to_documents({"type": type_, "text": key} for key, type_ in variables.make_tag_keys(traits))
 
 
 class TagValuesController(Resource):
-    """Tells what ad hoc filters can compare with."""
+    """The values that ad hoc filters can compare with."""
 
     @asking
-    def post(self, body):
-        """Return the values of a key."""
-        listing = variables.parse_tag(parse_object(body))
-        return _documents({"text": name} for name in (_members(listing) if listing else ()))
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return the values for a key."""
+        request = variables.parse_tag(parse_object(body))
+        return _to_documents({"text": name} for name in (_list_names(request) if request else ()))
 
 
 class SearchController(Resource):
-    """Answers SimpleJSON's question for what there is."""
+    """The names of metrics and the values of variables, as SimpleJSON requests them."""
 
     @asking
-    def post(self, body):
-        """Return the values of the variable that the target is; the names of all metrics where it is none."""
-        listing = variables.parse_search(parse_object(body))
-        return _documents(_members(listing) if listing else metrics.METRICS)
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return the values of a variable if the target names one, and the names of all metrics otherwise."""
+        request = variables.parse_search(parse_object(body))
+        return _to_documents(_list_names(request) if request else targets.METRICS)
 
 
 class AnnotationsController(Resource):
-    """Answers SimpleJSON's question for annotations."""
+    """Annotations, as SimpleJSON requests them."""
 
     @asking
-    def post(self, body):
-        """Return the annotations of a range."""
+    def post(self, body: bytes) -> Iterator[bytes]:
+        """Return the annotations in a time range."""
         context = pecan.request.panko
         given = parse_object(body)
-        target = queries.parse_annotations(given, context.limits.largest)
-        scope = _scope(metrics.METRICS[target.metric].rule, target.selection.all_tenants)
-        return answers.answer_annotations(context.storage, target, scope, given.given.get("annotation"))
+        target = targets.parse_annotations(given, context.limits.largest)
+        scope = _authorize(target.metric.rule, target.selection.all_tenants)
+        return frames.render_annotations(context.storage, target, scope, given.members.get("annotation"))
 
 
 class RowsController(Resource):
-    """Answers for events as rows."""
+    """Events as rows."""
 
     @pecan.expose(content_type=JSON)
-    def get_all(self):
-        """Return the rows that the arguments ask for, and the cursor of the next ones."""
+    def get_all(self) -> webob.Response:
+        """Return the rows that the arguments select, and the cursor of the next ones."""
         request = pecan.request
         context, content_type = request.panko, negotiate(request, (JSON,))
         context.access.require(events.INDEX)
-        asked = rows.parse_rows(request.GET, context.limits.default, context.limits.largest)
-        scope = context.access.scope_of_grafana(asked.selection.all_tenants)
-        found = context.storage.get_events(asked.selection.seen_in(scope), asked.page)
-        return respond(rows.render_rows(found, asked.limit), found, content_type, request)
+        requested = rows.parse_rows(request.GET, context.limits.default, context.limits.largest)
+        scope = context.access.scope_of_grafana(requested.selection.all_tenants)
+        found = context.storage.get_events(requested.selection.limit_to(scope), requested.page)
+        return respond(rows.render_rows(found, requested.limit), found, content_type, request)
 
 
 class GrafanaController(Root):
-    """Leads to what the protocol has, and tells a caller that the service is there for them."""
+    """The root of Grafana's protocols."""
 
     annotations = AnnotationsController()
     metrics = MetricsController()
@@ -133,30 +133,33 @@ class GrafanaController(Root):
     variable = VariableController()
 
     @exposed({str: str})
-    def get_all(self):
-        """Return where the caller is one who may ask."""
+    def get_all(self) -> bytes:
+        """Confirm that the service works and the caller may use it: Grafana's "Save & test"."""
         pecan.request.panko.access.require_known()
         return orjson.dumps({"status": "ok"})
 
 
-# The protocol's names for these are none of Python.
-setattr(GrafanaController, "metric-payload-options", OptionsController())
-setattr(GrafanaController, "tag-keys", TagKeysController())
-setattr(GrafanaController, "tag-values", TagValuesController())
+# These names are not valid in Python.
+pecan.route(GrafanaController, "metric-payload-options", OptionsController())
+pecan.route(GrafanaController, "tag-keys", TagKeysController())
+pecan.route(GrafanaController, "tag-values", TagValuesController())
 
 
-def _documents(members: Iterable[Any]) -> Iterator[bytes]:
+def _to_documents(members: Iterable[Any]) -> Iterator[bytes]:
     return map(orjson.dumps, members)
 
 
-def _scope(rule: str, all_tenants: bool | None) -> Scope:
-    """Return which events the caller sees by a rule."""
+def _authorize(rule: str, all_tenants: bool | None) -> Scope:
+    """Return the scope of the events that the caller may see.
+
+    :raises Refused: if the rule does not allow the request
+    """
     access = pecan.request.panko.access
     access.require(rule)
     return access.scope_of_grafana(all_tenants)
 
 
-def _members(listing: Listing) -> Sequence[str]:
-    """Return the members of a list, of what the caller sees."""
-    scope = _scope(listing.rule, listing.selection.all_tenants)
-    return choices.members_of(pecan.request.panko.storage, listing, scope)
+def _list_names(request: variables.ListRequest) -> Sequence[str]:
+    """Return the names of a list, from the events that the caller may see."""
+    scope = _authorize(request.rule, request.selection.all_tenants)
+    return variables.list_names(pecan.request.panko.storage, request, scope)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as flat rows over GET, for readers that know neither the protocol nor the API: Infinity, or a spreadsheet."""
+"""Rows: events as flat JSON objects over GET, for clients such as Grafana's Infinity or a spreadsheet."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,70 +9,65 @@ import orjson
 import webob.multidict
 from wsme.exc import ClientSideError, UnknownArgument
 
-from panko.api.grafana.cells import TRAIT_PREFIX, first_traits, project_of, to_json
-from panko.api.grafana.conditions import Condition, split_key
-from panko.api.grafana.members import Members
-from panko.api.grafana.metrics import NEWEST, ORDERS
-from panko.api.grafana.selections import Selection, selection_of
-from panko.api.grafana.times import read_range, to_zoned
-from panko.api.query import parse_page
+from panko.api.grafana.frames import TRAIT_PREFIX, find_project, first_traits, to_json, to_utc_text
+from panko.api.grafana.request import JsonObject, Selection, make_condition, read_range, read_selection
+from panko.api.grafana.targets import NEWEST, SORT_DIRECTIONS_BY_ORDER
+from panko.api.query import MAX_LIMIT
 from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
 
-TRAIT = "trait."
-"""What an argument's name begins with that is a filter on a trait."""
+TRAIT_ARGUMENT_PREFIX = "trait."
 
-SINGLE = ("from", "to", PROJECT_ID, "limit", "cursor", "all_tenants", "order")
-"""The arguments that a request may have once."""
+SINGLE_ARGUMENTS = ("from", "to", PROJECT_ID, "limit", "cursor", "all_tenants", "order")
+"""The arguments that may be given only once."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowsRequest:
-    """Which rows are asked for; the page has room for one event more, which tells whether there are more rows."""
+    """A request for rows.
+
+    :param page: has one event more than the limit, which tells whether there are more rows
+    """
 
     selection: Selection
     page: Page
     limit: int
 
 
-def parse_rows(arguments: webob.multidict.MultiDict, default: int, largest: int | None) -> RowsRequest:
-    """Return the rows that the arguments of a request ask for; one without a value is as if it was not there.
+def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_limit: int | None) -> RowsRequest:
+    """Parse the arguments of a request; arguments without a value are ignored.
 
-    :param default: number of rows where the request does not say
-    :param largest: number of rows that no request exceeds; None: there is no such one
-    :raises ClientSideError: where an argument cannot be read, or there is none of its name
+    :param max_limit: maximum number of rows; None: no limit
+    :raises ClientSideError: if an argument is invalid or unknown
     """
-    single = _single(arguments)
-    span = read_range(single.get("from"), single.get("to"), "from", "to")
+    single = _read_single_arguments(arguments)
+    times = read_range(JsonObject(single))
     conditions = [
-        _condition(name, value) for name, value in arguments.items() if name.startswith(TRAIT) and value.strip()
+        make_condition(name.removeprefix(TRAIT_ARGUMENT_PREFIX), value)
+        for name, value in arguments.items()
+        if name.startswith(TRAIT_ARGUMENT_PREFIX) and value.strip()
     ]
     selected = {**single, EVENT_TYPE: arguments.getall(EVENT_TYPE)}
     order = single.get("order", NEWEST)
-    if order not in ORDERS:
-        raise ClientSideError(f"order: one of {', '.join(ORDERS)} is expected")
-    limit = parse_page(_limit(single.get("limit", "0")), None, None, default, largest).limit
-    page = Page(limit + 1, single.get("cursor"), (("generated", ORDERS[order]),))
-    return RowsRequest(selection_of(Members(selected), span, conditions), page, limit)
+    if order not in SORT_DIRECTIONS_BY_ORDER:
+        raise ClientSideError(f"order: one of {', '.join(SORT_DIRECTIONS_BY_ORDER)} is expected")
+    limit = min(_parse_limit(single.get("limit", "0")) or default_limit, max_limit or MAX_LIMIT)
+    page = Page(limit + 1, single.get("cursor"), (("generated", SORT_DIRECTIONS_BY_ORDER[order]),))
+    return RowsRequest(read_selection(JsonObject(selected), times, conditions), page, limit)
 
 
-def _single(arguments: webob.multidict.MultiDict) -> dict[str, str]:
-    """Return the values of the arguments that may come once and are not empty."""
+def _read_single_arguments(arguments: webob.multidict.MultiDict) -> dict[str, str]:
+    """Return the arguments that may be given once and are not empty; check that all arguments are known."""
     for name in dict.fromkeys(arguments):
-        if name not in (*SINGLE, EVENT_TYPE) and not name.startswith(TRAIT):
+        if name not in (*SINGLE_ARGUMENTS, EVENT_TYPE) and not name.startswith(TRAIT_ARGUMENT_PREFIX):
             raise UnknownArgument(name)
-        if name in SINGLE and len(arguments.getall(name)) > 1:
+        if name in SINGLE_ARGUMENTS and len(arguments.getall(name)) > 1:
             raise ClientSideError(f"Parameter {name} was given several times")
-    return {name: arguments[name] for name in SINGLE if arguments.get(name)}
+    return {name: arguments[name] for name in SINGLE_ARGUMENTS if arguments.get(name)}
 
 
-def _condition(name: str, value: str) -> Condition:
-    kind, trait = split_key(name.removeprefix(TRAIT))
-    return Condition(trait, "eq", kind.label if kind else "", value)
-
-
-def _limit(value: str) -> int:
+def _parse_limit(value: str) -> int:
     try:
         if not value.isdecimal():
             raise ValueError
@@ -82,13 +77,13 @@ def _limit(value: str) -> int:
 
 
 def render_rows(events: Iterable[Event], limit: int) -> Iterator[bytes]:
-    """Yield the pieces of the answer, a row for each of so many events, and the cursor where there are more."""
+    """Yield the answer in pieces: at most ``limit`` rows, and the cursor of the next ones if there are more."""
     before, last, count = b'{"rows":[', None, 0
     for event in events:
         if count == limit:
             break
         yield before
-        yield orjson.dumps(row_of(event))
+        yield orjson.dumps(make_row(event))
         before, last, count = b",", event.message_id, count + 1
     else:
         last = None
@@ -97,12 +92,12 @@ def render_rows(events: Iterable[Event], limit: int) -> Iterator[bytes]:
     yield b'],"next":%b}' % orjson.dumps(last)
 
 
-def row_of(event: Event) -> dict[str, Any]:
-    """Return an event as a flat object: each trait is a member, of several of one name the first recorded."""
+def make_row(event: Event) -> dict[str, Any]:
+    """Return an event as a flat object: each trait is a member, with the first recorded value of its name."""
     return {
-        "time": to_zoned(event.generated),
+        "time": to_utc_text(event.generated),
         "event_type": event.event_type,
         "message_id": event.message_id,
-        PROJECT_ID: project_of(event),
+        PROJECT_ID: find_project(event),
         **{f"{TRAIT_PREFIX}{name}": to_json(trait) for name, trait in first_traits(event).items()},
     }

@@ -1,123 +1,234 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists that a dashboard's variables, the query builder and ad hoc filters let a user choose from."""
+"""Variables: lists of names in the events, for variables of dashboards, the query builder and ad hoc filters."""
 
+import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from panko.api.grafana import metrics
-from panko.api.grafana.choices import EVENT_TYPES, GROUPS, PROJECTS, TRAIT_VALUES, TRAITS, Listing
-from panko.api.grafana.conditions import TYPED, split_key
-from panko.api.grafana.members import Members, expand
-from panko.api.grafana.queries import payload_of
-from panko.api.grafana.selections import selection_of
-from panko.api.grafana.times import Range, range_of
-from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
+from panko.api.grafana.frames import to_text
+from panko.api.grafana.request import (
+    TYPE_SEPARATOR,
+    JsonObject,
+    Selection,
+    TimeRange,
+    expand_variable,
+    read_range,
+    read_selection,
+    split_key,
+)
+from panko.api.grafana.targets import (
+    EVENT_TYPE_FIELD,
+    GROUP_BY_FIELD,
+    METRICS,
+    NO_GROUPS,
+    PROJECT_FIELD,
+    TRAITS_FIELD,
+    Field,
+    read_payload,
+)
+from panko.policies import event_counts, events
+from panko.policies import traits as trait_rules
+from panko.storage.aggregates import EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
+from panko.storage.base import Connection
+from panko.storage.filters import EventFilter, Page, Scope
 from panko.storage.models import TraitDescription, TraitType
+
+MAX_EVENTS_FOR_TRAITS = 200
+"""Number of the newest events whose traits are listed."""
+
+MAX_TRAITS = 1000
 
 MESSAGE_ID = "message_id"
 
 _CALL = re.compile(r"\s*(\w+)\s*(?:\((.*)\)\s*)?", re.DOTALL)
 
 
-def parse_variable(body: Members) -> Listing:
-    """Return the list that a variable is made of: an object with target, type and name, or its text.
+class ListKind(enum.StrEnum):
+    """The kinds of lists; the first three are those that a variable may name."""
 
-    :raises ClientSideError: where it cannot be read
+    EVENT_TYPES = "event_types"
+    PROJECTS = "projects"
+    TRAIT_VALUES = "trait_values"
+    TRAITS = "traits"
+    GROUPS = "groups"
+
+
+VARIABLES = (ListKind.EVENT_TYPES, ListKind.PROJECTS, ListKind.TRAIT_VALUES)
+
+RULES: Mapping[ListKind, str] = {
+    ListKind.EVENT_TYPES: event_counts.INDEX,
+    ListKind.PROJECTS: trait_rules.VALUES,
+    ListKind.TRAIT_VALUES: trait_rules.VALUES,
+    ListKind.TRAITS: events.INDEX,
+    ListKind.GROUPS: events.INDEX,
+}
+"""The policy rule that allows each list."""
+
+_KINDS_BY_FIELD = {
+    EVENT_TYPE_FIELD.name: ListKind.EVENT_TYPES,
+    PROJECT_FIELD.name: ListKind.PROJECTS,
+    TRAITS_FIELD.name: ListKind.TRAITS,
+    GROUP_BY_FIELD.name: ListKind.GROUPS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """A request for a list.
+
+    :param selection: the events that the names are taken from
+    :param trait_name: for trait values, the name of the trait
+    :param trait_type: for trait values, the type of the values; None: all types
     """
-    text = body.given.get("payload", body.given.get("target"))
+
+    kind: ListKind
+    selection: Selection
+    trait_name: str = ""
+    trait_type: TraitType | None = None
+
+    @property
+    def rule(self) -> str:
+        """The policy rule that allows the list."""
+        return RULES[self.kind]
+
+
+def parse_variable(body: JsonObject) -> ListRequest:
+    """Return the list that a variable requests, by an object with target, type and name, or by a text.
+
+    :raises ClientSideError: if it is invalid
+    """
+    text = body.members.get("payload", body.members.get("target"))
     if isinstance(text, str) and not text.lstrip().startswith("{"):
-        payload = Members({"target": text}, "payload.")
+        payload = JsonObject({"target": text}, "payload.")
     else:
-        payload = payload_of(body)
-    listing = parse_listing(payload.text("target"), payload, range_of(body))
-    if listing is None:
-        raise payload.wrong("target", f"one of {EVENT_TYPES}, {PROJECTS}, {TRAIT_VALUES}(type, name)")
-    return listing
+        payload = read_payload(body)
+    request = parse_list(payload.text("target"), payload, read_range(body.object("range")))
+    if request is None:
+        raise payload.error("target", "one of event_types, projects, trait_values(type, name)")
+    return request
 
 
-def parse_listing(text: str, payload: Members, span: Range) -> Listing | None:
-    """Return the list that a text such as ``trait_values(type, name)`` names; None where it names none.
+def parse_list(text: str, payload: JsonObject, times: TimeRange) -> ListRequest | None:
+    """Return the list that a text such as ``trait_values(type, name)`` requests; None if it is no such text.
 
-    :param payload: where type and name stand, if not in the text, and what else the events are to meet
-    :raises ClientSideError: where the name of the trait is missing
+    :param payload: has type and name if the text does not, and what else the events have to meet
+    :raises ClientSideError: if the name of the trait is missing
     """
     match = _CALL.fullmatch(text)
-    if not match or match[1] not in (EVENT_TYPES, PROJECTS, TRAIT_VALUES):
+    if not match or match[1] not in VARIABLES:
         return None
-    if match[1] != TRAIT_VALUES:
-        return Listing(match[1], selection_of(payload, span))
-    # The name comes last: a variable can put commas into the type.
-    *types, name = _arguments(match[2]) or [*payload.texts("type"), payload.text("name")]
-    kind, name = split_key("".join(expand(name)))
+    kind = ListKind(match[1])
+    if kind is not ListKind.TRAIT_VALUES:
+        return ListRequest(kind, read_selection(payload, times))
+    # The name comes last, since the type may contain commas from a variable.
+    *types, key = _split_arguments(match[2] or "") or [*payload.texts("type"), payload.text("name")]
+    trait_type, name = split_key("".join(expand_variable(key)))
     if not name:
-        raise payload.wrong("name", "the name of a trait")
-    selected = Members({**payload.given, "event_type": [*types, *payload.texts("event_type")]}, payload.path)
-    return Listing(TRAIT_VALUES, selection_of(selected, span), name, kind)
+        raise payload.error("name", "the name of a trait")
+    selected = JsonObject({**payload.members, "event_type": [*types, *payload.texts("event_type")]}, payload.path)
+    return ListRequest(kind, read_selection(selected, times), name, trait_type)
 
 
-def _arguments(text: str | None) -> list[str]:
-    given = [part.strip().strip("\"'") for part in (text or "").rsplit(",", 1)]
-    return given if any(given) else []
+def _split_arguments(text: str) -> list[str]:
+    arguments = [part.strip().strip("\"'") for part in text.rsplit(",", 1)]
+    return arguments if any(arguments) else []
 
 
-def parse_options(body: Members) -> tuple[metrics.Field | None, Listing | None]:
-    """Return the field of a payload whose options are asked for, and the list that they are, if data makes them.
+def parse_search(body: JsonObject) -> ListRequest | None:
+    """Return the list that a target of SimpleJSON's requests; None if it requests none.
 
-    :raises ClientSideError: where there is no such field
+    :raises ClientSideError: if it is invalid
+    """
+    return parse_list(body.text("target"), JsonObject({}), TimeRange())
+
+
+def parse_options(body: JsonObject) -> tuple[Field | None, ListRequest | None]:
+    """Return the field whose options are requested, and the list of its options if they depend on the events.
+
+    :raises ClientSideError: if there is no such field
     """
     metric = body.text("metric").strip()
     if not metric:
         return None, None
-    if metric not in metrics.METRICS:
-        raise body.wrong("metric", f"one of {', '.join(metrics.METRICS)}")
-    fields = {field.name: field for field in metrics.METRICS[metric].fields}
+    if metric not in METRICS:
+        raise body.error("metric", f"one of {', '.join(METRICS)}")
+    fields = {field.name: field for field in METRICS[metric].fields}
     name = body.text("name")
     if name not in fields:
-        raise body.wrong("name", f"one of {', '.join(fields)}")
-    kind = _OF_FIELDS.get(name)
-    payload = payload_of(body)
-    # The field itself is being chosen, and a filter may be half written.
-    chosen = {each: payload.given.get(each) for each in (EVENT_TYPE, PROJECT_ID, "all_tenants") if each != name}
-    return fields[name], kind and Listing(kind, selection_of(Members(chosen, payload.path), Range()))
+        raise body.error("name", f"one of {', '.join(fields)}")
+    payload = read_payload(body)
+    if name not in _KINDS_BY_FIELD:
+        return fields[name], None
+    # The field itself is about to change, and a filter may be incomplete.
+    chosen = {each: payload.members.get(each) for each in (EVENT_TYPE, PROJECT_ID, "all_tenants") if each != name}
+    selection = read_selection(JsonObject(chosen, payload.path), TimeRange())
+    return fields[name], ListRequest(_KINDS_BY_FIELD[name], selection)
 
 
-_OF_FIELDS = {
-    metrics.EVENT_TYPE.name: EVENT_TYPES,
-    metrics.PROJECT.name: PROJECTS,
-    metrics.TRAITS.name: TRAITS,
-    metrics.GROUP_BY.name: GROUPS,
-}
+def parse_tag(body: JsonObject) -> ListRequest | None:
+    """Return the list of the values for the key of an ad hoc filter; None if there are too many to choose from.
 
-
-def parse_tag(body: Members) -> Listing | None:
-    """Return the list of the values of an ad hoc filter's key; None where they are too many to choose from.
-
-    :raises ClientSideError: where there is no key
+    :raises ClientSideError: if the key is missing
     """
     key = body.text("key")
     if not key:
-        raise body.wrong("key", "the key of a filter")
+        raise body.error("key", "the key of a filter")
     if key == MESSAGE_ID:
         return None
-    nothing = selection_of(Members({}), Range())
+    everything = read_selection(JsonObject({}), TimeRange())
     if key == EVENT_TYPE:
-        return Listing(EVENT_TYPES, nothing)
-    kind, name = split_key(key)
-    return Listing(TRAIT_VALUES, nothing, name, kind or TraitType.TEXT)
+        return ListRequest(ListKind.EVENT_TYPES, everything)
+    trait_type, name = split_key(key)
+    return ListRequest(ListKind.TRAIT_VALUES, everything, name, trait_type or TraitType.TEXT)
 
 
-def tag_keys(found: Iterable[TraitDescription]) -> list[tuple[str, str]]:
-    """Return name and type of what ad hoc filters can be on; the type stands before the name where it is no string."""
+def make_tag_keys(traits: Iterable[TraitDescription]) -> list[tuple[str, str]]:
+    """Return the keys of ad hoc filters, each with its type; the key of a trait starts with its type, unless string."""
     keys = [(EVENT_TYPE, "string"), (MESSAGE_ID, "string"), (PROJECT_ID, "string")]
-    for trait in found:
-        text = trait.name if trait.type is TraitType.TEXT else f"{trait.type.label}{TYPED}{trait.name}"
+    for trait in traits:
+        text = trait.name if trait.type is TraitType.TEXT else f"{trait.type.label}{TYPE_SEPARATOR}{trait.name}"
         keys.append((text, trait.type.label))
     return list(dict.fromkeys(keys))
 
 
-def parse_search(body: Members) -> Listing | None:
-    """Return the list that a target of SimpleJSON's names; None where it names none.
+def list_names(storage: Connection, request: ListRequest, scope: Scope) -> Sequence[str]:
+    """Return the names of a list, from the selected events within a scope."""
+    event_filter = request.selection.limit_to(scope)
+    if request.kind is ListKind.EVENT_TYPES:
+        return list_event_types(storage, event_filter)
+    if request.kind is ListKind.PROJECTS:
+        return sorted(list_trait_values(storage, PROJECT_ID, event_filter, TraitType.TEXT))
+    if request.kind is ListKind.TRAIT_VALUES:
+        return list_trait_values(storage, request.trait_name, event_filter, request.trait_type)
+    traits = list_traits(storage, event_filter)
+    if request.kind is ListKind.TRAITS:
+        return list(dict.fromkeys(trait.name for trait in traits))
+    strings = (trait.name for trait in traits if trait.type is TraitType.TEXT)
+    return list(dict.fromkeys((NO_GROUPS, EVENT_TYPE, PROJECT_ID, *strings)))
 
-    :raises ClientSideError: where it cannot be read
+
+def list_event_types(storage: Connection, event_filter: EventFilter) -> list[str]:
+    """Return the types of the selected events, sorted; if there are too many, those with the most events."""
+    if event_filter == EventFilter(scope=event_filter.scope):
+        return list(storage.get_event_types(event_filter.scope))
+    counts = storage.count_events(event_filter, CountQuery(group_by=EVENT_TYPE, limit=MAX_GROUPS))
+    return sorted(count.group for count in counts if count.group is not None)
+
+
+def list_trait_values(
+    storage: Connection, name: str, event_filter: EventFilter, trait_type: TraitType | None = None
+) -> list[str]:
+    """Return the values of a trait in the newest selected events, the most frequent first.
+
+    :param trait_type: type of the values; None: all types
     """
-    return parse_listing(body.text("target"), Members({}), Range())
+    values = storage.get_trait_values(name, event_filter, MAX_EVENTS_LOOKED_INTO).values
+    return list(dict.fromkeys(to_text(each.type, each.value) for each in values if trait_type in (None, each.type)))
+
+
+def list_traits(storage: Connection, event_filter: EventFilter) -> list[TraitDescription]:
+    """Return name and type of the traits of the newest selected events, sorted by both."""
+    newest = storage.get_events(event_filter, Page(MAX_EVENTS_FOR_TRAITS, sort=(("generated", "desc"),)))
+    found = {(trait.name, TraitType(trait.dtype)) for event in newest for trait in event.traits}
+    return [TraitDescription(*each) for each in sorted(found)[:MAX_TRAITS]]

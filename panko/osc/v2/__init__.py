@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands, a module for each kind of thing; the openstack command loads the one that it is asked for."""
+"""The commands: one module for each resource. The openstack command loads only the module that it needs."""

@@ -1,22 +1,119 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments by which commands choose events."""
+"""Filters and times: the arguments that select events, and the query parameters that they become."""
 
 import argparse
+import datetime
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from panko.osc import arguments
+OPERATORS_BY_SYMBOL = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+TRAIT_TYPES = ("string", "integer", "float", "datetime")
+
+EVENT_FIELDS = ("event_type", "message_id", "start_timestamp", "end_timestamp", "all_tenants")
+"""Fields that are not traits: the API ignores the type of a filter on them."""
 
 FILTER_HELP = (
     "Condition on a trait, with one of = != < <= > >=, such as 'vcpus>=4'. A value that looks like an integer, a "
-    "number with a point or a time is compared with traits of that type, any other or one in quotes with strings; a "
-    "type in front decides otherwise: 'float::progress>50' (string, integer, float, datetime). Also event_type=, "
-    "message_id=, start_timestamp>=, end_timestamp<= and all_tenants= (repeat for several, which must all hold)"
+    "number with a point or a time is compared with traits of that type; any other value, and any value in quotes, "
+    "with strings. A type before the name overrides this: 'float::progress>50' (string, integer, float, datetime). "
+    "Also event_type=, message_id=, start_timestamp>=, end_timestamp<= and all_tenants= (repeat for several "
+    "conditions, which must all be met)"
 )
+
+_FILTER = re.compile(r"(?:(?P<type>\w+)::)?+(?P<name>[^<>=!]+)(?P<op><=|>=|!=|==|=|<|>)(?P<value>.*)", re.DOTALL)
+_QUOTED = re.compile(r"(?P<quote>[\"'])(?P<text>.*)(?P=quote)", re.DOTALL)
+_LITERALS = {
+    "integer": re.compile(r"[+-]?\d{1,19}", re.ASCII),
+    # The point is required: 12e4 may well be the beginning of an identifier.
+    "float": re.compile(r"[+-]?(\d+\.\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE),
+    "datetime": re.compile(
+        r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE
+    ),
+}
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_DURATION = re.compile("".join(rf"(?:(?P<{name}>\d+){unit})?" for unit, name in _UNITS.items()), re.ASCII)
+
+
+class Filter(NamedTuple):
+    """A filter in the form of the API.
+
+    :param guessed: whether the type follows from the value alone
+    """
+
+    field: str
+    op: str
+    type: str
+    value: str
+    guessed: bool = False
+
+
+def parse_filter(text: str) -> Filter:
+    """Parse ``[type::]name operator value``.
+
+    If the type is missing, it follows from the value: a value that looks like a number or a time, unless it is quoted.
+
+    :raises ArgumentTypeError: if the text does not have that form
+    """
+    match = _FILTER.fullmatch(text)
+    if not match or not match["name"].strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form [type::]name operator value, such as 'vcpus>=4'")
+    name, value = match["name"].strip(), match["value"].strip()
+    if quoted := _QUOTED.fullmatch(value):
+        value = quoted["text"]
+    operator = OPERATORS_BY_SYMBOL[match["op"]]
+    if name in EVENT_FIELDS:
+        return Filter(name, operator, "", value)
+    if match["type"] is None:
+        trait_type = "string" if quoted else guess_type(value)
+        return Filter(name, operator, trait_type, value, guessed=trait_type != "string")
+    if match["type"] not in TRAIT_TYPES:
+        raise argparse.ArgumentTypeError(
+            f"{match['type']!r} in {text!r} is not one of the types {', '.join(TRAIT_TYPES)}"
+        )
+    return Filter(name, operator, match["type"], value)
+
+
+def guess_type(value: str) -> str:
+    """Return the type that the API should compare an unquoted value with."""
+    guessed = next((name for name, literal in _LITERALS.items() if literal.fullmatch(value)), "string")
+    # Integer traits have at most 64 bits; a longer number is an identifier.
+    return "string" if guessed == "integer" and not -(2**63) <= int(value) < 2**63 else guessed
+
+
+def parse_duration(text: str) -> datetime.timedelta:
+    """Parse a duration such as ``90s``, ``2h`` or ``1d12h``.
+
+    :raises ArgumentTypeError: if it is invalid
+    """
+    match = _DURATION.fullmatch(text)
+    if not text or not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration, such as 90s, 15m, 2h, 7d or 1w")
+    try:
+        return datetime.timedelta(**{name: int(count) for name, count in match.groupdict(default="0").items()})
+    except OverflowError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long") from error
+
+
+def parse_moment(text: str) -> str:
+    """Return a time in a form that the API accepts: a duration before now as ISO 8601, anything else as it is.
+
+    :raises ArgumentTypeError: if the time is before the year 1
+    """
+    if not text or not _DURATION.fullmatch(text):
+        return text
+    try:
+        moment = datetime.datetime.now(datetime.UTC) - parse_duration(text)
+    except OverflowError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} ago is before the year 1") from error
+    return moment.replace(tzinfo=None).isoformat()
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that say which events are wanted."""
+    """Add the arguments that select events."""
     parser.add_argument(
-        "--filter", metavar="<condition>", action="append", default=[], type=arguments.parse_filter, help=FILTER_HELP
+        "--filter", metavar="<condition>", action="append", default=[], type=parse_filter, help=FILTER_HELP
     )
     parser.add_argument(
         "--type",
@@ -24,27 +121,32 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         dest="event_types",
-        help="Only events of this type (repeat for those of any of several)",
+        help="Only events of this type (repeat for several types)",
     )
     parser.add_argument(
         "--since",
         metavar="<time>",
-        type=arguments.parse_moment,
-        help="Only events since then: 90s, 15m, 2h, 7d or 1w ago, or a time in ISO 8601, UTC where it says no zone",
+        type=parse_moment,
+        help="Only events since then: 90s, 15m, 2h, 7d or 1w ago, or a time in ISO 8601 (in UTC if it has no zone)",
     )
     add_all_projects(parser)
 
 
 def add_all_projects(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that an administrator looks beyond the own project with."""
+    """Add the argument that requests events of all projects."""
     parser.add_argument(
-        "--all-projects", action="store_true", help="Events of all projects, which by default an administrator may see"
+        "--all-projects",
+        action="store_true",
+        help="Include events of all projects (by default only administrators may see them)",
     )
 
 
-def conditions(parsed_args: argparse.Namespace) -> list[arguments.Filter]:
-    """Return what the events that are wanted fulfil, but for their time."""
-    own = [arguments.Filter("event_type", "eq", "", name) for name in parsed_args.event_types]
-    if parsed_args.all_projects:
-        own.append(arguments.Filter("all_tenants", "eq", "", "True"))
-    return [*parsed_args.filter, *own]
+def selected_filters(parsed_args: argparse.Namespace) -> list[Filter]:
+    """Return the filters for the selected events, without those on their time."""
+    filters = [*parsed_args.filter, *(Filter("event_type", "eq", "", name) for name in parsed_args.event_types)]
+    return [*filters, Filter("all_tenants", "eq", "", "True")] if parsed_args.all_projects else filters
+
+
+def to_query(filters: Iterable[Filter]) -> list[tuple[str, str]]:
+    """Return filters as query parameters, all four for each, since the API pairs them by position."""
+    return [(f"q.{name}", getattr(each, name)) for each in filters for name in ("field", "op", "type", "value")]

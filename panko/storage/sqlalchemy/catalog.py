@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The catalog: event types, shapes and owners, which the rows of events refer to.
 
-Their ids are derived from what they stand for, so that what a process remembers of them never becomes wrong, whatever
-is deleted, restored or failed over. At most a row is gone: then a foreign key refuses the events of a writer that
-remembers it, and the writer forgets all that it knows and tries again.
+Their ids are derived from their content, so that what a process remembers of them never becomes wrong, whatever is
+deleted, restored or failed over. At most a row is gone: then a foreign key refuses the events of a writer that
+remembers it, and the writer forgets all that it remembers and tries again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import errors, pieces
+from panko.storage.filters import Scope
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
-from panko.storage.sqlalchemy.shapes import Owner, Shape, kind_of, names_of
-from panko.storage.sqlalchemy.tables import EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.queries import fetch, owner_conditions_of, scope_parameters, select_owners
+from panko.storage.sqlalchemy.shapes import Kind, Owner, Shape, kind_of, names_of
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.types import split_by_count
 from panko.storage.validation import CheckedEvent
 
 MAX_SHAPES = 1000
-"""Shapes of one event type, of which further events have the open shape."""
+"""Shapes of one event type; events of further kinds have its open shape."""
 
 MAX_CACHE_BYTES = 16 << 20
 
 STATEMENT_ROWS = 1000
-"""Rows of one statement: databases bound the number of its values."""
-
-Kind = tuple
-"""What :func:`~panko.storage.sqlalchemy.shapes.kind_of` returns."""
+"""Rows of one statement: databases limit the number of its values."""
 
 
-class Stored(NamedTuple):
-    """Ids of the rows that events of a kind refer to.
+class KindEntry(NamedTuple):
+    """The rows that events of a kind refer to.
 
     :param shape: the shape of the events
-    :param shape_id: id of the row, which is that of an open shape if ``shape`` has none
+    :param shape_id: id of its row; if ``shape`` has none, that of the open shape
     """
 
     shape: Shape
@@ -43,57 +43,85 @@ class Stored(NamedTuple):
 
 
 class Entries:
-    """What is known of the catalog by what events have: it only grows.
+    """Rows of the catalog by what events have; it only grows.
 
-    :ivar kinds: by event type, names and types
+    :ivar kinds: the shapes
     :ivar owners: ids of the owners
+    :ivar size: bytes in memory, roughly
     """
 
-    def __init__(self):
-        self.kinds: dict[Kind, Stored] = {}
+    def __init__(self) -> None:
+        self.kinds: dict[Kind, KindEntry] = {}
         self.owners: dict[Owner, int] = {}
         self.size = 0
 
-    def update(self, other: "Entries") -> None:
-        """Add what another holds."""
-        self.kinds.update(other.kinds)
-        self.owners.update(other.owners)
-        self.size += sum(stored.shape.size for stored in other.kinds.values()) + 500 * len(other.owners)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class References:
+    """The rows that the events of a batch refer to, in the order of the events.
+
+    :param new_kinds: those that the process did not know before; call :meth:`Catalog.remember` after the commit
+    :param new_owners: likewise
+    """
+
+    kinds: Sequence[KindEntry]
+    owner_ids: Sequence[int]
+    new_kinds: Mapping[Kind, KindEntry]
+    new_owners: Mapping[Owner, int]
 
 
 class Catalog:
-    """The catalog as one process knows it.
+    """The catalog as one process remembers it.
 
-    :param reader: engine for short reads
+    :param engine: engine of the database
     :param dialect: dialect of the database
     """
 
-    def __init__(self, reader: sa.Engine, dialect: Dialect):
-        self._reader = reader
+    def __init__(self, engine: sa.Engine, dialect: Dialect):
+        self._reader = dialect.reader(engine)
         self._dialect = dialect
         self._entries = Entries()
         self._shapes: dict[int, Shape] = {}
         self._size = 0
 
-    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> "Entering":
-        """Return what finds the rows that events refer to, and inserts those that are absent.
+    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> References:
+        """Return the rows that events refer to, and insert those that are missing.
 
-        :param connection: one in a writer's transaction
+        :param connection: a connection in a writer's transaction
         """
-        return Entering(connection, self._dialect, self._entries, events)
+        known = self._entries
+        new_kinds: dict[Kind, KindEntry] = {}
+        new_owners: dict[Owner, int] = {}
+        given = [kind_of(event) for event in events]
+        unknown = {kind: event for kind, event in zip(given, events, strict=True) if kind not in known.kinds}
+        if unknown:
+            shapes = {kind: Shape(event.event_type, names_of(event)) for kind, event in unknown.items()}
+            new_kinds = _Entering(connection, self._dialect).enter_kinds(shapes)
+        kinds = [known.kinds.get(kind) or new_kinds[kind] for kind in given]
+        owners = [entry.shape.owner_of(event.traits) for entry, event in zip(kinds, events, strict=True)]
+        missing = {owner: None for owner in owners if owner not in known.owners}
+        if missing:
+            new_owners = _Entering(connection, self._dialect).insert(OWNER, missing)
+        owner_ids = [new_owners[owner] if owner in missing else known.owners[owner] for owner in owners]
+        return References(kinds, owner_ids, new_kinds, new_owners)
 
-    def remember(self, new: Entries) -> None:
-        """Keep what a transaction has entered, now that it is committed."""
+    def remember(self, references: References) -> None:
+        """Keep what a transaction has entered, after its commit."""
         if self._entries.size > MAX_CACHE_BYTES:
             self._entries = Entries()
-        self._entries.update(new)
+        if references.new_kinds or references.new_owners:
+            entries = self._entries
+            entries.kinds.update(references.new_kinds)
+            entries.owners.update(references.new_owners)
+            entries.size += sum(entry.shape.size for entry in references.new_kinds.values())
+            entries.size += 500 * len(references.new_owners)
 
     def forget(self) -> None:
-        """Forget which rows there are: one was removed."""
+        """Forget all rows that events refer to, because one was removed."""
         self._entries = Entries()
 
     def shapes(self, ids: Iterable[int]) -> dict[int, Shape]:
-        """Return shapes by their ids. One is missing only if its events are deleted, too."""
+        """Return shapes by their ids. One is only missing if its events were deleted, too."""
         known, missing = self._shapes, set(ids)
         found = {id_: known[id_] for id_ in missing if id_ in known}
         missing.difference_update(found)
@@ -101,44 +129,57 @@ class Catalog:
             columns = (SHAPE.c.id, EVENT_TYPE.c.name, SHAPE.c.traits)
             query = sa.select(*columns).join_from(SHAPE, EVENT_TYPE)
             query = query.where(self._dialect.is_one_of(SHAPE.c.id, sorted(missing)))
-            with errors.translated(), self._reader.connect() as connection:
-                new = {row.id: Shape.read(row.name, row.traits, row.id) for row in connection.execute(query)}
+            new = {row.id: Shape.read(row.name, row.traits, row.id) for row in fetch(self._reader, query)}
             self._remember_shapes(new)
             found.update(new)
         return found
 
-    def _remember_shapes(self, new: dict[int, Shape]) -> None:
+    def _remember_shapes(self, new: Mapping[int, Shape]) -> None:
         size = sum(shape.size for shape in new.values())
         if self._size + size > MAX_CACHE_BYTES:
             self._shapes, self._size = {}, 0
         self._shapes.update(new)
         self._size += size
 
+    def event_types(self, scope: Scope) -> list[str]:
+        """Return the names of the types of the events in scope, sorted."""
+        query = sa.select(EVENT_TYPE.c.name).order_by(EVENT_TYPE.c.name)
+        if owners := owner_conditions_of(scope):
+            query = query.where(EVENT_TYPE.c.id.in_(sa.select(SHAPE.c.event_type_id).where(_has_events(owners))))
+        return [row.name for row in fetch(self._reader, query, scope_parameters(scope))]
 
-class Entering:
-    """Finds the rows of the catalog that events refer to, in a writer's transaction.
+    def shapes_of(self, event_type: str, scope: Scope) -> dict[int, Shape]:
+        """Return the shapes of the events in scope of a type, by their ids."""
+        query = sa.select(SHAPE.c.id).join_from(SHAPE, EVENT_TYPE).where(EVENT_TYPE.c.name == event_type)
+        if owners := owner_conditions_of(scope):
+            query = query.where(_has_events(owners))
+        return self.shapes(row.id for row in fetch(self._reader, query, scope_parameters(scope)))
 
-    :ivar new: what was not known before, to be given to :meth:`Catalog.remember` after the commit
+
+def _has_events(owners: frozenset[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that an event in scope has a shape: one step in an index for each owner.
+
+    :param owners: see :func:`~panko.storage.sqlalchemy.queries.owner_conditions_of`
     """
+    event = sa.select(EVENT.c.id).where(EVENT.c.shape_id == SHAPE.c.id, EVENT.c.owner_id == OWNER.c.id).limit(1)
+    has_event = event.correlate(SHAPE, OWNER).scalar_subquery().is_not(None)
+    owner = select_owners(owners).where(has_event).limit(1)
+    return owner.correlate(SHAPE).scalar_subquery().is_not(None)
 
-    def __init__(self, connection: sa.Connection, dialect: Dialect, known: Entries, events: Sequence[CheckedEvent]):
+
+class _Entering:
+    """Finds or inserts rows of the catalog in a writer's transaction."""
+
+    def __init__(self, connection: sa.Connection, dialect: Dialect):
         self._connection = connection
         self._dialect = dialect
-        self.new = Entries()
-        kinds = [kind_of(event) for event in events]
-        new = {kind: event for kind, event in zip(kinds, events, strict=True) if kind not in known.kinds}
-        self._enter_kinds({kind: Shape(event.event_type, names_of(event)) for kind, event in new.items()})
-        self.kinds = [known.kinds.get(kind) or self.new.kinds[kind] for kind in kinds]
-        owners = [stored.shape.owner_of(event.traits) for stored, event in zip(self.kinds, events, strict=True)]
-        missing = {owner: None for owner in owners if owner not in known.owners}
-        self.new.owners.update(self._insert(OWNER, missing))
-        self.owner_ids = [self.new.owners[owner] if owner in missing else known.owners[owner] for owner in owners]
 
-    def _enter_kinds(self, shapes: Mapping[Kind, Shape]) -> None:
-        if not shapes:
-            return
+    def enter_kinds(self, shapes: Mapping[Kind, Shape]) -> dict[Kind, KindEntry]:
+        """Return the rows for kinds of events, set the ids of their shapes, and insert the rows that are missing."""
         types = self._enter_event_types({shape.event_type for shape in shapes.values()})
-        contents = {kind: (types[shape.event_type], shape.document) for kind, shape in shapes.items()}
+        contents: dict[Kind, tuple[int, str | None]] = {
+            kind: (types[shape.event_type], shape.document) for kind, shape in shapes.items()
+        }
         ids = self._find(SHAPE, [contents[kind] for kind, shape in shapes.items() if shape.fits_catalog])
         room = self._count_room({content[0] for content in contents.values() if content not in ids})
         for kind, shape in shapes.items():
@@ -147,15 +188,17 @@ class Entering:
                 if not shape.fits_catalog or room[event_type_id] <= 0:
                     contents[kind] = (event_type_id, None)
                 room[event_type_id] -= 1
-        ids.update(self._insert(SHAPE, {content: None for content in contents.values() if content not in ids}))
+        ids.update(self.insert(SHAPE, {content: None for content in contents.values() if content not in ids}))
+        entries = {}
         for kind, shape in shapes.items():
             event_type_id, document = contents[kind]
             shape_id = ids[contents[kind]]
             shape.id = None if document is None else shape_id
-            self.new.kinds[kind] = Stored(shape, shape_id, event_type_id)
+            entries[kind] = KindEntry(shape, shape_id, event_type_id)
+        return entries
 
-    def _count_room(self, growing: set[int]) -> dict[int, int]:
-        """Return how many shapes more some event types may have."""
+    def _count_room(self, growing: Collection[int]) -> dict[int, int]:
+        """Return how many more shapes some event types may have."""
         if not growing:
             return {}
         column = SHAPE.c.event_type_id
@@ -163,38 +206,38 @@ class Entering:
         counts = dict(map(tuple, self._connection.execute(query.group_by(column))))
         return {id_: MAX_SHAPES - counts.get(id_, 0) for id_ in growing}
 
-    def _enter_event_types(self, names: set[str]) -> dict[str, int]:
+    def _enter_event_types(self, names: Collection[str]) -> dict[str, int]:
         query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id)
         ids: dict[str, int] = {}
-        for some in pieces.by_count(sorted(names), STATEMENT_ROWS):
+        for some in split_by_count(sorted(names), STATEMENT_ROWS):
             found = self._connection.execute(query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, some)))
             ids.update(map(tuple, found))
         missing = {(name,): None for name in names if name not in ids}
-        return ids | {name: id_ for (name,), id_ in self._insert(EVENT_TYPE, missing).items()}
+        return ids | {name: id_ for (name,), id_ in self.insert(EVENT_TYPE, missing).items()}
 
-    def _find(self, table: sa.Table, contents: Iterable[tuple]) -> dict[tuple, int]:
-        """Return the ids of the rows that are there with some contents."""
+    def _find(self, table: sa.Table, contents: Iterable[tuple]) -> dict[Any, int]:
+        """Return the ids of the existing rows with some contents."""
         wanted = {content_id(content): content for content in contents}
         found = self._read(table, wanted)
         return {content: id_ for id_, content in wanted.items() if found.get(id_) == content}
 
     def _read(self, table: sa.Table, ids: Iterable[int]) -> dict[int, tuple]:
         found: dict[int, tuple] = {}
-        for some in pieces.by_count(sorted(ids), STATEMENT_ROWS):
+        for some in split_by_count(sorted(ids), STATEMENT_ROWS):
             rows = self._connection.execute(sa.select(table).where(self._dialect.is_one_of(table.c.id, some)))
             found.update((row[0], tuple(row[1:])) for row in rows)
         return found
 
-    def _insert(self, table: sa.Table, contents: Iterable[tuple]) -> dict[tuple, int]:
-        """Return the ids of the rows with some contents, and insert those that are absent."""
+    def insert(self, table: sa.Table, contents: Iterable[tuple]) -> dict[Any, int]:
+        """Return the ids of the rows with some contents, and insert those that are missing."""
         ids: dict[tuple, int] = {}
         left, salt = list(contents), 0
         while left:
             wanted: dict[int, tuple] = {}
             for content in left:
                 wanted.setdefault(content_id(content, salt), content)
-            # In one order, so that two writers cannot wait for each other.
-            for some in pieces.by_count(sorted(wanted), STATEMENT_ROWS):
+            # Always in the same order, so that two writers cannot deadlock.
+            for some in split_by_count(sorted(wanted), STATEMENT_ROWS):
                 rows = [dict(zip(table.columns.keys(), (id_, *wanted[id_]), strict=True)) for id_ in some]
                 self._connection.execute(self._dialect.insert_absent(table, rows))
             found = self._read(table, wanted)

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the databases' libraries raise, and what it means in the contract."""
+"""Errors of the client libraries: what they mean in the contract, and which are worth a retry."""
 
 import contextlib
+import logging
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 import oslo_db.exception
 import sqlalchemy as sa
+from oslo_db import api as db_api
+from oslo_db.sqlalchemy import exc_filters
 
 from panko.storage import errors
 from panko.storage.errors import SchemaMismatch, StorageError, StorageTimeout, StorageUnavailable
 
 DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
-BAD_STATEMENTS = (sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
-"""What a statement raises that would fail again: the database does answer."""
+STATEMENT_ERRORS = (sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupportedError)
+"""Errors of statements that would fail again: the database does respond."""
 
-SQLSTATES = {
+SQLSTATES: dict[str | None, type[StorageError]] = {
     "28000": errors.AccessDenied,
     "28P01": errors.AccessDenied,
     "3D000": errors.DatabaseMissing,
@@ -30,16 +34,16 @@ SQLSTATES = {
     "57014": errors.QueryTimeout,
     "25006": errors.StorageReadOnly,
 }
-"""PostgreSQL's codes of errors."""
+"""PostgreSQL's error codes."""
 
 LOGIN_MESSAGES = (
     (re.compile(r"authentication failed|pg_hba\.conf|no password supplied|role \".*\" does not exist"), "28P01"),
     (re.compile(r"database \".*\" does not exist"), "3D000"),
     (re.compile(r"permission denied for database"), "42501"),
 )
-"""What PostgreSQL says to one that connects: libpq keeps the code of the error to itself."""
+"""PostgreSQL's messages during login: libpq does not pass on the error codes."""
 
-MYSQL_CODES = {
+MYSQL_CODES: dict[int, type[StorageError]] = {
     **dict.fromkeys((1045, 1130, 1251, 1698), errors.AccessDenied),
     1049: errors.DatabaseMissing,
     **dict.fromkeys((1044, 1142, 1143, 1227, 1370), errors.PermissionDenied),
@@ -48,9 +52,9 @@ MYSQL_CODES = {
     **dict.fromkeys((1969, 3024), errors.QueryTimeout),
     **dict.fromkeys((1290, 1792, 1836), errors.StorageReadOnly),
 }
-"""The codes of errors of MariaDB and MySQL."""
+"""Error codes of MariaDB and MySQL."""
 
-SQLITE_CODES = {
+SQLITE_CODES: dict[int, type[StorageError]] = {
     **dict.fromkeys(
         (
             sqlite3.SQLITE_CANTOPEN,
@@ -64,53 +68,84 @@ SQLITE_CODES = {
     sqlite3.SQLITE_FULL: errors.StorageFull,
     sqlite3.SQLITE_INTERRUPT: errors.QueryTimeout,
 }
-"""SQLite's primary codes of results."""
+"""SQLite's primary result codes."""
+
+_PLACE = "panko_place"
+"""Attribute of the exceptions of our engines: the database that raised them."""
+
+_FILTERS_LOG = logging.getLogger("oslo_db.sqlalchemy.exc_filters")
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def register_handlers(engine: sa.Engine) -> None:
+    """Have an engine raise oslo.db's exceptions, whose originals know which database they come from."""
+    place = f" ({redact_url(engine.url)})"
+
+    @sa.event.listens_for(engine, "handle_error")
+    def note_place(context: sa.engine.ExceptionContext) -> None:
+        setattr(context.original_exception, _PLACE, place)
+
+    # Not by a level: in another program's process, such as Ceilometer's, the levels are its own.
+    _FILTERS_LOG.addFilter(_is_foreign)
+    exc_filters.register_engine(engine)
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    """Return whether a log record of oslo.db is not about one of our engines.
+
+    About ours it logs a traceback with the SQL of a whole batch and the values of its events, although it also raises
+    the error.
+    """
+    return not (record.exc_info and hasattr(record.exc_info[1], _PLACE))
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Raise what the databases' libraries raise as the contract's errors.
+def translate_errors() -> Iterator[None]:
+    """Raise errors of SQLAlchemy and oslo.db as those of the contract.
 
-    The original is left out of their tracebacks, whoever may log these: its text holds SQL with the values of events.
+    The original is left out of their tracebacks, whoever logs these: its text contains SQL with the values of events.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         yield
     except DATABASE_ERRORS as error:
-        raise _translate(error, time.monotonic() - begun) from None
+        raise _translate(error, time.monotonic() - start) from None
 
 
 def _translate(error: Exception, seconds: float) -> StorageError:
-    """Return the contract's error for one of the libraries.
+    """Return the contract's error for an error of SQLAlchemy or oslo.db.
 
-    :param seconds: how long the call has taken
+    :param seconds: duration of the failed call
     """
-    original = getattr(_unwrapped(error), "orig", None) or error
-    kind = _kind_of(original, error)
-    said = detail(error)
-    place = getattr(original, "panko_place", "")
+    original = getattr(_unwrap(error), "orig", None) or error
+    kind = _find_kind(original, error)
+    message = describe(error)
+    place = getattr(original, _PLACE, "")
     if kind is SchemaMismatch:
-        return SchemaMismatch(f"The database's schema is not this version's: {said}{place}. Run panko-dbsync.")
+        return SchemaMismatch(f"The database's schema is not this version's: {message}{place}. Run panko-dbsync.")
     if kind is StorageTimeout:
-        said = f"no answer within {seconds:.0f} s: {said}"
-    return kind(f"{said}{place}.")
+        message = f"no answer within {seconds:.0f} s: {message}"
+    return kind(f"{message}{place}.")
 
 
-def _kind_of(original: BaseException, error: Exception) -> type[StorageError]:
-    if isinstance(error, sa.exc.TimeoutError) or is_silence(original):
+def _find_kind(original: BaseException, error: Exception) -> type[StorageError]:
+    if isinstance(error, sa.exc.TimeoutError) or is_timeout(original):
         return StorageTimeout
+    kind: type[StorageError] | None
     if isinstance(original, sqlite3.Error):
-        found = _kind_of_sqlite(original)
+        kind = _find_sqlite_kind(original)
     elif isinstance(code := next(iter(original.args), None), int):
-        found = MYSQL_CODES.get(code)
+        kind = MYSQL_CODES.get(code)
     else:
-        found = SQLSTATES.get(getattr(original, "sqlstate", None) or _login_state(str(original)))
-    if found is not None:
-        return found
-    return errors.StatementFailed if _is(BAD_STATEMENTS, error) else StorageUnavailable
+        kind = SQLSTATES.get(getattr(original, "sqlstate", None) or _find_login_state(str(original)))
+    if kind is not None:
+        return kind
+    return errors.StatementFailed if isinstance(_unwrap(error), STATEMENT_ERRORS) else StorageUnavailable
 
 
-def _kind_of_sqlite(error: sqlite3.Error) -> type[StorageError] | None:
+def _find_sqlite_kind(error: sqlite3.Error) -> type[StorageError] | None:
     if str(error).startswith(("no such table", "no such column")):
         return SchemaMismatch
     return SQLITE_CODES.get(_primary_code(error))
@@ -120,71 +155,78 @@ def _primary_code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _login_state(message: str) -> str | None:
+def _find_login_state(message: str) -> str | None:
     return next((state for pattern, state in LOGIN_MESSAGES if pattern.search(message)), None)
 
 
-def is_silence(original: BaseException) -> bool:
-    """Whether a database's library gave up waiting for an answer."""
-    # Names, as the libraries may not be installed; PyMySQL has nothing but its text.
-    return type(original).__name__ in ("ServerSilent", "ConnectionTimeout") or "timed out" in str(original)
+def retry_on_conflict(
+    also_on: Callable[[Exception], bool] = lambda error: False,
+) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """Return a decorator for a function that runs one transaction and has no other lasting effect.
+
+    Retry after a deadlock, a lock timeout or a conflict with another node of a Galera cluster, up to 20 times. The
+    pauses are random and growing, so that two transactions do not conflict again.
+
+    :param also_on: returns whether to retry after another exception
+    """
+    retry: Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]] = db_api.wrap_db_retry(
+        retry_interval=0.01,
+        max_retry_interval=1,
+        retry_on_deadlock=True,
+        exception_checker=also_on,
+        jitter=True,
+    )
+    return retry
+
+
+def is_timeout(original: BaseException) -> bool:
+    """Return whether a client library gave up waiting for an answer."""
+    # Compare names, as the libraries may not be installed; PyMySQL has no class for timeouts.
+    return type(original).__name__ in ("ServerTimeout", "ConnectionTimeout") or "timed out" in str(original)
 
 
 def is_busy(original: BaseException) -> bool:
-    """Whether SQLite waits for another connection's transaction."""
+    """Return whether another connection's transaction locks SQLite's database."""
     return _primary_code(original) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def is_duplicate(error: Exception) -> bool:
-    """Whether a row is there already that was to be inserted."""
+def is_duplicate_key(error: Exception) -> bool:
+    """Return whether the key of a new row exists already."""
     return isinstance(error, oslo_db.exception.DBDuplicateEntry)
 
 
-def is_reference(error: Exception) -> bool:
-    """Whether a row is refused that refers to one that is gone, or the removal of one that is referred to."""
+def is_missing_reference(error: Exception) -> bool:
+    """Return whether a new row refers to a missing one, or a row to be deleted is still referred to."""
     return isinstance(error, oslo_db.exception.DBReferenceError)
 
 
 def is_recovery_conflict(error: Exception) -> bool:
-    """Whether a hot standby of PostgreSQL cancelled a read because of what the primary has removed."""
-    return getattr(getattr(_unwrapped(error), "orig", None), "sqlstate", None) == "40001"
+    """Return whether a hot standby of PostgreSQL cancelled a read because of what the primary has removed."""
+    return getattr(getattr(_unwrap(error), "orig", None), "sqlstate", None) == "40001"
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether the database refused a value, and would again."""
-    return isinstance(error, oslo_db.exception.DBDataError) or _is(sa.exc.DataError, error)
+def is_invalid_value(error: Exception) -> bool:
+    """Return whether the database rejected a value, and would reject it again."""
+    return isinstance(error, oslo_db.exception.DBDataError) or isinstance(_unwrap(error), sa.exc.DataError)
 
 
-def detail(error: Exception) -> str:
-    """Return the first line of what the database's own library said: it holds no SQL, as SQLAlchemy's text does."""
-    inner = _unwrapped(error)
+def describe(error: Exception) -> str:
+    """Return the first line of the client library's own message, which contains no SQL, unlike SQLAlchemy's."""
+    inner = _unwrap(error)
     if isinstance(inner, sa.exc.TimeoutError):
         return "all connections of the pool are in use"
-    said = inner.orig if isinstance(inner, sa.exc.DBAPIError) else type(inner).__name__
-    return str(said).strip().partition("\n")[0]
+    message = inner.orig if isinstance(inner, sa.exc.DBAPIError) else type(inner).__name__
+    return str(message).strip().partition("\n")[0]
 
 
-def shown_url(url: sa.URL) -> str:
-    """Return a connection URL as far as the log may show it: without password and parameters."""
+def redact_url(url: sa.URL) -> str:
+    """Return a connection URL without password and parameters, as the log may show it."""
     hosts = url.query.get("host", ())
-    shown = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
-    text = shown.render_as_string()
+    redacted = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
+    text = redacted.render_as_string()
     return f"{text} at {', '.join([hosts] if isinstance(hosts, str) else hosts)}" if hosts else text
 
 
-def note_place(engine: sa.Engine) -> None:
-    """Have each error of an engine's connections know which database it came from."""
-    place = f" ({shown_url(engine.url)})"
-
-    @sa.event.listens_for(engine, "handle_error")
-    def note(context):
-        context.original_exception.panko_place = place
-
-
-def _is(kind: type[Exception] | tuple[type[Exception], ...], error: Exception) -> bool:
-    return isinstance(_unwrapped(error), kind)
-
-
-def _unwrapped(error: Exception) -> Exception:
-    """Return SQLAlchemy's own exception, where oslo.db has put one of its own around it."""
+def _unwrap(error: Exception) -> Exception:
+    """Return SQLAlchemy's exception inside an exception of oslo.db."""
     return getattr(error, "inner_exception", None) or error

@@ -1,46 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deleting events, a short transaction at a time."""
+"""Deletion of events, and of what only they used in the catalog, in short transactions."""
 
+import collections
 import datetime
-import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
-from panko.storage.sqlalchemy import cleanup, event_counts
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.queries import GENERATED, by_index
-from panko.storage.sqlalchemy.retries import repeated
 from panko.storage.sqlalchemy.shapes import split_row
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY, EVENT_TYPE, OWNER, SHAPE
+
+SCANNED_ROWS = 1000
+"""Rows of the catalog that one statement looks at."""
+
+REMOVED_ROWS = 100
+"""Rows of the catalog that one transaction removes: few enough that writers hardly wait."""
+
+REFERENCES = ((SHAPE, EVENT.c.shape_id), (OWNER, EVENT.c.owner_id), (EVENT_TYPE, SHAPE.c.event_type_id))
+"""The tables of the catalog in the order of removal, each with the column that refers to it."""
 
 
 class Expiry:
-    """Deletes events, and what only they had in the catalog.
+    """Deletes events, and then the rows of the catalog that no event uses any more.
 
     :param engine: engine of the database
-    :param dialect: its dialect
-    :param known: the shapes that the process knows
-    :param settling: is told how many counts each batch changes
+    :param dialect: dialect of the database
+    :param catalog: the shapes that this process has read
+    :param compactor: compacts the changes of counts
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, known: Catalog, settling: event_counts.Settling):
+    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
         self._engine = engine
         self._dialect = dialect
-        self._catalog = known
-        self._settling = settling
+        self._catalog = catalog
+        self._compactor = compactor
 
     def delete_expired(self, expired_before: datetime.datetime, max_count: int | None) -> int:
         """Delete events generated before a time, oldest first, and clean up if none is left.
 
-        Events that another expirer is deleting at the moment are left to it.
+        Events that another expirer is deleting are left to it.
 
         :param expired_before: naive UTC
-        :param max_count: delete at most so many (None: all)
-        :returns: how many were deleted
+        :param max_count: maximum number of events to delete; None: no maximum
+        :returns: number of events that were deleted
         """
         oldest_first = (EVENT.c.generated, EVENT.c.message_id)
         deleted = self._delete(EVENT.c.generated < expired_before, oldest_first, "ix_event_generated", max_count)
@@ -49,7 +58,7 @@ class Expiry:
         return deleted
 
     def delete_all(self) -> None:
-        """Delete all events that are there at the beginning, and clean up."""
+        """Delete all events that are stored when it begins, and clean up."""
         with self._engine.connect() as connection:
             newest = connection.scalar(sa.select(sa.func.max(EVENT.c.id)))
         if newest is not None:
@@ -57,15 +66,17 @@ class Expiry:
         self._clean_up()
 
     def _clean_up(self) -> None:
-        event_counts.settle_all(self._engine, self._dialect)
-        cleanup.remove_unused(self._engine, self._dialect)
+        self._compactor.compact_all()
+        for table, reference in REFERENCES:
+            for ids in self._find_unused(table, reference):
+                self._remove(table, ids)
 
     def _delete(
         self, condition: sa.ColumnElement[bool], order: Iterable[sa.Column], index: str, max_count: int | None
     ) -> int:
         """Delete the first events in an order, and return how many.
 
-        :param index: the index that has the order: to sort the events would lock them all
+        :param index: the index that has the order; if the database sorted the events, it would lock them all
         """
         documents = (EVENT.c.shape_id, EVENT.c.trait_values) if self._dialect.HAS_KEY_TABLE else ()
         chosen = sa.select(EVENT.c.id, GENERATED, EVENT.c.event_type_id, *documents)
@@ -73,11 +84,11 @@ class Expiry:
         return _Deletion(lambda size: self._delete_batch(chosen.limit(size)), self._dialect, max_count).run()
 
     def _delete_batch(self, chosen: sa.Select) -> int:
-        deleted, changed = self._delete_chosen(chosen)
-        self._settling.add(changed)
+        deleted, changed_counts = self._delete_chosen(chosen)
+        self._compactor.add(changed_counts)
         return deleted
 
-    @repeated()
+    @errors.retry_on_conflict()
     def _delete_chosen(self, chosen: sa.Select) -> tuple[int, int]:
         """Return how many events were deleted, and how many counts that changes."""
         with self._engine.begin() as connection:
@@ -88,13 +99,12 @@ class Expiry:
             if self._dialect.HAS_KEY_TABLE:
                 self._dialect.delete_rows(connection, EVENT_KEY, self._keys_of(rows))
             self._dialect.delete_rows(connection, EVENT, [(row.id,) for row in rows])
-            counted = ((row.generated, row.event_type_id) for row in rows)
-            changes = event_counts.changes(counted, rows[0].id, -1)
-            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, changes)
-        return len(rows), len(changes)
+            deltas = count_deltas(((row.generated, row.event_type_id) for row in rows), rows[0].id, -1)
+            self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
+        return len(rows), len(deltas)
 
     def _keys_of(self, rows: Sequence[sa.Row]) -> list[tuple[int, int]]:
-        """Return the primary keys of the keys that events have."""
+        """Return the primary keys of the rows of ``event_key`` that belong to events."""
         shapes = self._catalog.shapes({row.shape_id for row in rows})
         found = []
         for id_, generated, _, shape_id, stored in rows:
@@ -102,33 +112,72 @@ class Expiry:
             found += [(key, id_) for key in shape.keys_of(shape.parse(values), generated)]
         return sorted(found)
 
+    def _find_unused(self, table: sa.Table, reference: sa.Column) -> Iterator[Sequence[int]]:
+        """Yield the ids that nothing refers to, a few at a time. No lock is held meanwhile."""
+        used = sa.select(reference).where(reference == table.c.id).limit(1).scalar_subquery()
+        query = sa.select(table.c.id, used.is_not(None)).order_by(table.c.id).limit(SCANNED_ROWS)
+        last = None
+        unused: collections.deque[int] = collections.deque()
+        while True:
+            with self._dialect.reader(self._engine).connect() as connection:
+                rows = connection.execute(query if last is None else query.where(table.c.id > last)).all()
+            unused.extend(id_ for id_, is_used in rows if not is_used)
+            while len(unused) >= REMOVED_ROWS or (unused and len(rows) < SCANNED_ROWS):
+                yield [unused.popleft() for _ in range(min(REMOVED_ROWS, len(unused)))]
+            if len(rows) < SCANNED_ROWS:
+                return
+            last = rows[-1][0]
+
+    def _remove(self, table: sa.Table, ids: Sequence[int]) -> None:
+        """Remove rows of the catalog, except those that a writer has begun to use again."""
+        try:
+            self._remove_all(table, ids)
+        except errors.DATABASE_ERRORS as error:
+            if not errors.is_missing_reference(error):
+                raise
+            if len(ids) > 1:
+                for id_ in ids:
+                    self._remove(table, [id_])
+
+    @errors.retry_on_conflict()
+    def _remove_all(self, table: sa.Table, ids: Sequence[int]) -> None:
+        # Skip locked rows: a writer uses them, and to wait for it would make other writers wait, too.
+        unlocked = (
+            sa.select(table.c.id).where(self._dialect.is_one_of(table.c.id, ids)).with_for_update(skip_locked=True)
+        )
+        with self._engine.begin() as connection:
+            self._dialect.begin_write(connection)
+            found = connection.scalars(unlocked).all()
+            self._dialect.delete_rows(connection, table, [(id_,) for id_ in sorted(found)])
+
 
 class _Deletion:
-    """One deletion by several workers, each of which deletes batches and skips the rows that another has locked.
+    """One deletion by several workers in parallel, each of which skips the rows that another has locked.
 
-    A database may lock more than a worker asked for, as MariaDB does if it reads the whole of a small table. A worker
-    that so finds too little ends; what is left then is for those that go on, or for a last one that is alone.
+    A database may lock more rows than a worker asked for, as MariaDB does if it reads the whole of a small table. A
+    worker that finds too few events for that reason ends; the others, or a last one that runs alone, delete the rest.
 
-    :param delete_batch: deletes so many events at most, and returns how many
+    :param delete_batch: deletes up to so many events, and returns how many
+    :param max_count: maximum number of events to delete; None: no maximum
     """
 
-    def __init__(self, delete_batch, dialect: Dialect, max_count: int | None):
+    def __init__(self, delete_batch: Callable[[int], int], dialect: Dialect, max_count: int | None):
         self._delete_batch = delete_batch
         self._dialect = dialect
-        self._left = math.inf if max_count is None else max_count
+        self._left = max_count
         self._ended = False
         self._lock = threading.Lock()
 
     def run(self) -> int:
         """Delete the events, and return how many."""
-        workers = self._dialect.DELETING_WORKERS
+        workers = self._dialect.DELETE_WORKERS
         with ThreadPoolExecutor(workers, thread_name_prefix="expiry") as pool:
             deleting = [pool.submit(self._delete_batches) for _ in range(workers)]
             try:
                 done, _ = wait(deleting, return_when=FIRST_EXCEPTION)
                 deleted = sum(worker.result() for worker in done)
             except BaseException:
-                # Whether one worker failed or the user interrupts, the others end soon.
+                # If a worker failed or the user interrupts, the other workers end after their batch.
                 self._ended = True
                 raise
         return deleted + self._delete_batches()
@@ -144,15 +193,19 @@ class _Deletion:
         return deleted
 
     def _reserve(self) -> int:
-        """Return how many events the next batch has at most."""
+        """Return the maximum size of this worker's next batch; 0: there is nothing left to do."""
         if self._ended:
             return 0
+        size = self._dialect.MAX_DELETED_EVENTS
+        if self._left is None:
+            return size
         with self._lock:
-            size = min(self._dialect.DELETED_EVENTS, self._left)
+            size = min(size, self._left)
             self._left -= size
         return size
 
     def _release(self, count: int) -> None:
-        """Leave to the other workers what this one was to delete and did not find."""
-        with self._lock:
-            self._left += count
+        """Return what this worker reserved and did not find, so that others can delete as many."""
+        if self._left is not None:
+            with self._lock:
+                self._left += count

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ids and keys of rows: hashes of what they stand for, and the order of recording.
+"""The ids and keys of rows: hashes of their content, and the order of recording.
 
-Keys find candidates: the events of one key have mostly, not always, the trait that it was made of. A key is a signed
-32-bit number, the upper 10 bits of which are those of a piece of time, a bucket, so that the newest events are found
-without a look at all others that have the trait.
+Keys find candidates: most events of a key, but not all, have the trait that the key was made of. A key is a signed
+32-bit number. Its upper 10 bits are those of a bucket, a section of time, so that the newest events are found without
+reading all others that have the trait.
 """
 
 import functools
@@ -21,20 +21,23 @@ from panko.storage.models import INT64, TraitType
 
 MARK = "\x01"
 NO_TEXT = MARK
-"""The key of an owner's trait that is no text."""
+"""The key of a project or user if the event's trait of that name is not a text."""
+
+IMPOSSIBLE_OWNER = MARK * 2
+"""A key that no owner has: what :func:`owner_key` returns never begins with two marks."""
 
 MAX_OWNER_CHARACTERS = 64
-"""Characters of a project or user id that is its own key."""
+"""A longer project or user id has a hash for its key."""
 
 BUCKET_BITS = 34
-"""Bits of the microseconds in a bucket, which lasts 4.8 hours."""
+"""Bits of the microseconds of a bucket, which lasts 4.8 hours."""
 
 HASH_MASK = (1 << 22) - 1
 BUCKETS = 1 << 10
-"""Number of buckets after which their keys are the same again."""
+"""Number of buckets after which keys repeat."""
 
 FINE_BITS = 6
-"""An integer's fine key tells so many bits of it after the first one: 64 keys an octave."""
+"""Bits after the first one that an integer's fine key depends on: 64 keys per octave."""
 
 INTEGER_BITS = 63
 
@@ -43,16 +46,16 @@ def content_id(content: object, salt: int = 0) -> int:
     """Return the id of a row with some content: the first 64 bits of a hash, as a signed number.
 
     :param content: lists, texts, numbers and None
-    :param salt: another number for each id that is taken by other content
+    :param salt: another number if the id belongs to other content already
     """
     digest = hashlib.blake2b(orjson.dumps([content, salt] if salt else content), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
 def owner_key(value: str | None) -> str:
-    """Return what the table of owners keeps of a project or user id, injective and of at most 80 characters.
+    """Return the key of a project or user in the table of owners: unique, and of at most 80 characters.
 
-    :param value: the id; None if the event's trait of that name is no text
+    :param value: the id; None if the event's trait of that name is not a text
     """
     if value is None:
         return NO_TEXT
@@ -62,7 +65,7 @@ def owner_key(value: str | None) -> str:
 
 
 def is_whole_owner(key: str) -> bool:
-    """Whether :func:`owner_key` left an id as it is."""
+    """Return whether a key is the id itself, not a hash."""
     return not key.startswith(MARK)
 
 
@@ -72,13 +75,13 @@ def bucket_of(generated: int) -> int:
 
 
 def bucket_base(bucket: int) -> int:
-    """Return the bits that a bucket has in keys."""
+    """Return the bits of a bucket in keys."""
     return (((bucket + BUCKETS // 2) % BUCKETS) - BUCKETS // 2) << 22
 
 
 @functools.lru_cache(maxsize=4096)
 def text_seed(name: str) -> int:
-    """Return what :func:`text_hash` begins with for the traits of a name."""
+    """Return the seed of :func:`text_hash` for the traits of a name."""
     return zlib.crc32(f"{name}\x00".encode())
 
 
@@ -104,11 +107,11 @@ def _hash_octave(name: str, size: int, negative: bool) -> int:
 
 
 NO_PROJECT = zlib.crc32(b"\x00no project_id") & HASH_MASK
-"""The hash of events without a trait named project_id."""
+"""The hash of the events that have no trait project_id."""
 
 
 def filter_hashes(trait_filter: TraitFilter) -> Sequence[int] | None:
-    """Return the hashes of which each event has one that meets a filter; None if its traits have no keys."""
+    """Return hashes of which each event that meets the filter has at least one; None if keys do not serve it."""
     name, value, op = trait_filter.key, trait_filter.value, trait_filter.op
     if trait_filter.type is TraitType.TEXT and op == "eq":
         return (text_hash(text_seed(name), value),)
@@ -122,7 +125,7 @@ def filter_hashes(trait_filter: TraitFilter) -> Sequence[int] | None:
 
 
 def _range_hashes(name: str, first: int, last: int) -> Iterator[int]:
-    """Yield the hashes of the integers from the first to the last: fine ones of octaves that are there in part."""
+    """Yield the hashes of the integers from ``first`` to ``last``: octaves, and fine ones in incomplete octaves."""
     for size in range(INTEGER_BITS + 1):
         lowest, highest = (1 << size) >> 1, (1 << size) - 1
         yield from _octave_hashes(name, size, lowest, highest, first, last)
@@ -154,7 +157,7 @@ class EventIds:
 
     RANDOM_BITS = 10
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
 

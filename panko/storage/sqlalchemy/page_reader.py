@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read events in pieces that are bounded in rows and in bytes, each in a statement of its own.
+"""Pages of events, read by statements that are bounded in rows and bytes.
 
-While the caller works on a piece, which takes as long as a slow client does, no connection is in use. The next piece
-begins after the last event of the one before, whether or not that event still exists.
+While the caller works on the rows of one statement, which takes as long as a slow client does, no connection is in use.
+The next statement continues after the position of the last event, whether or not that event still exists.
 
-If events are asked for by traits or by their owner, two ways lead to them: through all events in the order of time, at
-a cost that grows with those that are not asked for; or by keys, a window of time after the other, at a cost that grows
-with those that are. A look at the nearest events often fills the page, and else tells which way is shorter.
+There are two ways to find the events that have some traits or an owner. A scan reads all events in the order of time:
+its cost grows with the events that are not asked for. The other way is by keys, one window of time after the other: its
+cost grows with the events that are asked for. A scan of the nearest events often fills the page; otherwise it tells
+which way is shorter.
 """
 
-import functools
+import itertools
 import math
 import operator
 from collections.abc import Generator, Iterator, Sequence
@@ -17,50 +18,52 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from panko.storage.filters import EventFilter, Page, TraitFilter
+from panko.storage.errors import InvalidMarker
+from panko.storage.filters import EventFilter, Page, Scope, TraitFilter
 from panko.storage.models import NAME_LENGTH, TraitType, is_storable
-from panko.storage.sqlalchemy import keys
+from panko.storage.sqlalchemy import keys, queries
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
-from panko.storage.sqlalchemy.queries import Form, Place, parameters_of, statement
+from panko.storage.sqlalchemy.queries import Position, QueryKey, fetch
 from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, escape
 from panko.storage.sqlalchemy.tables import EVENT
 
 FIRST_ROWS = 100
-"""Events of the first piece of an answer of several, so that a client soon has its beginning."""
+"""Events of the first statement if a page needs several, so that a client soon gets the beginning."""
 
-FIRST_LOOK = 250
-"""Events that are looked at first, in the order of time, for those that are asked for."""
+FIRST_SCAN = 250
+"""Events of the first scan."""
 
-SPARSE_LOOK = 4 * FIRST_LOOK
-"""Events that are looked at if a window of keys would hold fewer."""
+SPARSE_SCAN = 4 * FIRST_SCAN
+"""Events of a scan if a window of keys would hold fewer."""
 
-WORD_CHARACTERS = 12
+MAX_WORD_CHARACTERS = 12
 """Characters of a text that is taken for a word, which many events have."""
 
-LOOKS_PER_CANDIDATE = 5
-"""Events that are looked at in the time that one takes that its keys have found."""
+SCANS_PER_CANDIDATE = 5
+"""Events that are scanned in the time that takes one event to be found by its keys."""
 
 RARE = 0.05
-"""Events that are expected of as many as a look has found none of."""
+"""Events that are expected in as many as a scan without success has read."""
 
-LOOK_MARGIN = 1.5
-MARGIN = 2
-"""How many times as many events are looked at, or found by keys, as would be enough if they were spread evenly."""
+SCAN_MARGIN = 1.5
+WINDOW_MARGIN = 2
+"""How many times more events are scanned, or found by keys, than would be enough if they were spread evenly."""
 
-GROWTH = 8
-"""How many times as long as a window the next one is at most."""
+MAX_GROWTH = 8
+"""How many times longer than a window the next one is at most."""
 
 MAX_KEYS = 1024
-"""Keys of one list."""
+"""Keys in one list of a statement."""
 
-MAX_MISSES = 4
-"""Windows without a find after which events are looked at again."""
+MAX_EMPTY_WINDOWS = 4
+"""Windows without an event after which events are scanned again."""
 
 LAST_MESSAGE_ID = "\U0010ffff" * NAME_LENGTH
-"""What no message_id follows."""
+"""No message_id sorts after this one."""
 
 BUCKET = 1 << keys.BUCKET_BITS
+"""Microseconds of a bucket."""
 
 _SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemgetter(2)}
 
@@ -68,234 +71,231 @@ _SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemge
 class PageReader:
     """Reads pages of events.
 
-    :param events: reads the rows of events
+    :param engine: engine of the database
     :param dialect: dialect of the database
+    :param events: makes events of rows
     """
 
-    def __init__(self, events: EventReader, dialect: Dialect):
-        self._events = events
-        self._dialect = dialect
+    def __init__(self, engine: sa.Engine, dialect: Dialect, events: EventReader):
+        self.reader = dialect.reader(engine)
+        self.dialect = dialect
+        self.events = events
 
     def read(
         self,
         event_filter: EventFilter,
         page: Page,
-        marker: Place | None = None,
         documents: tuple[sa.Column, ...] = (EVENT.c.trait_values, EVENT.c.raw),
     ) -> Iterator[FoundEvent]:
-        """Yield the events of a page.
+        """Return an iterator of the events of a page.
 
-        :param event_filter: a filter that some event can meet
-        :param marker: the place that the page begins after
-        :param documents: what is read of each event, trait_values first
+        :param documents: the documents to read of each event, trait_values first
+        :raises InvalidMarker: if the scope does not contain the event of the page's marker
         """
-        form = Form.of(event_filter, page.sort, documents)
-        reading = _Reading(self._events, self._dialect, form, event_filter, page.limit, marker)
-        if event_filter.message_id or page.sort[0][0] != "generated" or not reading.has_keys:
-            return reading.read_in_order()
-        return reading.read_by_traits()
+        position = self._find_marker(page.marker, event_filter.scope) if page.marker else None
+        if matches_nothing(event_filter):
+            return iter(())
+        search = _Search(self, event_filter, page, documents, position)
+        if event_filter.message_id or page.sort[0][0] != "generated" or not search.hashes:
+            found = search.read_in_order()
+        else:
+            found = search.read_by_traits()
+        return itertools.islice(found, page.limit)
+
+    def _find_marker(self, marker: str, scope: Scope) -> Position:
+        conditions = queries.in_scope(queries.owner_conditions_of(scope), EVENT.c.owner_id)
+        query = sa.select(queries.GENERATED, EVENT.c.message_id).where(EVENT.c.message_id == marker, *conditions)
+        for row in fetch(self.reader, query, queries.scope_parameters(scope)) if is_storable(marker) else ():
+            return Position(*row)
+        raise InvalidMarker(marker)
 
 
-class _Reading:
-    """One answer on its way.
+class _Search:
+    """The search for the events of one page: the caller stops iterating at the page's limit.
 
-    :param form: form of its statements
-    :param limit: number of events at most; None: all
-    :param place: the place that is read on from
+    :ivar hashes: lists of hashes; an event has at least one of each list. If there are none, keys cannot find it
     """
 
     def __init__(
         self,
-        reader: EventReader,
-        dialect: Dialect,
-        form: Form,
+        pages: PageReader,
         event_filter: EventFilter,
-        limit: int | None,
-        place: Place | None,
+        page: Page,
+        documents: tuple[sa.Column, ...],
+        position: Position | None,
     ):
-        self._reader = reader
-        self._dialect = dialect
-        self._form = form
-        self._parameters = parameters_of(event_filter, dialect)
-        self._limit = limit
-        self._given = 0
-        self._place = place
-        filters = event_filter.traits_filter
-        self._evaluator = Evaluator(filters) if filters else None
-        texts = [text for each in filters if (text := _contained_text(each))]
+        self._reader = pages.reader
+        self._dialect = pages.dialect
+        self._events = pages.events
+        self._sort = page.sort
+        self._descends = page.sort[0][1] == "desc"
+        self._documents = documents
+        self._position = position
+        self._key = QueryKey.of(event_filter, page.sort, documents)
+        self._parameters = queries.filter_parameters(event_filter, pages.dialect)
+        self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
+        texts = [text for each in event_filter.traits_filter if (text := _contained_text(each))]
         self._texts = {f"text_{number}": text for number, text in enumerate(texts)}
-        self._hashes = _hashes_of(event_filter)
-        self._rows = MAX_ROWS if limit is not None and limit <= MAX_ROWS else FIRST_ROWS
-
-    @property
-    def has_keys(self) -> bool:
-        """Whether the events can be found by keys."""
-        return bool(self._hashes)
+        self.hashes = _hashes_of(event_filter)
+        most = max(map(len, self.hashes), default=1)
+        self._max_buckets = max(1, min(keys.BUCKETS // 2, MAX_KEYS // most))
+        self._limit = page.limit
+        self._given = 0
+        self._rows = MAX_ROWS if page.limit is not None and page.limit <= MAX_ROWS else FIRST_ROWS
 
     def read_in_order(self) -> Iterator[FoundEvent]:
-        """Yield the events from all that SQL finds."""
-        while self._is_unfinished():
-            size = self._piece_size() if self._evaluator is None else self._rows
-            rows = self._fetch("select", limit=size)
-            yield from self._take(rows)
+        """Yield the events from all rows that meet the conditions in SQL."""
+        while True:
+            size = self._batch_size() if self._evaluator is None else self._rows
+            query = queries.page_query(self._dialect, self._key, self._position is not None)
+            rows = self._fetch(query, limit=size)
+            yield from self._complete(rows)
             if len(rows) < size:
                 return
-            self._move_to(rows[-1])
+            self._continue_after(rows[-1])
 
     def read_by_traits(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
-        is_word = self._texts and all(len(text) <= WORD_CHARACTERS for text in self._texts.values())
-        size = 3 * FIRST_LOOK if is_word else FIRST_LOOK
-        while self._is_unfinished():
-            places = {"middle": size // 2 - 1, "last": size - 1}
-            looked_at = self._fetch("look", len(self._texts), **self._texts, size=size, **places)
-            middle, last, last_id, rows = self._without_head(looked_at, 3)
+        is_word = self._texts and all(len(text) <= MAX_WORD_CHARACTERS for text in self._texts.values())
+        size = 3 * FIRST_SCAN if is_word else FIRST_SCAN
+        while True:
+            query = queries.scan_query(self._dialect, self._key, self._position is not None, len(self._texts))
+            scanned = self._fetch(query, **self._texts, size=size, middle=size // 2 - 1, last=size - 1)
+            (middle, last, last_id), rows = self._split_head(scanned, 3)
             before = self._given
-            yield from self._take(rows)
-            if last is None or not self._is_unfinished():
+            yield from self._complete(rows)
+            if last is None:
                 return
-            self._place, self._rows = Place(last, last_id), MAX_ROWS
-            # From the middle on: a few events of far times say nothing of those that follow.
-            found, span = self._given - before, 2 * abs(last - middle) or 1
-            wanted, density = self._piece_size(), (found or RARE) / span
-            needed = _needed(size, found, wanted)
-            is_sparse = size * self._longest_window * BUCKET < SPARSE_LOOK * span
-            if needed <= max(self._dialect.MAX_LOOK, LOOKS_PER_CANDIDATE * max(wanted, density * BUCKET)):
-                size = min(needed, self._dialect.MAX_LOOK)
+            self._position, self._rows = Position(last, last_id), MAX_ROWS
+            # From the middle on, as a few events of distant times would say nothing about those that follow.
+            span = 2 * abs(last - middle) or 1
+            found, wanted = self._given - before, self._batch_size()
+            density = (found or RARE) / span
+            needed = _scan_size(size, found, wanted)
+            is_sparse = size * self._max_buckets * BUCKET < SPARSE_SCAN * span
+            max_scan = self._dialect.MAX_SCANNED_EVENTS
+            if needed <= max(max_scan, SCANS_PER_CANDIDATE * max(wanted, density * BUCKET)):
+                size = int(min(needed, max_scan))
             elif is_sparse:
-                size = SPARSE_LOOK
+                size = SPARSE_SCAN
             elif (yield from self._read_windows(last, density)):
                 return
-
-    @functools.cached_property
-    def _longest_window(self) -> int:
-        """Buckets that a window has at most."""
-        return max(1, min(keys.BUCKETS // 2, MAX_KEYS // max(map(len, self._hashes))))
 
     def _read_windows(self, start: int | None, density: float) -> Generator[FoundEvent, None, bool]:
         """Yield the events by their keys, in windows of time; return whether there are no more.
 
-        After a few windows in which nothing was found, the events that follow are to be looked at: they may be few.
+        After a few windows without an event, return so that the next events are scanned: they may be far apart.
 
         :param start: time of the first event that may be one of them
-        :param density: how many of them there are in a microsecond, roughly
+        :param density: expected number of them in a microsecond
         """
         length = self._window_length(density)
-        misses = 0
-        while start is not None and misses < MAX_MISSES:
-            begin, end = self._window(start, length)
+        empty = 0
+        while start is not None and empty < MAX_EMPTY_WINDOWS:
+            bucket = keys.bucket_of(start)
+            window = range(bucket - length + 1, bucket + 1) if self._descends else range(bucket, bucket + length)
             found = 0
-            while self._is_unfinished():
-                size = self._piece_size()
+            while True:
+                size = self._batch_size()
                 if self._evaluator is not None:
-                    size = min(MAX_ROWS, int(size * MARGIN) + 1)
-                start, rows = self._without_head(self._fetch_window(begin, end, size), 1)
+                    size = min(MAX_ROWS, int(size * WINDOW_MARGIN) + 1)
+                (start,), rows = self._split_head(self._fetch_window(window, size), 1)
                 found += len(rows)
-                yield from self._take(rows)
+                yield from self._complete(rows)
                 if len(rows) < size:
                     break
-                self._move_to(rows[-1])
-            if not self._is_unfinished():
-                return True
-            misses = 0 if found else misses + 1
-            length = min(self._window_length(found / (length * BUCKET)), GROWTH * length)
+                self._continue_after(rows[-1])
+            empty = 0 if found else empty + 1
+            length = min(self._window_length(found / (length * BUCKET)), MAX_GROWTH * length)
         if start is not None:
-            # The place is between the windows and the next event.
-            _, direction = self._form.sort[1]
-            beyond_all = "" if direction == "desc" else LAST_MESSAGE_ID
-            self._place = Place(start + (1 if self._form.descends else -1), beyond_all)
+            # The position is between the windows and the next event.
+            beyond_all = "" if self._sort[1][1] == "desc" else LAST_MESSAGE_ID
+            self._position = Position(start + (1 if self._descends else -1), beyond_all)
         return start is None
 
-    def _fetch_window(self, first: int, beyond: int, size: int) -> Sequence[sa.Row]:
-        buckets = [keys.bucket_base(bucket) for bucket in range(keys.bucket_of(first), keys.bucket_of(beyond - 1) + 1)]
-        lists = {
-            f"keys_{number}": self._dialect.list_value([base | hash_ for base in buckets for hash_ in hashes])
-            for number, hashes in enumerate(self._hashes)
-        }
-        several = (len(hashes) > 1 for hashes in self._hashes)
-        return self._fetch("window", *several, **lists, first=first, beyond=beyond, limit=size)
-
-    def _fetch(self, name: str, *arguments: Any, **parameters: Any) -> Sequence[sa.Row]:
-        """Return the rows of a statement, read on from the place.
-
-        :param name: name and further arguments of a method of EventStatements, and further parameters
-        """
-        place = self._place
-        if place is not None:
-            parameters |= {"after_generated": place.generated, "after_message_id": place.message_id}
-        query = statement(self._dialect, self._form, name, place is not None, *arguments)
-        return self._reader.fetch(query, self._parameters | parameters)
-
     def _window_length(self, density: float) -> int:
-        """Return the length of a window in buckets that has as many events as are asked for."""
+        """Return the number of buckets of a window that has as many events as are wanted."""
         if not density:
-            return self._longest_window
+            return self._max_buckets
         # The first bucket is rarely full.
-        return min(self._longest_window, 1 + int(MARGIN * self._piece_size() / (density * BUCKET)))
+        return min(self._max_buckets, 1 + int(WINDOW_MARGIN * self._batch_size() / (density * BUCKET)))
 
-    def _window(self, start: int, length: int) -> tuple[int, int]:
-        """Return the first microsecond of a window, and the first after it."""
-        bucket = keys.bucket_of(start)
-        if self._form.descends:
-            return (bucket - length + 1) * BUCKET, (bucket + 1) * BUCKET
-        return bucket * BUCKET, (bucket + length) * BUCKET
+    def _fetch_window(self, buckets: range, size: int) -> Sequence[sa.Row]:
+        bases = [keys.bucket_base(bucket) for bucket in buckets]
+        lists = {
+            f"keys_{number}": self._dialect.list_value([base | hash_ for base in bases for hash_ in hashes])
+            for number, hashes in enumerate(self.hashes)
+        }
+        are_several = tuple(len(hashes) > 1 for hashes in self.hashes)
+        query = queries.window_query(self._dialect, self._key, self._position is not None, are_several)
+        return self._fetch(query, **lists, first=buckets.start * BUCKET, beyond=buckets.stop * BUCKET, limit=size)
 
-    def _is_unfinished(self) -> bool:
-        return self._limit is None or self._given < self._limit
+    def _fetch(self, query: sa.Select, **parameters: Any) -> Sequence[sa.Row]:
+        """Return the rows of a query for the events after the position."""
+        if self._position is not None:
+            parameters["after_generated"], parameters["after_message_id"] = self._position
+        return fetch(self._reader, query, self._parameters | parameters)
 
-    def _piece_size(self) -> int:
-        return self._rows if self._limit is None else min(self._rows, self._limit - self._given)
-
-    def _move_to(self, row: Sequence) -> None:
-        """Go on after a row."""
-        self._place = Place(row[2], row[1])
-        self._rows = MAX_ROWS
-
-    def _without_head(self, rows: Sequence[Sequence], size: int) -> tuple:
+    def _split_head(self, rows: Sequence[sa.Row], size: int) -> tuple[Sequence[Any], list[Sequence[Any]]]:
         """Return the columns that all rows share, and the rows of events without them, in order."""
-        found = [row[size:] for row in rows if row[size] is not None]
-        for key, direction in reversed(self._form.sort):
+        found: list[Sequence[Any]] = [row[size:] for row in rows if row[size] is not None]
+        for key, direction in reversed(self._sort):
             found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
-        return (*(rows[0][:size] if rows else (None,) * size), found)
+        return (rows[0][:size] if rows else (None,) * size), found
 
-    def _take(self, rows: Sequence[Sequence]) -> Iterator[FoundEvent]:
-        """Yield the events of rows that meet the filters, as many as are left."""
-        for event in self._reader.complete(rows, self._form.documents):
-            if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
-                if not self._is_unfinished():
-                    return
+    def _complete(self, rows: Sequence[Sequence[Any]]) -> Iterator[FoundEvent]:
+        """Yield the events of rows that meet the filters on traits."""
+        evaluator = self._evaluator
+        for event in self._events.complete(rows, self._documents):
+            if evaluator is None or evaluator.meets(event.shape, event.values):
                 self._given += 1
                 yield event
 
+    def _continue_after(self, row: Sequence[Any]) -> None:
+        self._position = Position(row[2], row[1])
+        self._rows = MAX_ROWS
 
-def _needed(size: int, found: int, wanted: int) -> float:
-    """Return how many events are to be looked at in order to find as many as are wanted.
+    def _batch_size(self) -> int:
+        """Return how many events the next statement should find."""
+        return self._rows if self._limit is None else min(self._rows, self._limit - self._given)
 
-    :param found: how many of ``size`` events were found
+
+def matches_nothing(event_filter: EventFilter) -> bool:
+    """Return whether no event that can be stored meets the filter."""
+    names = (event_filter.event_type, event_filter.message_id)
+    return any(given and not any(map(is_storable, given)) for given in names) or any(
+        trait_filter.matches_nothing() for trait_filter in event_filter.traits_filter
+    )
+
+
+def _scan_size(size: int, found: int, wanted: int) -> float:
+    """Return how many events to scan to find as many as are wanted.
+
+    :param found: how many of the last ``size`` events were found
     """
     if not found:
         return math.inf
     # Few sizes make few statements.
-    return FIRST_LOOK * math.ceil(LOOK_MARGIN * size * wanted / found / FIRST_LOOK)
+    return FIRST_SCAN * math.ceil(SCAN_MARGIN * size * wanted / found / FIRST_SCAN)
 
 
 def _contained_text(trait_filter: TraitFilter) -> str | None:
-    """Return what the values of an event hold as text that meets a filter."""
+    """Return a text that the values of each event that meets the filter contain; None if there is none."""
     if trait_filter.op != "eq" or trait_filter.type not in (TraitType.TEXT, TraitType.INTEGER):
         return None
     return escape(str(trait_filter.value))
 
 
 def _hashes_of(event_filter: EventFilter) -> list[Sequence[int]]:
-    """Return lists of hashes, of each of which an event has one that is asked for."""
+    """Return lists of hashes; each event that is asked for has at least one of each list."""
     scope = event_filter.scope
     lists = [hashes for each in event_filter.traits_filter if (hashes := keys.filter_hashes(each))]
     if scope.everything:
         return lists
     owners = [keys.NO_PROJECT] if scope.unowned else []
-    if scope.project_id is not None and all(map(is_storable, filter(None, (scope.project_id, scope.user_id)))):
+    if scope.project_id is not None and all(map(is_storable, (scope.project_id, scope.user_id or ""))):
+        project, user = OWNER_TRAITS
         # A user's events are fewer than those of the project.
-        place = scope.user_id is not None
-        name, value = OWNER_TRAITS[place], (scope.project_id, scope.user_id)[place]
+        name, value = (project, scope.project_id) if scope.user_id is None else (user, scope.user_id)
         owners.append(keys.text_hash(keys.text_seed(name), value))
     return [*lists, owners] if owners else lists

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queries for events, and for what they are and have: from arguments to SQL."""
+"""The SQL queries for events: built once for each combination of conditions, and then cached."""
 
 import dataclasses
 import functools
@@ -8,269 +8,288 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.filters import OPERATORS, EventFilter
+from panko.storage.filters import OPERATORS, EventFilter, Scope
 from panko.storage.models import is_storable
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import MARK, owner_key
+from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_key
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER
 from panko.storage.sqlalchemy.types import to_microseconds
 
-SMALL_BYTES = 8 << 10
-"""A document that has more bytes does not come with its event's row."""
+MAX_SMALL_BYTES = 8 << 10
+"""A larger document is not read together with the row of its event, but afterwards."""
 
 GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
 """The time of an event in microseconds since 1970."""
 
-_INDEXED = {"generated": GENERATED.element, "event_type_id": EVENT.c.event_type_id, "owner_id": EVENT.c.owner_id}
-_UNINDEXED = {name: column + sa.literal_column("0") for name, column in _INDEXED.items()}
-"""Columns of an event, and the same for conditions that no index serves."""
+Columns = Mapping[str, sa.ColumnElement[int]]
+_INDEXED: Columns = {
+    "generated": GENERATED.element,
+    "event_type_id": EVENT.c.event_type_id,
+    "owner_id": EVENT.c.owner_id,
+}
+_UNINDEXED: Columns = {name: column + sa.literal_column("0") for name, column in _INDEXED.items()}
+"""Columns of an event, and the same in a form that no index serves."""
 
 Sort = tuple[tuple[str, str], ...]
 
 
-class Place(NamedTuple):
-    """The place of an event in every order; the event itself may be gone."""
+class Position(NamedTuple):
+    """Where an event is in every order; the event itself may have been deleted."""
 
     generated: int
     message_id: str
 
 
-def matches_nothing(event_filter: EventFilter) -> bool:
-    """Whether no event that can be stored is asked for."""
-    names = (event_filter.event_type, event_filter.message_id)
-    return any(given and not any(map(is_storable, given)) for given in names) or any(
-        trait_filter.matches_nothing() for trait_filter in event_filter.traits_filter
-    )
+def fetch(reader: sa.Engine, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
+    """Return all rows of a query, whose number and bytes must be bounded.
+
+    The query is repeated once if a standby server canceled it in favor of the changes from its primary.
+
+    :param reader: engine for short reads
+    """
+    was_canceled = False
+    with errors.translate_errors():
+        while True:
+            try:
+                with reader.connect() as connection:
+                    return connection.execute(query, parameters).all()
+            except errors.DATABASE_ERRORS as error:
+                if was_canceled or not errors.is_recovery_conflict(error):
+                    raise
+                was_canceled = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Form:
-    """What decides on the text of a statement; all else are its parameters.
+class QueryKey:
+    """What determines the SQL text of a query; everything else is a parameter.
 
-    :ivar types: whether one (1) or several (2) event types are asked for, or any (0)
-    :ivar owners: what is asked of owners: "project", "user" (of a project) and "unowned"
+    :ivar event_types: 0 if the filter has no event type, 1 if it has one, 2 if it has several
+    :ivar owners: see :func:`owner_conditions_of`
     """
 
     sort: Sort
     documents: tuple[sa.Column, ...]
     has_start: bool
     has_end: bool
-    types: int
+    event_types: int
     has_message_ids: bool
     owners: frozenset[str]
 
     @classmethod
-    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "Form":
-        """Return the form of the statements for a filter."""
-        f, scope = event_filter, event_filter.scope
-        asked = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
+    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "QueryKey":
+        """Return the key of the queries for a filter."""
         return cls(
             sort,
             documents,
-            f.start_timestamp is not None,
-            f.end_timestamp is not None,
-            min(2, len(f.event_type)),
-            bool(f.message_id),
-            frozenset(name for name, is_asked in asked.items() if is_asked),
+            event_filter.start_timestamp is not None,
+            event_filter.end_timestamp is not None,
+            min(2, len(event_filter.event_type)),
+            bool(event_filter.message_id),
+            owner_conditions_of(event_filter.scope),
         )
 
-    @property
-    def descends(self) -> bool:
-        """Whether the newest event comes first."""
-        return self.sort[0][1] == "desc"
+
+def owner_conditions_of(scope: Scope) -> frozenset[str]:
+    """Return which conditions a scope sets on owners: any of "project", "user" (with a project) and "unowned"."""
+    given = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
+    return frozenset(name for name, is_given in given.items() if is_given)
 
 
-def parameters_of(event_filter: EventFilter, dialect: Dialect) -> dict[str, Any]:
-    """Return the parameters of the statements for a filter."""
-    f, scope = event_filter, event_filter.scope
-    found: dict[str, Any] = {}
-    if f.start_timestamp is not None:
-        found["start"] = to_microseconds(f.start_timestamp)
-    if f.end_timestamp is not None:
-        found["end"] = to_microseconds(f.end_timestamp)
-    if f.event_type:
+def scope_parameters(scope: Scope) -> dict[str, Any]:
+    """Return the parameters of the conditions that a scope sets."""
+    owners = {"project": scope.project_id, "user": scope.user_id}
+    return {
+        name: owner_key(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
+        for name, owner in owners.items()
+        if owner is not None
+    }
+
+
+def filter_parameters(event_filter: EventFilter, dialect: Dialect) -> dict[str, Any]:
+    """Return the parameters of the conditions that a filter sets."""
+    found = scope_parameters(event_filter.scope)
+    if event_filter.start_timestamp is not None:
+        found["start"] = to_microseconds(event_filter.start_timestamp)
+    if event_filter.end_timestamp is not None:
+        found["end"] = to_microseconds(event_filter.end_timestamp)
+    if event_filter.event_type:
         # No event type is empty.
-        storable = list(filter(is_storable, f.event_type)) or [""]
-        found["types"] = storable[0] if len(f.event_type) == 1 else dialect.list_value(storable)
-    if f.message_id:
-        found["message_ids"] = dialect.list_value(list(filter(is_storable, f.message_id)))
-    if scope.project_id is not None:
-        found["project"] = _owner_parameter(scope.project_id)
-    if scope.user_id is not None:
-        found["user"] = _owner_parameter(scope.user_id)
+        storable = list(filter(is_storable, event_filter.event_type)) or [""]
+        found["types"] = storable[0] if len(event_filter.event_type) == 1 else dialect.list_value(storable)
+    if event_filter.message_id:
+        found["message_ids"] = dialect.list_value(list(filter(is_storable, event_filter.message_id)))
     return found
 
 
-def _owner_parameter(owner: str) -> str:
-    # No key is made of more marks than one.
-    return owner_key(owner) if is_storable(owner) else MARK * 2
+class Conditions:
+    """The conditions that a filter sets on rows of ``event``, except those on traits and owners.
 
-
-class EventStatements:
-    """Builds the statements of a form: for the events that meet a filter, all but what it says of traits.
-
-    The names of their parameters are those of :func:`parameters_of`, of the arguments, and ``after_generated`` and
-    ``after_message_id`` for the place that is read on from.
+    Their parameters are those of :func:`filter_parameters`, and ``after_generated`` and ``after_message_id`` for the
+    position after which to continue.
     """
 
-    def __init__(self, form: Form, dialect: Dialect):
-        self._form = form
+    def __init__(self, dialect: Dialect, key: QueryKey):
         self._dialect = dialect
-        self._columns = row_columns(dialect, form.documents)
+        self._key = key
 
-    def select(self, is_continued: bool) -> sa.Select:
-        """Return the query for the events after a place, in order.
+    def on_event(self, columns: Columns = _INDEXED) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions on time, event type and message_id.
 
-        :param is_continued: whether there is a place
+        :param columns: what to compare
         """
-        query = sa.select(*self._columns).where(*self.conditions(), *self.in_scope(), *self._after(is_continued))
-        return query.order_by(*_order(EVENT.c, self._form.sort)).limit(_literal("limit"))
-
-    def look(self, is_continued: bool, texts: int) -> sa.Select:
-        """Return the query for those of the next events, by time, that are in scope and hold some texts.
-
-        Before the columns of the events come the time of the event in the ``middle`` of those that are looked at, and
-        the place of the ``last``; NULL: there are fewer. The rows are in any order; one may have no event.
-
-        :param texts: number of texts, which are ``text_0``, ``text_1`` …
-        """
-        conditions = [*self.conditions(), *self._after(is_continued)]
-        order = list(_order(EVENT.c, self._form.sort))
-        columns = self._found_columns
-        contained = (
-            self._dialect.contains(EVENT.c.trait_values, sa.bindparam(f"text_{each}", type_=sa.Text))
-            for each in range(texts)
-        )
-        # A large event is read afterwards.
-        is_large = sa.not_(_is_small(self._dialect, self._form.documents))
-        holds = sa.or_(is_large, sa.and_(sa.true(), *contained)).label("holds")
-        looked_at = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*conditions)
-        if self._form.types < 2:
-            looked_at = by_index(looked_at, "ix_event_event_type" if self._form.types else "ix_event_generated")
-        looked_at = looked_at.order_by(*order).limit(_literal("size")).subquery("looked_at")
-        found = sa.select(*list(looked_at.c)[: len(columns)]).where(*self.in_scope(looked_at.c.owner_id))
-        found = (found.where(looked_at.c.holds) if texts else found).subquery("found")
-        places = sa.select(GENERATED, EVENT.c.message_id).where(*conditions).order_by(*order).limit(_ONE)
-        first, middle, last = (
-            places.offset(offset).subquery(name)
-            for name, offset in (("first", _ZERO), ("middle", _literal("middle")), ("last", _literal("last")))
-        )
-        ends = sa.select(
-            middle.c.generated.label("middle_time"),
-            last.c.generated.label("last_time"),
-            last.c.message_id.label("last_id"),
-        )
-        source = first.join(middle, sa.true(), isouter=True).join(last, sa.true(), isouter=True)
-        return self._with_head(found, ends.select_from(source))
-
-    @property
-    def _found_columns(self) -> Sequence[sa.ColumnElement]:
-        """Columns of the events that are found before :meth:`_with_head` completes them."""
-        return self._columns[:3] if self._dialect.COPIES_DOCUMENTS else self._columns
-
-    def _with_head(self, found: sa.Subquery, head: sa.Select) -> sa.Select:
-        """Return the query for events, in any order, with the columns of a head before theirs, which has one row.
-
-        Without an event, there is one row of NULLs after the columns of the head.
-        """
-        heads, columns, source = head.subquery("head"), found.c, found
-        if self._dialect.COPIES_DOCUMENTS:
-            columns, source = self._columns, sa.join(found, EVENT, EVENT.c.id == found.c.id)
-        return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
-
-    def window(self, is_continued: bool, *lists: bool) -> sa.Select:
-        """Return the query for the events of a time that have keys, and when the next event beyond it was generated.
-
-        The time is from ``first`` on and before ``beyond``, in microseconds. There is at least one row, which may have
-        no event. Before the columns of the events comes the time of the next event beyond the window, in the order;
-        NULL: there is none. The rows are in any order.
-
-        :param lists: for each list of keys, ``keys_0``, ``keys_1`` …, whether an event may have several of them; it has
-            at least one of each
-        """
-        # Conditions that no index serves, and a CTE by itself, so that no planner reads more by another index.
-        generated = _UNINDEXED["generated"]
-        names = {f"keys_{number}": several for number, several in enumerate(lists)}
-        candidates = self._dialect.select_with_keys(self._found_columns, names).where(
-            generated >= _number("first"),
-            generated < _number("beyond"),
-            *self.conditions(_UNINDEXED),
-            *self.in_scope(_UNINDEXED["owner_id"]),
-            *self._after(is_continued, generated),
-        )
-        if self._dialect.HAS_KEY_TABLE:
-            candidates = candidates.subquery("candidates")
-        else:
-            candidates = candidates.cte("candidates").prefix_with("MATERIALIZED")
-        found = sa.select(candidates).order_by(*_order(candidates.c, self._form.sort))
-        found = found.limit(_number("limit")).subquery("found")
-        return self._with_head(found, sa.select(self._select_next().scalar_subquery().label("next_time")))
-
-    def _select_next(self) -> sa.Select:
-        """Return the query for the time of the next event beyond a window, whatever its scope."""
-        generated = GENERATED.element
-        beyond = generated < _number("first") if self._form.descends else generated >= _number("beyond")
-        query = sa.select(generated).where(beyond, *self._time_conditions(generated))
-        if self._form.types == 1:
-            query = query.where(*self._type_conditions(EVENT.c.event_type_id))
-        return query.order_by(*_order(EVENT.c, self._form.sort[:1])).limit(_ONE)
-
-    def conditions(self, columns: Mapping[str, sa.ColumnElement] | None = None) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield what an event meets, all but the scope.
-
-        :param columns: what stands for the columns of the event
-        """
-        columns = columns or _INDEXED
-        yield from self._time_conditions(columns["generated"])
-        yield from self._type_conditions(columns["event_type_id"])
-        if self._form.has_message_ids:
+        yield from self.on_time(columns["generated"])
+        if self._key.event_types:
+            yield self.on_type(columns["event_type_id"])
+        if self._key.has_message_ids:
             yield self._dialect.is_in_list(EVENT.c.message_id, "message_ids")
 
-    def _time_conditions(self, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
-        if self._form.has_start:
+    def on_time(self, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions on the time of an event."""
+        if self._key.has_start:
             yield generated >= _number("start")
-        if self._form.has_end:
+        if self._key.has_end:
             yield generated <= _number("end")
 
-    def _type_conditions(self, event_type_id: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
-        if self._form.types:
-            yield self.is_of_type(event_type_id)
-
-    def is_of_type(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    def on_type(self, event_type_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         """Return the condition that a column has the id of one of the event types."""
-        if self._form.types == 1:
-            return column == _ids_of(EVENT_TYPE.c.name == sa.bindparam("types")).scalar_subquery()
-        return column.in_(_ids_of(self._dialect.is_in_list(EVENT_TYPE.c.name, "types")))
+        ids = sa.select(EVENT_TYPE.c.id)
+        if self._key.event_types == 1:
+            return event_type_id == ids.where(EVENT_TYPE.c.name == sa.bindparam("types")).scalar_subquery()
+        return event_type_id.in_(ids.where(self._dialect.is_in_list(EVENT_TYPE.c.name, "types")))
 
-    def in_scope(self, owner_id: sa.ColumnElement[int] = EVENT.c.owner_id) -> list[sa.ColumnElement[bool]]:
-        """Return the conditions that the owner of an event is in scope."""
-        return in_scope(self._form.owners, owner_id)
-
-    def _after(
-        self, is_continued: bool, generated: sa.ColumnElement[int] = GENERATED.element
+    def on_position(
+        self, is_continued: bool, generated: sa.ColumnElement[int] = _INDEXED["generated"]
     ) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions that an event comes after a place; an index can begin at the first of them."""
+        """Yield the conditions that an event follows a position, the first of which an index can serve.
+
+        :param is_continued: whether there is a position
+        """
         if not is_continued:
             return
         columns = {"generated": generated, "message_id": EVENT.c.message_id}
         sort = [
-            (columns[key], direction == "desc", sa.bindparam(f"after_{key}", type_=columns[key].type))
-            for key, direction in self._form.sort
+            (columns[name], direction == "desc", sa.bindparam(f"after_{name}", type_=columns[name].type))
+            for name, direction in self._key.sort
         ]
-        beyond = [OPERATORS["lt" if down else "gt"](column, value) for column, down, value in sort]
+        follows = [OPERATORS["lt" if down else "gt"](column, value) for column, down, value in sort]
         if len(sort) == 1:
-            yield beyond[0]
+            yield follows[0]
             return
         (first, down, value), (second, other_down, other_value) = sort
-        if self._dialect.SEEKS_ROWS and down == other_down:
+        if self._dialect.COMPARES_ROWS and down == other_down:
             yield OPERATORS["lt" if down else "gt"](sa.tuple_(first, second), sa.tuple_(value, other_value))
             return
         yield OPERATORS["le" if down else "ge"](first, value)
-        yield sa.or_(beyond[0], sa.and_(first == value, beyond[1]))
+        yield sa.or_(follows[0], sa.and_(first == value, follows[1]))
+
+
+@functools.lru_cache(maxsize=1000)
+def page_query(dialect: Dialect, key: QueryKey, is_continued: bool) -> sa.Select:
+    """Return the query for the next events, in order.
+
+    :param is_continued: whether it continues after a position
+    """
+    conditions = Conditions(dialect, key)
+    query = sa.select(*row_columns(dialect, key.documents)).where(
+        *conditions.on_event(), *in_scope(key.owners, EVENT.c.owner_id), *conditions.on_position(is_continued)
+    )
+    return query.order_by(*_order(EVENT, key.sort)).limit(_literal("limit"))
+
+
+@functools.lru_cache(maxsize=1000)
+def scan_query(dialect: Dialect, key: QueryKey, is_continued: bool, texts: int) -> sa.Select:
+    """Return the query that scans the next events by time for those that are in scope and contain some texts.
+
+    Before the columns of an event come the time of the event in the ``middle`` of the scanned ones, and the position of
+    the ``last``; they are NULL if there are fewer. The rows are in any order; one may have no event.
+
+    :param texts: number of texts, which are the parameters ``text_0``, ``text_1`` …
+    """
+    conditions = Conditions(dialect, key)
+    where = [*conditions.on_event(), *conditions.on_position(is_continued)]
+    order = list(_order(EVENT, key.sort))
+    columns = _found_columns(dialect, key)
+    parameters = [sa.bindparam(f"text_{number}", type_=sa.Text) for number in range(texts)]
+    contained = (dialect.contains(EVENT.c.trait_values, text) for text in parameters)
+    # A large event is read afterwards.
+    holds = sa.or_(sa.not_(_is_small(dialect, key.documents)), sa.and_(sa.true(), *contained)).label("holds")
+    query = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*where)
+    if key.event_types < 2:
+        query = by_index(query, "ix_event_event_type" if key.event_types else "ix_event_generated")
+    scanned = query.order_by(*order).limit(_literal("size")).subquery("scanned")
+    found = sa.select(*list(scanned.c)[: len(columns)]).where(*in_scope(key.owners, scanned.c.owner_id))
+    if texts:
+        found = found.where(scanned.c.holds)
+    positions = sa.select(GENERATED, EVENT.c.message_id).where(*where).order_by(*order).limit(_ONE)
+    first = positions.offset(_ZERO).subquery("first")
+    middle = positions.offset(_literal("middle")).subquery("middle")
+    last = positions.offset(_literal("last")).subquery("last")
+    head = sa.select(
+        middle.c.generated.label("middle_time"),
+        last.c.generated.label("last_time"),
+        last.c.message_id.label("last_id"),
+    ).select_from(first.join(middle, sa.true(), isouter=True).join(last, sa.true(), isouter=True))
+    return _with_head(dialect, key, found.subquery("found"), head)
+
+
+@functools.lru_cache(maxsize=1000)
+def window_query(dialect: Dialect, key: QueryKey, is_continued: bool, are_several: tuple[bool, ...]) -> sa.Select:
+    """Return the query for the events of a window of time that have keys, and for the next event beyond it.
+
+    The window begins at ``first`` and ends before ``beyond``, both in microseconds. Before the columns of an event
+    comes the time of the next event beyond the window, in the order of the page, whatever its scope; NULL: there is
+    none. The rows are in any order; if no event is found, there is one row without.
+
+    :param are_several: for each list of keys, ``keys_0``, ``keys_1`` …, of which an event has at least one, whether it
+        may have several
+    """
+    conditions = Conditions(dialect, key)
+    # Conditions that no index serves, and a CTE by itself, so that no planner reads more by another index.
+    generated = _UNINDEXED["generated"]
+    names = {f"keys_{number}": several for number, several in enumerate(are_several)}
+    query = dialect.select_with_keys(_found_columns(dialect, key), names).where(
+        generated >= _number("first"),
+        generated < _number("beyond"),
+        *conditions.on_event(_UNINDEXED),
+        *in_scope(key.owners, _UNINDEXED["owner_id"]),
+        *conditions.on_position(is_continued, generated),
+    )
+    candidates: sa.FromClause = (
+        query.subquery("candidates") if dialect.HAS_KEY_TABLE else query.cte("candidates").prefix_with("MATERIALIZED")
+    )
+    found = sa.select(candidates).order_by(*_order(candidates, key.sort)).limit(_number("limit")).subquery("found")
+    generated = _INDEXED["generated"]
+    is_beyond = generated < _number("first") if key.sort[0][1] == "desc" else generated >= _number("beyond")
+    following = sa.select(generated).where(is_beyond, *conditions.on_time(generated))
+    if key.event_types == 1:
+        following = following.where(conditions.on_type(EVENT.c.event_type_id))
+    following = following.order_by(*_order(EVENT, key.sort[:1])).limit(_ONE)
+    return _with_head(dialect, key, found, sa.select(following.scalar_subquery().label("next_time")))
+
+
+def _found_columns(dialect: Dialect, key: QueryKey) -> Sequence[sa.ColumnElement]:
+    """Return the columns of the events that are found before :func:`_with_head` completes them."""
+    columns = row_columns(dialect, key.documents)
+    return columns[:3] if dialect.COPIES_DOCUMENTS else columns
+
+
+def _with_head(dialect: Dialect, key: QueryKey, found: sa.Subquery, head: sa.Select) -> sa.Select:
+    """Return the query for events, in any order, each after the columns of the only row of ``head``.
+
+    If there is no event, there is one row with NULL in the columns of an event.
+    """
+    heads = head.subquery("head")
+    columns: Sequence[sa.ColumnElement] = list(found.c)
+    source: sa.FromClause = found
+    if dialect.COPIES_DOCUMENTS:
+        columns = row_columns(dialect, key.documents)
+        source = found.join(EVENT, EVENT.c.id == found.c.id)
+    return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
 
 
 def by_index(query: sa.Select, index: str) -> sa.Select:
-    """Return a query that reads events by an index; MariaDB and MySQL would rather sort them all for a large limit."""
+    """Return a query that reads events by an index; MariaDB and MySQL would sort all events for a large limit."""
     return query.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
 
 
@@ -282,30 +301,21 @@ _ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Inte
 
 
 def _literal(name: str) -> sa.BindParameter[int]:
-    """Return a parameter that is a number in the SQL: PostgreSQL plans anew each time if it does not know a limit."""
+    """Return a parameter that is a number in the SQL: PostgreSQL plans each query anew if it does not know a limit."""
     return sa.bindparam(name, type_=sa.Integer, literal_execute=True)
 
 
-@functools.lru_cache(maxsize=1000)
-def statement(dialect: Dialect, form: Form, name: str, *arguments: Any) -> sa.Select:
-    """Return a statement of a form: to build one takes longer than most databases take for it.
-
-    :param name: name of a method of EventStatements, and its arguments
-    """
-    return getattr(EventStatements(form, dialect), name)(*arguments)
-
-
-def _order(columns: sa.ColumnCollection, sort: Sort) -> Iterator[sa.ColumnElement]:
-    for key, direction in sort:
-        yield columns[key].desc() if direction == "desc" else columns[key].asc()
+def _order(source: sa.FromClause, sort: Sort) -> Iterator[sa.ColumnElement]:
+    for name, direction in sort:
+        yield source.c[name].desc() if direction == "desc" else source.c[name].asc()
 
 
 @functools.cache
 def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
     """Return the columns of a row of ``event`` that is bounded in bytes.
 
-    They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents, all of which are NULL
-    if one has more than SMALL_BYTES. The first document is never NULL otherwise.
+    They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents. If one of these is
+    larger than MAX_SMALL_BYTES, all of them are NULL. Otherwise the first is never NULL.
     """
     is_small = _is_small(dialect, documents)
     bounded = (sa.case((is_small, document)).label(document.name) for document in documents)
@@ -314,26 +324,21 @@ def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa
 
 def _is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElement[bool]:
     sizes = (f"coalesce({dialect.octets(each)}, 0)" if each.nullable else dialect.octets(each) for each in documents)
-    return sa.literal_column(f"({' AND '.join(f'{size} <= {SMALL_BYTES}' for size in sizes)})", sa.Boolean)
-
-
-def _ids_of(condition: sa.ColumnElement[bool]) -> sa.Select:
-    """Return the query for the ids of the event types that meet a condition."""
-    return sa.select(EVENT_TYPE.c.id).where(condition)
+    return sa.literal_column(f"({' AND '.join(f'{size} <= {MAX_SMALL_BYTES}' for size in sizes)})", sa.Boolean)
 
 
 def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that an owner is in a scope: none if that is everything.
+    """Return the conditions that an owner is in a scope; none if the scope is everything.
 
-    :param owners: as in :class:`Form`
+    :param owners: see :func:`owner_conditions_of`
     """
     return [owner_id.in_(select_owners(owners))] if owners else []
 
 
 def select_owners(owners: frozenset[str]) -> sa.Select:
-    """Return the query for the ids of the owners in a scope, whose parameters are ``project`` and ``user``.
+    """Return the query for the ids of the owners in a scope, whose parameters are those of :func:`scope_parameters`.
 
-    :param owners: as in :class:`Form`
+    :param owners: see :func:`owner_conditions_of`
     """
     conditions = []
     if "project" in owners:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes: what events of a kind have in common, so that each row holds only the values of its traits.
+"""Shapes: what events of a kind have in common, so that each row holds only what is its own.
 
-The values are kept as JSON strings without their quotes, one a line: a line break in a value is escaped. An event whose
-shape is open has the names and types of its traits as JSON in a line before them.
+The values are stored as JSON strings without their quotes, one per line: a line break in a value is escaped. An event
+of an open shape has the names and types of its traits as JSON in a line before its values. A large notification is
+compressed.
 """
 
 import functools
 import operator
 import re
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,52 +21,60 @@ from panko.storage.sqlalchemy import keys
 from panko.storage.validation import CheckedEvent
 
 OWNER_TRAITS = ("project_id", "user_id")
-"""The traits that name the owner of an event."""
+"""The traits that name the project and the user that own an event."""
 
 MAX_DOCUMENT_CHARACTERS = 64 << 10
-"""Characters of names and types that a shape has at most."""
+"""Characters of the names and types of a shape; events with more have the open shape."""
+
+MIN_COMPRESSED_BYTES = 1024
+"""A smaller notification is stored as it is."""
+
+COMPRESSION_LEVEL = 1
 
 TraitNames = tuple[tuple[str, TraitType], ...]
 
-# An attribute of an enumeration takes several times as long to look up, and each event has a dozen traits.
+Kind = tuple[Any, ...]
+"""What events of a shape have in common: event type, names and types; see :func:`kind_of`."""
+
+# To look up a member of an enumeration takes several times as long, and each event has a dozen traits.
 _TEXT, _INTEGER, _, _DATETIME = TraitType
 _FORMATS = {type_: None if type_ is _TEXT else type_.format for type_ in TraitType}
 _ESCAPED = re.compile(r'[\x00-\x09\x0b-\x1f"\\]')
-"""What JSON escapes, but for the line break."""
+"""What JSON escapes, except for the line break."""
 _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 Owner = tuple[str | None, str | None]
-"""The keys of a project and of a user; None: the event has no such trait."""
+"""The keys of a project and of a user; None if the event has no such trait."""
 
 
 class Shape:
     """An event type, and the names and types of traits in their answered order.
 
     :param event_type: name of the event type
-    :param traits: names and types; None: the shape is open, its events have their own
-    :param id: id of its row; None: it has none, being that of an event of an open shape
+    :param traits: names and types
+    :param id: id of its row; None if it has none, because the row of its events has the open shape
+    :param is_open: whether its events have names and types of their own; it has none then
     """
 
-    def __init__(self, event_type: str, traits: TraitNames | None, id: int | None = None):
+    def __init__(self, event_type: str, traits: TraitNames, id: int | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
-        self.document = (
-            None if traits is None else orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
-        )
+        self.is_open = is_open
+        self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
     def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":
-        """Return the shape of a stored document of names and types."""
+        """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
-            return cls(event_type, None, id)
+            return cls(event_type, (), id, is_open=True)
         return cls(event_type, tuple((name, TRAIT_TYPES_BY_DTYPE[dtype]) for name, dtype in orjson.loads(document)), id)
 
     @functools.cached_property
     def size(self) -> int:
-        """Bytes that it takes in memory, roughly."""
-        return 1000 + 20 * len(self.document or "")
+        """Bytes in memory, roughly."""
+        return 1000 + 20 * len(self.document)
 
     @property
     def fits_catalog(self) -> bool:
@@ -73,15 +83,15 @@ class Shape:
 
     @functools.cached_property
     def positions(self) -> dict[tuple[str, TraitType], list[int]]:
-        """Where the values of the traits of a name and type are."""
-        return _places_of(self.traits)
+        """The positions of the traits of each name and type among the values."""
+        return _positions_of(self.traits)
 
     @functools.cached_property
     def positions_by_name(self) -> dict[str, list[int]]:
-        """Where the values of the traits of a name are."""
-        return _places_of(name for name, _ in self.traits)
+        """The positions of the traits of each name among the values."""
+        return _positions_of(name for name, _ in self.traits)
 
-    # What follows is about events that are stored.
+    # The following methods serve the writer.
 
     @functools.cached_property
     def _formats(self) -> list[Callable[[Any], str] | None]:
@@ -89,31 +99,34 @@ class Shape:
 
     @functools.cached_property
     def _text_seeds(self) -> list[tuple[int, int]]:
-        return [(place, keys.text_seed(name)) for place, (name, type_) in enumerate(self.traits) if type_ is _TEXT]
+        return [
+            (position, keys.text_seed(name)) for position, (name, type_) in enumerate(self.traits) if type_ is _TEXT
+        ]
 
     @functools.cached_property
     def _integers(self) -> list[tuple[int, str]]:
-        return [(place, name) for place, (name, type_) in enumerate(self.traits) if type_ is _INTEGER]
+        return [(position, name) for position, (name, type_) in enumerate(self.traits) if type_ is _INTEGER]
 
     @functools.cached_property
     def _no_project(self) -> list[int]:
         return [] if OWNER_TRAITS[0] in self.positions_by_name else [keys.NO_PROJECT]
 
     @functools.cached_property
-    def _owner_places(self) -> list[int | None]:
-        """Where project and user are: at -1, an event has a trait of the name that is no text; None: it has none."""
+    def _owner_positions(self) -> list[int | None]:
+        """The positions of project and user: -1 if the traits of that name are not texts; None if there are none."""
         named = self.positions_by_name
         return [self.positions.get((name, _TEXT), [-1])[0] if name in named else None for name in OWNER_TRAITS]
 
     def owner_of(self, traits: Sequence[Trait]) -> Owner:
-        """Return the keys of an event's project and user: of the first text of that name."""
-        return tuple(
-            None if place is None else keys.owner_key(None if place < 0 else traits[place].value)
-            for place in self._owner_places
+        """Return the keys of an event's project and user, each the first text of its name."""
+        project, user = (
+            None if position is None else keys.owner_key(None if position < 0 else traits[position].value)
+            for position in self._owner_positions
         )
+        return project, user
 
     def format_values(self, traits: Iterable[Trait]) -> list[str]:
-        """Return the values of an event's traits as the API answers them."""
+        """Return the values of an event's traits as the API returns them."""
         return [
             trait[2] if format_ is None else format_(trait[2])
             for format_, trait in zip(self._formats, traits, strict=True)
@@ -128,32 +141,32 @@ class Shape:
         return [base | hash_ for hash_ in self.hashes(traits)]
 
     def hashes(self, traits: Sequence[Trait]) -> set[int]:
-        """Return the hashes of an event's traits, which its keys have in them."""
-        found = {keys.text_hash(seed, traits[place][2]) for place, seed in self._text_seeds}
-        for place, name in self._integers:
-            found.update(keys.integer_hashes(name, traits[place][2]))
+        """Return the hashes of an event's traits, which its keys are made of."""
+        found = {keys.text_hash(seed, traits[position][2]) for position, seed in self._text_seeds}
+        for position, name in self._integers:
+            found.update(keys.integer_hashes(name, traits[position][2]))
         found.update(self._no_project)
         return found
 
-    # What follows is about events that are read.
+    # The following methods serve readers.
 
     @functools.cached_property
     def _template(self) -> str:
-        members = (
-            f'{{"name":{_json(name)},"value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
+        members = ",".join(
+            f'{{"name":"{escape(name)}","value":"'.replace("%", "%%") + f'%s","type":"{type_.label}"}}'
             for name, type_ in self.traits
         )
-        event_type = _json(self.event_type).replace("%", "%%")
-        return f'{{"message_id":%s,"event_type":{event_type},"traits":[{",".join(members)}],"generated":"%s","raw":%s}}'
+        event_type = escape(self.event_type).replace("%", "%%")
+        return f'{{"message_id":%s,"event_type":"{event_type}","traits":[{members}],"generated":"%s","raw":%s}}'
 
     def render(self, message_id: str, values: Sequence[str], generated: str, raw: str) -> bytes:
-        """Return an event as the JSON object that the API answers with.
+        """Return an event as the JSON object that the API returns.
 
         :param values: the escaped values of its traits
         :param generated: the time as text
         :param raw: the notification as JSON
         """
-        return (self._template % (_json(message_id), *values, generated, raw)).encode()
+        return (self._template % (orjson.dumps(message_id).decode(), *values, generated, raw)).encode()
 
     def parse(self, values: Sequence[str]) -> tuple[Trait, ...]:
         """Return the traits of an event.
@@ -166,16 +179,12 @@ class Shape:
         )
 
 
-def _places_of(values: Iterable[Hashable]) -> dict[Any, list[int]]:
-    """Return where each of some values is among them."""
+def _positions_of(values: Iterable[Hashable]) -> dict[Any, list[int]]:
+    """Return the positions of each value among all of them."""
     found: dict[Hashable, list[int]] = {}
-    for place, value in enumerate(values):
-        found.setdefault(value, []).append(place)
+    for position, value in enumerate(values):
+        found.setdefault(value, []).append(position)
     return found
-
-
-def _json(text: str) -> str:
-    return orjson.dumps(text).decode()
 
 
 def join_values(values: Sequence[str]) -> str:
@@ -193,35 +202,50 @@ def unescape(value: str) -> str:
 
 def escape(value: str) -> str:
     """Return a value as it is stored."""
-    return _json(value)[1:-1]
+    return orjson.dumps(value).decode()[1:-1]
 
 
 def split_row(shape: Shape, stored: str) -> tuple[Shape, list[str]]:
     """Return the shape and the escaped values of an event.
 
-    :param shape: that of its row
-    :param stored: the row's values
+    :param shape: the shape of its row
+    :param stored: the trait_values of its row
     """
-    if shape.traits is None:
+    if shape.is_open:
         document, _, stored = stored.partition("\n")
         shape = Shape.read(shape.event_type, document)
     return shape, stored.split("\n") if shape.traits else []
 
 
+def pack_raw(event: CheckedEvent) -> bytes | None:
+    """Return an event's notification as it is stored."""
+    if event.raw == {}:
+        return None
+    raw = event.raw_document.encode()
+    return raw if len(raw) < MIN_COMPRESSED_BYTES else zlib.compress(raw, COMPRESSION_LEVEL)
+
+
+def unpack_raw(stored: bytes | None) -> str:
+    """Return the JSON of a stored notification. Compressed data begins with "x", which JSON never does."""
+    if stored is None:
+        return "{}"
+    return (zlib.decompress(stored) if stored[:1] == b"x" else bytes(stored)).decode()
+
+
 def names_of(event: CheckedEvent) -> TraitNames:
     """Return the names and types of an event's traits."""
-    return tuple((name, type_) for name, type_, _ in event.traits)
+    return tuple((trait.name, TRAIT_TYPES_BY_DTYPE[trait.dtype]) for trait in event.traits)
 
 
-def kind_of(event: CheckedEvent) -> tuple:
-    """Return what is the same for all events of a shape: event type, names and types, one after the other."""
+def kind_of(event: CheckedEvent) -> Kind:
+    """Return the event type, the names and the types of an event, one after the other."""
     return (event.event_type, *map(_NAME, event.traits), *map(_TYPE, event.traits))
 
 
 class Evaluator:
     """Decides whether events meet filters on their traits.
 
-    :param trait_filters: all of which an event has to meet
+    :param trait_filters: filters, all of which an event must meet
     """
 
     def __init__(self, trait_filters: Sequence[TraitFilter]):
@@ -241,18 +265,18 @@ class Evaluator:
                 self._by_shape[shape.id] = tests
         if tests is None:
             return False
-        for places, predicate in tests:
-            for place in places:
-                if predicate(values[place]):
+        for positions, predicate in tests:
+            for position in positions:
+                if predicate(values[position]):
                     break
             else:
                 return False
         return True
 
     def _compile(self, shape: Shape) -> list | None:
-        """Return places and predicate of each filter; None if the shape lacks a trait."""
+        """Return the positions and the predicate of each filter; None if the shape has no such trait."""
         tests = [(shape.positions.get((name, type_)), predicate) for name, type_, predicate in self._filters]
-        return tests if all(places for places, _ in tests) else None
+        return tests if all(positions for positions, _ in tests) else None
 
 
 def _predicate(trait_filter: TraitFilter) -> Callable[[str], bool]:
@@ -271,6 +295,6 @@ def _predicate(trait_filter: TraitFilter) -> Callable[[str], bool]:
 
 
 def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
-    """Yield the texts among an event's traits of a name, in their order."""
-    for place in shape.positions.get((name, _TEXT), ()):
-        yield unescape(values[place])
+    """Yield the texts among an event's traits of a name, in order."""
+    for position in shape.positions.get((name, _TEXT), ()):
+        yield unescape(values[position])

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API as clients see it, from the paste file down to the database."""
+"""The API as clients use it, from the paste file to the database."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Applications made from configuration files, and the events behind them."""
+"""Applications made from configuration files, and their events."""
 
 import datetime
 import itertools
@@ -34,7 +34,7 @@ def load_json(name: str) -> Any:
 
 
 def parse_event(form: dict[str, Any]) -> Event:
-    """Return the event that a member of ``events.json`` stands for."""
+    """Return the event of a member of ``events.json``."""
     traits = [
         Trait(name, dtype, datetime.datetime.fromisoformat(value) if dtype == Trait.DATETIME_TYPE else value)
         for name, dtype, value in form["traits"]
@@ -44,7 +44,7 @@ def parse_event(form: dict[str, Any]) -> Event:
 
 
 def fill(url: str) -> None:
-    """Make the schema of a database, and record the conformance events in it."""
+    """Create the schema of a database, and record the conformance events in it."""
     connection: Connection = get_connection(url, service.prepare_service([], config_files=[], share=True))
     connection.upgrade()
     connection.record_events([parse_event(form) for form in load_json("events.json")])
@@ -52,7 +52,7 @@ def fill(url: str) -> None:
 
 
 def write_config(directory: Path, url: str, more: str = "") -> Path:
-    """Write a panko.conf beside which the application finds its other files."""
+    """Write a panko.conf into the directory of the application's other files."""
     path = directory / "panko.conf"
     # oslo.config replaces what follows a dollar sign.
     path.write_text(f"[database]\nconnection = {url.replace('$', '$$')}\nmax_retries = 0\n{more}")
@@ -84,7 +84,7 @@ def load_app(tmp_path: Path) -> Iterator[LoadApp]:
 
 @pytest.fixture(scope="session")
 def filled_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of an SQLite database with the conformance events, which tests read only."""
+    """The URL of an SQLite database with the conformance events; tests must not change them."""
     url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'panko.sqlite'}"
     fill(url)
     return url
@@ -92,13 +92,13 @@ def filled_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def api(load_app: LoadApp, filled_url: str) -> webtest.TestApp:
-    """The application that believes who asks, on the conformance events."""
+    """The application that trusts identity headers, on the conformance events."""
     return load_app(filled_url)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
 def hostile_client(request, tmp_path_factory):
-    """A client of the application on the conformance events, on each database; nothing may change them."""
+    """A client of the application on the conformance events, on each database; tests must not change them."""
     directory = tmp_path_factory.mktemp("hostile")
     if request.param == "sqlite":
         server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
@@ -116,7 +116,7 @@ def hostile_client(request, tmp_path_factory):
 
 @pytest.fixture
 def send(hostile_client, caplog):
-    """A function that sends a request, and fails where the service does."""
+    """A function that sends a request, and fails if the service has an internal error."""
 
     def request(path, method="GET", body=b"", expected=None, **headers):
         sent = {**ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}

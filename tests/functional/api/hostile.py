@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events with anything in them that may stand there, and requests for them."""
+"""Random events with every kind of content, and random requests for them."""
 
 import contextlib
 import datetime
@@ -17,7 +17,7 @@ from tests.oracle import OPERATORS, Filter, Request, condition
 
 HOSTILE = 400
 FILLERS = 4600
-"""So many that a search with the first budgets of panko/storage/sqlalchemy/plans.py does not see them all."""
+"""More events than the first queries of a page read."""
 
 ATOMS = [
     *(
@@ -65,7 +65,7 @@ NAMES = [
     *('a"b', "a\\b", "a'b", "%", "_", "\n", "x" * NAME_LENGTH, "\U0001f600" * NAME_LENGTH),
 ]
 FIELDS = ["event_type", "message_id", "start_timestamp", "end_timestamp", "all_tenants"]
-"""Names of traits that no filter can be on."""
+"""Names of traits that no filter can name."""
 EVENT_TYPES = [
     *("filler.rare", "t", "T", "t ", " t", "é", "e\u0301", "%", "_", "t'", 't"', "t\\", "\x01"),
     *("x" * NAME_LENGTH, "\U0001f600" * NAME_LENGTH),
@@ -73,7 +73,7 @@ EVENT_TYPES = [
 PROJECTS = ["proj-0", "proj-1", "PROJ-0", "p'\"\\%_", "p" * 64, "p" * 65, "p" * 400]
 USERS = ["user-0", "user-1", "USER-0", "u" * 300]
 NAMELESS_OWNERS = ["", " ", "proj-0 ", "é", "\U0001f600", "\x01", "\x01" + "0" * 64]
-"""Owners whom no header can name."""
+"""Owners that no header can name."""
 
 FILLER_SERVICES = [
     *[["active"]] * 80,
@@ -102,7 +102,7 @@ TWINS = [
     ),
     *("\uffff", "\ue000", "\\", "\\\\", "%", "_", "x" * 300, "x" * 301, "x" * 300 + "y", "x" * 3000, "x" * 3000 + " "),
 ]
-"""Texts of which a careless comparison takes one for another, or in another order."""
+"""Texts that a careless comparison would confuse or sort wrongly."""
 
 RAWS = [
     *(
@@ -125,7 +125,7 @@ COMMON = [
     ),
     *(Filter("launched_at", at(seconds=each).isoformat(), "eq", "datetime") for each in range(2)),
 ]
-"""Filters on traits that each meet so many events that a page is full before all of them were looked at."""
+"""Trait filters that each match more events than a page needs."""
 
 COMMON_ON_FIELDS = [
     *(Filter("event_type", "filler.common"), Filter("event_type", "filler.other")),
@@ -134,7 +134,7 @@ COMMON_ON_FIELDS = [
 ]
 
 FEW = 8
-"""Traits of an event that filters are made about."""
+"""Maximum number of traits of an event from which filters are made."""
 
 YES_OR_NO = ["True", "true", " TRUE ", "1", "on", "yes", "t", "False", "0", "", "maybe", "tru"]
 UNSTORABLE = ["\x00", "a\x00", "\ud800", "\udfffa"]
@@ -152,14 +152,14 @@ NOBODIES = [{**ADMIN, "X-Project-Id": ""}, {**SYSTEM, "X-Roles": "member"}, {**S
 
 
 class Pool:
-    """Events with anything in them, among a crowd of common ones.
+    """Events with every kind of content, among many common ones.
 
-    :param seed: the same seed makes the same events
+    :param seed: the same seed gives the same events
     """
 
     def __init__(self, seed: int):
         self._chance = chance = random.Random(seed)
-        # They are few, so that several events share one.
+        # Few, so that several events share one.
         self.values = {
             TraitType.TEXT: _make_texts(chance),
             TraitType.INTEGER: [*VALUES[TraitType.INTEGER], *range(-3, 4)],
@@ -201,7 +201,7 @@ class Pool:
             *(trait("ratio", chance.choice([-0.0, 0.0, 0.1, 0.3, 1e22])) for _ in range(number % 2)),
             trait("launched_at", at(seconds=chance.randrange(8))),
             *(trait("service", each) for each in chance.choice(FILLER_SERVICES)),
-            # A few have so many that there are more sizes than a search by range looks at.
+            # Some have so many that there are more sizes than a range search reads.
             *(trait("size", chance.randrange(100)) for _ in range(1 if number % 12 else chance.randrange(5, 60))),
         ]
         if number % 3:
@@ -221,7 +221,7 @@ def _make_texts(chance: random.Random) -> list[str]:
 
 
 def _wire_texts(dtype: int, value) -> list[str]:
-    """Return texts that a filter may name a value by."""
+    """Return texts for a value in a filter."""
     if dtype == TraitType.INTEGER:
         return [str(value), f" {value}"]
     if dtype == TraitType.FLOAT:
@@ -241,7 +241,7 @@ def _times(value: datetime.datetime) -> list[str]:
 
 
 def _bounds(time: datetime.datetime) -> list[Filter]:
-    """Return the filters that a time is just within."""
+    """Return filters with bounds that just include a time."""
     texts = ["", *_times(time)]
     milliseconds, rest = divmod(time - datetime.datetime(1970, 1, 1), datetime.timedelta(milliseconds=1))
     if not rest and 10**10 <= milliseconds < 10**14:
@@ -252,7 +252,7 @@ def _bounds(time: datetime.datetime) -> list[Filter]:
 
 
 def _near(dtype: int, value: Any) -> list[Any]:
-    """Return a value, and those just beside it."""
+    """Return a value and its neighbours."""
     if dtype == TraitType.INTEGER:
         return [each for each in (value, value - 1, value + 1) if each in INT64]
     if dtype == TraitType.FLOAT:
@@ -264,7 +264,7 @@ def _near(dtype: int, value: Any) -> list[Any]:
 
 
 def _filters_about(event: Event) -> list[list[Filter]]:
-    """Return filters that an event meets, those on each field apart."""
+    """Return filters that an event matches, one list per field."""
     groups = {name: [] for name in sorted({trait.name for trait in event.traits}.difference(FIELDS))}
     for own in event.traits[:FEW]:
         if own.name in groups:
@@ -286,7 +286,7 @@ def _filters_about_trait(own: Trait) -> Iterator[Filter]:
 
 
 def _beside(dtype: int, value: Any) -> list[Any]:
-    """Return the values just beside one."""
+    """Return the neighbours of a value."""
     if dtype == TraitType.INTEGER:
         return [each for each in (value - 1, value + 1) if each in INT64]
     if dtype == TraitType.FLOAT:
@@ -298,7 +298,7 @@ def _beside(dtype: int, value: Any) -> list[Any]:
 
 
 def requests(pool: Pool) -> st.SearchStrategy[Request]:
-    """Return a strategy for requests, most of them such that some of a pool's events are the answer."""
+    """Return a strategy for requests, most of which match some events of the pool."""
     message_ids = _one_of([event.message_id for event in pool.events])
     texts = _one_of(pool.values[TraitType.TEXT] + UNSTORABLE) | st.text(max_size=5)
     any_filters = _any_filters(pool, message_ids, texts)
@@ -330,7 +330,7 @@ def requests(pool: Pool) -> st.SearchStrategy[Request]:
 
 
 def _any_filters(pool: Pool, message_ids: st.SearchStrategy, texts: st.SearchStrategy) -> st.SearchStrategy[Filter]:
-    """Return a strategy for filters that know nothing of each other."""
+    """Return a strategy for independent filters."""
     more = {TraitType.TEXT: UNSTORABLE, TraitType.FLOAT: ANY_FLOAT}
     wire_texts = {
         each: _one_of([text for value in values for text in _wire_texts(each, value)] + more.get(each, []))
@@ -349,10 +349,10 @@ def _any_filters(pool: Pool, message_ids: st.SearchStrategy, texts: st.SearchStr
 
 
 def _one_of(values: Sequence) -> st.SearchStrategy:
-    """Return a strategy that draws one of the values; sampled_from looks at all of them when it is made."""
+    """Return a strategy that draws one of the values; sampled_from would inspect all values first."""
     return st.integers(0, len(values) - 1).map(values.__getitem__)
 
 
 def _weighted(*choices: tuple[int, st.SearchStrategy]) -> st.SearchStrategy:
-    """Return a strategy that draws from others, from each as often as its number says."""
+    """Return a strategy that draws from others by weight."""
     return _one_of([each for times, each in choices for _ in range(times)]).flatmap(lambda chosen: chosen)

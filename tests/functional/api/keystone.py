@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Keystone that knows the tokens it is told of: as much of its API as keystonemiddleware asks for."""
+"""A fake Keystone with the tokens that a test adds, and the part of the API that keystonemiddleware uses."""
 
 import http.server
 import json
@@ -11,13 +11,13 @@ from typing import Any
 EXPIRES = "2999-01-01T00:00:00.000000Z"
 SERVICE_TOKEN = "service"
 POLL_SECONDS = 0.01
-"""How often the service looks whether it is to stop; by default twice a second, which each test would wait for."""
+"""Seconds between checks whether the service should stop; the default of 0.5 would delay each test."""
 
 DOMAIN = {"id": "default", "name": "Default"}
 
 
 class Keystone(http.server.ThreadingHTTPServer):
-    """An identity service on a free port, whose address is ``url``."""
+    """An identity service on a free port at ``url``."""
 
     daemon_threads = True
 
@@ -27,7 +27,7 @@ class Keystone(http.server.ThreadingHTTPServer):
         self.tokens: dict[str, dict[str, Any]] = {}
         self.validations = 0
         self.credentials: dict[tuple[str, str], list[str]] = {}
-        """The tokens that each application credential, an id and a secret, is still given."""
+        """The next tokens for each application credential (id and secret)."""
         self.trades = 0
         self.add(SERVICE_TOKEN, user_id="panko", project_id="service", roles=["service"])
 
@@ -40,7 +40,7 @@ class Keystone(http.server.ThreadingHTTPServer):
         system: bool = False,
         domain: bool = False,
     ) -> dict[str, str]:
-        """Make a token valid, and return the headers of a request with it."""
+        """Add a valid token, and return the headers of a request with it."""
         self.tokens[token] = {
             "user": {"id": user_id, "name": user_id, "domain": DOMAIN},
             "roles": [{"id": role, "name": role} for role in roles],
@@ -54,7 +54,7 @@ class Keystone(http.server.ThreadingHTTPServer):
         return {"X-Auth-Token": token}
 
     def config(self) -> str:
-        """Return the section of a configuration file that makes a service ask this Keystone."""
+        """Return the section of a configuration file for a service that uses this Keystone."""
         return (
             f"[keystone_authtoken]\nauth_type = password\nauth_url = {self.url}\nwww_authenticate_uri = {self.url}\n"
             "username = panko\npassword = secret\nproject_name = service\n"
@@ -109,12 +109,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def running_keystone(port: int = 0) -> Iterator[Keystone]:
-    """Run a Keystone, on a free port unless one is given."""
+    """Run a Keystone, on a free port by default."""
     keystone = Keystone(port)
     thread = threading.Thread(target=keystone.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For an application credential the pipeline gets a token, and another one where that is refused."""
+"""The pipeline exchanges an application credential for a token, and gets another one if that is refused."""
 
 import base64
 import datetime
@@ -24,7 +24,7 @@ def keystone():
 
 @pytest.fixture
 def member(keystone):
-    """A credential whose user is a member, which is given two tokens."""
+    """A credential of a member, for which Keystone issues two tokens."""
     for token in ("first", "second"):
         keystone.add(token, "user-0", ["member"], "proj-0")
     keystone.credentials["id", "secret"] = ["first", "second"]
@@ -32,7 +32,7 @@ def member(keystone):
 
 
 def load(load_app, url, keystone, more="", **files):
-    # Nothing that is known of a token is believed: each request asks about it.
+    # No token cache: each request is validated by Keystone.
     config = f"{keystone.config()}token_cache_time = -1\n{more}"
     return load_app(url, name=KEYSTONE_APP, config=config, **files)
 
@@ -42,18 +42,18 @@ def api(load_app, filled_url, keystone):
     return load(load_app, filled_url, keystone)
 
 
-def test_a_token_is_got_once(api, keystone, member):
+def test_token_is_requested_once(api, keystone, member):
     for _ in range(3):
         assert message_ids(api.get("/v2/events", headers=member)) == OWN
     assert keystone.trades == 1
 
 
-def test_the_scheme_is_read_in_any_case(api, member):
+def test_scheme_is_case_insensitive(api, member):
     headers = {"Authorization": member["Authorization"].replace("Basic ", "bASIC  ")}
     assert message_ids(api.get("/v2/events", headers=headers)) == OWN
 
 
-def test_a_token_that_was_revoked_is_replaced(api, keystone, member):
+def test_revoked_token_is_replaced(api, keystone, member):
     api.get("/v2/events", headers=member)
     del keystone.tokens["first"]
     body = json.dumps({"limit": 1}).encode()
@@ -62,20 +62,20 @@ def test_a_token_that_was_revoked_is_replaced(api, keystone, member):
     assert keystone.trades == 2
 
 
-def test_a_credential_that_was_deleted_is_401(api, keystone, member):
+def test_deleted_credential_is_401(api, keystone, member):
     api.get("/v2/events", headers=member)
     del keystone.tokens["first"], keystone.credentials["id", "secret"]
     answer = api.get("/v2/events", headers=member, status=401)
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-def test_a_refusal_by_the_policy_does_not_cost_the_token(api, keystone, member):
+def test_refusal_by_the_policy_keeps_the_token(api, keystone, member):
     api.get("/v2/event_types", headers=member, status=401)
     assert message_ids(api.get("/v2/events", headers=member)) == OWN
     assert keystone.trades == 1
 
 
-def test_grafana_asks_with_a_credential(api, keystone, member):
+def test_grafana_may_use_a_credential(api, keystone, member):
     api.get("/grafana", headers=member)
     span = {"from": "1970-01-01T00:00:00Z", "to": "2024-01-01T00:00:00Z"}
     body = {"range": span, "targets": [{"target": "event_counts"}, {"target": "events"}]}
@@ -86,30 +86,30 @@ def test_grafana_asks_with_a_credential(api, keystone, member):
     assert keystone.trades == 1
 
 
-def test_grafana_tells_of_a_wrong_credential_when_it_tests_the_data_source(api):
+def test_grafana_reports_a_wrong_credential_when_it_tests_the_data_source(api):
     for path in ("/grafana", "/grafana/", "/grafana/rows"):
         refusal = api.get(path, headers=BASIC, status=401)
         assert refusal.json["error_message"]["faultstring"]
     api.get("/grafana", status=401)
 
 
-def test_a_token_serves_as_well_as_a_credential(api, keystone):
+def test_token_is_accepted_instead_of_a_credential(api, keystone):
     api.get("/grafana", headers=keystone.add("token", "user-0", ["member"], "proj-0"))
 
 
-def test_a_wrong_secret_is_asked_about_once(api, keystone):
+def test_wrong_secret_is_sent_to_keystone_once(api, keystone):
     for _ in range(5):
         response = api.get("/v2/events", headers=BASIC, status=401)
         assert response.headers["WWW-Authenticate"].startswith("Basic ")
     assert keystone.trades == 1
 
 
-def test_another_scheme_is_passed_over(api):
+def test_other_schemes_are_ignored(api):
     response = api.get("/v2/events", headers={"Authorization": "Bearer x"}, status=401)
     assert response.headers["WWW-Authenticate"].startswith("Keystone ")
 
 
-def test_errors_are_xml_where_the_client_likes(api):
+def test_errors_are_xml_if_the_client_prefers_it(api):
     response = api.get("/v2/events", headers={**BASIC, "Accept": "text/xml"}, status=401)
     assert response.content_type == "text/xml"
 
@@ -121,12 +121,12 @@ def test_the_filter_can_be_turned_off(load_app, filled_url, keystone, member):
     assert keystone.trades == 0
 
 
-def test_without_a_keystone_that_is_known_it_is_503(load_app, filled_url):
+def test_missing_keystone_configuration_is_503(load_app, filled_url):
     api = load_app(filled_url, name=KEYSTONE_APP, config="[keystone_authtoken]\n")
     assert api.get("/v2/events", headers=BASIC, status=503).headers["Retry-After"]
 
 
-def test_the_address_for_browsers_does_not_count(load_app, filled_url, keystone, member):
+def test_www_authenticate_uri_is_not_used(load_app, filled_url, keystone, member):
     config = keystone.config().replace(
         f"www_authenticate_uri = {keystone.url}", "www_authenticate_uri = http://127.0.0.1:1"
     )
@@ -134,7 +134,7 @@ def test_the_address_for_browsers_does_not_count(load_app, filled_url, keystone,
     assert message_ids(api.get("/v2/events", headers=member)) == OWN
 
 
-def test_a_paste_file_without_the_filter_takes_no_credentials(load_app, filled_url, keystone, member):
+def test_paste_file_without_the_filter_accepts_no_credentials(load_app, filled_url, keystone, member):
     api = load(load_app, filled_url, keystone, paste=OLD_PASTE)
     api.get("/v2/events", headers=member, status=401)
     assert keystone.trades == 0
@@ -142,8 +142,8 @@ def test_a_paste_file_without_the_filter_takes_no_credentials(load_app, filled_u
 
 @pytest.mark.parametrize(("lifetime", "trades"), [(59, 2), (3600, 1)])
 def test_a_token_is_not_used_in_the_last_minute_before_its_end(api, keystone, member, lifetime, trades):
-    """It could expire on its way to Keystone, or while the request waits."""
-    # Keystone's two times are compared with each other: no clock matters here.
+    """It could expire before Keystone validates it."""
+    # Two times of Keystone are compared with each other, so no clock matters.
     issued = datetime.datetime.fromisoformat(EXPIRES) - datetime.timedelta(seconds=lifetime)
     for token in ("first", "second"):
         keystone.tokens[token]["issued_at"] = issued.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

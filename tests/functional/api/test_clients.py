@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests as real clients send them are answered."""
+"""Requests as real clients send them."""
 
 import json
 
@@ -13,7 +13,7 @@ JSON_BODY = {"Content-Type": "application/json", "Accept": "application/json"}
 
 @pytest.fixture
 def get(api):
-    """A function that asks for a path, with a body where one is given."""
+    """A function that requests a path, optionally with a body."""
 
     def send(path, body=None, headers=(), who=ADMIN, status=200):
         content = b"" if body is None else json.dumps(body).encode()
@@ -47,7 +47,7 @@ def test_the_integration_tests_of_openstack_send_full_members(get):
     assert message_ids(get("/v2/events", {"q": filters})) == ["msg-006"]
 
 
-def test_a_body_holds_all_arguments(get):
+def test_body_may_have_all_arguments(get):
     filters = [{"field": "all_tenants", "value": "True"}]
     body = {"q": filters, "limit": 2, "sort": ["generated:desc"], "marker": "msg-010"}
     assert message_ids(get("/v2/events", body)) == ["msg-009", "msg-008"]
@@ -59,7 +59,7 @@ def test_arguments_may_be_in_the_body_and_in_the_query(get):
 
 
 @pytest.mark.parametrize(("query", "body"), [("q.field=a&q.value=b", {"q": []}), ("limit=1", {"limit": 1})])
-def test_an_argument_in_both_is_refused(get, query, body):
+def test_argument_in_both_is_refused(get, query, body):
     refusal = get(f"/v2/events?{query}", body, status=400)
     assert (
         refusal.json["error_message"]["faultstring"]
@@ -67,7 +67,7 @@ def test_an_argument_in_both_is_refused(get, query, body):
     )
 
 
-def test_pankoclient_asks_for_pages(get):
+def test_pankoclient_requests_pages(get):
     path = "/v2/events?q.field=event_type&q.op=eq&q.value=image.update&limit=2&marker=msg-002&sort=generated%3Aasc"
     get(path, status=400)
     path = path.replace("msg-002", "msg-006")
@@ -96,7 +96,7 @@ def test_openstack4j_sends_times_with_a_fraction_and_a_zone(get):
     assert message_ids(get(path)) == ["nonetype"]
 
 
-def test_osprofiler_and_xdmod_ask_for_large_pages(get):
+def test_osprofiler_and_xdmod_request_large_pages(get):
     path = "/v2/events?limit=100000&q.field=event_type&q.op=eq&q.value=compute.instance.create.end&" + ALL
     events = get(path).json
     assert {event["event_type"] for event in events} == {"compute.instance.create.end"}
@@ -113,29 +113,29 @@ def test_infinity_sorts_its_parameters(get):
     assert message_ids(get(path, headers={"Accept-Encoding": "gzip"})) == ["msg-002"]
 
 
-def test_indexed_filters_are_read(get):
+def test_indexed_filters_are_accepted(get):
     path = "/v2/events?q[1].field=all_tenants&q[1].value=True&q[0].field=request_id&q[0].op=eq&q[0].value=req-001"
     assert message_ids(get(path)) == ["msg-001"]
 
 
-def test_arrays_that_are_shorter_than_the_fields_leave_defaults(get):
+def test_shorter_arrays_leave_defaults(get):
     path = "/v2/events?q.field=size&q.field=request_id&q.type=integer&q.value=30&q.value=req-008&" + ALL
     get(path, status=200)
     assert message_ids(get("/v2/events?q.field=size&q.type=integer&q.value=30&" + ALL)) == ["msg-008"]
 
 
-def test_a_form_in_the_body_of_a_get_does_not_count(get):
+def test_form_in_the_body_of_a_get_is_ignored(get):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert len(get("/v2/events?limit=2", {"limit": 1}, headers).json) == 2
 
 
-def test_filters_can_be_xml(api):
+def test_filters_may_be_xml(api):
     body = b"<arguments><q><item><field>request_id</field><value>req-000</value></item></q><limit>5</limit></arguments>"
     response = api.request("/v2/events", headers={**ADMIN, "Content-Type": "text/xml"}, body=body)
     assert message_ids(response) == ["msg-000"]
 
 
-def test_pages_follow_each_other_without_a_gap_or_an_overlap(get):
+def test_pages_have_no_gap_or_overlap(get):
     for sort in ("generated:asc", "generated:desc", "message_id:desc"):
         whole = message_ids(get(f"/v2/events?limit=100&sort={sort}&{ALL}"))
         pages, marker = [], ""
@@ -146,13 +146,13 @@ def test_pages_follow_each_other_without_a_gap_or_an_overlap(get):
         assert len(whole) == 46
 
 
-def test_the_configuration_says_how_long_a_page_is(load_app, filled_url):
+def test_default_page_size_is_configurable(load_app, filled_url):
     api = load_app(filled_url, config="[api]\ndefault_api_return_limit = 2\nmax_api_return_limit = 3\n")
     assert len(api.get("/v2/events", headers=ADMIN).json) == 2
     assert len(api.get("/v2/events?limit=1", headers=ADMIN).json) == 1
     assert len(api.get("/v2/events?limit=100000", headers=ADMIN).json) == 3
 
 
-def test_an_empty_answer_is_an_empty_array(get):
+def test_empty_answer_is_an_empty_array(get):
     stranger = {**MEMBER, "X-User-Id": "stranger"}
     assert get("/v2/events", who=stranger).json == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded requests are answered as Panko 10 did, or as we mend it, on every database."""
+"""Recorded requests have the answers of Panko 10, or our corrections of them, on every database."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ RENDERED = load_json("rendered.json")
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
 def url(request, tmp_path_factory):
-    """The URL of a database of this module alone, on each kind of server."""
+    """The URL of a database for this module, once on each kind of server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('conformance') / 'panko.sqlite'}"
         return
@@ -38,7 +38,7 @@ def client(url, tmp_path_factory):
 
 
 def expected_body(case, response):
-    """Return an answer and what it is to be, in forms that can be compared."""
+    """Return the actual and the expected answer in comparable forms."""
     expect = case["expect"]
     if "events" in expect:
         return response.json, [RENDERED[message_id] for message_id in expect["events"]]
@@ -64,7 +64,7 @@ def is_error(response):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_a_recorded_request_is_answered_as_it_was(client, case):
+def test_recorded_request_has_the_recorded_answer(client, case):
     expect = case["expect"]
     response = client.request(
         case["path"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``POST /v2/events`` stores what it is sent, and accounts for every event, on every database."""
+"""``POST /v2/events`` stores events, and reports on each, on every database."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ import webtest
 
 from panko import service, storage
 from panko.api import app
-from panko.api.creation import MOST_EVENTS, MOST_LOGGED
+from panko.ingest.batch import MAX_BATCH_EVENTS, MAX_LOGGED_REFUSALS
 from tests.functional.api.conftest import ADMIN, MEMBER, NOAUTH, SYSTEM, message_ids, write_config
 
 SERVICE = {"X-User-Id": "ceilometer", "X-Project-Id": "service", "X-Roles": "service"}
@@ -23,7 +23,7 @@ WHEN = "2026-01-02T03:04:05.678901"
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
 def url(request, tmp_path_factory):
-    """The URL of a database with the schema, of this module alone, on each kind of server."""
+    """The URL of a database with a schema for this module, once on each kind of server."""
     if request.param == "sqlite":
         server, url = None, f"sqlite:///{tmp_path_factory.mktemp('create') / 'panko.sqlite'}"
     else:
@@ -51,13 +51,13 @@ def client(url, tmp_path_factory):
 
 @pytest.fixture
 def lite(load_app, sqlite_url):
-    """An application on an empty database of the test's own, for what is alike on all of them."""
+    """An application on an empty SQLite database, for behaviour that does not depend on the database."""
     make_schema(sqlite_url)
     return load_app(sqlite_url)
 
 
 def event(message_id=None, *traits, **members):
-    """Return an event as Ceilometer sends it, with a message_id that is new where none is given."""
+    """Return an event as Ceilometer sends it, by default with a new message_id."""
     return {
         "message_id": message_id or secrets.token_hex(8),
         "event_type": "compute.instance.create.end",
@@ -90,7 +90,7 @@ def traits_of(client, sent):
     return [(each["name"], each["value"], each["type"]) for each in shown(client, sent["message_id"])["traits"]]
 
 
-def test_an_array_of_events_is_stored_as_ceilometer_sends_it(client):
+def test_array_of_events_of_ceilometer_is_stored(client):
     sent = event(
         None, ["service", 1, "compute"], ["vcpus", 2, 2], ["load", 3, 0.5], ["launched_at", 4, "2026-01-02T03:04:00"]
     )
@@ -109,20 +109,20 @@ def test_an_array_of_events_is_stored_as_ceilometer_sends_it(client):
     }
 
 
-def test_one_event_without_an_array_is_stored(client):
+def test_single_event_without_an_array_is_stored(client):
     sent = event(raw={"payload": {"id": 1}}, message_signature="not looked at")
     assert post(client, sent).json == account(stored=1)
     assert shown(client, sent["message_id"])["raw"] == {"payload": {"id": 1}}
 
 
-def test_the_form_of_files_is_read_too(client):
+def test_format_of_files_is_accepted_too(client):
     sent = event(traits=[{"name": "vcpus", "dtype": 2, "value": 4}], generated="2026-01-02 03:04:05")
     assert post(client, [sent]).json == account(stored=1)
     assert traits_of(client, sent) == [("vcpus", "4", "integer")]
     assert shown(client, sent["message_id"])["generated"] == "2026-01-02T03:04:05"
 
 
-def test_what_is_stored_already_is_a_duplicate_and_stays_as_it_was(client):
+def test_stored_event_is_a_duplicate_and_is_not_changed(client):
     first, second = event(), event()
     assert post(client, [first, second, first]).json == account(2, 1)
     changed = {**first, "event_type": "other"}
@@ -131,21 +131,21 @@ def test_what_is_stored_already_is_a_duplicate_and_stays_as_it_was(client):
     assert shown(client, first["message_id"])["event_type"] == first["event_type"]
 
 
-def test_refused_events_are_named_and_the_others_are_stored(client):
+def test_refused_events_are_listed_and_the_others_are_stored(client):
     good, bad = event(), with_trait(2, "many", "vcpus")
     answer = post(client, [5, good, bad, {"message_id": "m", "event_type": "t"}]).json
     reason = "trait vcpus is no integer that can be stored: invalid literal for int() with base 10: 'many'"
     assert answer == account(
         1,
         0,
-        {"index": 0, "message_id": None, "reason": "it is no JSON object"},
+        {"index": 0, "message_id": None, "reason": "it is not a JSON object"},
         {"index": 2, "message_id": bad["message_id"], "reason": reason},
         {"index": 3, "message_id": "m", "reason": "it has no generated"},
     )
     shown(client, good["message_id"])
 
 
-def test_a_message_id_whose_first_event_was_refused_is_free(client):
+def test_message_id_of_a_refused_event_may_be_used_again(client):
     message_id = secrets.token_hex(8)
     answer = post(client, [event(message_id, ["x", 9, "y"]), event(message_id)]).json
     assert (answer["stored"], answer["duplicates"], answer["refused"]) == (1, 0, 1)
@@ -171,7 +171,7 @@ def test_a_message_id_whose_first_event_was_refused_is_free(client):
         (4, "2026-01-02 03:04:05", "2026-01-02T03:04:05", "datetime"),
     ],
 )
-def test_a_value_that_converts_without_loss_is_stored(client, dtype, value, text, type_):
+def test_value_that_converts_without_loss_is_stored(client, dtype, value, text, type_):
     sent = with_trait(dtype, value)
     assert post(client, [sent]).json == account(stored=1)
     assert traits_of(client, sent) == [("x", text, type_)]
@@ -207,16 +207,16 @@ BAD = {
     "no time": (event(generated=None), "it has no generated"),
     "no message_id": ({**event(), "message_id": None}, "it has no message_id"),
     "a number for a message_id": ({**event(), "message_id": 5}, "it has no message_id"),
-    "no traits": (event(traits=5), "its traits are no list"),
+    "no traits": (event(traits=5), "its traits are not a list"),
     "a trait of two": (event(traits=[["x", 1]]), "a trait is neither [name, dtype, value] nor an object of them"),
-    "text": ("event", "it is no JSON object"),
-    "null": (None, "it is no JSON object"),
-    "an array": ([], "it is no JSON object"),
+    "text": ("event", "it is not a JSON object"),
+    "null": (None, "it is not a JSON object"),
+    "an array": ([], "it is not a JSON object"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_event_is_refused_alone_with_the_reason(client, name):
+def test_only_the_invalid_event_is_refused_with_the_reason(client, name):
     bad, reason = BAD[name]
     answer = post(client, [event(), bad, event()]).json
     assert (answer["stored"], answer["duplicates"], answer["refused"]) == (2, 0, 1)
@@ -226,7 +226,7 @@ def test_a_bad_event_is_refused_alone_with_the_reason(client, name):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_body_of_a_bad_event_alone_is_400_with_the_reason(lite, name):
+def test_body_with_only_an_invalid_event_is_400_with_the_reason(lite, name):
     bad, reason = BAD[name]
     error = post(lite, bad if isinstance(bad, dict) else [bad], status=400).json["error_message"]
     assert error["faultcode"] == "Client"
@@ -237,33 +237,33 @@ def test_a_body_of_a_bad_event_alone_is_400_with_the_reason(lite, name):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "it is no JSON: Expecting value"),
-        (b"{", "it is no JSON"),
-        (b"[1,]", "it is no JSON"),
+        (b"", "it is not JSON: Expecting value"),
+        (b"{", "it is not JSON"),
+        (b"[1,]", "it is not JSON"),
         (b'["\xff"]', "it is not UTF-8"),
         (json.dumps([event()]).encode("utf-16"), "it is not UTF-8"),
         (b"[" * 100_000, "it is nested too deeply"),
         (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
     ],
 )
-def test_a_body_that_is_no_json_is_400_with_the_reason(lite, body, reason):
+def test_body_that_is_not_json_is_400_with_the_reason(lite, body, reason):
     error = post(lite, body, status=400).json["error_message"]
     assert error["faultstring"].startswith("The body of the request holds no events: ")
     assert reason in error["faultstring"]
     assert lite.get(f"/v2/events{ALL}", headers=ADMIN).json == []
 
 
-def test_a_number_that_python_does_not_read_has_its_own_event_refused(lite):
+def test_only_the_event_with_a_number_too_long_for_python_is_refused(lite):
     bad = json.dumps(event(message_id="bad", traits=[["n", 2, 0]])).replace(", 0]", f", {'9' * 5000}]")
     answer = post(lite, f"[{bad}, {json.dumps(event(message_id='good'))}, {'9' * 5000}]".encode()).json
     assert (answer["stored"], answer["refused"]) == (1, 2)
     assert answer["refusals"][0]["message_id"] == "bad"
     assert "does not fit into 64 bits" in answer["refusals"][0]["reason"]
-    assert answer["refusals"][1] == {"index": 2, "message_id": None, "reason": "it is no JSON object"}
+    assert answer["refusals"][1] == {"index": 2, "message_id": None, "reason": "it is not a JSON object"}
 
 
 @pytest.mark.parametrize("depth", [*range(150, 1100, 10)])
-def test_a_nested_value_is_stored_or_refused_at_any_depth(lite, depth):
+def test_nested_value_of_any_depth_is_stored_or_refused(lite, depth):
     nest = "[" * depth + "]" * depth
     for form in (
         '"raw": NEST',
@@ -277,7 +277,7 @@ def test_a_nested_value_is_stored_or_refused_at_any_depth(lite, depth):
         assert response.status_int in (201, 400), response.text
 
 
-def test_payloads_alone_are_400_that_says_why(lite):
+def test_payloads_without_events_are_400_with_the_reason(lite):
     error = post(lite, [{"instance_id": "1", "state": "active"}, {"image": 2}], status=400).json["error_message"]
     assert "raw_only=True" in error["faultstring"]
     assert error["faultstring"].endswith("(and 1 more)")
@@ -293,25 +293,25 @@ def test_no_events_are_no_error(lite):
     "content_type",
     ["text/plain", "text/plain; charset=utf-8", "application/xml", "application/x-www-form-urlencoded", "json", ""],
 )
-def test_a_body_that_is_not_called_json_is_415(lite, content_type):
+def test_body_of_another_content_type_is_415(lite, content_type):
     response = post(lite, [event()], status=415, content_type=content_type)
     assert response.json["error_message"]["faultstring"].startswith("Unknown mimetype: ")
     assert lite.get(f"/v2/events{ALL}", headers=ADMIN).json == []
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
-def test_a_body_that_is_called_json_is_read(lite, content_type):
+def test_body_of_a_json_content_type_is_accepted(lite, content_type):
     post(lite, [event()], content_type=content_type)
 
 
-def test_a_compressed_body_is_415(lite):
+def test_compressed_body_is_415(lite):
     body = gzip.compress(json.dumps([event()]).encode())
     said = post(lite, body, status=415, **{"Content-Encoding": "gzip"})
     assert "gzip" in said.json["error_message"]["faultstring"]
     post(lite, [event()], **{"Content-Encoding": "identity"})
 
 
-def test_a_body_may_be_as_large_as_is_configured(load_app, sqlite_url):
+def test_size_of_a_body_is_limited_by_configuration(load_app, sqlite_url):
     make_schema(sqlite_url)
     api = load_app(sqlite_url, config="[api]\nmax_create_body_size = 1000\n")
     body = json.dumps(event()).encode()
@@ -320,7 +320,7 @@ def test_a_body_may_be_as_large_as_is_configured(load_app, sqlite_url):
     assert text == "The body of the request is larger than 1000 bytes"
 
 
-def test_a_body_of_unknown_length_has_the_same_bound(load_app, sqlite_url):
+def test_size_of_a_body_of_unknown_length_is_limited_too(load_app, sqlite_url):
     make_schema(sqlite_url)
     api = load_app(sqlite_url, config="[api]\nmax_create_body_size = 1000\n")
     chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
@@ -336,9 +336,9 @@ def test_a_body_of_unknown_length_has_the_same_bound(load_app, sqlite_url):
     send(1001, 403, MEMBER)
 
 
-def test_the_number_of_events_has_a_bound(lite):
-    assert "more than" in post(lite, [0] * (MOST_EVENTS + 1), status=413).json["error_message"]["faultstring"]
-    assert len(post(lite, [0] * MOST_EVENTS, status=400).json["error_message"]["refusals"]) == MOST_EVENTS
+def test_number_of_events_is_limited(lite):
+    assert "more than" in post(lite, [0] * (MAX_BATCH_EVENTS + 1), status=413).json["error_message"]["faultstring"]
+    assert len(post(lite, [0] * MAX_BATCH_EVENTS, status=400).json["error_message"]["refusals"]) == MAX_BATCH_EVENTS
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ class Unread:
         ("/v2/events", {}, 9, 403),
     ],
 )
-def test_what_is_refused_without_its_body_is_refused_in_this_order(lite, path, headers, length, status):
+def test_refusals_without_reading_the_body_have_this_order(lite, path, headers, length, status):
     sent = {"Content-Type": "application/json", **MEMBER, **headers}
     response = send_unread(lite, path, sent, Unread(), length)
     assert response.status_int == status
@@ -395,7 +395,7 @@ def test_what_is_refused_without_its_body_is_refused_in_this_order(lite, path, h
 
 
 def send_unread(client, path, headers, stream, length):
-    """Return the answer to a request whose body comes from a connection, as it does in a server."""
+    """Return the answer to a request whose body is read from a connection, as in a server."""
     request = webob.Request.blank(path, method="POST", headers=headers)
     request.environ |= {"wsgi.input": stream, "webob.is_body_seekable": False, "CONTENT_LENGTH": str(length)}
     return request.get_response(client.app)
@@ -407,34 +407,34 @@ def test_allow_names_the_methods(lite):
     assert lite.post("/v2/events/1", headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD"
 
 
-def test_a_trailing_slash_does_not_matter(lite):
+def test_trailing_slash_is_ignored(lite):
     post(lite, [event()], path="/v2/events/")
 
 
-def test_a_body_that_ends_early_is_400(lite):
+def test_truncated_body_is_400(lite):
     headers = {**SERVICE, "Content-Type": "application/json"}
     response = send_unread(lite, "/v2/events", headers, io.BytesIO(b"[]"), 100)
     assert response.status_int == 400
     assert "ended early" in response.text
 
 
-def test_refused_events_are_logged_with_their_id_and_without_what_they_hold(lite, caplog):
+def test_refused_events_are_logged_with_their_id_but_not_their_content(lite, caplog):
     caplog.set_level(logging.WARNING)
     post(lite, [event(), event("m-1", ["password", 2, "secret\nforged"]), event("m\n2", ["x", 9, 1]), 5])
     said = [record.getMessage().partition(": ")[2] for record in caplog.records]
     assert said == [
         "event 'm-1' was refused: 'trait password is no integer that can be stored'",
         "event 'm\\n2' was refused: 'trait x has the unknown dtype 9'",
-        "event 3 was refused: 'it is no JSON object'",
+        "event 3 was refused: 'it is not a JSON object'",
     ]
     caplog.clear()
-    post(lite, [event(), *[0] * (MOST_LOGGED + 5)])
-    assert len(caplog.records) == MOST_LOGGED + 1
+    post(lite, [event(), *[0] * (MAX_LOGGED_REFUSALS + 5)])
+    assert len(caplog.records) == MAX_LOGGED_REFUSALS + 1
     assert "5 more events" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
-def test_a_database_that_is_away_is_503_and_the_same_request_stores_later(request, load_app, kind, caplog):
+def test_unavailable_database_is_503_and_the_same_request_succeeds_later(request, load_app, kind, caplog):
     server = request.getfixturevalue(f"private_{kind}")
     url = server.create_database("panko")
     make_schema(url)

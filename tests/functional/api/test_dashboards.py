@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queries of the dashboards in etc/grafana find sample events, for whom the documentation says."""
+"""The queries of the dashboards in etc/grafana find sample events, for the callers that the documentation names."""
 
 import datetime
 import functools
@@ -38,7 +38,7 @@ DATA_SOURCES = yaml.safe_load((dashboards.GRAFANA / "provisioning/datasources/pa
 
 @pytest.fixture(scope="module")
 def shifted_url(tmp_path_factory):
-    """The URL of a database with the sample events, the newest of which was just now: as `make run` has them."""
+    """The URL of a database with the sample events, shifted to the current time as by ``make run``."""
     url = f"sqlite:///{tmp_path_factory.mktemp('dashboards') / 'panko.sqlite'}"
     lines = list(read_lines(SAMPLE.name, SAMPLE.read_bytes().splitlines()))
     shift = timeutils.utcnow() - newest_time(lines)
@@ -51,12 +51,12 @@ def shifted_url(tmp_path_factory):
 
 @pytest.fixture
 def sender(load_app, shifted_url):
-    """A function that returns what sends requests for a caller."""
+    """A function that returns a client for a caller."""
     return functools.partial(send_by, load_app(shifted_url))
 
 
 def send_by(api, who):
-    """Return a function that sends requests to an application for a caller."""
+    """Return a client of an application for a caller."""
 
     def send(method, path, content):
         if method == "GET":
@@ -68,12 +68,12 @@ def send_by(api, who):
 
 @pytest.fixture
 def send(sender):
-    """What sends the requests of an administrator."""
+    """A client for an administrator."""
     return sender(ADMIN)
 
 
 def opened(name, send, chosen=None):
-    """Return a dashboard and the view of it as it opens: with its own range, which ends now."""
+    """Return a dashboard and its initial view, with its default range that ends now."""
     dashboard = dashboards.load(name)
     days = re.fullmatch(r"now-(\d+)d", dashboard["time"]["from"])[1]
     end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
@@ -82,7 +82,7 @@ def opened(name, send, chosen=None):
 
 
 def found_by(answers):
-    """Return how much each part of an answer holds, by the refId of its target: events of series, or rows."""
+    """Return the number of events or rows in each part of an answer, by the refId of its target."""
     if isinstance(answers, dict):
         return {"rows": len(answers["rows"])}
     found = {}
@@ -118,7 +118,7 @@ def test_every_annotation_of_a_dashboard_finds_something(name, send):
     own = [each for each in dashboard["annotations"]["list"] if not each.get("builtIn")]
     assert own
     for annotation in own:
-        # The one stack of the sample events was made before the range that the overview opens with.
+        # The only stack of the sample events was created before the default range of the overview.
         start = view.start - datetime.timedelta(days=1)
         request = dashboards.annotation_request(annotation, dashboards.View(start, view.end, view.variables))
         (table,) = send(*request)
@@ -135,7 +135,7 @@ def test_every_variable_of_a_dashboard_has_values(name, send):
         assert view.variables[variable].options, variable
 
 
-def test_the_overview_counts_all_events_or_those_that_the_variables_choose(send):
+def test_overview_counts_all_events_or_those_selected_by_variables(send):
     def count(**chosen):
         dashboard, view = opened("overview", send, chosen)
         (answer,) = answers_of(panels(dashboard)["Events by type"], view, send)
@@ -161,7 +161,7 @@ def test_no_failure_types_are_not_all_types(send):
     assert found_by(answer) == {"A": 1}
 
 
-def test_the_instance_follows_from_its_name(send):
+def test_instance_is_selected_by_its_name(send):
     dashboard, view = opened("instance", send, {"name": "lab-01"})
     assert view.variables["instance"].options == ("765923ef-ddee-45ca-b351-1a4586402f9d",)
     ((latest,),) = answers_of(panels(dashboard)["Latest"], view, send)
@@ -177,7 +177,7 @@ def test_the_instance_follows_from_its_name(send):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_member_sees_the_own_project_alone(name, sender):
+def test_member_sees_only_their_project(name, sender):
     dashboard, view = opened(name, sender(MEMBER_OF_DATA))
     assert view.variables["project"].options == (DATA,)
     everything = json.dumps(
@@ -192,7 +192,7 @@ def test_a_member_sees_the_own_project_alone(name, sender):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_columns_of_rows_are_paths_to_members_that_rows_have(name, send):
+def test_columns_are_paths_to_members_of_rows(name, send):
     dashboard, view = opened(name, send)
     asked = [panel for panel in dashboard["panels"] if panel["datasource"]["uid"] == "${rows}"]
     assert asked
@@ -208,7 +208,7 @@ def test_the_columns_of_rows_are_paths_to_members_that_rows_have(name, send):
         }
         members = set().union(*answer["rows"])
         for column in target["columns"]:
-            # Infinity takes a point for a step into an object, unless there is a backslash before it.
+            # In Infinity, a dot without a backslash is a step into an object.
             assert not re.search(r"(?<!\\)\.", column["selector"])
             assert column["selector"].replace("\\", "") in members
 
@@ -221,7 +221,7 @@ def test_the_columns_of_rows_are_paths_to_members_that_rows_have(name, send):
         ("event_viewer", '"telemetry:events:all_tenants": "rule:segregation or role:event_viewer"', PROJECTS),
     ],
 )
-def test_the_policies_of_the_documentation_let_see_what_it_says(load_app, shifted_url, roles, rule, projects):
+def test_policies_in_the_documentation_have_the_documented_effect(load_app, shifted_url, roles, rule, projects):
     assert rule in PAGE
     api = load_app(shifted_url, policy=rule or "{}")
 
@@ -231,7 +231,7 @@ def test_the_policies_of_the_documentation_let_see_what_it_says(load_app, shifte
         rows = api.get("/grafana/rows?limit=1000", headers={**MEMBER_OF_DATA, **who}).json["rows"]
         return len(rows)
 
-    # Another user of the project sees other events where everyone sees their own, and the same else.
+    # Another user of the project sees other events if users see only their own, otherwise the same.
     own, others = count(**{"X-Roles": roles}), count(**{"X-Roles": roles, "X-User-Id": DANA})
     assert (own == others) == bool(rule)
 
@@ -271,7 +271,7 @@ def test_the_data_sources_take_address_and_credential_from_the_environment(send)
         assert source["basicAuth"] is True
         assert source["basicAuthUser"] == "${PANKO_CREDENTIAL_ID}"
         assert source["secureJsonData"] == {"basicAuthPassword": "${PANKO_CREDENTIAL_SECRET}"}
-    # Infinity puts the address of the data source before the paths in the dashboards.
+    # Infinity prepends the address of the data source to the paths in the dashboards.
     assert rows["url"] in rows["jsonData"]["allowedHosts"]
     for address in (panko["url"], rows["jsonData"]["customHealthCheckUrl"]):
         assert send("GET", address.removeprefix("${PANKO_URL}"), []) == {"status": "ok"}

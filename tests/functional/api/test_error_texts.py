@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No error repeats more than 200 characters of what was sent, and no XML has a DTD."""
+"""Error texts repeat at most 200 characters of the request, and XML must not have a DTD."""
 
 import base64
 import json
@@ -96,13 +96,13 @@ def assert_short(response):
 
 @pytest.mark.parametrize("accept", ["application/json", "application/xml"])
 @pytest.mark.parametrize("path", [*(f"/v2/events?{query}" for query in QUERIES), *OTHERS], ids=lambda path: path[:60])
-def test_what_stands_in_the_address(api, path, accept):
+def test_address(api, path, accept):
     for headers in (ADMIN, MEMBER):
         assert_short(api.get(path, headers={**headers, "Accept": accept}, expect_errors=True))
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: json.dumps(body).replace(LONG, "Z"))
-def test_what_stands_in_a_body_of_json(api, body):
+def test_json_body(api, body):
     headers = {**ADMIN, "Content-Type": "application/json"}
     for sent in (json.dumps(body), json.dumps(body)[:-1]):
         response = api.request("/v2/events", headers=headers, body=sent.encode(), expect_errors=True)
@@ -111,20 +111,20 @@ def test_what_stands_in_a_body_of_json(api, body):
 
 
 @pytest.mark.parametrize("body", EVENTS, ids=range(len(EVENTS)))
-def test_what_stands_in_events(api, body):
+def test_posted_events(api, body):
     response = api.post_json("/v2/events", body, headers=ADMIN, status=400)
     texts = [response.json["error_message"]["faultstring"], response.json["error_message"]["refusals"][0]["reason"]]
     assert max(text.count("Z") for text in texts) <= MAX_REPEATED
 
 
 @pytest.mark.parametrize("body", PANELS, ids=range(len(PANELS)))
-def test_what_grafana_asks(api, body):
+def test_grafana_queries(api, body):
     span = {"from": "2015-01-01", "to": "2015-01-02"}
     assert_short(api.post_json("/grafana/query", {"range": span, **body}, headers=ADMIN, expect_errors=True))
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding", "Accept", "X-Project-Id", "Authorization"])
-def test_what_stands_in_headers(api, name):
+def test_headers(api, name):
     value = f"Basic {base64.b64encode(LONG.encode()).decode()}" if name == "Authorization" else f"a/{LONG}"
     sent = {**MEMBER, "Content-Type": "application/json", name: value}
     for path, method in (("/v2/events", "GET"), ("/v2/events", "POST"), ("/v2/event_types", "GET")):
@@ -152,14 +152,14 @@ def test_xml_with_a_dtd_is_refused(api, dtd, text, encoding, content_type):
     assert "DTD" in response.json["error_message"]["faultstring"]
 
 
-def test_xml_without_one_is_read_and_repeated_in_short(api):
+def test_xml_without_a_dtd_is_read_and_shortened_in_errors(api):
     headers = {**ADMIN, "Content-Type": "text/xml"}
     api.request("/v2/events", headers=headers, body=xml("", "generated").encode(), status=200)
     for body in (xml("", LONG), xml("", f"<{LONG}/>"), f"<{LONG}/>", f"<a><{LONG}></a>", LONG):
         assert_short(api.request("/v2/events", headers=headers, body=body.encode(), expect_errors=True))
 
 
-def test_what_is_short_is_repeated_whole(api):
+def test_short_text_is_repeated_completely(api):
     text = "é" * MAX_REPEATED
     said = api.get(f"/v2/events?marker={urllib.parse.quote(text)}", headers=ADMIN, status=400)
     assert said.json["error_message"]["faultstring"] == f"Marker {text} not found."

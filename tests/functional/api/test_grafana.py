@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of the JSON data sources, call by call, as their plugins send it."""
+"""The protocol of the JSON data source plugins for Grafana, call by call."""
 
 import collections
 import datetime
@@ -23,7 +23,7 @@ IN_RANGE = 40
 
 @pytest.fixture
 def post(api):
-    """A function that sends what a plugin does: ``post("query", {…})``, and returns the answer's JSON."""
+    """A function that sends a request as a plugin does, and returns the JSON: ``post("query", {…})``."""
 
     def send(call, body, who=ADMIN, status=200):
         return api.post_json(f"/grafana/{call}", body, headers=who, status=status).json
@@ -33,7 +33,7 @@ def post(api):
 
 @pytest.fixture
 def query(post):
-    """A function that asks for one target: ``query("events", {…})``."""
+    """A function that queries one target: ``query("events", {…})``."""
 
     def send(metric, payload, who=ADMIN, status=200, **more):
         targets = [{"target": metric, "refId": "A", "payload": payload, "datasource": {"uid": "u"}}]
@@ -43,14 +43,14 @@ def query(post):
 
 
 @pytest.mark.parametrize("path", ["/grafana", "/grafana/"])
-def test_a_known_caller_is_told_that_all_is_well(api, path):
+def test_a_known_caller_gets_the_status(api, path):
     assert api.get(path, headers=ADMIN).json == {"status": "ok"}
     api.get(path, status=403)
     api.post(path, headers=ADMIN, status=405)
     assert api.get(path, headers=ADMIN).headers["X-Openstack-Request-Id"]
 
 
-def test_the_metrics_are_those_that_can_be_asked_for(post, query):
+def test_every_metric_can_be_queried(post, query):
     metrics = post("metrics", {})
     assert [metric["value"] for metric in metrics] == ["events", "event_counts", "annotations"] == post("search", {})
     for metric in metrics:
@@ -58,7 +58,7 @@ def test_the_metrics_are_those_that_can_be_asked_for(post, query):
         assert query(metric["value"], {})
 
 
-def test_every_field_of_a_payload_has_the_options_that_it_can_be(post, query):
+def test_every_option_of_a_field_can_be_queried(post, query):
     for metric in post("metrics", {"metric": "events", "payload": {}}):
         for field in metric["payloads"]:
             asked = {"metric": metric["value"], "payload": {}, "name": field["name"]}
@@ -69,7 +69,7 @@ def test_every_field_of_a_payload_has_the_options_that_it_can_be(post, query):
                 query(metric["value"], {field["name"]: option["value"]})
 
 
-def test_options_are_those_of_the_events(post):
+def test_options_are_taken_from_the_events(post):
     def options(name, **payload):
         body = {"metric": "event_counts" if name == "group_by" else "events", "payload": payload, "name": name}
         return [option["value"] for option in post("metric-payload-options", body)]
@@ -102,7 +102,7 @@ def test_a_table_has_the_newest_events_with_typed_traits(query):
     assert [row[2] for row in table["rows"]] == ["msg-000"]
 
 
-def test_the_configuration_bounds_the_rows(load_app, filled_url):
+def test_the_configuration_limits_the_rows(load_app, filled_url):
     api = load_app(filled_url, config="[api]\nmax_api_return_limit = 3\n")
     body = {"range": RANGE, "targets": [{"target": "events", "payload": {"limit": 10}}]}
     assert len(api.post_json("/grafana/query", body, headers=ADMIN).json[0]["rows"]) == 3
@@ -127,7 +127,7 @@ def test_filters_are_those_of_the_openstack_command(query):
         *(("integer::size", ">", "320", 2), ("integer::size", "<", "-40", 1), ("service", "!=", "host-0", 26)),
     ],
 )
-def test_ad_hoc_filters_hold_for_every_target(query, key, operator, value, count):
+def test_ad_hoc_filters_apply_to_every_target(query, key, operator, value, count):
     filters = [{"key": key, "operator": operator, "value": value}]
     (table,) = query("events", {}, filters=filters)
     assert len(table["rows"]) == count
@@ -145,7 +145,7 @@ def test_counts_are_series_by_group(query):
         assert sum(count for count, _ in each["datapoints"]) == 10
 
 
-def test_the_groups_beyond_the_top_are_one_series(query):
+def test_all_groups_beyond_the_top_are_one_series(query):
     series = query("event_counts", {"group_by": "service", "top": "1"})
     assert [each["target"] for each in series] == ["host-0", "other"]
     assert sum(count for each in series for count, _ in each["datapoints"]) == IN_RANGE
@@ -154,7 +154,7 @@ def test_the_groups_beyond_the_top_are_one_series(query):
 
 
 @pytest.mark.parametrize(("points", "interval_ms"), [(1, 0), (2, 1), (7, 1000), (20, 1000), (550, 5000), (550, 1e9)])
-def test_a_series_never_has_more_points_than_a_panel_has_room_for(query, points, interval_ms):
+def test_series_has_at_most_the_points_of_the_panel(query, points, interval_ms):
     (series,) = query("event_counts", {}, maxDataPoints=points, intervalMs=interval_ms)
     moments = [moment for _, moment in series["datapoints"]]
     assert len(moments) <= max(points, 2)
@@ -183,7 +183,7 @@ def test_a_viewer_of_any_zone_sees_the_same_events_at_the_same_time(post, range_
     assert sorted(row["time"] for row in rows) == moments
 
 
-def test_targets_are_answered_in_their_order_and_hidden_ones_not(post):
+def test_targets_are_answered_in_order_except_hidden_ones(post):
     targets = [
         {"target": "annotations", "refId": "C"},
         {"target": "events", "refId": "B", "hide": True},
@@ -194,7 +194,7 @@ def test_targets_are_answered_in_their_order_and_hidden_ones_not(post):
     assert post("query", {"range": RANGE}) == []
 
 
-def test_a_variable_is_a_list_of_the_datas_names(post):
+def test_a_variable_lists_names_in_the_events(post):
     def names(payload, **more):
         found = post("variable", {"payload": payload, **more})
         assert all(each["__text"] == each["__value"] for each in found)
@@ -223,7 +223,7 @@ def test_a_variable_of_times_names_their_zone(post):
         assert datetime.datetime.fromisoformat(each["__value"]).tzinfo
 
 
-def test_tag_keys_have_values_that_a_filter_takes(post, query):
+def test_tag_keys_have_values_that_a_filter_accepts(post, query):
     keys = post("tag-keys", {})
     assert {"type": "string", "text": "project_id"} in keys
     assert {"type": "integer", "text": "integer::size"} in keys
@@ -257,7 +257,7 @@ def test_a_call_without_a_body_is_answered(api, call):
     assert api.post(f"/grafana/{call}", headers=ADMIN).json
 
 
-def test_a_driver_that_keeps_nothing_says_what_it_cannot(load_app):
+def test_a_driver_without_events_answers_unsupported_calls_with_501(load_app):
     api = load_app("log://")
     body = {"range": RANGE, "targets": [{"target": "event_counts"}]}
     api.post_json("/grafana/query", body, headers=ADMIN, status=501)
@@ -266,8 +266,8 @@ def test_a_driver_that_keeps_nothing_says_what_it_cannot(load_app):
     assert api.get("/grafana/rows", headers=ADMIN).json == {"rows": [], "next": None}
 
 
-def test_the_plugin_is_answered_from_the_health_check_to_the_last_panel(api, post):
-    """The requests of simpod-json-datasource, in the order in which a user has it send them."""
+def test_requests_of_the_plugin_from_health_check_to_last_panel(api, post):
+    """The requests of simpod-json-datasource, in the order in which a user causes them."""
     assert api.get("/grafana", headers=MEMBER, status=200)
     metrics = {each["value"]: each for each in post("metrics", {"metric": "", "payload": {}}, MEMBER)}
     payload = {}

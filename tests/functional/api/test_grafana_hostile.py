@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing that is sent to /grafana makes the service fail: it is answered, or refused with a reason."""
+"""No request to /grafana makes the service fail: it is answered, or refused with a reason."""
 
 import json
 
@@ -21,7 +21,7 @@ VALUES = ["null", "5", "true", "[]", "{}", "1.5", '"x"', '"\\u0000"', "[[]]", "[
 
 @pytest.fixture
 def ask(send):
-    """A function that sends a body to a call, as text or as what JSON makes of it."""
+    """A function that sends a body to a call: text, or a value as JSON."""
 
     def request(call, body, expected=None, **headers):
         text = body if isinstance(body, str | bytes) else json.dumps(body)
@@ -39,12 +39,12 @@ def ask(send):
     ],
     ids=range(13),
 )
-def test_a_body_that_is_no_object_is_refused(ask, call, body):
+def test_a_body_that_is_not_an_object_is_refused(ask, call, body):
     assert ask(call, body, 400).json["error_message"]["faultstring"]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_body_is_sent_as_json_and_is_not_too_large(ask, call):
+def test_a_body_must_be_json_and_not_too_large(ask, call):
     for content_type in ("text/plain", "", "application/xml", "application/x-www-form-urlencoded", "nonsense"):
         ask(call, "{}", 415, Content_Type=content_type)
     ask(call, "{}", 415, Content_Encoding="gzip")
@@ -55,7 +55,7 @@ def test_a_body_is_sent_as_json_and_is_not_too_large(ask, call):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_an_empty_body_is_answered_or_told_what_it_lacks(ask, call, body):
+def test_an_empty_body_is_answered_or_refused_with_what_is_missing(ask, call, body):
     response = ask(call, body)
     if response.status_int != 200:
         assert "expected" in response.json["error_message"]["faultstring"]
@@ -72,7 +72,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("call", "name"), [(call, name) for call, body in BODIES.items() for name in body])
-def test_a_member_of_a_wrong_type_is_named(ask, call, name):
+def test_an_error_names_a_member_of_the_wrong_type(ask, call, name):
     for value in VALUES:
         response = ask(call, json.dumps({**BODIES[call], name: "VALUE"}).replace('"VALUE"', value))
         if response.status_int != 200:
@@ -98,7 +98,7 @@ def test_a_member_of_a_wrong_type_is_named(ask, call, name):
         ),
     ],
 )
-def test_a_field_of_a_payload_of_a_wrong_type_is_named(ask, metric, name):
+def test_an_error_names_a_field_of_the_wrong_type(ask, metric, name):
     body = {"range": RANGE, "targets": [{"target": metric, "payload": {name: "VALUE"}}]}
     for value in VALUES:
         response = ask("query", json.dumps(body).replace('"VALUE"', value))
@@ -108,7 +108,7 @@ def test_a_field_of_a_payload_of_a_wrong_type_is_named(ask, metric, name):
 
 
 @pytest.mark.parametrize("text", UNSTORABLE, ids=range(len(UNSTORABLE)))
-def test_names_and_values_that_no_event_has_are_not_found(ask, send, text):
+def test_names_and_values_that_no_event_can_have_are_not_found(ask, send, text):
     for name in ("event_type", "project_id", "group_by", "traits"):
         for metric in METRICS:
             ask("query", {"range": RANGE, "targets": [{"target": metric, "payload": {name: [text]}}]})
@@ -134,7 +134,7 @@ def test_names_and_values_that_no_event_has_are_not_found(ask, send, text):
     ],
 )
 @pytest.mark.parametrize("points", [1, 2, 550, 2**53])
-def test_any_range_is_counted_within_bounds(ask, range_, points):
+def test_any_range_has_a_bounded_number_of_counts(ask, range_, points):
     targets = [{"target": "event_counts", "payload": {"group_by": group}} for group in ("", "event_type")]
     response = ask("query", {"range": range_, "targets": targets, "maxDataPoints": points})
     if response.status_int == 200:
@@ -170,7 +170,7 @@ def test_any_argument_of_rows_is_answered_or_refused(send, query):
     assert response.json
 
 
-def test_nothing_else_is_below_the_address(send):
+def test_there_are_no_other_paths(send):
     for path in ("x", "__class__", "get_all", "index", "query/x", "rows/x", "tag_keys", "query/__class__"):
         send(f"/grafana/{path}", "POST", "{}", 404, Content_Type=JSON)
 

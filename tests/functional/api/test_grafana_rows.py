@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows for Infinity: flat, typed, page by page."""
+"""Rows for the Infinity plugin: flat, typed and paginated."""
 
 import pytest
 
@@ -10,7 +10,7 @@ NOON = 1420113600000
 
 @pytest.fixture
 def get(api):
-    """A function that asks for rows: ``get("limit=2")``."""
+    """A function that requests rows: ``get("limit=2")``."""
     return lambda query, status=200: api.get(f"/grafana/rows?{query}", headers=ADMIN, status=status)
 
 
@@ -37,7 +37,7 @@ def test_a_row_is_an_event(get):
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-def test_the_pages_are_all_rows_once(get, order):
+def test_the_pages_together_have_each_row_once(get, order):
     whole = get(f"order={order}&limit=1000")
     assert whole.json["next"] is None
     found, cursor = [], ""
@@ -59,11 +59,11 @@ def test_the_pages_are_all_rows_once(get, order):
         "from=2015-01-01T14:00:05%2B02:00&to=2015-01-01T07:00:05-05:00",
     ],
 )
-def test_the_times_of_a_range_are_of_any_zone(get, query):
+def test_the_times_of_a_range_may_have_any_zone(get, query):
     assert ids(get(query)) == ["msg-011", "msg-010"]
 
 
-def test_arguments_all_hold(get):
+def test_rows_meet_all_arguments(get):
     assert ids(get("event_type=image.update&event_type=port.delete.end&project_id=proj-1&trait.integer::size=50")) == [
         "msg-010"
     ]
@@ -72,14 +72,14 @@ def test_arguments_all_hold(get):
     ]
 
 
-def test_infinity_is_answered(api):
+def test_infinity_request(api):
     headers = {**ADMIN, "Accept": "application/json;q=0.9,text/plain", "Accept-Encoding": "gzip"}
     response = api.get("/grafana/rows?limit=20", headers=headers)
     assert response.content_type == "application/json"
     assert len(response.json["rows"]) == 20
 
 
-def test_the_method_is_get(api):
+def test_only_get_is_allowed(api):
     assert api.post_json("/grafana/rows", {}, headers=ADMIN, status=405).headers["Allow"] == "GET, HEAD"
     api.get("/grafana/query", headers=ADMIN, status=405)
 
@@ -98,5 +98,5 @@ TIME_EXPECTED = "from: a time in ISO 8601, or seconds (10 digits) or millisecond
         ("order=x", "order: one of newest, oldest is expected"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_reason(get, query, text):
+def test_an_invalid_argument_is_refused_with_the_reason(get, query, text):
     assert get(query, 400).json["error_message"]["faultstring"] == text

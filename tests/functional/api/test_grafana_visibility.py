@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nobody sees in Grafana what the policy hides from them in /v2/events, in no call and no list."""
+"""No call and no list of Grafana shows events that the policy hides in /v2/events."""
 
 import json
 import re
@@ -18,7 +18,7 @@ METRICS = ("events", "event_counts", "annotations")
 OTHERS = re.compile(
     r"proj-[12]|user-[123]|image\.update|create\.end|port\.delete|host-[12]|lonely|extremes|imax|req-00[1-9]"
 )
-"""What stands in other events than the member's, and in none of theirs."""
+"""Values in events of others that no event of the member has."""
 
 QUERIES = [
     {"target": "events"},
@@ -51,7 +51,7 @@ CALLS = [
 
 
 def with_all_tenants(body, value):
-    """Return a request that says whether all tenants are meant, and None where it has no place for that."""
+    """Return a request for all tenants or not; None if the call has no such member."""
     if "targets" in body:
         return {
             **body,
@@ -74,7 +74,7 @@ def total(api, who, **payload):
 
 
 @pytest.mark.parametrize(("call", "body"), CALLS)
-def test_a_member_sees_nothing_of_others_in_any_call(api, call, body):
+def test_a_member_never_sees_events_of_others(api, call, body):
     answer = api.post_json(f"/grafana/{call}", body, headers=MEMBER)
     assert answer.json
     assert not OTHERS.findall(answer.text)
@@ -82,7 +82,7 @@ def test_a_member_sees_nothing_of_others_in_any_call(api, call, body):
 
 
 @pytest.mark.parametrize(("call", "body"), CALLS)
-def test_a_member_who_asks_for_all_tenants_is_refused_in_any_call(api, call, body):
+def test_a_member_who_requests_all_tenants_is_refused_by_every_call(api, call, body):
     widened = with_all_tenants(body, "True")
     if widened:
         refusal = api.post_json(f"/grafana/{call}", widened, headers=MEMBER, status=403)
@@ -104,12 +104,12 @@ def test_a_member_sees_their_own_events(api):
 @pytest.mark.parametrize(
     "filters", ["project_id=proj-1", "user_id=user-1", "message_id=msg-001", "event_type=image.update"]
 )
-def test_a_filter_does_not_widen_what_a_member_sees(api, filters):
+def test_a_filter_does_not_show_more_to_a_member(api, filters):
     assert total(api, MEMBER, filters=filters) == 0
     assert total(api, ADMIN, filters=filters) > 0
 
 
-def test_an_administrator_sees_all_tenants_unless_the_payload_narrows_it(api):
+def test_administrator_sees_all_tenants_unless_the_payload_limits_it(api):
     listed = api.get("/v2/events?limit=1000&q.field=all_tenants&q.value=True", headers=ADMIN).json
     own = api.get("/v2/events?limit=1000", headers=ADMIN).json
     assert total(api, ADMIN) == total(api, ADMIN, all_tenants="True") == len(listed)
@@ -127,7 +127,7 @@ def test_a_system_reader_sees_all_tenants(api):
 @pytest.mark.parametrize(
     "who", [{}, {"X-User-Id": "u"}, {**SYSTEM, "X-Roles": "member"}, {**ADMIN, "X-Project-Id": ""}]
 )
-def test_who_has_no_events_to_see_is_refused_in_every_call(api, who):
+def test_a_caller_without_visible_events_is_refused_by_every_call(api, who):
     for call, body in [*CALLS, ("metrics", {})]:
         api.post_json(f"/grafana/{call}", body, headers=who, status=403)
     for path in ("/grafana", "/grafana/", "/grafana/rows"):
@@ -135,12 +135,12 @@ def test_who_has_no_events_to_see_is_refused_in_every_call(api, who):
 
 
 @pytest.mark.parametrize("cursor", ["msg-001", "there-is-no-such-event"])
-def test_a_cursor_that_is_not_visible_does_not_tell_whether_it_exists(api, cursor):
+def test_an_invisible_cursor_is_refused_like_a_missing_one(api, cursor):
     refusal = api.get(f"/grafana/rows?cursor={cursor}", headers=MEMBER, status=400)
     assert refusal.json["error_message"]["faultstring"] == f"Marker {cursor} not found."
 
 
-def test_members_see_their_whole_project_where_the_policy_says_so(load_app: LoadApp, filled_url):
+def test_members_see_their_whole_project_if_the_policy_allows_it(load_app: LoadApp, filled_url):
     api = load_app(filled_url, policy='"telemetry:events:project_events": "role:member"')
     assert 3 < total(api, MEMBER) < total(api, ADMIN)
     found = api.post_json("/grafana/variable", {"payload": {"target": "projects"}}, headers=MEMBER).json
@@ -161,7 +161,7 @@ def test_a_member_with_all_tenants_by_rule_sees_everything(load_app: LoadApp, fi
         ("telemetry:traits:values", {"projects", "trait_values", "project_id"}),
     ],
 )
-def test_each_rule_keeps_a_caller_out_of_what_it_is_for(load_app: LoadApp, filled_url, rule, refused):
+def test_each_rule_controls_its_own_calls(load_app: LoadApp, filled_url, rule, refused):
     api = load_app(filled_url, policy=f'"{rule}": "!"')
     asked = {
         **{name: ("query", {"range": SPAN, "targets": [{"target": name}]}) for name in METRICS},

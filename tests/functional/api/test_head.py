@@ -12,14 +12,14 @@ PATHS = [
     *("/", "/healthcheck", "/v2", "/v2/", "/v2/events", "/v2/events/", "/v2/events/msg-000", "/v2/event_types"),
     *("/v2/capabilities", "/v2/event_counts", TRAITS, f"{TRAITS}/service", f"{TRAITS}/service/values"),
     *("/grafana", "/grafana/rows"),
-    # Errors too.
+    # Including errors.
     *("/nothing", "/v2/nothing", "/v2/events/nothing", "/v2/event_types/x", "/v2/events?limit=x", "/grafana/query"),
 ]
 REQUEST_ID = "x-openstack-request-id"
 
 
 def head_and_get(client, path, headers):
-    # Not by WebTest, which unpacks what is compressed, and changes the length.
+    # Without WebTest, which decompresses answers and changes their length.
     requests = (webob.Request.blank(path, method=method, headers=headers) for method in ("HEAD", "GET"))
     head, get = (request.get_response(client.app) for request in requests)
     assert head.body == b""
@@ -37,18 +37,18 @@ def test_head_has_the_status_and_the_headers_of_get(api, path, accept):
     head_and_get(api, path, {**ADMIN, "Accept": accept, "Accept-Encoding": "gzip"})
 
 
-def test_the_length_is_that_of_the_body_which_get_has(api):
+def test_length_is_that_of_the_body_of_get(api):
     answer = head_and_get(api, "/v2/events", ADMIN)
     assert answer.content_length == len(answer.body) > 1000
 
 
-def test_head_has_no_rights_that_get_has_not(api, load_app, filled_url):
+def test_head_needs_the_rights_of_get(api, load_app, filled_url):
     assert head_and_get(api, "/v2/events", {}).status_int == 403
     client = load_app(filled_url, name=KEYSTONE_APP, config="[keystone_authtoken]\n")
     assert head_and_get(client, "/v2/events", {}).status_int == 401
 
 
-def test_a_browser_may_ask_by_head(load_app, filled_url):
+def test_browser_may_send_head(load_app, filled_url):
     client = load_app(filled_url, config="[cors]\nallowed_origin = http://horizon\n")
     asked = {"Origin": "http://horizon", "Access-Control-Request-Method": "HEAD"}
     assert client.options("/v2/events", headers=asked).headers["Access-Control-Allow-Methods"] == "HEAD"

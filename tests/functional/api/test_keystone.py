@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone says who is asking."""
+"""Callers are identified by Keystone."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -22,7 +22,7 @@ def api(load_app, filled_url, keystone):
     return load_app(filled_url, name=KEYSTONE_APP, config=keystone.config())
 
 
-def test_a_valid_token_opens_what_its_roles_allow(api, keystone):
+def test_valid_token_gives_access_by_its_roles(api, keystone):
     admin = keystone.add("admin-token", "adm", ["admin"], "proj-0")
     member = keystone.add("member-token", "user-0", ["member"], "proj-0")
     assert "msg-003" in message_ids(api.get("/v2/events", headers=admin))
@@ -38,7 +38,7 @@ def test_a_system_token_is_served(api, keystone):
     assert "msg-001" in message_ids(api.get("/v2/events?q.field=all_tenants&q.value=1", headers=reader))
 
 
-def test_a_token_without_a_scope_opens_the_capabilities_alone(api, keystone):
+def test_token_without_a_scope_gives_access_to_the_capabilities_only(api, keystone):
     nobody = keystone.add("unscoped-token", "adm", ["admin"])
     api.get("/v2/capabilities", headers=nobody)
     for path in ("/v2/events", "/v2/events/msg-004", "/v2/event_types", "/v2/event_types/extremes/traits/imax"):
@@ -76,14 +76,14 @@ def test_a_system_token_is_served_beside_a_service_token_of_a_project(api, keyst
     assert message_ids(api.get("/v2/events", headers=headers))[0] == "extremes"
 
 
-def test_a_paste_file_of_panko_10_knows_whose_the_system_scope_is(old_api, keystone):
+def test_paste_file_of_panko_10_distinguishes_the_system_scopes(old_api, keystone):
     user = keystone.add("user-token", "landlord", ["admin"], domain=True)
     service = keystone.add("service-token", "nova", ["service", "admin"], system=True)
     headers = {**user, "X-Service-Token": service["X-Auth-Token"]}
     old_api.get("/v2/events?q.field=all_tenants&q.value=True", headers=headers, status=403)
 
 
-def test_headers_of_the_client_say_nothing_of_identity(api, keystone):
+def test_identity_headers_of_the_client_are_ignored(api, keystone):
     member = keystone.add("member-token", "user-0", ["member"], "proj-0")
     forged = {"X-Roles": "admin", "X-User-Id": "adm", "X-Project-Id": "proj-1", "OpenStack-System-Scope": "all"}
     assert message_ids(api.get("/v2/events", headers={**forged, **member})) == ["msg-000", "msg-012", "msg-036"]
@@ -92,7 +92,7 @@ def test_headers_of_the_client_say_nothing_of_identity(api, keystone):
 
 @pytest.mark.parametrize("path", ["/v2/events", "/v2/capabilities", "/v2", "/v2/nothing", "/v2/events?limit=x"])
 @pytest.mark.parametrize("token", [None, "unknown", "\xe9", "x" * 9000])
-def test_without_a_valid_token_there_is_a_401_that_clients_can_parse(api, keystone, path, token):
+def test_missing_valid_token_is_a_401_that_clients_can_parse(api, keystone, path, token):
     headers = {} if token is None else {"X-Auth-Token": token}
     response = api.get(path, headers=headers, status=401)
     assert response.json["error_message"]["faultstring"] == "The request you have made requires authentication."
@@ -108,7 +108,7 @@ def test_versions_health_and_preflights_need_no_token(api):
     api.options("/v2/events")
 
 
-def test_while_keystone_is_away_a_token_cannot_be_judged(load_app, filled_url, keystone, caplog):
+def test_tokens_cannot_be_validated_while_keystone_is_unreachable(load_app, filled_url, keystone, caplog):
     api = load_app(filled_url, name=KEYSTONE_APP, config=keystone.config())
     keystone.shutdown()
     keystone.server_close()
@@ -122,7 +122,7 @@ def test_while_keystone_is_away_a_token_cannot_be_judged(load_app, filled_url, k
     api.get("/v2/events", status=401)
 
 
-def test_a_request_without_a_token_is_told_to_bring_one_though_keystone_is_not_known(load_app, filled_url):
+def test_request_without_a_token_is_401_without_a_keystone_configuration(load_app, filled_url):
     api = load_app(filled_url, name=KEYSTONE_APP, config="[keystone_authtoken]\n")
     assert api.get("/v2/events", status=401).headers["WWW-Authenticate"]
 
@@ -189,7 +189,7 @@ def old_api(load_app, filled_url, keystone):
     return load_app(filled_url, name=KEYSTONE_APP, config=config, paste=OLD_PASTE)
 
 
-def test_a_paste_file_of_panko_10_asks_the_keystone_of_the_configuration(old_api, keystone):
+def test_paste_file_of_panko_10_uses_the_configured_keystone(old_api, keystone):
     member = keystone.add("member-token", "user-0", ["member"], "proj-0")
     response = old_api.get("/v2/events", headers=member)
     assert message_ids(response) == ["msg-000", "msg-012", "msg-036"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every database answers a request for events as the oracle does, whatever stands in the events and in the request.
+"""Every database answers random requests for random events as the oracle does.
 
-``--oracle-examples`` says how many requests are made, and ``--oracle-seed`` which ones, of which events: the same seed
-makes the same again. The requests after the first 300 are slow tests.
+``--oracle-examples`` is the number of requests; the same ``--oracle-seed`` gives the same events and requests. All
+requests but the first 300 are slow tests.
 """
 
 import contextlib
@@ -32,16 +32,16 @@ BATCH = 1000
 ENCODINGS = ("parallel", "indexed", "body")
 
 AT_ONCE = 10
-"""Examples that hypothesis makes of one seed: of more, it makes most by copying parts of one to other parts of it."""
+"""Examples of one seed; with more, hypothesis makes most of them by copying parts of others."""
 
 FIRST_EXAMPLES = 300
-"""Requests that are made by the tests that are not slow."""
+"""Number of requests that are not slow tests."""
 
 EXAMPLES_FOR_A_WALK = 30
-"""Requests for one page that are made for each answer that is walked through."""
+"""Requests for one page per answer that is read page by page."""
 
 PAGES = 10
-"""Pages of a walk, or a few more."""
+"""Approximate number of pages of an answer that is read page by page."""
 
 CAREFUL = {
     "equal texts": [Filter("service", text) for text in TWINS],
@@ -60,7 +60,7 @@ def pool(pytestconfig):
 
 @contextlib.contextmanager
 def database(server):
-    """Make a database on a server for as long as the block runs."""
+    """Create a database on a server, and drop it after the block."""
     name = f"panko_oracle_{secrets.token_hex(8)}"
     yield server.create_database(name)
     server.drop_database(name)
@@ -68,7 +68,7 @@ def database(server):
 
 @pytest.fixture(scope="module")
 def applications(request, pool, tmp_path_factory):
-    """The applications on the pool's events, by the name of their database; None where that is not installed."""
+    """The applications on the pool's events by database; None if that is not installed."""
     directory = tmp_path_factory.mktemp("oracle")
     loaded = {}
     with contextlib.ExitStack() as stack:
@@ -97,7 +97,7 @@ def record(events, url, conf):
 
 @pytest.fixture(params=["first", pytest.param("others", marks=pytest.mark.slow)])
 def for_examples(request, pytestconfig):
-    """A function that calls another one with what strategies make: for the first requests, or for all others."""
+    """A function that calls another with values of strategies, for the first requests or for all others."""
     seed, number = pytestconfig.getoption("oracle_seed"), pytestconfig.getoption("oracle_examples")
     bounds = (0, min(FIRST_EXAMPLES, number)) if request.param == "first" else (FIRST_EXAMPLES, number)
     limited = hypothesis.settings(
@@ -118,7 +118,7 @@ def for_examples(request, pytestconfig):
 
 
 def ask(application, request, encoding):
-    """Send a request for events; what the query of a URL cannot hold is sent in the body."""
+    """Send a request for events; filters that a URL cannot contain are sent in the body."""
     members = [{"field": f.field, "value": f.value, "op": f.op, "type": f.type} for f in request.filters]
     page = {"limit": request.limit, "sort": list(request.sort), "marker": request.marker}
     page = {name: value for name, value in page.items() if value not in (None, [])}
@@ -141,12 +141,12 @@ def queries(members, encoding):
 
 
 def exactly(value):
-    """Return a text that differs where values do: -0.0 from 0, and True from 1."""
+    """Return a text that differs for -0.0 and 0, and for True and 1."""
     return json.dumps(value)
 
 
 def check_page(applications, pool, request, encoding):
-    """Compare the answer of each database with the oracle's."""
+    """Compare the answer of each database with that of the oracle."""
     try:
         status, expected = 200, oracle.answer(pool.events, request)
     except Refused as refused:
@@ -175,14 +175,14 @@ def test_pages_are_those_of_the_oracle(applications, pool, for_examples):
 
 
 @pytest.mark.parametrize("filters", CAREFUL.values(), ids=CAREFUL)
-def test_values_are_not_taken_for_others(applications, pool, filters):
+def test_values_are_not_confused(applications, pool, filters):
     for each in filters:
         asked = Request(ADMIN, (ALL_TENANTS, each), limit=len(pool.hostile))
         check_page(applications, pool, asked, "parallel")
     require_all(applications)
 
 
-def test_walks_meet_every_event_once_and_in_order(applications, pool, for_examples):
+def test_pages_have_every_event_once_and_in_order(applications, pool, for_examples):
     def check(request, encoding, sizes):
         request = dataclasses.replace(request, marker=None, limit=len(pool.events))
         try:
@@ -210,7 +210,7 @@ def walk(application, request, encoding, sizes):
 
 
 def require_all(applications):
-    """Skip the test where not all databases could be compared, now that those that could were."""
+    """Skip the test after the comparison if not all databases were available."""
     missing = [name for name in DATABASES if name not in applications]
     if missing:
         pytest.skip(f"compared {', '.join(applications)} alone, without {', '.join(missing)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request passes on its way to the controllers, and how an application is made of it."""
+"""The WSGI pipeline before the controllers, and how applications are created."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ PREFLIGHT = {
 }
 
 
-def test_each_answer_of_version_2_has_an_id_of_its_own(api):
+def test_each_answer_of_version_2_has_a_unique_id(api):
     ids = set()
     for path in ("/v2/events", "/v2/events?limit=x", "/v2/nothing", "/v2", "/v2/events/%ff", "/v2/capabilities"):
         response = api.get(path, headers=ADMIN, expect_errors=True)
@@ -43,7 +43,7 @@ def test_each_answer_of_version_2_has_an_id_of_its_own(api):
     assert all(request_id.startswith("req-") for request_id in ids)
 
 
-def test_a_browser_of_an_allowed_origin_may_ask(load_app, filled_url):
+def test_browser_of_an_allowed_origin_is_accepted(load_app, filled_url):
     api = load_app(filled_url, config=CORS)
     response = api.options("/v2/events", headers=PREFLIGHT)
     assert response.body == b""
@@ -56,13 +56,13 @@ def test_a_browser_of_an_allowed_origin_may_ask(load_app, filled_url):
     assert {"Origin", "Accept", "Accept-Encoding"} <= {name.strip() for name in response.headers["Vary"].split(",")}
 
 
-def test_a_browser_learns_of_errors_too(load_app, filled_url):
+def test_browser_may_read_errors_too(load_app, filled_url):
     api = load_app(filled_url, config=CORS)
     response = api.get("/v2/events", headers={"Origin": "http://horizon"}, status=403)
     assert response.headers["Access-Control-Allow-Origin"] == "http://horizon"
 
 
-def test_a_browser_of_another_origin_is_not_told_that_it_may_ask(load_app, filled_url):
+def test_browser_of_another_origin_is_not_accepted(load_app, filled_url):
     api = load_app(filled_url, config=CORS)
     response = api.options("/v2/events", headers={**PREFLIGHT, "Origin": "http://elsewhere"})
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -82,7 +82,7 @@ def test_an_application_behind_a_proxy_knows_its_address(load_app, filled_url):
     assert links(direct) == ["http://localhost/v2"] * 3
 
 
-def test_a_load_balancer_can_be_told_not_to_use_the_server(load_app, filled_url, tmp_path, caplog):
+def test_health_check_can_disable_the_server_for_a_load_balancer(load_app, filled_url, tmp_path, caplog):
     switch = tmp_path / "switch"
     api = load_app(filled_url, config=f"[healthcheck]\ndisable_by_file_path = {switch}\n")
     assert api.get("/healthcheck").text == "OK"
@@ -92,7 +92,7 @@ def test_a_load_balancer_can_be_told_not_to_use_the_server(load_app, filled_url,
     assert not caplog.records
 
 
-def test_by_default_a_health_check_leaves_no_trace_in_the_log(api, caplog):
+def test_health_checks_are_not_logged_by_default(api, caplog):
     assert api.get("/healthcheck").text == "OK"
     assert not caplog.records
 
@@ -108,10 +108,10 @@ def test_parts_read_the_configuration_of_a_directory_too(tmp_path, filled_url):
     assert response.headers["Access-Control-Allow-Origin"] == "http://horizon"
 
 
-def test_a_paste_file_can_be_read_without_us(tmp_path, filled_url):
+def test_paste_file_can_be_loaded_without_load_app(tmp_path, filled_url):
     configured = {"oslo_config_file": str(write_config(tmp_path, filled_url, "[api]\ndefault_api_return_limit = 3\n"))}
     paste = find_paste_file(service.prepare_service([], config_files=[], share=True))
-    # The program says so where it sets up logging, which must not reach the other tests here.
+    # A subprocess, since it configures logging, which must not affect other tests.
     program = (
         "import json, sys, webtest; from paste import deploy; "
         "loaded = deploy.loadapp(f'config:{sys.argv[1]}', name='panko+noauth', global_conf=json.loads(sys.argv[2])); "
@@ -134,7 +134,7 @@ def test_two_applications_of_one_process_share_nothing(load_app, filled_url, tmp
         try:
             for _ in range(20):
                 check(api.get(path, headers=headers, expect_errors=True))
-                # Another application is made meanwhile, as in a server that reloads.
+                # Create another application meanwhile, as a server that reloads does.
                 load_app(filled_url)
         except AssertionError as error:
             failures.append(error)
@@ -170,7 +170,7 @@ def test_an_application_has_one_connection_which_can_be_closed(load_app, filled_
     assert len(made) == 1
     api.get("/v2/events", headers=ADMIN)
     api.app.close()
-    # What comes after connects again.
+    # The next request connects again.
     api.get("/v2/events", headers=ADMIN)
     assert len(made) == 1
 
@@ -199,34 +199,34 @@ PASTE_APP = "[app:panko+noauth]\npaste.app_factory = panko.api.app:app_factory\n
         (PASTE_APP.format("nowhere"), "nowhere"),
     ],
 )
-def test_a_broken_paste_file_is_told_in_one_line(load_app, filled_url, paste, reason, tmp_path):
+def test_invalid_paste_file_is_reported_in_one_line(load_app, filled_url, paste, reason, tmp_path):
     said = refuse(load_app, filled_url, paste=paste)
     assert said.startswith(f"{tmp_path / 'etc-0/api_paste.ini'}: ")
     assert reason in said
 
 
-def test_an_application_that_is_not_in_the_paste_file_is_told(load_app, filled_url):
+def test_application_missing_in_the_paste_file_is_reported(load_app, filled_url):
     assert "panko+what" in refuse(load_app, filled_url, name="panko+what")
 
 
-def test_a_paste_file_that_is_not_there_is_told(load_app, filled_url):
+def test_missing_paste_file_is_reported(load_app, filled_url):
     config = "[DEFAULT]\napi_paste_config = /nowhere/api.ini\n"
     assert refuse(load_app, filled_url, config=config).startswith("/nowhere/api.ini: ")
 
 
-def test_a_broken_policy_file_is_told(load_app, filled_url, tmp_path):
+def test_invalid_policy_file_is_reported(load_app, filled_url, tmp_path):
     said = refuse(load_app, filled_url, policy="segregation: [")
     assert said.startswith(f"{tmp_path / 'etc-0/policy.yaml'}: ")
 
 
-def test_a_storage_that_there_is_not_is_told_as_what_it_is(load_app):
+def test_unknown_storage_is_reported(load_app):
     with pytest.raises(UnknownDriver):
         load_app("nosuch://host/db")
     with pytest.raises(StorageError):
         load_app("sqlite:////nowhere/panko.sqlite")
 
 
-def test_a_policy_that_breaks_later_lets_nobody_in(load_app, filled_url, tmp_path, caplog):
+def test_policy_that_becomes_invalid_refuses_everyone(load_app, filled_url, tmp_path, caplog):
     api = load_app(filled_url, policy='"telemetry:events:index": "role:admin"')
     api.get("/v2/events", headers=ADMIN)
     (tmp_path / "etc-0/policy.yaml").write_text("broken: [")
@@ -239,7 +239,7 @@ def test_a_policy_that_breaks_later_lets_nobody_in(load_app, filled_url, tmp_pat
     api.get("/v2/events", headers=ADMIN)
 
 
-def test_the_paste_file_beside_the_configuration_counts(tmp_path, filled_url):
+def test_paste_file_beside_the_configuration_is_used(tmp_path, filled_url):
     path = write_config(tmp_path, filled_url)
     conf = service.prepare_service([], config_files=[str(path)], share=True)
     assert find_paste_file(conf).endswith("panko/api/api_paste.ini")
@@ -247,7 +247,7 @@ def test_the_paste_file_beside_the_configuration_counts(tmp_path, filled_url):
     assert find_paste_file(conf) == str(tmp_path / "api_paste.ini")
 
 
-def test_a_path_may_hold_any_character(tmp_path, filled_url):
+def test_path_may_contain_any_character(tmp_path, filled_url):
     directory = tmp_path / "a #1 é"
     directory.mkdir()
     (directory / "api_paste.ini").write_text(PASTE_APP.format("panko.api.controllers.root.VersionsController"))
@@ -257,7 +257,7 @@ def test_a_path_may_hold_any_character(tmp_path, filled_url):
     loaded.close()
 
 
-def test_the_configuration_may_lie_anywhere(tmp_path, filled_url):
+def test_configuration_may_be_in_any_directory(tmp_path, filled_url):
     directory = tmp_path / "50% %(here)s"
     directory.mkdir()
     path = write_config(directory, filled_url, CORS)
@@ -266,7 +266,7 @@ def test_the_configuration_may_lie_anywhere(tmp_path, filled_url):
     loaded.close()
 
 
-def test_the_module_for_wsgi_servers_makes_its_application_when_it_is_asked(monkeypatch, tmp_path, filled_url):
+def test_wsgi_module_creates_its_application_on_access(monkeypatch, tmp_path, filled_url):
     made = []
     application = wsgi_api.LazyApplication(lambda: made.append(1) or webob.Response("made"))
     assert not made
@@ -276,7 +276,7 @@ def test_the_module_for_wsgi_servers_makes_its_application_when_it_is_asked(monk
     assert isinstance(wsgi_api.application, wsgi_api.LazyApplication)
 
 
-def test_an_application_that_cannot_be_made_is_tried_again():
+def test_failed_application_is_created_at_the_next_request():
     attempts = iter([RuntimeError("not yet"), webob.Response("made")])
 
     def make():
@@ -296,7 +296,7 @@ def test_the_profiler_passes_requests_through():
     assert WsgiMiddleware.factory({}, enabled="true", hmac_keys="k")(application) is application
 
 
-def test_a_database_that_goes_away_and_comes_back(load_app, private_postgresql, caplog):
+def test_database_that_becomes_unreachable_and_returns(load_app, private_postgresql, caplog):
     url = private_postgresql.create_database("panko")
     connection = storage.get_connection(url, service.prepare_service([], config_files=[], share=True))
     connection.upgrade()
@@ -318,6 +318,6 @@ def test_a_database_that_goes_away_and_comes_back(load_app, private_postgresql, 
     assert message_ids(api.get("/v2/events", headers=ADMIN)) == []
 
 
-def test_a_database_without_a_schema_is_not_available(load_app, tmp_path):
+def test_database_without_a_schema_is_unavailable(load_app, tmp_path):
     api = load_app(f"sqlite:///{tmp_path / 'new.sqlite'}")
     api.get("/v2/events", headers=ADMIN, status=503)

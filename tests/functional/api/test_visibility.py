@@ -20,7 +20,7 @@ UNOWNED = [
 
 @pytest.fixture
 def get(api):
-    """A function that asks for a path as someone: ``get(MEMBER, "/v2/events", 200)``."""
+    """A function that requests a path as a caller: ``get(MEMBER, "/v2/events", 200)``."""
     return lambda who, path, status: api.get(path, headers=who, status=status)
 
 
@@ -69,7 +69,7 @@ def test_system_scope_needs_a_user(get):
     get({**SYSTEM, "X-User-Id": ""}, "/v2/events", 403)
 
 
-def test_a_scope_of_another_name_is_none(get):
+def test_unknown_system_scope_is_ignored(get):
     get({**SYSTEM, "OpenStack-System-Scope": "some"}, "/v2/events", 403)
 
 
@@ -100,32 +100,32 @@ def test_an_administrator_shows_another_projects_event_with_all_tenants(get):
     assert get(ADMIN, f"/v2/events/{OTHERS_EVENT}?all_tenants=True", 200).json["message_id"] == OTHERS_EVENT
 
 
-def test_of_several_all_tenants_the_last_counts(get):
+def test_last_all_tenants_applies(get):
     both = "q.field=all_tenants&q.value={}&q.field=all_tenants&q.value={}"
     get(MEMBER, "/v2/events?" + both.format("True", "False"), 200)
     get(MEMBER, "/v2/events?" + both.format("False", "True"), 403)
     get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=True&all_tenants=False", 200)
 
 
-def test_a_limited_caller_is_refused_all_tenants_but_not_its_denial(get):
+def test_limited_caller_may_send_only_a_false_all_tenants(get):
     get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=True", 403)
     get(MEMBER, f"/v2/events/{OWN_EVENT}?all_tenants=no", 200)
     refusal = get(MEMBER, f"/v2/events?{ALL}", 403)
     assert refusal.json["error_message"]["faultstring"] == "RBAC Authorization Failed"
 
 
-def test_a_limited_caller_is_told_so_with_a_401_on_event_types(get):
+def test_limited_caller_gets_a_401_on_event_types(get):
     refusal = get(MEMBER, "/v2/event_types", 401)
     assert refusal.json["error_message"]["faultstring"] == "Not Authorized to access project proj-0"
 
 
 @pytest.mark.parametrize("marker", [OTHERS_EVENT, "there-is-no-such-event"])
-def test_a_marker_that_is_not_visible_does_not_tell_whether_it_exists(get, marker):
+def test_invisible_marker_is_like_a_missing_one(get, marker):
     refusal = get(MEMBER, f"/v2/events?marker={marker}", 400)
     assert refusal.json["error_message"]["faultstring"] == f"Marker {marker} not found."
 
 
-def test_a_marker_is_looked_for_among_all_tenants_where_the_events_are(get):
+def test_marker_may_be_of_any_tenant_with_all_tenants(get):
     get(ADMIN, f"/v2/events?marker={OTHERS_EVENT}", 400)
     assert message_ids(get(ADMIN, f"/v2/events?marker={OTHERS_EVENT}&limit=1&{ALL}", 200)) == ["msg-002"]
 
@@ -135,7 +135,7 @@ def test_the_other_filters_do_not_hide_a_marker(get):
     assert message_ids(get(ADMIN, path, 200)) == ["msg-003"]
 
 
-def test_members_see_their_whole_project_where_the_policy_says_so(load_app, filled_url):
+def test_members_see_their_whole_project_if_the_policy_allows_it(load_app, filled_url):
     api = load_app(filled_url, policy='"telemetry:events:project_events": "role:member"')
     assert COLLEAGUES_EVENT in message_ids(api.get("/v2/events", headers=MEMBER))
     api.get(f"/v2/events/{COLLEAGUES_EVENT}", headers=MEMBER)
@@ -156,7 +156,7 @@ def test_an_administrator_without_all_tenants_by_rule_is_refused_it(load_app, fi
     api.get("/v2/events", headers=ADMIN)
 
 
-def test_a_limited_caller_let_into_details_sees_those_of_visible_events_only(load_app, filled_url):
+def test_limited_caller_with_the_rule_for_details_sees_visible_events_only(load_app, filled_url):
     api = load_app(
         filled_url,
         policy="""
@@ -178,13 +178,13 @@ def test_a_limited_caller_let_into_details_sees_those_of_visible_events_only(loa
     api.get("/v2/event_types/compute.instance.create.start", headers=MEMBER, status=404)
 
 
-def test_an_administrator_kept_out_of_details_by_rule_is_refused(load_app, filled_url):
+def test_administrator_without_the_rule_for_details_is_refused(load_app, filled_url):
     api = load_app(filled_url, policy='"telemetry:event_types:index": "!"')
     api.get("/v2/event_types", headers=ADMIN, status=403)
     api.get("/v2/event_types", headers=MEMBER, status=401)
 
 
-def test_the_rules_of_panko_10_go_on_working(load_app, filled_url):
+def test_rules_of_panko_10_still_work(load_app, filled_url):
     api = load_app(
         filled_url,
         policy="""
@@ -207,7 +207,7 @@ def total(response):
 
 
 def test_everyone_counts_the_events_that_they_list(get):
-    """And no others, whatever these are grouped by."""
+    """And no others, in any grouping."""
     for who in (ADMIN, MEMBER, SYSTEM):
         listed = get(who, "/v2/events?limit=1000", 200).json
         assert total(get(who, "/v2/event_counts", 200)) == len(listed) > 0
@@ -234,7 +234,7 @@ def test_counts_and_values_are_refused_as_events_are(get, path):
     get(MEMBER, f"{path}?foo=1", 400)
 
 
-def test_counts_and_values_have_rules_of_their_own(load_app, filled_url):
+def test_counts_and_values_have_separate_rules(load_app, filled_url):
     policy = """
 "telemetry:event_counts:index": "role:admin"
 "telemetry:traits:values": "role:admin"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the commands, run as processes of their own."""
+"""Tests of the commands, run as processes."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-collector as a process, and what it is to be told."""
+"""panko-collector as a process, and its configuration."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ log_interval = 1
 
 
 class Collecting:
-    """A running collector; its log is what it wrote to stdout and stderr."""
+    """A running collector; its log contains stdout and stderr."""
 
     def __init__(self, process: subprocess.Popen[bytes], log_file: Path):
         self.process = process
@@ -29,15 +29,15 @@ class Collecting:
 
     @property
     def log(self) -> str:
-        """What the collector wrote so far."""
+        """The output of the collector so far."""
         return self._log_file.read_text()
 
     def wait_for_log(self, text: str) -> None:
-        """Return when the log has a text."""
+        """Wait until the log contains a text."""
         wait_until(lambda: text in self.log, lambda: f"the log has no {text}:\n{self.log}")
 
     def stop(self) -> int:
-        """Ask the collector to end, and return its exit code."""
+        """Terminate the collector, and return its exit code."""
         self.process.terminate()
         return self.process.wait(TIMEOUT)
 
@@ -51,7 +51,7 @@ class Collecting:
 
 @contextlib.contextmanager
 def collecting(config_file: str, log_file: Path) -> Iterator[Collecting]:
-    """Run panko-collector for as long as the context lasts."""
+    """Run panko-collector, and stop it after the block."""
     command = [COMMANDS / "panko-collector", "--config-file", config_file]
     with log_file.open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log, env=environment()) as process:
         collector = Collecting(process, log_file)
@@ -62,9 +62,9 @@ def collecting(config_file: str, log_file: Path) -> Iterator[Collecting]:
                 collector.kill()
 
 
-def wait_until(happened: Callable[[], object], told: Callable[[], str] = str, seconds: float = TIMEOUT) -> None:
-    """Return when something has happened; fail where it does not."""
+def wait_until(happened: Callable[[], object], explain: Callable[[], str] = str, seconds: float = TIMEOUT) -> None:
+    """Wait until something has happened; fail with an explanation if it does not."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, explain()
         time.sleep(0.05)

@@ -20,7 +20,7 @@ max_retries = 0
 
 @pytest.fixture
 def configure(tmp_path: Path, sqlite_url: str) -> Callable[..., str]:
-    """Write a configuration file with more sections, and return its path; the database is SQLite by default."""
+    """Write a configuration file with further sections, and return its path; the default database is SQLite."""
 
     def write(sections: str = "", url: str = sqlite_url) -> str:
         path = tmp_path / "panko.conf"
@@ -32,7 +32,7 @@ def configure(tmp_path: Path, sqlite_url: str) -> Callable[..., str]:
 
 @pytest.fixture
 def config_file(configure: Callable[..., str]) -> str:
-    """A configuration file that names an SQLite database with the schema of this version."""
+    """A configuration file for an SQLite database with the current schema."""
     path = configure()
     done = run("panko-dbsync", "--config-file", path)
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,7 @@ def config_file(configure: Callable[..., str]) -> str:
 
 @pytest.fixture
 def connection(config_file: str) -> Connection:
-    """Storage of the database that the configuration file names."""
+    """A storage connection to the database of the configuration file."""
     conf = service.prepare_service([], config_files=[config_file], share=True)
     connection = storage.get_connection_from_config(conf)
     yield connection
@@ -50,7 +50,7 @@ def connection(config_file: str) -> Connection:
 
 @pytest.fixture
 def event_line() -> Callable[..., bytes]:
-    """Make a line with a JSON event, of which members can be given."""
+    """Return a line with a JSON event; arguments override its members."""
 
     def make(message_id: str, **members) -> bytes:
         event = {"message_id": message_id, "event_type": "t", "generated": "2026-01-02T03:04:05", "traits": []}

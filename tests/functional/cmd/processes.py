@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Panko's commands as processes of their own, as an operator runs them."""
+"""Run Panko's commands as processes."""
 
 import contextlib
 import gc
@@ -23,13 +23,13 @@ from tests.functional.forkserver import CONTEXT
 ROOT = Path(__file__).parents[3]
 COMMANDS = Path(sys.executable).parent
 TIMEOUT = 60
-"""Seconds that a process has to end, and a server to answer, before its test fails."""
+"""Seconds until a test fails because a process does not end or a server does not answer."""
 
 
 def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of Panko to its end, with what it says as text.
+    """Run a command of Panko and return its exit code and output.
 
-    The process is forked from one that has imported the command, as each new interpreter would need a second for that.
+    The process is forked from one that has imported the command, which saves a second per run.
     """
     line = [str(COMMANDS / command), *arguments]
     with tempfile.TemporaryDirectory() as directory:
@@ -47,32 +47,32 @@ def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess
 
 
 def _run_forked(line: list[str], variables: dict[str, str], streams: list[Path]) -> None:
-    """Be the process of a command: with these arguments, environment variables and standard streams."""
+    """Run a command in this process, with these arguments, environment variables and standard streams."""
     for descriptor, stream in enumerate(streams):
         opened = os.open(stream, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has put another one in its place.
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has replaced it.
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = line
     try:
         sys.exit(find_main(os.path.basename(line[0]))())
     finally:
-        # As the end of an interpreter does, which a forked process leaves out: close what the command has left open.
+        # Close what the command has left open, as an interpreter does at its end but a forked process does not.
         gc.collect()
 
 
 def find_main(command: str) -> Callable[[], int]:
-    """Return the function that an installed command calls."""
-    if command == "panko-api":  # A script, so that it can be a WSGI file too.
+    """Return the function of an installed command."""
+    if command == "panko-api":  # A script, since it is also a WSGI file.
         return importlib.import_module("panko.cmd.api").main
     (found,) = importlib.metadata.entry_points(group="console_scripts", name=command)
     return found.load()
 
 
 def run_installed(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    """Do the same with the program that is installed, in an interpreter of its own."""
+    """Run the installed program of a command in a new interpreter."""
     done = subprocess.run(
         [COMMANDS / command, *arguments],
         input=b"" if stdin is None else stdin,
@@ -85,24 +85,24 @@ def run_installed(command: str, *arguments: str, stdin: bytes | None = None) -> 
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without what would configure Panko or a server."""
+    """Return the environment without variables that would configure Panko or a server."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "GUNICORN_", "LISTEN_"))}
 
 
 def said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that a command wrote to stderr; its log, without a file of its own, is on stdout."""
+    """Return the lines that a command wrote to stderr; without a log file, its log is on stdout."""
     return done.stderr.splitlines()
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
+    """Return an unused port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered, in full."""
+    """A complete answer of a server."""
 
     status: int
     headers: Message
@@ -111,7 +111,7 @@ class Answer:
 
 @dataclass
 class RunningServer:
-    """A server on a port of loopback; ``log`` is what it wrote to stdout and stderr."""
+    """A server on a port of the loopback interface; ``log`` contains stdout and stderr."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -121,26 +121,26 @@ class RunningServer:
 
     @property
     def log(self) -> str:
-        """What the server wrote so far."""
+        """The output of the server so far."""
         return self.log_file.read_text()
 
     def connect(self) -> contextlib.closing[http.client.HTTPConnection]:
-        """Return a connection to the server, which connects when a request is sent, as a context."""
+        """Return a connection to the server as a context manager; it connects at the first request."""
         return contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT))
 
     def get(self, path: str, **headers: str) -> Answer:
-        """Return the answer to a request of its own connection."""
+        """Return the answer to a request on a new connection."""
         return self.request("GET", path, None, **headers)
 
     def request(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
-        """Return the answer to a request, with a body or without, of its own connection."""
+        """Return the answer to a request, optionally with a body, on a new connection."""
         with self.connect() as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             with connection.getresponse() as response:
                 return Answer(response.status, response.headers, response.read())
 
     def wait_for_log(self, text: str) -> str:
-        """Return the first line of the log that has a text; a request is logged just after its answer."""
+        """Return the first log line with a text, and wait for it: a request is logged after its answer."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             for line in self.log.splitlines():
@@ -159,7 +159,7 @@ class RunningServer:
 def serving(
     command: Sequence[str | Path], port: int, log_file: Path, cwd: str | Path = ROOT
 ) -> Iterator[RunningServer]:
-    """Run a server for as long as the context lasts, which begins when it answers."""
+    """Run a server, wait until it answers, and stop it after the block."""
     with (
         log_file.open("wb") as log,
         subprocess.Popen(command, stderr=log, stdout=log, env=environment(), cwd=cwd) as process,
@@ -176,7 +176,7 @@ def serving(
 
 @contextlib.contextmanager
 def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
-    """Run panko-api on a free port of loopback for as long as the context lasts."""
+    """Run panko-api on a free port of the loopback interface, and stop it after the block."""
     port = free_port()
     command = [COMMANDS / "panko-api", "--host", "127.0.0.1", "--port", str(port), *arguments]
     with serving(command, port, log_file) as server:
@@ -184,13 +184,13 @@ def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process, without its children, has used of a processor so far."""
+    """Return the CPU seconds that a process has used, without its children."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_answer(server: RunningServer) -> float:
-    """Return how many seconds passed until the server answered; fail with its log where it ends before."""
+    """Return how many seconds passed until the server answered; fail with its log if it ends before."""
     started = time.monotonic()
     while (waited := time.monotonic() - started) < TIMEOUT:
         assert server.process.poll() is None, f"the server ended:\n{server.log}"

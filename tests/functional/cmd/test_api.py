@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-api serves at once, or says in one line why it does not."""
+"""panko-api serves at once, or reports in one line why it cannot."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ def log_file(tmp_path):
 
 
 def refused(*arguments):
-    """Return the one line with which panko-api refuses to serve."""
+    """Return the line with which panko-api refuses to start."""
     done = run("panko-api", "--port", str(free_port()), *arguments)
     assert done.returncode == 1
     assert len(said(done)) == 1, done.stderr
@@ -33,23 +33,23 @@ def refused(*arguments):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A panko-api with two workers, without authentication, that the tests of this module share."""
+    """A panko-api with two workers and without authentication, for this module."""
     directory = tmp_path_factory.mktemp("api")
     config_file = directory / "panko.conf"
     config_file.write_text(f"[database]\nconnection = sqlite:///{directory}/panko.sqlite\n")
     run("panko-dbsync", "--config-file", str(config_file))
-    # Panko 10 had its arguments set apart from those of the server, which is understood still.
+    # Panko 10 separated its arguments from those of the server, which is still accepted.
     arguments = (*NOAUTH, "--workers", "2", "--", "--config-file", str(config_file))
     with panko_api(directory / "log", *arguments) as server:
         yield server
 
 
-def test_it_answers_within_two_seconds(server):
-    # Where other tests keep the machine busy, it is the time that the server itself needed which counts.
+def test_server_answers_within_two_seconds(server):
+    # If other tests keep the machine busy, compare the CPU time of the server.
     assert min(server.seconds_to_answer, server.cpu_seconds_to_answer) < 2
 
 
-def test_it_serves_stored_events(server, event_line):
+def test_stored_events_are_served(server, event_line):
     config_file = str(server.log_file.with_name("panko.conf"))
     assert run("panko-import", "--config-file", config_file, "-", stdin=event_line("1")).returncode == 0
     answer = server.get("/v2/events?q.field=all_tenants&q.value=True", **ADMIN)
@@ -71,7 +71,7 @@ def test_workers_share_no_connection_to_the_database(server):
 
 
 @pytest.mark.usefixtures("config_file")
-def test_by_default_keystone_says_who_is_asking(configure, log_file):
+def test_by_default_keystone_authenticates_requests(configure, log_file):
     keystone = f"http://127.0.0.1:{free_port()}"
     config_file = configure(f"[keystone_authtoken]\nwww_authenticate_uri = {keystone}\nauth_url = {keystone}\n")
     with panko_api(log_file, "--config-file", config_file) as server:
@@ -79,10 +79,10 @@ def test_by_default_keystone_says_who_is_asking(configure, log_file):
         assert server.get("/").status == 200
 
 
-def test_a_database_that_dies_on_the_way_breaks_the_answer_off(configure, log_file, private_postgresql, event_line):
+def test_a_database_that_dies_during_a_response_aborts_it(configure, log_file, private_postgresql, event_line):
     config_file = configure(url=private_postgresql.create_database("panko_stream"))
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
-    # More than what fits into all buffers on the way, compressed as the database holds it.
+    # Larger than all socket buffers, even compressed as the database stores it.
     events = b"".join(
         event_line(str(number), raw={"payload": incompressible(50_000, number)}) for number in range(1000)
     )
@@ -103,19 +103,19 @@ def test_a_database_that_dies_on_the_way_breaks_the_answer_off(configure, log_fi
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_without_authentication_it_serves_no_other_machine(config_file, host):
+def test_without_authentication_other_machines_are_not_served(config_file, host):
     reason = refused("--config-file", config_file, *NOAUTH, "--host", host)
     assert host in reason
     assert "--allow-remote-noauth" in reason
 
 
-def test_without_authentication_it_serves_other_machines_where_that_is_allowed(config_file, log_file):
+def test_without_authentication_it_serves_other_machines_if_this_is_allowed(config_file, log_file):
     allowed = ("--host", "0.0.0.0", "--allow-remote-noauth")
     with panko_api(log_file, "--config-file", config_file, *NOAUTH, *allowed) as server:
         assert server.get("/v2/capabilities", **ADMIN).status == 200
 
 
-def test_a_schema_that_is_not_there_names_the_command_that_makes_it(configure):
+def test_a_missing_schema_names_the_command_that_creates_it(configure):
     assert "panko-dbsync" in refused("--config-file", configure())
 
 
@@ -126,7 +126,7 @@ def test_an_unknown_scheme_names_the_installed_drivers(configure):
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
-def test_a_database_that_is_away_is_tried_again_as_often_as_configured(tmp_path, scheme):
+def test_an_unreachable_database_is_retried_as_often_as_configured(tmp_path, scheme):
     config_file = tmp_path / "panko.conf"
     url = f"{scheme}://panko:secret@127.0.0.1:{free_port()}/panko"
     config_file.write_text(f"[database]\nconnection = {url}\nmax_retries = 2\nretry_interval = 0\n")
@@ -139,7 +139,7 @@ def test_a_database_that_is_away_is_tried_again_as_often_as_configured(tmp_path,
 
 @pytest.mark.usefixtures("config_file")
 @pytest.mark.parametrize("content", ["segregation: [", "- segregation", 'segregation: "role:"x'])
-def test_a_broken_policy_names_the_file_and_the_reason(tmp_path, configure, content):
+def test_an_invalid_policy_names_the_file_and_the_reason(tmp_path, configure, content):
     policy = tmp_path / "policy.yaml"
     policy.write_text(content)
     reason = refused("--config-file", configure(f"[oslo_policy]\npolicy_file = {policy}\n"), *NOAUTH, "-b", "127.0.0.1")
@@ -156,7 +156,7 @@ def test_a_broken_policy_names_the_file_and_the_reason(tmp_path, configure, cont
         "[app:panko+noauth",
     ],
 )
-def test_a_broken_paste_file_names_the_file_and_the_reason(tmp_path, configure, content):
+def test_an_invalid_paste_file_names_the_file_and_the_reason(tmp_path, configure, content):
     paste = tmp_path / "paste.ini"
     paste.write_text(content)
     config_file = configure(f"[DEFAULT]\napi_paste_config = {paste}\n")
@@ -175,7 +175,7 @@ def test_an_address_of_another_machine_is_named(config_file):
     assert "192.0.2.1" in refused("--config-file", config_file, "--host", "192.0.2.1")
 
 
-def test_a_configuration_file_that_cannot_be_read_is_named(tmp_path):
+def test_an_unreadable_configuration_file_is_named(tmp_path):
     config_file = tmp_path / "panko.conf"
     config_file.write_text("no section\n")
     assert str(config_file) in refused("--config-file", str(config_file))
@@ -189,15 +189,15 @@ def test_events_that_are_posted_are_stored(server, event_line):
 
 
 LARGE = 12 * 1024 * 1024
-"""Bytes of a body that no buffers on its way hold: its client looks at the answer when it has sent everything."""
+"""Size of a body larger than all socket buffers; its client reads the answer after sending everything."""
 
 
-def test_a_body_that_is_too_large_does_not_keep_its_client_from_the_answer(server):
+def test_a_client_with_a_body_that_is_too_large_gets_the_response(server):
     answer = server.request("POST", "/v2/events", b" " * LARGE, Content_Type="application/json", **SERVICE)
     assert answer.status == 413
 
 
-def test_a_body_that_is_not_looked_at_does_not_keep_its_client_from_the_answer(server):
+def test_a_client_with_a_body_that_is_not_read_gets_the_response(server):
     pieces = iter([b" " * 65536] * (LARGE // 65536))
     with server.connect() as connection:
         connection.request("POST", "/v2/events", pieces, {"Content-Type": "application/json"}, encode_chunked=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command panko-collector stores what is published on a real message bus, and acknowledges that alone."""
+"""panko-collector stores the events of a real message bus, and acknowledges only those that it stored or refused."""
 
 import contextlib
 import subprocess
@@ -17,12 +17,12 @@ from tests.servers.processes import children
 SECRET = "s3cret"
 
 TRIALS = 3
-"""Of which the fastest counts, as others use the processor too."""
+"""Number of attempts; the fastest is judged, since other processes use the CPU too."""
 
 
 @pytest.fixture
 def collector_file(configure, rabbitmq_url):
-    """A configuration with a message bus, and a database with the schema."""
+    """A configuration with a message bus, and a database with a schema."""
     path = configure(SECTION.format(url=rabbitmq_url, workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     return path
@@ -40,7 +40,7 @@ def config_file(collector_file):
 
 @pytest.fixture
 def left(rabbitmq_server, virtual_host):
-    """How many messages the queue holds, with those that were not acknowledged yet."""
+    """Return the number of messages in the queue, including unacknowledged ones."""
     return lambda: rabbitmq_server.queues(virtual_host).get(notifier.QUEUE)
 
 
@@ -76,9 +76,7 @@ def test_an_event_is_stored_within_two_seconds(collector_file, rabbitmq_url, con
         assert collector.stop() == 0
 
 
-def test_what_cannot_be_stored_is_refused_alone_and_leaves_the_queue(
-    collector_file, rabbitmq_url, connection, left, tmp_path
-):
+def test_bad_events_are_refused_alone_and_leave_the_queue(collector_file, rabbitmq_url, connection, left, tmp_path):
     bad = [event(None), event("no-time", generated="never"), event("no-dtype", traits=[["n", 9, "not for the log"]])]
     bodies = ["no JSON", "[]", "null", notifier.message("not for the log"), notifier.message([event("good-1"), *bad])]
     with collecting(collector_file, tmp_path / "log") as collector:
@@ -96,7 +94,7 @@ def test_what_cannot_be_stored_is_refused_alone_and_leaves_the_queue(
         assert "Traceback" not in collector.log
 
 
-def test_with_a_secret_what_is_not_signed_is_refused(configure, collector_file, rabbitmq_url, connection, tmp_path):
+def test_with_a_secret_unsigned_events_are_refused(configure, collector_file, rabbitmq_url, connection, tmp_path):
     with open(collector_file, "a") as file:
         file.write(f"telemetry_secret = {SECRET}\n")
     # Signed by Ceilometer 27.0.0 with this secret.
@@ -124,12 +122,12 @@ def test_several_collectors_share_the_queue(collector_file, rabbitmq_url, postgr
         notifier.publish(rabbitmq_url, [notifier.message([event(str(number))]) for number in range(2000)])
         wait_until(lambda: left() == 0, lambda: collectors[0].log)
         assert [collector.stop() for collector in collectors] == [0, 0]
-        told = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
-    assert sum(told) == 2000
+        counts = [_last_count(line) for collector in collectors for line in _last_lines(collector.log)]
+    assert sum(counts) == 2000
 
 
 def _last_lines(log):
-    """Return what each worker told the last time."""
+    """Return the last line of counts of each worker."""
     return {line.split("worker ")[1][0]: line for line in log.splitlines() if "Since worker" in line}.values()
 
 
@@ -137,7 +135,7 @@ def _last_count(line):
     return int(line.split("began: ")[1].split()[0])
 
 
-def test_a_collector_goes_on_when_the_message_bus_is_back(private_rabbitmq, configure, sqlite_url, tmp_path):
+def test_a_collector_continues_when_the_message_bus_is_back(private_rabbitmq, configure, sqlite_url, tmp_path):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -156,7 +154,7 @@ def test_a_collector_goes_on_when_the_message_bus_is_back(private_rabbitmq, conf
 @pytest.mark.parametrize(
     ("option", "arguments"), [("amqp_durable_queues", {}), ("rabbit_quorum_queue", {"x-queue-type": "quorum"})]
 )
-def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
+def test_a_durable_queue_is_read(private_rabbitmq, configure, sqlite_url, tmp_path, option, arguments):
     url = private_rabbitmq.url()
     path = configure(SECTION.format(url=url, workers=1) + f"[oslo_messaging_rabbit]\n{option} = true\n")
     assert run("panko-dbsync", "--config-file", path).returncode == 0
@@ -170,7 +168,7 @@ def test_a_queue_that_outlasts_the_broker_is_read(private_rabbitmq, configure, s
         assert collector.stop() == 0
 
 
-def test_by_tls_it_reads_from_a_broker_that_it_trusts(
+def test_with_tls_it_reads_from_a_broker_that_it_trusts(
     rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, configure, tmp_path
 ):
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
@@ -188,7 +186,7 @@ def test_by_tls_it_reads_from_a_broker_that_it_trusts(
         assert collector.stop() == 0
 
 
-def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tmp_path):
+def test_collector_waits_for_a_missing_message_bus_and_can_be_stopped(configure, tmp_path):
     path = configure(SECTION.format(url="rabbit://u:hidden@127.0.0.1:1/", workers=1))
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     with collecting(path, tmp_path / "log") as collector:
@@ -198,32 +196,33 @@ def test_without_a_message_bus_it_waits_for_one_and_can_be_stopped(configure, tm
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "message"),
     [
         ("", " has no schema yet. Run panko-dbsync."),
-        ("[collector]\ntransport_url = nothing://u:hidden@h", "transport_url cannot be used: it names the driver"),
-        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "transport_url cannot be used: it cannot be read"),
+        ("[collector]\ntransport_url = nothing://u:hidden@h", "invalid transport_url: its driver"),
+        ("[collector]\ntransport_url = rabbit//u:hidden@h:x", "invalid transport_url: it is not a valid URL"),
     ],
 )
-def test_what_is_wrong_at_the_start_is_one_line(configure, sections, told):
+def test_an_error_at_the_start_is_one_line(configure, sections, message):
     done = run("panko-collector", "--config-file", configure(sections))
     assert done.returncode == 1
     (line,) = [line for line in said(done) if not line.startswith("20")]
-    assert told in line
+    assert message in line
     assert "hidden" not in line
 
 
-def test_without_the_libraries_of_the_extra_it_says_what_to_install():
-    code = "import sys; sys.modules['oslo_service'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
+@pytest.mark.parametrize("library", ["cotyledon", "kombu", "oslo_messaging", "oslo_service"])
+def test_without_a_library_of_the_extra_it_says_what_to_install(library):
+    code = f"import sys; sys.modules['{library}'] = None; from panko.cmd.collector import main; sys.exit(main(['c']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("install panko[collector]")
 
 
-def test_no_thread_is_made_a_green_one():
-    """Where eventlet is installed, which oslo.service sees to, it is not loaded."""
+def test_eventlet_is_never_loaded():
+    """Even if eventlet is installed, which oslo.service requires, it is not loaded."""
     code = (
-        "import sys; from panko.cmd import collector; collector._import_libraries(); "
+        "import sys; from panko.cmd import collector; collector._import_listener(); "
         "import oslo_messaging._drivers.impl_rabbit; sys.exit(any(m and n.startswith('eventlet') "
         "for n, m in sys.modules.items()))"
     )

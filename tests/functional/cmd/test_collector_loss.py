@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No event on the message bus is lost, and none is stored twice, whatever dies meanwhile."""
+"""No event of the message bus is lost or stored twice while processes are killed."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from tests.servers import notifier
 EVENTS = 20_000
 FAULTS = ("kill", "restart", "kill", "restart", "kill")
 STEP = 2500
-"""Events that are stored between one fault and the next; the last fault comes while many are left."""
+"""Number of events stored between two faults; many remain at the last fault."""
 
 
 def test_all_are_stored_once_while_collector_and_database_die(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each command starts as it is installed; the other tests fork theirs from a process that has imported it."""
+"""Each installed command starts; other tests fork commands from a process that has imported them."""
 
 import pytest
 
@@ -16,7 +16,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_it_starts_as_it_is_installed(line):
+def test_an_installed_command_starts(line):
     command, *arguments = line.split()
     done = run_installed(command, "--config-file", "/nowhere/panko.conf", *arguments)
     assert done.stderr == f"{command}: Failed to find some config files: /nowhere/panko.conf\n"

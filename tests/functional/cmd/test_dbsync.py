@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-dbsync makes the schema, and says what it did or why it could not."""
+"""panko-dbsync creates the schema, and reports what it did or why it could not."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from panko.cmd.dbsync import without_credentials
 from tests.functional.cmd.processes import free_port, run, said
 
 
-def test_it_makes_the_schema_and_the_directory_of_an_sqlite_file(tmp_path, configure):
+def test_it_creates_the_schema_and_the_directory_of_an_sqlite_file(tmp_path, configure):
     file = tmp_path / "new" / "deep" / "panko.sqlite"
     done = run("panko-dbsync", "--config-file", configure(url=f"sqlite:///{file}"))
     assert done.returncode == 0
@@ -23,7 +23,7 @@ def test_a_second_run_changes_nothing(configure):
     assert done.stdout.startswith("The schema was up to date: sqlite:///")
 
 
-def test_a_schema_before_the_first_release_is_one_line_that_says_what_to_do(tmp_path, config_file):
+def test_schema_before_the_first_release_is_reported_with_what_to_do(tmp_path, config_file):
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
@@ -34,7 +34,7 @@ def test_a_schema_before_the_first_release_is_one_line_that_says_what_to_do(tmp_
     assert "Give [database] connection an empty database and run panko-dbsync." in line
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(tmp_path, configure):
+def test_a_directory_that_cannot_be_created_is_one_line(tmp_path, configure):
     (tmp_path / "file").write_text("")
     done = run("panko-dbsync", "--config-file", configure(url=f"sqlite:///{tmp_path}/file/panko.sqlite"))
     assert done.returncode == 1
@@ -50,7 +50,7 @@ def test_an_unknown_scheme_names_the_installed_drivers(configure):
     assert "log, mariadb, mysql, postgresql, sqlite" in said(done)[0]
 
 
-def test_a_database_that_is_away_is_one_line_without_its_password(configure):
+def test_an_unreachable_database_is_one_line_without_its_password(configure):
     url = f"postgresql://panko:secret@127.0.0.1:{free_port()}/panko"
     done = run("panko-dbsync", "--config-file", configure(url=url))
     assert done.returncode == 1
@@ -58,7 +58,7 @@ def test_a_database_that_is_away_is_one_line_without_its_password(configure):
     assert "secret" not in done.stdout + done.stderr
 
 
-def test_a_missing_configuration_file_is_one_line():
+def test_missing_configuration_file_is_reported_in_one_line():
     done = run("panko-dbsync", "--config-file", "/nowhere/panko.conf")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [

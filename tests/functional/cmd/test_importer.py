@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-import stores the events of files, tells what it could not store, and counts."""
+"""panko-import stores the events of files, reports those that it could not store, and counts."""
 
 import datetime
 import os
@@ -32,7 +32,7 @@ def test_the_sample_events_are_stored_once(config_file):
     assert second.stdout == f"{count} lines done: 0 events stored, {count} duplicates, 0 refused\n"
 
 
-def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connection, event_line):
+def test_invalid_lines_are_reported_and_the_others_stored(tmp_path, config_file, connection, event_line):
     file = tmp_path / "events.jsonl"
     file.write_bytes(
         b"\xef\xbb\xbf" + event_line("1") + b"\r\n" + b'{"message_id": "\xff"}\n' + b"{\n" + event_line("2").rstrip()
@@ -44,7 +44,7 @@ def test_bad_lines_are_named_and_the_others_stored(tmp_path, config_file, connec
     assert stored(connection) == ["1", "2"]
 
 
-def test_a_database_that_fails_meanwhile_is_told_with_the_counts_so_far(config_file, connection):
+def test_a_database_failure_is_reported_with_the_counts_so_far(config_file, connection):
     with connection._engine.begin() as statements:
         statements.exec_driver_sql("DROP TABLE event_count_change")
     done = run("panko-import", "--config-file", config_file, SAMPLE)
@@ -53,17 +53,17 @@ def test_a_database_that_fails_meanwhile_is_told_with_the_counts_so_far(config_f
     assert "Traceback" not in done.stderr
 
 
-def test_several_files_and_standard_input_are_read_one_after_the_other(tmp_path, config_file, connection, event_line):
+def test_several_files_and_standard_input_are_read_in_order(tmp_path, config_file, connection, event_line):
     file = tmp_path / "events.jsonl"
     file.write_bytes(event_line("1"))
     stdin = b"[" + event_line("2").rstrip() + b"," + event_line("3").rstrip() + b"]\nno event\n"
     done = run("panko-import", "--config-file", config_file, str(file), "-", stdin=stdin)
     assert done.stdout == "3 lines done: 3 events stored, 0 duplicates, 1 refused\n"
-    assert said(done)[0].startswith("stdin:2: it is no JSON: ")
+    assert said(done)[0].startswith("stdin:2: it is not JSON: ")
     assert stored(connection) == ["1", "2", "3"]
 
 
-def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_file, connection, event_line):
+def test_times_can_be_shifted_to_make_the_newest_event_current(tmp_path, config_file, connection, event_line):
     old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
     old.write_bytes(event_line("old", generated="2020-01-01T00:00:00", traits=[["at", 4, "2020-01-01T01:00:00"]]))
     new.write_bytes(event_line("new", generated="2020-01-02T00:00:00"))
@@ -78,7 +78,7 @@ def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "panko-import: name a FILE with events, or - for standard input"),
+        ([], "panko-import: FILE is missing: name a file with events, or - for standard input"),
         (["/nowhere"], "panko-import: /nowhere cannot be read: No such file or directory"),
         (["/tmp"], "panko-import: /tmp cannot be read: Is a directory"),
         (
@@ -87,27 +87,27 @@ def test_times_can_be_moved_so_that_the_newest_event_is_of_now(tmp_path, config_
         ),
     ],
 )
-def test_what_cannot_be_read_is_one_line(config_file, arguments, message):
+def test_an_unreadable_input_is_one_line(config_file, arguments, message):
     done = run("panko-import", "--config-file", config_file, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [message]
 
 
-def test_without_the_schema_it_names_the_command_that_makes_it(configure):
+def test_without_the_schema_it_names_the_command_that_creates_it(configure):
     done = run("panko-import", "--config-file", configure(), SAMPLE)
     assert done.returncode == 1
     assert len(said(done)) == 1
     assert "panko-dbsync" in said(done)[0]
 
 
-def test_a_database_that_goes_away_ends_it_with_what_was_done(tmp_path, configure, private_postgresql, event_line):
+def test_a_database_failure_ends_it_with_the_counts_so_far(tmp_path, configure, private_postgresql, event_line):
     config_file = configure(url=private_postgresql.create_database("panko_import"))
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
     command = [COMMANDS / "panko-import", "--config-file", config_file, "-"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
-        # The first batch is stored before the server ends, and the second one cannot be.
+        # The first batch is stored before the server stops, the second one is not.
         for number in range(500):
             process.stdin.write(event_line(str(number)))
         process.stdin.flush()
@@ -145,5 +145,5 @@ def test_a_terminal_gets_a_progress_bar(tmp_path, config_file, event_line):
     shown = os.read(controller, 100_000).decode()
     os.close(controller)
     assert "imported: 100%" in shown
-    assert f"{file}:2: it is no JSON" in shown
+    assert f"{file}:2: it is not JSON" in shown
     assert done.stdout == b"2 lines done: 1 events stored, 0 duplicates, 1 refused\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-status says what an operator should see to, and changes nothing."""
+"""panko-status checks for what needs an operator's attention, and changes nothing."""
 
 import datetime
 import hashlib
@@ -16,7 +16,7 @@ OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER = (
     "Policy file in YAML",
     "Policy rules are known",
     "Database schema",
-    "Events are not kept for ever",
+    "Events are not kept forever",
     "panko-expirer runs",
 )
 ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
@@ -24,7 +24,7 @@ A_DAY = "event_time_to_live = 86400\n"
 
 
 def check(path):
-    """Return the results and the details of the checks, by name; the exit code is the worst result."""
+    """Return results and details of the checks by name; assert that the exit code is the worst result."""
     done = run("panko-status", "--config-file", path, "upgrade", "check", "--json")
     assert said(done) == []
     checks = json.loads(done.stdout)["checks"]
@@ -35,21 +35,21 @@ def check(path):
 
 @pytest.fixture
 def ready(configure):
-    """A configuration file that says how long events are kept, of a database with the schema of this version."""
+    """A configuration file with a time to live, for a database with the current schema."""
     path = configure(A_DAY)
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     return path
 
 
 def expired_ago(tmp_path, **when):
-    """Have the last run of panko-expirer been then."""
+    """Set the time of the last run of panko-expirer."""
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
         then = datetime.timedelta(**when) // datetime.timedelta(microseconds=1)
         assert connection.execute("UPDATE expirer_run SET finished = finished - ?", [then]).rowcount == 1
     connection.close()
 
 
-def test_all_is_well_where_the_expirer_runs(ready):
+def test_all_checks_succeed_if_the_expirer_runs(ready):
     assert run("panko-expirer", "--config-file", ready).returncode == 0
     assert check(ready)[0] == ALL_WELL
     table = run("panko-status", "--config-file", ready, "upgrade", "check")
@@ -58,7 +58,7 @@ def test_all_is_well_where_the_expirer_runs(ready):
 
 
 @pytest.mark.parametrize(("hours", "result"), [(47, SUCCESS), (49, WARNING)])
-def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hours, result):
+def test_expirer_may_run_again_within_twice_the_time_to_live(ready, tmp_path, hours, result):
     run("panko-expirer", "--config-file", ready)
     expired_ago(tmp_path, hours=hours)
     results, details = check(ready)
@@ -68,19 +68,19 @@ def test_an_expirer_has_twice_the_time_to_live_to_run_again(ready, tmp_path, hou
         assert "86400 s" in details[EXPIRER]
 
 
-def test_an_expirer_that_never_ran_is_told(ready):
+def test_an_expirer_that_never_ran_is_reported(ready):
     results, details = check(ready)
     assert results == ALL_WELL | {EXPIRER: WARNING}
     assert "has not run yet" in details[EXPIRER]
 
 
-def test_events_that_are_kept_for_ever_are_told(config_file):
+def test_events_that_are_kept_forever_are_reported(config_file):
     results, details = check(config_file)
     assert results == ALL_WELL | {TIME_TO_LIVE: WARNING}
     assert "[database] event_time_to_live" in details[TIME_TO_LIVE]
 
 
-def test_a_schema_before_the_first_release_is_told(ready, tmp_path):
+def test_a_schema_before_the_first_release_is_reported(ready, tmp_path):
     with sqlite3.connect(tmp_path / "panko.sqlite") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
@@ -90,7 +90,7 @@ def test_a_schema_before_the_first_release_is_told(ready, tmp_path):
     assert "empty database" in details[SCHEMA]
 
 
-def test_a_database_that_is_not_there_is_told_and_not_made(configure, tmp_path):
+def test_a_missing_database_is_reported_and_not_created(configure, tmp_path):
     path = configure(A_DAY)
     results, details = check(path)
     assert results[SCHEMA] == FAILURE
@@ -98,7 +98,7 @@ def test_a_database_that_is_not_there_is_told_and_not_made(configure, tmp_path):
     assert not (tmp_path / "panko.sqlite").exists()
 
 
-def test_a_database_that_is_away_is_told_at_once(configure):
+def test_an_unreachable_database_is_reported_at_once(configure):
     url = f"postgresql://panko:hunter2@127.0.0.1:{free_port()}/panko"
     path = configure(A_DAY + "retry_interval = 3600\n", url=url)
     results, details = check(path)
@@ -107,7 +107,7 @@ def test_a_database_that_is_away_is_told_at_once(configure):
     assert "hunter2" not in str(details)
 
 
-def test_an_unknown_driver_is_told(configure):
+def test_an_unknown_driver_is_reported(configure):
     _, details = check(configure(url="nosuch://host/db"))
     assert "no storage driver is named 'nosuch'" in details[SCHEMA]
 
@@ -117,12 +117,12 @@ def test_an_unknown_driver_is_told(configure):
     [
         ({"policy.yaml": '"segregation": "!"'}, "", SUCCESS, None),
         ({"policy.json": '{"segregation": "!"}'}, "", FAILURE, "oslopolicy-convert-json-to-yaml"),
-        ({"policy.json": "{}", "policy.yaml": "{a: b}"}, "", WARNING, "is not read"),
+        ({"policy.json": "{}", "policy.yaml": "{a: b}"}, "", WARNING, "is ignored"),
         ({"policy.yaml": '{"segregation": "!"}'}, "", FAILURE, "JSON-formatted"),
         ({"mine.json": "{}"}, "[oslo_policy]\npolicy_file = mine.json\n", FAILURE, "JSON-formatted"),
     ],
 )
-def test_a_policy_in_json_is_told(configure, tmp_path, files, section, result, text):
+def test_a_policy_in_json_is_reported(configure, tmp_path, files, section, result, text):
     path = configure(section)
     for name, content in files.items():
         (tmp_path / name).write_text(content)
@@ -131,7 +131,7 @@ def test_a_policy_in_json_is_told(configure, tmp_path, files, section, result, t
     assert (text or "") in (details[POLICY] or "")
 
 
-def test_a_typo_is_told_with_the_nearest_name(configure, tmp_path):
+def test_a_typo_is_reported_with_the_nearest_name(configure, tmp_path):
     path = configure("event_time_to_life = 86400\nevent_time_to_live = -5\n[apii]\nport = 80\n")
     (tmp_path / "policy.yaml").write_text('"telemetry:events:list": "role:admin"\n"segregaton": "!"')
     results, details = check(path)
@@ -142,7 +142,7 @@ def test_a_typo_is_told_with_the_nearest_name(configure, tmp_path):
     assert "segregaton is not one of Panko's and has no effect. Did you mean segregation?" in details[RULES]
 
 
-def test_a_policy_that_cannot_be_read_is_told(configure, tmp_path):
+def test_an_unreadable_policy_is_reported(configure, tmp_path):
     path = configure()
     (tmp_path / "policy.yaml").write_text('"segregation": "role:member and"')
     results, details = check(path)
@@ -150,7 +150,7 @@ def test_a_policy_that_cannot_be_read_is_told(configure, tmp_path):
     assert details[RULES].startswith(str(tmp_path / "policy.yaml"))
 
 
-def test_nothing_is_altered(ready, tmp_path):
+def test_nothing_is_changed(ready, tmp_path):
     def state():
         return {path: hashlib.sha256(path.read_bytes()).digest() for path in tmp_path.iterdir()}
 
@@ -160,7 +160,7 @@ def test_nothing_is_altered(ready, tmp_path):
     assert state() == before
 
 
-def test_what_keeps_it_from_checking_is_one_line_and_no_result_of_a_check(tmp_path):
+def test_an_error_before_the_checks_is_one_line_and_not_a_result(tmp_path):
     done = run("panko-status", "--config-file", str(tmp_path / "nowhere.conf"), "upgrade", "check")
     assert done.returncode == 255
     assert len(said(done)) == 1

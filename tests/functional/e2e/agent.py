@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ceilometer's notification agent as a process, and a service that sends it notifications as Nova does."""
+"""Run Ceilometer's notification agent as a process, and send it notifications as Nova does."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from tests.functional.cmd.processes import TIMEOUT, environment
 from tests.servers.rabbitmq import RabbitMQ
 
 QUEUE = "notifications.info"
-"""Where services put notifications, and the agent takes them from."""
+"""The queue from which the agent reads notifications."""
 
 PIPELINE = """
 sources:
@@ -31,9 +31,9 @@ sinks:
       publishers:
           - {publisher}
 """
-"""Ceilometer's own, but for the publisher."""
+"""Ceilometer's default pipeline with another publisher."""
 
-# It runs in Ceilometer's environment, as oslo.messaging is there, and tells of each notification that is on the bus.
+# It runs in Ceilometer's environment, which has oslo.messaging, and prints a line for each notification sent.
 _SERVICE = """
 import json, sys
 import oslo_messaging
@@ -50,30 +50,30 @@ for line in sys.stdin:
 
 
 CONTEXT = {"request_id": "req-5e1c0b1f-6f0e-4b0e-9d57-2f6a3c6e5b11", "is_admin": False}
-"""The context of a notification: of the request that led to it."""
+"""The context of a notification, from the request that caused it."""
 
 
 @dataclass(frozen=True)
 class Agent:
-    """A running agent; `log` is what it wrote so far."""
+    """A running agent; ``log`` is its output so far."""
 
     log_file: Path
     service: subprocess.Popen[str]
 
     @property
     def log(self) -> str:
-        """What the agent wrote so far."""
+        """The output of the agent so far."""
         return self.log_file.read_text()
 
     def notify(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] = CONTEXT) -> None:
-        """Return when a notification of a service is on the bus."""
+        """Send a notification of a service; return when it is on the bus."""
         self.service.stdin.write(f"{json.dumps([dict(context), event_type, payload])}\n")
         self.service.stdin.flush()
         assert self.service.stdout.readline() == "sent\n"
 
 
 def instance(project_id: str, **members: Any) -> dict[str, Any]:
-    """Return the payload of a compute.instance.create.end, with an instance_id of its own."""
+    """Return the payload of a compute.instance.create.end with a new instance_id."""
     instance_id = "-".join(secrets.token_hex(count) for count in (4, 2, 2, 2, 6))
     return {
         "tenant_id": project_id,
@@ -120,11 +120,11 @@ def instance(project_id: str, **members: Any) -> dict[str, Any]:
 def running_agent(
     programs: Path, broker: RabbitMQ, url: str, directory: Path, publisher: str | None = None, options: str = ""
 ) -> Iterator[Agent]:
-    """Run an agent for as long as the context lasts, which begins when it listens.
+    """Run an agent, wait until it listens, and stop it after the block.
 
-    :param url: of a virtual host of the broker
-    :param publisher: its event_pipeline.yaml names; None: there is no such file, and Ceilometer's own counts
-    :param options: more of its configuration file
+    :param url: URL of a virtual host of the broker
+    :param publisher: publisher in its event_pipeline.yaml; None: Ceilometer's default file is used
+    :param options: further lines of its configuration file
     """
     config_file, log_file = directory / "ceilometer.conf", directory / "ceilometer.log"
     config_file.write_text(f"[DEFAULT]\ntransport_url = {url}\n{options}")
@@ -145,7 +145,7 @@ def running_agent(
 
 @contextlib.contextmanager
 def _killed_in_the_end(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen]:
-    """Run a command and what it starts, in a session of its own."""
+    """Run a command in a new session, and kill the session after the block."""
     with subprocess.Popen(command, env=environment(), start_new_session=True, **options) as process:
         try:
             yield process
@@ -154,7 +154,7 @@ def _killed_in_the_end(command: Sequence[str | Path], **options: Any) -> Iterato
 
 
 def wait_until_it_listens(process: subprocess.Popen, broker: RabbitMQ, url: str, log_file: Path) -> None:
-    """Return when there is the queue of notifications, which the agent makes."""
+    """Wait until the agent has created its queue."""
     deadline = time.monotonic() + TIMEOUT
     while QUEUE not in broker.queues(url.rpartition("/")[2]):
         assert process.poll() is None, f"the agent ended:\n{log_file.read_text()}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The openstack command as a process, on a panko-api that is in the catalog of a real Keystone."""
+"""Run the openstack command as a process, with a panko-api in the catalog of a real Keystone."""
 
 import contextlib
 import datetime
@@ -25,7 +25,7 @@ ODD_NAME = "vm & co=%2F +é"
 EVENTS = 24
 
 
-# A process counts what its parent had when it was forked, so that the parent has to be a small one.
+# The peak includes the memory of the parent at the fork, so the parent has to be small.
 _MEASURE = """
 import resource, subprocess, sys
 output, *command = sys.argv[1:]
@@ -37,17 +37,17 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 @dataclass(frozen=True)
 class OpenStack:
-    """The openstack command of an environment, as a user whom variables tell of."""
+    """The openstack command of a virtual environment, with a user's environment variables."""
 
     programs: Path
     variables: dict[str, str]
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
+        """Run it and return the result."""
         return self._run([self.programs / "openstack", *arguments], variables)
 
     def shell(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script in which "openstack" is it."""
+        """Run a script that calls it as "openstack"."""
         path = f"{self.programs}:{os.environ['PATH']}"
         return self._run(["bash", "-c", script], {"PATH": path})
 
@@ -63,7 +63,7 @@ class OpenStack:
         )
 
     def rows(self, *arguments: str) -> Any:
-        """Return what it writes as JSON; it has to succeed, and to warn of nothing."""
+        """Return its output as JSON; assert that it succeeds without warnings."""
         done = self.run(*arguments, "-f", "json")
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return json.loads(done.stdout)
@@ -73,7 +73,7 @@ class OpenStack:
         return [row["message_id"] for row in self.rows("event", "list", *arguments)]
 
     def refusal(self, *arguments: str) -> str:
-        """Return the one line with which it fails, with N for the id of the request."""
+        """Return its one-line error, with N instead of the request id."""
         done = self.run(*arguments)
         assert (done.returncode, done.stdout) == (1, ""), done.stdout
         (line,) = done.stderr.splitlines()
@@ -81,8 +81,8 @@ class OpenStack:
 
     @contextlib.contextmanager
     def running(self, output: Path, *arguments: str) -> Iterator[subprocess.Popen]:
-        """Run it for as long as the context lasts, at the most; it writes to files, `output` and one beside it."""
-        # A shell that starts the tests in the background has them, and their processes, ignore Ctrl-C.
+        """Start it and stop it after the block; it writes to the file ``output`` and one beside it."""
+        # A shell that runs the tests in the background makes them and their children ignore Ctrl-C.
         command = ["env", "--default-signal=INT", self.programs / "openstack", *arguments]
         variables = {**environment(), **self.variables}
         with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
@@ -94,7 +94,7 @@ class OpenStack:
             process.wait(TIMEOUT)
 
     def peak_memory(self, output: Path, *arguments: str) -> int:
-        """Return how many bytes of memory it had at the most; what it writes goes to a file."""
+        """Run it with output to a file, and return its peak memory in bytes."""
         done = self._run([sys.executable, "-S", "-c", _MEASURE, output, self.programs / "openstack", *arguments], {})
         assert done.returncode == 0, done.stderr
         return int(done.stdout) * 1024
@@ -102,20 +102,20 @@ class OpenStack:
 
 @dataclass(frozen=True)
 class Cloud:
-    """A panko-api that is in the catalog of a Keystone, in a region of its own."""
+    """A panko-api in the catalog of a Keystone, in a separate region."""
 
     keystone: Keystone
     server: RunningServer
     region: str
 
     def openstack(self, programs: Path, user: str = "boss", **scope: str) -> OpenStack:
-        """Return the openstack command as a user, in the project demo where nothing else is said."""
+        """Return the openstack command for a user, by default in the project demo."""
         scope = scope or {"project": "demo"}
         return OpenStack(programs, self.keystone.environment(user, **scope, region=self.region))
 
 
 def write_events(keystone: Keystone, path: Path) -> None:
-    """Write a file for panko-import: events of alice in demo, of dave in other, of nobody, and an odd one."""
+    """Write a file for panko-import: events of alice in demo, of dave in other, without owner, and an unusual one."""
     owners = [owner and [keystone.user_id(owner[0]), keystone.project_id(owner[1])] for owner in OWNERS]
     lines = [json.dumps(_event(number, owners[number % len(owners)])) for number in range(EVENTS)]
     odd = {**_event(EVENTS, None), "message_id": ODD_ID, "event_type": ODD_TYPE}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""panko-api as an operator runs it, on events of a real Keystone's users."""
+"""Run panko-api as an operator does, with events of users of a real Keystone."""
 
 import contextlib
 import json
@@ -38,15 +38,15 @@ token_cache_time = {token_cache_time}
 """
 
 TOKEN_CACHE_TIME = 2
-"""Seconds, instead of 300, so that a test can wait until a token is asked about again."""
+"""Seconds of the token cache instead of 300, so that a test can wait for a new validation."""
 
 OWNERS = {"a": ("alice", "demo"), "b": ("bob", "demo"), "c": ("carol", "demo"), "d": ("dave", "other"), "-": ()}
-"""The events, by message_id: each one's user and project. The last one belongs to nobody."""
+"""User and project of each event by message_id; the last event has no owner."""
 
 
 @dataclass(frozen=True)
 class Panko:
-    """A running panko-api, the directory of its configuration, and the Keystone that it asks."""
+    """A running panko-api, the directory of its configuration, and its Keystone."""
 
     server: RunningServer
     directory: Path
@@ -57,12 +57,12 @@ class Panko:
         return self.server.get(path, **headers, **({"X_Auth_Token": token} if token else {}))
 
     def seen(self, token: str | None, path: str = "/v2/events", **headers: str) -> str:
-        """Return the letters of the events, or traits, in a list; "none", or the status where it is not 200."""
+        """Return the letters of the events or traits in a list, "none" if it is empty, or a status other than 200."""
         answer = self.get(path, token, **headers)
         if answer.status != 200:
             return str(answer.status)
         letters = [each.get("message_id") or each["value"] for each in json.loads(answer.body)]
-        # The event of nobody comes last.
+        # The event without owner is last.
         return "".join(sorted(letters, key=lambda letter: (letter == "-", letter))) or "none"
 
 
@@ -70,9 +70,9 @@ T = TypeVar("T")
 
 
 def make_expiring(make: Callable[[int], T], is_good: Callable[[T], bool]) -> T:
-    """Return something that was good when it was used, and expires soon: a slow machine gets more time to use it.
+    """Create something that expires soon and use it before; on a slow machine with a longer lifetime.
 
-    make: makes it, good for so many seconds; a BadRequest says that these were over before it was made
+    :param make: creates it with a lifetime in seconds; a BadRequest means that it expired before
     """
     for seconds in (2, 4, 8, 16, 32, 64, 128):
         with contextlib.suppress(BadRequest):
@@ -83,7 +83,7 @@ def make_expiring(make: Callable[[int], T], is_good: Callable[[T], bool]) -> T:
 
 
 def wait_until_refused(use: Callable[[], str]) -> None:
-    """Return when a use is answered with 401."""
+    """Wait until it is refused with 401."""
     wait_until(lambda: use() == "401", use, seconds=300)
 
 
@@ -107,9 +107,9 @@ def running_panko(
     write: Callable[[Keystone, Path], None] = write_events,
     url: str | None = None,
 ) -> Iterator[Panko]:
-    """Run panko-api on the events of OWNERS, or others; the policy file, where there is one, lies beside panko.conf.
+    """Run panko-api on the events of OWNERS or other events, optionally with a policy file.
 
-    :param url: of the database; by default an SQLite file in the directory
+    :param url: URL of the database; by default an SQLite file in the directory
     """
     config_file = directory / "panko.conf"
     values = {
@@ -130,14 +130,14 @@ def running_panko(
 
 @pytest.fixture(scope="session")
 def panko(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panko]:
-    """The panko-api that the tests of a process share, with the policy's defaults."""
+    """A panko-api with the default policy, shared by the tests of a process."""
     with running_panko(keystone, tmp_path_factory.mktemp("panko")) as panko:
         yield panko
 
 
 @pytest.fixture(scope="session")
 def cloud(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openstack.Cloud]:
-    """A panko-api in the catalog, with the events of command.py, that the tests of a process share."""
+    """A panko-api in the catalog with the events of command.py, shared by the tests of a process."""
     with (
         running_panko(keystone, tmp_path_factory.mktemp("cloud"), write=openstack.write_events) as panko,
         keystone.endpoint(f"http://127.0.0.1:{panko.server.port}") as region,
@@ -146,7 +146,7 @@ def cloud(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def _programs(environment: Environment) -> Path:
-    """Return the directory of an environment's programs; one that cannot be made skips the test, but not in CI."""
+    """Return the directory of an environment's programs; if it cannot be created, skip the test, or fail it in CI."""
     try:
         return environment.make()
     except ServerMissing as error:
@@ -158,7 +158,7 @@ def _programs(environment: Environment) -> Path:
 
 @pytest.fixture(scope="session")
 def plugin() -> Path:
-    """The directory of the openstack command with Panko's plugin, and nothing of Panko's server."""
+    """The directory of the openstack command with Panko's plugin, without libraries of the server."""
     return _programs(OPENSTACK)
 
 
@@ -170,5 +170,5 @@ def pankoclient() -> Path:
 
 @pytest.fixture(scope="session")
 def ceilometer() -> Path:
-    """The directory of Ceilometer's programs, with Panko's publisher beside them."""
+    """The directory of Ceilometer's programs, with Panko's publisher."""
     return _programs(CEILOMETER)

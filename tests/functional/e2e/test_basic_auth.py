@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An application credential of a real Keystone stands for a token, in requests that read and that store."""
+"""An application credential of a real Keystone is accepted instead of a token, for reads and writes."""
 
 import base64
 import datetime
@@ -19,7 +19,7 @@ def basic(identifier, secret):
 
 @pytest.fixture(scope="module")
 def panko(keystone, tmp_path_factory):
-    """A panko-api of this module alone, as tests store events in it."""
+    """A panko-api for this module, since its tests store events."""
     with running_panko(keystone, tmp_path_factory.mktemp("basic")) as panko:
         yield panko
 
@@ -38,7 +38,7 @@ def post(panko, headers, count=1):
     return panko.server.request("POST", "/v2/events", body, Content_Type="application/json", **headers)
 
 
-def test_a_credential_reads_what_its_user_sees(panko, alice):
+def test_credential_reads_the_events_of_its_user(panko, alice):
     assert panko.seen(None, **alice) == "a"
     assert panko.seen(None, "/v2/event_types", **alice) == "401"
     assert panko.seen(None, "/v2/events?q.field=all_tenants&q.value=True", **alice) == "403"
@@ -55,13 +55,13 @@ def test_a_role_that_may_not_store_events_is_403(panko, alice):
     assert post(panko, alice).status == 403
 
 
-def test_no_credential_and_no_token_is_401(panko):
+def test_missing_credential_and_token_is_401(panko):
     answer = post(panko, {})
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"].startswith("Keystone ")
 
 
-def test_what_is_no_credential_is_401_that_asks_for_one(panko):
+def test_invalid_credential_is_401_with_a_challenge(panko):
     identifier, secret = panko.keystone.application_credential("alice", "demo")
     wrong = [
         basic(identifier, f"x{secret}"),
@@ -84,7 +84,7 @@ def test_what_is_no_credential_is_401_that_asks_for_one(panko):
     assert secret not in panko.server.log
 
 
-def test_a_token_beside_a_credential_counts_instead(panko, alice):
+def test_token_overrides_a_credential(panko, alice):
     token = panko.keystone.token("bob", project="demo")
     assert panko.seen(token, **alice) == "b"
     assert panko.seen(token, **basic("no", "one")) == "b"
@@ -110,7 +110,7 @@ def test_a_credential_that_has_expired_is_refused(panko):
     wait_until_refused(lambda: panko.seen(None, **basic(*expiring)))
 
 
-def test_while_keystone_is_away_a_credential_is_503(private_keystone, tmp_path):
+def test_credential_is_503_while_keystone_is_unreachable(private_keystone, tmp_path):
     keystone = private_keystone
     for project in ("service", "demo", "other"):
         keystone.create_project(project)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service notifies of comes out of the API, by each way that Ceilometer 27 knows."""
+"""Notifications of a service become events in the API through each publisher of Ceilometer 27."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ ACKNOWLEDGE_WHAT_IS_STORED = "[notification]\nack_on_event_error = False\n"
 
 @pytest.fixture
 def running(keystone, tmp_path):
-    """Make the context of a panko-api on an empty database."""
+    """Return a context manager that runs a panko-api on an empty database."""
 
     def make(url=None):
         return running_panko(keystone, tmp_path, write=lambda keystone, path: path.write_text(""), url=url)
@@ -28,7 +28,7 @@ def running(keystone, tmp_path):
 
 @pytest.fixture
 def agent(ceilometer, rabbitmq_server, rabbitmq_url, tmp_path):
-    """Make the context of an agent."""
+    """Return a context manager that runs an agent."""
 
     def make(publisher=None, options=""):
         return running_agent(ceilometer, rabbitmq_server, rabbitmq_url, tmp_path, publisher, options)
@@ -38,7 +38,7 @@ def agent(ceilometer, rabbitmq_server, rabbitmq_url, tmp_path):
 
 @contextlib.contextmanager
 def collector(*config_files):
-    """Run panko-collector for as long as the context lasts."""
+    """Run panko-collector, and stop it after the block."""
     options = [f"--config-file={path}" for path in config_files]
     with subprocess.Popen([COMMANDS / "panko-collector", *options], env=environment()) as process:
         try:
@@ -49,12 +49,12 @@ def collector(*config_files):
 
 
 def wait_for(panko, token, instance_id):
-    """Return the event of an instance when the API has it."""
+    """Wait until the API has the event of an instance, and return it."""
     deadline = time.monotonic() + 60
     path = f"/v2/events?q.field=all_tenants&q.value=True&q.field=instance_id&q.value={instance_id}"
     while time.monotonic() < deadline:
         answer = panko.get(path, token)
-        # The database may be away.
+        # The database may be unreachable.
         assert answer.status in (200, 503), answer.body
         if answer.status == 200 and (found := json.loads(answer.body)):
             (event,) = found
@@ -64,7 +64,7 @@ def wait_for(panko, token, instance_id):
 
 
 def assert_events_arrive(panko, running_agent):
-    """Send what Nova sends; an administrator of the project sees it."""
+    """Send notifications as Nova does; an administrator of the project sees the events."""
     token = panko.keystone.token("boss", project="demo")
     payload = instance(panko.keystone.project_id("demo"))
     running_agent.notify("compute.instance.create.end", payload)
@@ -83,8 +83,8 @@ def assert_events_arrive(panko, running_agent):
     assert {name: traits.get(name) for name in expected} == expected
 
 
-def test_by_panko_in_its_own_process(running, agent, private_postgresql, tmp_path):
-    """Nothing is lost while the database is away, and what cannot be stored is told of once."""
+def test_panko_publisher(running, agent, private_postgresql, tmp_path):
+    """Nothing is lost while the database is unreachable, and a refused event is logged once."""
     publisher = f"panko://?config_file={tmp_path / 'panko.conf'}&refused=log"
     url = private_postgresql.create_database("panko")
     with running(url) as panko, agent(publisher, ACKNOWLEDGE_WHAT_IS_STORED) as process:
@@ -101,7 +101,7 @@ def test_by_panko_in_its_own_process(running, agent, private_postgresql, tmp_pat
             wait_for(panko, token, payload["instance_id"])
 
 
-def test_what_keeps_panko_from_loading_is_in_the_log_of_ceilometer(agent, sqlite_url, tmp_path):
+def test_error_that_prevents_loading_is_in_the_log_of_ceilometer(agent, sqlite_url, tmp_path):
     config_file = tmp_path / "panko.conf"
     config_file.write_text(f"[database]\nconnection = {sqlite_url}\n")
     with agent(f"panko://?config_file={config_file}") as process:
@@ -110,14 +110,14 @@ def test_what_keeps_panko_from_loading_is_in_the_log_of_ceilometer(agent, sqlite
         assert told.endswith(" has no schema yet. Run panko-dbsync.")
 
 
-def test_by_the_message_bus_with_nothing_configured_in_ceilometer(running, agent, rabbitmq_url, tmp_path):
+def test_message_bus_with_the_default_configuration_of_ceilometer(running, agent, rabbitmq_url, tmp_path):
     options = tmp_path / "collector.conf"
     options.write_text(f"[collector]\ntransport_url = {rabbitmq_url}\n")
     with running() as panko, agent() as process, collector(tmp_path / "panko.conf", options):
         assert_events_arrive(panko, process)
 
 
-def test_by_http_with_an_application_credential(running, agent, keystone):
+def test_http_publisher_with_an_application_credential(running, agent, keystone):
     identifier, secret = keystone.application_credential("panko", "service")
     with (
         running() as panko,
@@ -126,8 +126,8 @@ def test_by_http_with_an_application_credential(running, agent, keystone):
         assert_events_arrive(panko, process)
 
 
-def test_by_a_file_that_is_imported(running, agent, tmp_path):
-    """Ceilometer's file publisher rotates; what it wrote is imported as it is, and again without harm."""
+def test_file_publisher_and_import(running, agent, tmp_path):
+    """The rotated files of Ceilometer's publisher are imported unchanged, and repeatedly without effect."""
     written = tmp_path / "ceilometers"
     with running() as panko:
         with agent(f"file://{written}?json&max_bytes=4000&backup_count=50") as process:
@@ -148,7 +148,7 @@ def test_by_a_file_that_is_imported(running, agent, tmp_path):
 
 
 def wait_for_lines(directory, count):
-    """Return the files of the publisher when so many lines are in them."""
+    """Wait until the files of the publisher have that many lines, and return them."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         files = sorted(directory.glob("ceilometers*"))
@@ -162,7 +162,7 @@ def wait_for_lines(directory, count):
 def test_members_see_their_instances_by_ceilometers_own_definitions(
     running, agent, keystone, rabbitmq_url, tmp_path, by_administrator
 ):
-    """The owner is in the payload: the context may be empty, or another's who acts for them."""
+    """The owner is in the payload: the context may be empty or of another user who acts for the owner."""
     options = tmp_path / "collector.conf"
     options.write_text(f"[collector]\ntransport_url = {rabbitmq_url}\n")
     payload = instance(keystone.project_id("demo"), user_id=keystone.user_id("alice"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that send their requests in a form of their own, from the first request on, against a real server."""
+"""Clients with unusual requests, from their first request on, against a real server."""
 
 import json
 import time
@@ -9,7 +9,7 @@ ALL = {"field": "all_tenants", "value": "True"}
 
 
 def send(connection, path, token, body=None, **headers):
-    """Send a request over a connection that stays open, with a JSON body where one is given."""
+    """Send a request on a persistent connection, optionally with a JSON body."""
     content = None if body is None else json.dumps(body)
     connection.request("GET", path, content, {"X-Auth-Token": token, "Accept": "application/json", **headers})
     response = connection.getresponse()
@@ -21,7 +21,7 @@ def ids(events):
 
 
 def test_fog_polls_with_a_body_and_gets_a_new_token_when_the_old_one_is_refused(panko):
-    """The body of a request that is refused does not get into the next one of the same connection."""
+    """The body of a refused request is not mistaken for the next request on the same connection."""
     form = {"Content-Type": "application/json"}
     expired = panko.keystone.short_token("boss", "demo", seconds=1)
     time.sleep(2)
@@ -41,7 +41,7 @@ def test_fog_polls_with_a_body_and_gets_a_new_token_when_the_old_one_is_refused(
 
 
 def test_ceilometerclient_reads_the_versions_and_sends_all_four_arrays(panko):
-    """The empty ones too, and the address is the one that the versions name."""
+    """Including empty ones, to the address in the list of versions."""
     token = panko.keystone.token("boss", project="demo")
     with panko.server.connect() as connection:
         _, _, versions = send(connection, "/", token)

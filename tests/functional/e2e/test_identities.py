@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each identity that Keystone knows gets, of each resource, what the specification promises it."""
+"""Each kind of identity in Keystone gets from each resource what the specification promises."""
 
 import time
 
@@ -26,7 +26,7 @@ RESOURCES = {
 LISTS = ("list", "list all", "values")
 
 # The events a, b and c belong to alice, bob and carol in the project demo, d to dave in the project other, and - to
-# nobody. Where the answer is 200, a list stands for itself: its events, or the events whose traits are in it.
+# nobody. A list with status 200 is shown by its events, or the events whose traits it contains.
 PROMISED = """
 who                        | list | list all | show a | show d | d all | show - | types | traits | values | can | root
 nobody: no token           | 401  | 401      | 401    | 401    | 401   | 401    | 401   | 401    | 401    | 401 | 200
@@ -66,20 +66,20 @@ TOKENS = {
 
 
 def read(table):
-    """Yield for each line of a table its first cell, and the others by their heads."""
+    """Yield the first cell of each line of a table, and the other cells by their headings."""
     head, *lines = [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
     for who, *cells in lines:
         yield who, dict(zip(head[1:], cells, strict=True))
 
 
 def told(panko, resource, token):
-    """Return what the table says of an answer."""
+    """Return the text in the table for an answer."""
     path = RESOURCES[resource]
     return panko.seen(token, path) if resource in LISTS else str(panko.get(path, token).status)
 
 
 @pytest.mark.parametrize(("who", "promised"), [pytest.param(*line, id=line[0]) for line in read(PROMISED)])
-def test_who_gets_what(panko, who, promised):
+def test_answers_by_identity_and_resource(panko, who, promised):
     token = TOKENS[who](panko.keystone)
     assert {resource: told(panko, resource, token) for resource in promised} == promised
 
@@ -108,7 +108,7 @@ def test_headers_of_the_client_have_no_effect_beside_a_real_token(panko):
 
 def test_a_service_token_of_the_system_does_not_widen_a_projects_request(panko):
     service = panko.keystone.token("nova", system_scope="all")
-    # By itself it opens more than alice's does.
+    # Alone it gives more access than that of alice.
     assert panko.seen(service) == "-"
     for user in ("alice", "carol"):
         token = panko.keystone.token(user, project="demo")
@@ -148,7 +148,7 @@ def test_a_revoked_token_is_refused(panko):
 
 
 def test_a_token_that_was_good_is_refused_some_time_after_it_was_revoked(panko):
-    """The time is that of [keystone_authtoken] token_cache_time."""
+    """After [keystone_authtoken] token_cache_time seconds."""
     token = panko.keystone.token("alice", project="demo")
     assert panko.seen(token) == "a"
     panko.keystone.revoke(token)
@@ -167,7 +167,7 @@ def test_a_token_of_a_disabled_project_is_refused(panko):
     assert panko.seen(seen) == "401"
 
 
-def test_while_keystone_is_away_nobody_is_let_in_and_nothing_is_told(private_keystone, tmp_path):
+def test_all_requests_are_refused_without_details_while_keystone_is_unreachable(private_keystone, tmp_path):
     keystone = private_keystone
     for project in ("service", "demo", "other"):
         keystone.create_project(project)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the page "Install in a cloud", one after the other, in a cloud that has nothing but a Keystone."""
+"""The commands of the page "Install in a cloud", run in order in a cloud with only a Keystone."""
 
 import json
 import re
@@ -19,13 +19,13 @@ BLOCK = re.compile(
 
 
 def blocks(language):
-    """Return the blocks of the page in a language, as the file that each is and its text."""
+    """Return file name and text of each block of the page in a language."""
     found = [match for match in BLOCK.finditer(PAGE) if match["language"] == language]
     return [(match["file"], textwrap.dedent(match["text"]).strip() + "\n") for match in found]
 
 
 class Operator:
-    """Whoever follows the page: with a Keystone, a database, and directories of a test instead of the machine's."""
+    """An operator who follows the page, with the test's Keystone, database and directories."""
 
     def __init__(self, keystone, database_url, directory):
         self._directory = directory
@@ -37,12 +37,12 @@ class Operator:
             "panko.example.org:8977": f"127.0.0.1:{self.port}",
             "postgresql://panko:secret@db.example.org/panko": database_url,
         }
-        # Panko's commands come first, as the other environment has no libraries for them.
+        # Panko's commands come first in PATH: the other environment lacks their libraries.
         path = f"{COMMANDS}:{OPENSTACK.make()}:{environment()['PATH']}"
         self._environment = {**environment(), **keystone.environment("admin", project="admin"), "PATH": path}
 
     def adapt(self, text):
-        """Return a text of the page as it is to be here."""
+        """Return a text of the page adapted to the test."""
         for there, here in self._here.items():
             text = text.replace(there, here)
         return text
@@ -51,7 +51,7 @@ class Operator:
         (self._directory / path.rpartition("/")[2]).write_text(self.adapt(text))
 
     def run(self, script):
-        """Run commands, which all have to succeed, and return what they say."""
+        """Run commands, assert that they succeed, and return their output."""
         command = ["bash", "-euo", "pipefail", "-c", self.adapt(script)]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{script}{done.stdout}{done.stderr}"
@@ -62,7 +62,7 @@ class Operator:
 def test_an_operator_who_follows_the_page_gets_a_list_of_events(private_keystone, postgresql_url, tmp_path):
     operator = Operator(private_keystone, postgresql_url, tmp_path)
     (config, config_text), (_, unit) = blocks("ini")
-    catalog, database, events, asking, listing = (text for _, text in blocks("bash"))
+    catalog, database, events, reader, listing = (text for _, text in blocks("bash"))
     operator.run(catalog)
     addresses = [endpoint["url"] for endpoint in private_keystone.request("GET", "/endpoints")["endpoints"]]
     assert addresses.count(f"http://127.0.0.1:{operator.port}") == 2
@@ -73,12 +73,12 @@ def test_an_operator_who_follows_the_page_gets_a_list_of_events(private_keystone
         [*start.split(), "--host", "127.0.0.1", "--port", str(operator.port)], operator.port, tmp_path / "log"
     ):
         assert "1 events stored" in operator.run(events)
-        (event,) = json.loads(operator.run(asking))
+        (event,) = json.loads(operator.run(reader))
         assert event["event_type"] == "panko.installed"
         assert "panko.installed" in operator.run(listing)
 
 
 def test_no_block_of_the_page_is_left_out():
-    """Each is of a language that the journey knows, but for the installation from PyPI."""
+    """Each has a language that the test handles, except the installation from PyPI."""
     assert [match for match in re.findall(r"code-block:: (\w+)", PAGE) if match not in ("bash", "ini")] == []
     assert [len(blocks(language)) for language in ("bash", "ini")] == [5, 2]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack event`` of Panko's own plugin, on a real Keystone and a real panko-api."""
+"""``openstack event`` of Panko's plugin, with a real Keystone and a real panko-api."""
 
 import csv
 import importlib.metadata
@@ -15,12 +15,12 @@ EVERYTHING = [*(f"e{number:02}" for number in range(EVENTS)), ODD_ID]
 
 
 @pytest.fixture(scope="module")
-def boss(cloud, plugin):
+def admin(cloud, plugin):
     """An administrator's openstack command."""
     return cloud.openstack(plugin)
 
 
-def test_no_library_of_the_server_is_there(plugin):
+def test_no_library_of_the_server_is_installed(plugin):
     (libraries,) = plugin.parent.glob("lib/python*/site-packages")
     installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions(path=[str(libraries)])}
     assert {"panko", "python-openstackclient"} <= installed
@@ -49,9 +49,9 @@ def test_no_library_of_the_server_is_there(plugin):
     ],
     ids=" ".join,
 )
-def test_filters_compare_by_type_with_all_operators(boss, conditions, expected):
+def test_filters_compare_by_type_with_all_operators(admin, conditions, expected):
     filters = [part for condition in conditions for part in ("--filter", condition)]
-    assert boss.ids("--all-projects", *filters) == expected
+    assert admin.ids("--all-projects", *filters) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,35 +71,35 @@ def test_filters_compare_by_type_with_all_operators(boss, conditions, expected):
     ],
     ids=" ".join,
 )
-def test_a_list_is_chosen_sorted_and_paged(boss, arguments, expected):
-    assert boss.ids(*arguments) == expected
+def test_a_list_is_selected_sorted_and_paged(admin, arguments, expected):
+    assert admin.ids(*arguments) == expected
 
 
-def test_nothing_found_by_a_guessed_type_is_explained(boss):
-    done = boss.run("event", "list", "--filter", "number=7", "-f", "csv")
+def test_an_empty_list_explains_a_guessed_type(admin):
+    done = admin.run("event", "list", "--filter", "number=7", "-f", "csv")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("No events: number was compared with traits of the type integer.")
 
 
-def test_long_adds_the_notification(boss):
-    (row,) = boss.rows("event", "list", "--filter", "message_id=e02", "--long")
+def test_long_adds_the_notification(admin):
+    (row,) = admin.rows("event", "list", "--filter", "message_id=e02", "--long")
     assert row["raw"] == {"payload": {"number": 2}}
-    text = boss.run("event", "list", "--filter", "message_id=e02", "--long", "-f", "csv").stdout
+    text = admin.run("event", "list", "--filter", "message_id=e02", "--long", "-f", "csv").stdout
     (row,) = csv.DictReader(io.StringIO(text))
     assert row["raw"] == '{"payload": {"number": 2}}'
-    assert "\n  raw:\n    payload:\n      number: 2\n" in boss.run("event", "list", "--long", "-f", "yaml").stdout
+    assert "\n  raw:\n    payload:\n      number: 2\n" in admin.run("event", "list", "--long", "-f", "yaml").stdout
 
 
-def test_an_event_of_another_project_is_shown_to_who_may_see_all(boss):
-    assert boss.refusal("event", "show", "e01") == "Event e01 Not Found (HTTP 404) (Request-ID: N)"
-    assert boss.rows("event", "show", "e01", "--all-projects")["generated"] == "2026-01-02T03:01:00"
+def test_an_administrator_can_show_an_event_of_another_project(admin):
+    assert admin.refusal("event", "show", "e01") == "Event e01 Not Found (HTTP 404) (Request-ID: N)"
+    assert admin.rows("event", "show", "e01", "--all-projects")["generated"] == "2026-01-02T03:01:00"
 
 
-def test_names_are_encoded(boss):
-    assert boss.rows("event", "show", ODD_ID)["event_type"] == ODD_TYPE
-    assert boss.rows("event", "trait", "list", ODD_TYPE, "vcpus") == [
+def test_names_are_encoded(admin):
+    assert admin.rows("event", "show", ODD_ID)["event_type"] == ODD_TYPE
+    assert admin.rows("event", "trait", "list", ODD_TYPE, "vcpus") == [
         {"name": "vcpus", "value": str(EVENTS), "type": "integer"}
     ]
 
@@ -107,32 +107,32 @@ def test_names_are_encoded(boss):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["show", ""], "An empty name is not possible."),
+        (["show", ""], "The name must not be empty."),
         (["list", "--since", "yesterday"], "Unable to convert the value yesterday to the expected data type datetime."),
         (["list", "--all", "--marker", "nope", "-f", "csv"], "Marker nope not found. (HTTP 400) (Request-ID: N)"),
         (["watch", "--filter", "event_type>x"], "Operator gt is not supported."),
     ],
 )
-def test_it_says_in_one_line_what_was_refused(boss, arguments, expected):
-    assert boss.refusal("event", *arguments).startswith(expected)
+def test_an_error_is_one_line(admin, arguments, expected):
+    assert admin.refusal("event", *arguments).startswith(expected)
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--filter", "vcpus"], "'vcpus' is not of the form [type::]name operator value, such as 'vcpus>=4'"),
-        (["--filter", "int::vcpus=1"], "is none of the types string, integer, float, datetime"),
+        (["--filter", "int::vcpus=1"], "is not one of the types string, integer, float, datetime"),
         (["--since", "9" * 20 + "w"], "is too long"),
         (["--all", "--limit", "2"], "not allowed with argument"),
     ],
 )
-def test_an_argument_that_cannot_be_understood_is_named(boss, arguments, expected):
-    done = boss.run("event", "list", *arguments)
+def test_an_error_names_an_invalid_argument(admin, arguments, expected):
+    done = admin.run("event", "list", *arguments)
     assert done.returncode == 2
     assert expected in done.stderr.splitlines()[-1]
 
 
-def test_who_asks_decides_what_is_seen(cloud, plugin):
+def test_the_caller_decides_which_events_are_visible(cloud, plugin):
     alice = cloud.openstack(plugin, "alice")
     assert alice.ids("--limit", "2") == ["e00", "e03"]
     assert "(HTTP 403)" in alice.refusal("event", "list", "--all-projects")
@@ -156,9 +156,9 @@ def test_an_application_credential_is_as_good_as_a_password(cloud, plugin):
     assert alice.ids("--limit", "2") == ["e00", "e03"]
 
 
-def test_an_address_that_is_not_panko_s_is_named(boss, cloud):
+def test_an_error_names_an_address_that_is_not_panko_s(admin, cloud):
     def refused(address):
-        done = boss.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=address)
+        done = admin.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=address)
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         return line
@@ -166,24 +166,24 @@ def test_an_address_that_is_not_panko_s_is_named(boss, cloud):
     nobody = f"http://127.0.0.1:{free_port()}"
     assert refused(nobody) == f"The event service at {nobody} cannot be reached: [Errno 111] Connection refused"
     assert re.match(f"{cloud.keystone.url}/v3/v2/events answers .* [(]HTTP 404[)]", refused(f"{cloud.keystone.url}/v3"))
-    assert boss.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=f"http://127.0.0.1:{cloud.server.port}/v2/").stdout
-    done = boss.run("event", "list", OS_REGION_NAME="RegionOne")
+    assert admin.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=f"http://127.0.0.1:{cloud.server.port}/v2/").stdout
+    done = admin.run("event", "list", OS_REGION_NAME="RegionOne")
     assert done.stderr == "public endpoint for event service in RegionOne region not found\n"
 
 
-def test_it_warns_where_pankoclient_is_installed_too(boss, pankoclient):
-    """And no other command of the openstack command is broken, whichever of the two is found first."""
+def test_it_warns_if_pankoclient_is_installed_too(admin, pankoclient):
+    """Other commands of openstack work, whichever of the two plugins is found first."""
     (libraries,) = pankoclient.parent.glob("lib/python*/site-packages")
-    done = boss.run("event", "list", "--limit", "1", "-f", "value", PYTHONPATH=str(libraries))
+    done = admin.run("event", "list", "--limit", "1", "-f", "value", PYTHONPATH=str(libraries))
     assert done.returncode == 0
     assert done.stdout.startswith("compute.instance.create.end")
     (line,) = done.stderr.splitlines()
     assert re.match("Warning: pankoclient 1.2.0 and panko are both installed.*pip uninstall pankoclient", line)
 
 
-def test_it_warns_also_where_pankoclient_answers(cloud, pankoclient, plugin):
+def test_it_warns_even_if_pankoclient_answers(cloud, pankoclient, plugin):
     (libraries,) = plugin.parent.glob("lib/python*/site-packages")
-    boss = cloud.openstack(pankoclient)
-    done = boss.run("token", "issue", "-f", "value", PYTHONPATH=f"{libraries}:{ROOT}")
+    admin = cloud.openstack(pankoclient)
+    done = admin.run("token", "issue", "-f", "value", PYTHONPATH=f"{libraries}:{ROOT}")
     assert done.returncode == 0
     assert done.stderr.count("are both installed") == 1

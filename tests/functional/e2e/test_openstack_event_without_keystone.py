@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack event`` on a panko-api without Keystone: events as they arrive, and more than fit into memory."""
+"""``openstack event`` with a panko-api without Keystone: events as they arrive, and very large answers."""
 
 import contextlib
 import datetime
@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Store:
-    """A database, and a panko-api on it that may be stopped and started again at the same address."""
+    """A database, and a panko-api that may be stopped and restarted at the same address."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -50,7 +50,7 @@ def store(tmp_path):
 
 
 def event(message_id, ago=0, **members):
-    """Return an event of so many seconds ago."""
+    """Return an event generated some seconds ago."""
     generated = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - ago * SECOND
     return {"message_id": message_id, "generated": generated.isoformat(), **members}
 
@@ -63,7 +63,7 @@ def wait_for(condition, what):
 
 
 def test_all_events_are_written_as_csv_with_bounded_memory(store, plugin, tmp_path):
-    """All events of a table need hardly more memory than its first page; as JSON they need it all."""
+    """A table of all events needs little more memory than its first page; JSON needs all."""
     traits = [["text", 1, "x" * 2000]]
     store.add(*(event(f"{number:05}", EVENTS - number, traits=traits) for number in range(EVENTS)))
     openstack, output = store.openstack(plugin), tmp_path / "output"
@@ -76,7 +76,7 @@ def test_all_events_are_written_as_csv_with_bounded_memory(store, plugin, tmp_pa
     assert as_json - page > 12 * MEGABYTE
 
 
-def test_a_reader_that_goes_away_ends_it_in_silence(store, plugin):
+def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
     store.add(*(event(str(number), traits=[["text", 1, "x" * 2000]]) for number in range(1000)))
     with store.serve("log"):
         done = store.openstack(plugin).shell("openstack event list --all -f csv | head -1")
@@ -84,8 +84,8 @@ def test_a_reader_that_goes_away_ends_it_in_silence(store, plugin):
     assert done.stderr == ""
 
 
-def test_watch_follows_events_also_those_that_arrive_late(store, plugin, tmp_path):
-    """It repeats none, is not misled by a clock that is ahead, survives a restart of the service and ends with 0."""
+def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
+    """It repeats no event, tolerates a fast clock, survives a restart of the service and exits with 0."""
     output = tmp_path / "output"
 
     def seen():
@@ -117,7 +117,7 @@ def test_watch_follows_events_also_those_that_arrive_late(store, plugin, tmp_pat
     assert not [line for line in complaints if not line.endswith(" Trying again.")]
 
 
-def test_watch_since_a_time_begins_with_what_is_there(store, plugin, tmp_path):
+def test_watch_since_a_time_begins_with_existing_events(store, plugin, tmp_path):
     store.add(event("1", 7200), event("2", 1800, traits=[["name", 1, 'a "b"\nc'], ["size", 2, 3]]), event("3", 5))
     output = tmp_path / "output"
     with store.serve("log"):
@@ -130,5 +130,5 @@ def test_watch_since_a_time_begins_with_what_is_there(store, plugin, tmp_path):
     assert lines == ['t 2 name="a \\"b\\"\\nc" size="3"', "t 3"]
 
 
-def test_watch_ends_where_the_service_is_not_there_from_the_beginning(store, plugin):
+def test_watch_fails_if_the_service_is_down_at_the_start(store, plugin):
     assert "cannot be reached: [Errno 111]" in store.openstack(plugin).refusal("event", "watch")

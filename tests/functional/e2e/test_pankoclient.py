@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python-pankoclient 1.2, the client of Panko 10.0, on a real Keystone and a real panko-api."""
+"""python-pankoclient 1.2, the client of Panko 10.0, with a real Keystone and a real panko-api."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def boss(cloud, pankoclient):
     return cloud.openstack(pankoclient)
 
 
-def test_it_lists_the_events_of_the_project_and_those_of_nobody(boss):
+def test_list_has_events_of_the_project_and_unowned_ones(boss):
     rows = boss.rows("event", "list")
     assert {row["message_id"] for row in rows} == {ODD_ID, *(f"e{n:02}" for n in range(EVENTS) if n % 3 != 1)}
     assert list(rows[1]) == ["event_type", "generated", "message_id", "traits:name", "traits:value", "traits:type"]
@@ -69,11 +69,11 @@ def test_it_lists_types_traits_and_capabilities(boss):
         (["list", "--limit", "-1"], "the limit should be a positive integer. (HTTP 400) (Request-ID: N)"),
         (["list", "--sort", "number"], f"{SORTS} (HTTP 400) (Request-ID: N)"),
         (["list", "--filter", "start_timestamp=2026-01-02"], "field start_timestamp (HTTP 400) (Request-ID: N)"),
-        # It does not encode what it sends.
+        # It does not percent-encode its requests.
         (["list", "--filter", "name=a&b"], 'Unknown argument: "b" (HTTP 400) (Request-ID: N)'),
     ],
 )
-def test_it_says_in_one_line_what_was_refused(boss, arguments, expected):
+def test_refusal_is_one_line(boss, arguments, expected):
     assert boss.refusal("event", *arguments).endswith(expected)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each rule of the policy can be overridden in a policy.yaml, which counts as soon as it is written."""
+"""Each policy rule can be overridden in a policy.yaml, which applies as soon as it is written."""
 
 import json
 import time
@@ -15,7 +15,7 @@ CREATE = "POST /v2/events"
 TYPES, TRAITS, VALUES = "/v2/event_types", "/v2/event_types/t/traits", "/v2/event_types/t/traits/of"
 DISTINCT, COUNTS = "/v2/event_types/t/traits/of/values", "/v2/event_counts"
 
-# What alice, a member of demo whose event is a, gets of a resource by default, and with the rule.
+# What alice, a member of demo with the event a, gets from a resource by default, and with the rule.
 OVERRIDES = [
     ("context_is_admin", "role:member", TYPES, "401", "200"),
     ("segregation", "role:member", LIST, "a", "abc-"),
@@ -41,14 +41,14 @@ PANKO_10 = """
 
 @pytest.fixture(scope="module")
 def panko(keystone, tmp_path_factory):
-    """A panko-api with a policy.yaml, which says nothing yet."""
+    """A panko-api with an empty policy.yaml."""
     with running_panko(keystone, tmp_path_factory.mktemp("policies"), policy="{}") as panko:
         yield panko
 
 
 @pytest.fixture
 def write(panko):
-    """A function that writes the policy.yaml; the defaults count again afterwards."""
+    """A function that writes the policy.yaml; the defaults are restored afterwards."""
     path = panko.directory / "policy.yaml"
     yield path.write_text
     path.write_text("{}")
@@ -62,12 +62,12 @@ def told(panko, token, path):
     return panko.seen(token, path) if path in (LIST, ALL, VALUES) else str(panko.get(path, token).status)
 
 
-def test_no_rule_is_left_out():
+def test_every_rule_is_tested():
     assert [rule for rule, *_ in OVERRIDES] == [rule.name for rule in policies.list_rules()]
 
 
 @pytest.mark.parametrize(("rule", "check", "path", "default", "overridden"), OVERRIDES)
-def test_a_rule_that_is_written_counts_at_once_for_a_real_token(panko, write, rule, check, path, default, overridden):
+def test_new_rule_applies_at_once_to_a_real_token(panko, write, rule, check, path, default, overridden):
     alice = panko.keystone.token("alice", project="demo")
     assert told(panko, alice, path) == default
     write(json.dumps({rule: check}).strip("{}"))
@@ -76,8 +76,8 @@ def test_a_rule_that_is_written_counts_at_once_for_a_real_token(panko, write, ru
     assert told(panko, alice, path) == default
 
 
-def test_a_policy_file_of_panko_10_goes_on_working(panko, write):
-    """Its segregation knows no reader of the system, who is limited then, and so has nothing to see."""
+def test_policy_file_of_panko_10_still_works(panko, write):
+    """Its segregation rule does not include system readers, who are limited then and see no events."""
     auditor = panko.keystone.token("auditor", system_scope="all")
     assert panko.seen(auditor) == "-"
     write(PANKO_10)
@@ -86,7 +86,7 @@ def test_a_policy_file_of_panko_10_goes_on_working(panko, write):
     assert panko.seen(panko.keystone.token("alice", project="demo")) == "a"
 
 
-def test_a_policy_json_counts_where_there_is_no_newer_file(panko):
+def test_policy_json_is_used_if_there_is_no_policy_yaml(panko):
     alice = panko.keystone.token("alice", project="demo")
     newer, old = (panko.directory / f"policy.{kind}" for kind in ("yaml", "json"))
     old.write_text(json.dumps({"telemetry:events:index": "role:admin"}))

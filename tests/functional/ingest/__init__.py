@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events that come in by each way, into real databases."""
+"""Ingestion of events into real databases."""

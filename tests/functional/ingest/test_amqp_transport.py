@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is read ahead of a real broker arrives whole and in order, and no more is acknowledged than was said."""
+"""Prefetched messages of a real broker arrive complete and in order; only requested ones are acknowledged."""
 
 import array
 import contextlib
@@ -22,31 +22,31 @@ SIZES = [
     7,
     8,
     100,
-    *range(amqp_transport.PIECE - 600, amqp_transport.PIECE + 600, 100),
+    *range(amqp_transport.MIN_READ_BYTES - 600, amqp_transport.MIN_READ_BYTES + 600, 100),
     131_065,
     131_072,
     500_000,
 ]
 
 TIMEOUT = 30
-"""Seconds that a message has to come: a test that takes as long fails."""
+"""Seconds until a test fails because a message is missing."""
 
 MESSAGE = 100
-"""Bytes that the smallest message has at least, with its frames."""
+"""Minimum bytes of a message with its frames."""
 
 
 @contextlib.contextmanager
 def consuming(url, tls=False):
-    """Yield a connection, and the messages that are read as it is drained.
+    """Yield a connection, and the list of messages that it has read.
 
-    tls: False, or what the connection by TLS needs
+    :param tls: False, or the TLS options of the connection
     """
     messages = []
     transport = f"{amqp_transport.__name__}:{amqp_transport.Transport.__name__}"
     with kombu.Connection(url.replace("rabbit:", "amqp:", 1), transport=transport, ssl=tls) as connection:
         channel = connection.channel()
         queue = kombu.Queue(notifier.QUEUE, durable=False, channel=channel)
-        # As oslo.messaging does it, which makes messages of what the channel brings.
+        # As oslo.messaging does, which converts the messages of the channel.
         queue.consume(notifier.QUEUE, callback=lambda raw: messages.append(channel.message_to_python(raw)))
         yield connection, messages
 
@@ -66,7 +66,7 @@ def bodies(rabbitmq_url):
 
 @pytest.fixture
 def left(rabbitmq_url):
-    """What is in the queue, in order: so many messages, which may take the broker a while, or more than them."""
+    """Return the messages of the queue in order; wait until it has at least that many."""
 
     def look(count):
         with consuming(rabbitmq_url) as (connection, messages):
@@ -79,7 +79,7 @@ def left(rabbitmq_url):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, tls):
+def test_messages_of_any_size_arrive_complete_and_in_order(rabbitmq_server, rabbitmq_url, rabbitmq_tls_url, tls):
     bodies = [f'"{index:x>{size}}"' for index, size in enumerate(SIZES * 5)]
     notifier.publish(rabbitmq_url, bodies)
     url = rabbitmq_tls_url if tls else rabbitmq_url
@@ -88,7 +88,7 @@ def test_messages_of_any_size_arrive_whole_and_in_order(rabbitmq_server, rabbitm
         assert [message.decode() for message in messages] == [json.loads(body) for body in bodies]
 
 
-def test_where_nothing_comes_it_is_a_timeout(rabbitmq_url, bodies):
+def test_without_messages_it_is_a_timeout(rabbitmq_url, bodies):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         with pytest.raises(TimeoutError):
@@ -107,7 +107,7 @@ def test_where_nothing_comes_it_is_a_timeout(rabbitmq_url, bodies):
     ],
 )
 @pytest.mark.parametrize("by", ["reading", "closing"])
-def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, left, done, expected, by):
+def test_only_acknowledged_messages_are_gone(rabbitmq_url, bodies, left, done, expected, by):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         for index in done:
@@ -115,7 +115,7 @@ def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, le
         if by == "reading":
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=0.05)
-            # What is closed by force sends nothing more.
+            # A connection closed by force sends nothing more.
             connection.collect()
         else:
             connection.default_channel.close()
@@ -123,7 +123,7 @@ def test_what_was_acknowledged_is_gone_and_nothing_else(rabbitmq_url, bodies, le
     assert left(len(expected)) == expected
 
 
-def test_acknowledgements_go_on_from_one_reading_to_the_next(rabbitmq_url, bodies, left):
+def test_acknowledgements_continue_from_one_read_to_the_next(rabbitmq_url, bodies, left):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         for done in ([3], [0, 1], [2]):
@@ -135,7 +135,7 @@ def test_acknowledgements_go_on_from_one_reading_to_the_next(rabbitmq_url, bodie
     assert left(1) == ["4"]
 
 
-def test_what_is_sent_back_comes_again_beside_what_is_done(rabbitmq_url, bodies, left):
+def test_a_requeued_message_comes_again_beside_acknowledged_ones(rabbitmq_url, bodies, left):
     with consuming(rabbitmq_url) as (connection, messages):
         drain(connection, messages, len(bodies))
         messages[1].requeue()
@@ -149,7 +149,7 @@ def test_what_is_sent_back_comes_again_beside_what_is_done(rabbitmq_url, bodies,
 
 
 def wait_until_received(connection, size):
-    """Return when so many bytes have come, without reading them."""
+    """Wait until that many bytes have arrived, without reading them."""
     transport, waiting = connection.connection.transport, array.array("i", [0])
     deadline = time.monotonic() + TIMEOUT
     while len(transport._read_buffer) + waiting[0] < size:
@@ -158,9 +158,9 @@ def wait_until_received(connection, size):
         fcntl.ioctl(transport.sock, termios.FIONREAD, waiting)
 
 
-def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitmq_url):
-    """Between two readings oslo.messaging sends heartbeats: one without a bound would starve these in a busy cloud."""
-    count = 3 * amqp_transport.AT_ONCE
+def test_one_read_handles_no_more_than_the_maximum(rabbitmq_url):
+    """oslo.messaging sends heartbeats between two reads: an unlimited read would delay them in a busy cloud."""
+    count = 3 * amqp_transport.MAX_MESSAGES_PER_READ
     notifier.publish(rabbitmq_url, ['"x"'] * count)
     with consuming(rabbitmq_url) as (connection, messages):
         wait_until_received(connection, count * MESSAGE)
@@ -169,16 +169,16 @@ def test_one_reading_takes_no_more_than_its_bound_however_many_have_come(rabbitm
             before = len(messages)
             connection.drain_events(timeout=TIMEOUT)
             sizes.append(len(messages) - before)
-    assert sizes[:2] == [amqp_transport.AT_ONCE] * 2
+    assert sizes[:2] == [amqp_transport.MAX_MESSAGES_PER_READ] * 2
 
 
-def test_a_reading_does_not_wait_for_more_messages_than_have_come(rabbitmq_url, bodies):
-    """Its timeout is for the first message: the thread that reads also sends acknowledgements and heartbeats."""
+def test_a_read_does_not_wait_for_more_messages(rabbitmq_url, bodies):
+    """The timeout applies to the first message: the reading thread also sends acknowledgements and heartbeats."""
     with consuming(rabbitmq_url) as (connection, messages), ThreadPoolExecutor(1) as pool:
         reading = pool.submit(drain, connection, messages, len(bodies), timeout=60 * TIMEOUT)
         try:
             reading.result(TIMEOUT)
         finally:
-            # A reading that waits would keep the test from ending.
+            # A waiting read would prevent the test from ending.
             connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
     assert [message.body for message in messages] == bodies

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever way the same events come in by, the same is stored and the same is refused."""
+"""Every way of ingestion stores and refuses the same events."""
 
 import datetime
 
@@ -12,7 +12,7 @@ from tests.functional.storage.workers import connected
 
 TEXT, INTEGER, FLOAT, DATETIME = 1, 2, 3, 4
 TOO_LONG = 10**5000
-"""A number of more digits than Python reads or writes."""
+"""A number with more digits than Python converts."""
 
 LONG = "ä€😀x" * 10_000
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901)
@@ -41,7 +41,7 @@ STORED = {
     "time with a zone": ([["t", 4, "2026-01-02T05:04:05.678901+02:00"]], [("t", DATETIME, WHEN)]),
     "time with a space": ([["t", 4, "2026-01-02 03:04:05.678901"]], [("t", DATETIME, WHEN)]),
 }
-"""Traits as they come, and as they are stored: in the order of their names."""
+"""Traits as received, and as stored, sorted by name."""
 
 REFUSED = {
     "half an integer": ([["t", 2, 2.5]], "2.5 is no integer"),
@@ -66,7 +66,7 @@ REFUSED = {
     "NUL": ([["t", 1, "a\0b"]], "NUL"),
     "one bad trait of three": ([["a", 1, "x"], ["b", 2, "x"], ["c", 1, "x"]], "trait b is no integer"),
 }
-"""Traits as they come, and what the reason says. An event is stored as a whole, or not at all."""
+"""Traits as received, and a part of the reason. An event is stored completely or not at all."""
 
 
 def document(message_id, traits, generated="2026-01-02T03:04:05.678901"):
@@ -75,7 +75,7 @@ def document(message_id, traits, generated="2026-01-02T03:04:05.678901"):
 
 @pytest.fixture(params=["sqlite_url", "postgresql_url", "mysql_url"])
 def url(request):
-    """The URL of a database with the schema and nothing in it."""
+    """The URL of a database with an empty schema."""
     url = request.getfixturevalue(request.param)
     with connected(url) as connection:
         connection.upgrade()
@@ -84,14 +84,14 @@ def url(request):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_is_stored_and_refused(url, way, tmp_path):
-    """Good ones among bad ones, each of which is refused alone, and those that came before a second time."""
+    """Valid events among invalid ones, which are refused one by one, and duplicates."""
     sent = [document(name, traits) for name, (traits, _) in [*STORED.items(), *REFUSED.items()]]
     sent.sort(key=lambda each: each["message_id"])
     bad_time = document("unreadable time", [], generated="2026-13-02T03:04:05")
     bad_raw = {**document("5000 digits in raw", []), "raw": {"number": TOO_LONG}}
     refused = WAYS[way](url, tmp_path, [*sent, bad_time, bad_raw, document("nothing", [["t", 1, "again"]])])
     assert set(refused) == {*REFUSED, "unreadable time", "5000 digits in raw"}
-    # The collector keeps to few kinds of reasons, which it counts.
+    # The collector counts refusals by a few kinds of reasons.
     texts = {name: reason for name, (_, reason) in REFUSED.items()} if way != "collector" else {}
     assert {name: text for name, text in texts.items() if text not in refused[name]} == {}
     with connected(url) as connection:

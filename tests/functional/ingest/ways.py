@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways in, each as a function that stores documents and returns the refused ones: message_id and reason.
+"""The ways of ingestion: functions that store documents and return message_id and reason of refused ones.
 
-A document is an event as Ceilometer's publishers http and notifier write it. A way gets it in its own form.
+A document is an event as Ceilometer's publishers http and notifier write it. Each way converts it to its own form.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ import webtest
 from panko import service
 from panko.api import app
 from panko.ingest.collector import Collector
-from panko.ingest.notifications import read_notification
-from panko.ingest.stats import Tally
+from panko.ingest.decoding import read_notification
+from panko.ingest.stats import Stats
 from panko.publisher.database import DatabasePublisher
 from panko.storage.errors import EventsRefused
 from tests.functional.api.conftest import ADMIN, NOAUTH
@@ -36,7 +36,7 @@ Way = Callable[[str, Path, Documents], dict[str, str]]
 
 @contextlib.contextmanager
 def writing_any_number() -> Iterator[None]:
-    """Have numbers written that are too long for Python to read: other programs write them."""
+    """Allow writing numbers too long for Python to read, as other programs write them."""
     usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
@@ -46,7 +46,7 @@ def writing_any_number() -> Iterator[None]:
 
 
 def ceilometers(document: dict[str, Any]) -> Any:
-    """Return an event as Ceilometer has it: objects of classes that are not ours, and times that are times."""
+    """Return an event as Ceilometer passes it: objects of other classes, with datetime values."""
     traits = [types.SimpleNamespace(name=name, dtype=dtype, value=value) for name, dtype, value in document["traits"]]
     for each in traits:
         if each.dtype == 4 and isinstance(each.value, str):
@@ -58,13 +58,13 @@ def ceilometers(document: dict[str, Any]) -> Any:
 
 
 def by_record_events(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Call storage with all of them at once."""
+    """Record all documents in one call of the storage."""
     with connected(url) as connection:
         return _refused_by(connection.record_events, [ceilometers(document) for document in documents])
 
 
 def by_publisher(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Call the publisher panko:// with one after the other."""
+    """Publish one document after the other with panko://."""
     refused = {}
     parsed_url = urlparse(f"panko://?config_file={_config(url, directory)}")
     with contextlib.closing(DatabasePublisher(None, parsed_url)) as publisher:
@@ -82,7 +82,7 @@ def _refused_by(call: Callable[[Any], Any], argument: Any) -> dict[str, str]:
 
 
 def by_file(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Import lines as Ceilometer's publisher file writes them."""
+    """Import lines as written by Ceilometer's file publisher."""
     lines = []
     for document in documents:
         traits = [dict(zip(("name", "dtype", "value"), trait, strict=True)) for trait in document["traits"]]
@@ -93,14 +93,14 @@ def by_file(url: str, directory: Path, documents: Documents) -> dict[str, str]:
     path = directory / "events"
     path.write_text("\n".join(lines))
     done = run("panko-import", "--config-file", _config(url, directory), str(path))
-    told = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
-    assert all(told), done.stderr
-    assert f"{len(told)} refused" in done.stdout
-    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in told}
+    reports = [re.fullmatch(rf"{path}:(\d+): (.*)", line) for line in done.stderr.splitlines()]
+    assert all(reports), done.stderr
+    assert f"{len(reports)} refused" in done.stdout
+    return {documents[int(match[1]) - 1]["message_id"]: match[2] for match in reports}
 
 
 def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Send an array of all of them to the API."""
+    """Post an array of all documents to the API."""
     conf = service.prepare_service([], config_files=[_config(url, directory)], share=True)
     with writing_any_number():
         body = json.dumps(documents)
@@ -112,19 +112,19 @@ def by_post(url: str, directory: Path, documents: Documents) -> dict[str, str]:
 
 
 def by_collector(url: str, directory: Path, documents: Documents) -> dict[str, str]:
-    """Hand the collector messages of one event each; it tells of kinds of reasons alone."""
+    """Hand the collector messages of one event each; it counts only kinds of reasons."""
     refused = {}
 
-    class Told(Tally):
-        def refuse(self, reason: str) -> None:
+    class CountingStats(Stats):
+        def add_refused(self, reason: str) -> None:
             refused[document["message_id"]] = ""
-            super().refuse(reason)
+            super().add_refused(reason)
 
     with connected(url) as connection:
         for document in documents:
             with writing_any_number():
                 body = message([document])
-            collector = Collector(connection, None, Told(), threading.Event())
+            collector = Collector(connection, None, CountingStats(), threading.Event())
             assert collector.collect([read_notification(body)["payload"]])
     return refused
 

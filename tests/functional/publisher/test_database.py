@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publisher loads, says why where it cannot, and leaves the process of others as it is."""
+"""The publisher loads, or says why it cannot, and does not change the process of another program."""
 
 import contextlib
 import logging
@@ -24,12 +24,12 @@ REFUSING = [
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this is refused'; END $$",
     "CREATE TRIGGER refusing BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION refuse()",
 ]
-"""What has PostgreSQL refuse events by an error that oslo.db knows no class for."""
+"""A trigger that makes PostgreSQL refuse events with an error that oslo.db has no class for."""
 
 
 @pytest.fixture
 def configure(tmp_path):
-    """Write a panko.conf and return the publisher's URL that names it."""
+    """Write a panko.conf and return the URL of a publisher that uses it."""
 
     def write(url, make_schema=True):
         path = tmp_path / "panko.conf"
@@ -44,7 +44,7 @@ def configure(tmp_path):
 
 @pytest.fixture
 def load():
-    """Load the publisher of a URL; its connections end with the test."""
+    """Load the publisher of a URL; close its connections after the test."""
     with contextlib.ExitStack() as stack:
 
         def make(url):
@@ -75,7 +75,7 @@ def test_one_event_and_a_list_of_them_are_stored(load, configure, sqlite_url):
         ("postgresql://panko:s3cret@127.0.0.1:port/panko", StorageError, "connection"),
     ],
 )
-def test_what_keeps_it_from_loading_is_one_line(load, configure, tmp_path, url, kind, reason):
+def test_an_error_that_prevents_loading_is_one_line(load, configure, tmp_path, url, kind, reason):
     with pytest.raises(kind) as caught:
         load(configure(url.format(directory=tmp_path), make_schema=False))
     assert reason in str(caught.value)
@@ -91,13 +91,13 @@ def test_what_keeps_it_from_loading_is_one_line(load, configure, tmp_path, url, 
         ("panko://?refused=drop", "refused=log"),
     ],
 )
-def test_a_url_that_is_wrong_is_no_publisher(load, url, reason):
+def test_an_invalid_url_is_an_error(load, url, reason):
     with pytest.raises(Exception, match=reason) as caught:
         load(url)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sqlite_url, caplog):
+def test_refused_event_is_raised_or_logged_as_the_url_requests(load, configure, sqlite_url, caplog):
     url = configure(sqlite_url)
     bad = event("bad", trait("number", 2**70))
     with pytest.raises(EventsRefused, match=r"^event 'bad' was not stored: trait number is no integer") as caught:
@@ -112,7 +112,7 @@ def test_a_refused_event_raises_or_is_logged_as_the_url_says(load, configure, sq
 
 
 def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(postgresql_url, caplog):
-    """In Ceilometer's process oslo.db's warnings are shown: a traceback with the SQL, and the values of a batch."""
+    """Ceilometer logs warnings of oslo.db, which would contain SQL and the values of a batch."""
     with connected(postgresql_url) as connection:
         connection.upgrade()
         with connection._engine.begin() as database:
@@ -125,8 +125,8 @@ def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(pos
     assert HIDDEN not in caplog.text
 
 
-def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, private_postgresql, caplog):
-    """Nor from storing when the database is back, which a call waits for a while."""
+def test_an_unreachable_database_does_not_prevent_loading(load, configure, private_postgresql, caplog):
+    """Nor from storing when the database returns, for which a call waits some time."""
     database = private_postgresql.create_database("panko")
     url = configure(database)
     private_postgresql.stop()
@@ -139,13 +139,13 @@ def test_a_database_that_is_away_does_not_keep_it_from_loading(load, configure, 
     assert stored(database) == ["a"]
 
 
-def test_a_database_that_stays_away_raises_and_is_not_asked_without_a_pause(load, configure, monkeypatch):
-    monkeypatch.setattr("panko.publisher.database.PATIENCE", 1 + LAST_TRY_SECONDS)
+def test_a_database_that_stays_unreachable_raises_and_is_retried_with_pauses(load, configure, monkeypatch):
+    monkeypatch.setattr("panko.publisher.database.CALL_SECONDS", 1 + LAST_TRY_SECONDS)
     publisher = load(configure(f"postgresql://panko@127.0.0.1:{free_port()}/panko", make_schema=False))
     started = time.monotonic()
     with pytest.raises(StorageError, match="The database does not answer"):
         publisher.publish_events(event("a"))
-    assert time.monotonic() - started >= 0.7  # The pauses of 0.1, 0.2 and 0.4 s.
+    assert time.monotonic() - started >= 0.7  # The pauses are 0.1, 0.2 and 0.4 s.
 
 
 SCRIPT = """
@@ -172,7 +172,7 @@ for then, now in zip(before, state(names)):
 """
 
 
-def test_configuration_and_logging_of_the_process_stay_as_they_are(configure, sqlite_url):
+def test_configuration_and_logging_of_the_process_do_not_change(configure, sqlite_url):
     python = [sys.executable, "-W", "ignore", "-c", SCRIPT, configure(sqlite_url)]
     done = subprocess.run(python, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publisher loses nothing and stores nothing twice while its database dies and comes back."""
+"""The publisher neither loses nor duplicates events while its database is killed and restarted."""
 
 import collections
 import threading
@@ -16,21 +16,21 @@ from tests.functional.storage.builders import event, trait
 from tests.functional.storage.workers import connected
 
 THREADS = 64
-"""As many as Ceilometer has."""
+"""The number of threads of Ceilometer."""
 
 EVENTS = 20_000
 GIVEN_UP_AFTER = 120
-"""Seconds after which an event that is not stored yet fails the test: a server takes as long as the machine has it."""
+"""Seconds until a test fails because an event is not stored; a busy machine may take long."""
 
 PAUSE = 0.01
-"""Seconds from a call that raised to the next one with the same event."""
+"""Seconds between a call that raised and its repetition."""
 
 FAULTS = ("kill", "restart", "restart")
-"""What happens to the database, each when a further quarter of the events is stored."""
+"""The faults of the database, one after each quarter of the events."""
 
 
 class Sender:
-    """Publishes events as Ceilometer's threads do, one a call, and those again whose call raised."""
+    """Publishes one event per call as Ceilometer's threads do, and repeats calls that raised."""
 
     def __init__(self, publisher):
         self._publisher = publisher
@@ -39,7 +39,7 @@ class Sender:
         self.raised = collections.Counter()
 
     def send(self, number):
-        """Return when a call with the event has returned."""
+        """Publish the event until a call returns."""
         message_id = f"m{number:05}"
         deadline = time.monotonic() + GIVEN_UP_AFTER
         while time.monotonic() < deadline:
@@ -56,7 +56,7 @@ class Sender:
         raise AssertionError(f"{message_id} was never stored")
 
     def wait_for(self, count):
-        """Return when so many calls have returned."""
+        """Wait until that many calls have returned."""
         deadline = time.monotonic() + GIVEN_UP_AFTER
         while self.returned < count:
             assert time.monotonic() < deadline, f"{self.returned} of {count} are stored"
@@ -84,10 +84,10 @@ def count(server, what):
     return int(server.execute(f"SELECT {what} FROM event", "panko"))
 
 
-@pytest.mark.parametrize("patience", [database.PATIENCE, database.LAST_TRY_SECONDS])
-def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, publisher, monkeypatch, patience):
-    """Calls with time for several tries outlast the faults; those with time for one raise, and are repeated."""
-    monkeypatch.setattr(database, "PATIENCE", patience)
+@pytest.mark.parametrize("seconds", [database.CALL_SECONDS, database.LAST_TRY_SECONDS])
+def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, publisher, monkeypatch, seconds):
+    """Calls with time for several tries survive the faults; those with time for one raise, and are repeated."""
+    monkeypatch.setattr(database, "CALL_SECONDS", seconds)
     sender = Sender(publisher)
     durable = []
     with ThreadPoolExecutor(THREADS) as pool:
@@ -101,6 +101,6 @@ def test_each_call_that_returned_is_stored_and_none_twice(private_postgresql, pu
         for outcome in sent:
             outcome.result()
     assert all(returned <= stored for returned, stored in durable), durable
-    assert sender.raised or patience == database.PATIENCE
+    assert sender.raised or seconds == database.CALL_SECONDS
     assert count(private_postgresql, "count(*)") == EVENTS
     assert count(private_postgresql, "count(DISTINCT message_id)") == EVENTS

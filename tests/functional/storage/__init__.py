@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the storage drivers: the contract on each of them, migrations, faults and memory."""
+"""Tests of the storage drivers: the contract on each database, migrations, faults and memory."""
 
 import pytest
 
-# Pytest explains the failed assertions of test modules only, unless it is told of others before they are imported.
+# Pytest explains failed assertions only in test modules and in modules registered before their import.
 pytest.register_assert_rewrite("tests.functional.storage.contract")

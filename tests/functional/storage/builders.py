@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short ways to make events, and to ask a storage for them."""
+"""Helpers that make events, query a storage, and compute in Python what it must answer."""
 
 import datetime
 import random
@@ -8,9 +8,11 @@ from operator import attrgetter
 from typing import Any
 
 from panko.storage import EventFilter
+from panko.storage.aggregates import CountQuery
 from panko.storage.base import Connection
-from panko.storage.filters import OPERATORS, Page, TraitFilter
+from panko.storage.filters import OPERATORS, Page, Scope, TraitFilter
 from panko.storage.models import Event, Trait, TraitType
+from tests.oracle import first_text, is_unowned
 
 Sort = tuple[tuple[str, str], ...]
 
@@ -42,33 +44,33 @@ VALUES = {
         datetime.datetime.max,
     ],
 }
-"""Values of each trait type that a database may take for another, or for one beside it."""
+"""Values of each trait type, sorted, that a database may confuse with each other."""
 
 
 def at(**after: float) -> datetime.datetime:
-    """Return the time so much after noon: ``at(minutes=5)``."""
+    """Return a time after noon, such as ``at(minutes=5)``."""
     return NOON + datetime.timedelta(**after)
 
 
 def ago(**before: float) -> datetime.datetime:
-    """Return the naive UTC time so much before now."""
+    """Return the naive UTC time some time before now."""
     return datetime.datetime.now(UTC).replace(tzinfo=None) - datetime.timedelta(**before)
 
 
 def trait(name: str, value: Any) -> Trait:
-    """Return a trait of the type that its value has."""
+    """Return a trait with the type of its value."""
     return Trait(name, TYPES[type(value)], value)
 
 
 def incompressible(size: int, seed: object) -> str:
-    """Return a text of that many characters that still fills half as many bytes once it is compressed."""
+    """Return a text of ``size`` characters that compresses to no less than half as many bytes."""
     return random.Random(str(seed)).randbytes(size // 2).hex()
 
 
 def event(
     message_id: str, *traits: Trait, type_: str = "sample.created", generated: Any = NOON, raw: Any = None
 ) -> Event:
-    """Return an event; what a test does not care about has a default."""
+    """Return an event, with defaults for what the test does not need."""
     return Event(message_id, type_, generated, traits, {} if raw is None else raw)
 
 
@@ -79,12 +81,12 @@ def owned(message_id: str, project: str, user: str | None = None, **rest: Any) -
 
 
 def has(key: str, value: Any, op: str = "eq") -> TraitFilter:
-    """Return the filter for a trait of the type that the value has."""
+    """Return a trait filter with the type of its value."""
     return TraitFilter(key, TYPES[type(value)], value, op)
 
 
 def meets(each: Event, trait_filter: TraitFilter) -> bool:
-    """Return whether an event meets a filter, as Python compares."""
+    """Return whether an event matches a filter, compared in Python."""
     return any(
         (own.name, own.dtype) == (trait_filter.key, trait_filter.type)
         and OPERATORS[trait_filter.op](own.value, trait_filter.value)
@@ -92,20 +94,36 @@ def meets(each: Event, trait_filter: TraitFilter) -> bool:
     )
 
 
+def in_scope(each: Event, scope: Scope) -> bool:
+    """Return whether a scope includes an event, computed in Python."""
+    if scope.everything or (scope.unowned and is_unowned(each)):
+        return True
+    project, user = (first_text(each, name) for name in ("project_id", "user_id"))
+    return project is not None and project == scope.project_id and scope.user_id in (None, user)
+
+
 def found(storage: Connection, *traits: TraitFilter, pagination: Any = None, **criteria: Any) -> list[str]:
-    """Return the message_ids of the events that meet the filters, in the order of the answer."""
+    """Return the message_ids of the events that match the filters, in the order of the answer."""
     event_filter = EventFilter(traits_filter=traits, **criteria)
     return [each.message_id for each in storage.get_events(event_filter, pagination)]
 
 
 def stored(storage: Connection, message_id: str) -> Event:
-    """Return the one event of that message_id."""
+    """Return the event with that message_id."""
     (only,) = storage.get_events(EventFilter(message_id=message_id))
     return only
 
 
+def count_by_type(
+    storage: Connection, interval: datetime.timedelta | None = None, **criteria: Any
+) -> dict[str | None, int]:
+    """Return the number of events of each type, each type within one period."""
+    counts = storage.count_events(EventFilter(**criteria), CountQuery(interval, "event_type", 1000))
+    return {each.group: each.events for each in counts}
+
+
 def ordered(events: Iterable[Event], sort: Sort) -> list[str]:
-    """Return the message_ids in the order that a sort asks for, as Python sorts."""
+    """Return the message_ids of events, sorted in Python."""
     directions: dict[str, str] = {}
     for key, direction in sort or (("generated", "asc"),):
         directions.setdefault(key, direction)
@@ -117,7 +135,7 @@ def ordered(events: Iterable[Event], sort: Sort) -> list[str]:
 
 
 def walk(storage: Connection, size: int, sort: Sort, *traits: TraitFilter, **criteria: Any) -> list[str]:
-    """Return all message_ids of an answer that is asked for page by page."""
+    """Return all message_ids of an answer that is read page by page."""
     names, marker = [], None
     while page := found(storage, *traits, pagination=Page(size, marker, sort), **criteria):
         assert len(page) <= size

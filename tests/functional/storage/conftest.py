@@ -11,7 +11,7 @@ from oslo_config import cfg
 from panko import service
 from panko.storage import get_connection
 from panko.storage.base import Connection
-from panko.storage.sqlalchemy.dialects import DIALECTS
+from panko.storage.sqlalchemy.dialects import load_dialect
 from panko.storage.sqlalchemy.tables import EXPIRER_RUN
 from tests.servers import Server
 
@@ -20,13 +20,13 @@ Connect = Callable[[str], Connection]
 
 @pytest.fixture(scope="module")
 def conf() -> cfg.ConfigOpts:
-    """A configuration of this test module alone, with no file read."""
+    """A configuration of this test module, without files."""
     return service.prepare_service([], config_files=[], share=True)
 
 
 @pytest.fixture(scope="module")
 def create_database() -> Iterator[Callable[[Server], str]]:
-    """A function that makes an empty database of this test module on a server and returns its URL."""
+    """A function that creates an empty database for this test module on a server and returns its URL."""
     created = []
 
     def create(server: Server) -> str:
@@ -40,7 +40,7 @@ def create_database() -> Iterator[Callable[[Server], str]]:
 
 @pytest.fixture(scope="module")
 def connect(create_database: Callable[[Server], str], conf: cfg.ConfigOpts) -> Iterator[Connect]:
-    """A function that connects to a URL; its connections are closed at the end, before the databases go."""
+    """A function that connects to a URL; its connections are closed before the databases are dropped."""
     connections = []
 
     def open_connection(url: str) -> Connection:
@@ -59,7 +59,7 @@ def connect_new(
     connect: Connect,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Connect:
-    """A function that connects to an empty database of this test module, its schema made, of a kind that is named."""
+    """A function that connects to an empty database of a given kind, with a schema, for this test module."""
 
     def open_connection(kind: str) -> Connection:
         if kind == "sqlite":
@@ -75,7 +75,7 @@ def connect_new(
 
 @pytest.fixture(scope="module")
 def module_storage(connect: Connect, url: str) -> Connection:
-    """A connection to the database of the test module, its schema made."""
+    """A connection to the database of the test module, with a schema."""
     connection = connect(url)
     connection.upgrade()
     return connection
@@ -89,7 +89,7 @@ def other(connect: Connect, module_storage: Connection, url: str) -> Connection:
 
 @pytest.fixture
 def storage(module_storage: Connection) -> Connection:
-    """A connection to the database of the test module, without events, where no expirer has run."""
+    """A connection to the database of the test module, without events or expirer runs."""
     module_storage.clear()
     if hasattr(module_storage, "_engine"):
         with module_storage._engine.begin() as connection:
@@ -99,7 +99,7 @@ def storage(module_storage: Connection) -> Connection:
 
 @pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def any_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database of this test alone, on each kind of database in turn."""
+    """The URL of an empty database for this test, once on each kind of database."""
     return request.getfixturevalue(f"{request.param}_url")
 
 
@@ -107,14 +107,14 @@ def any_url(request: pytest.FixtureRequest) -> str:
 def engine(any_url: str) -> Iterator[sa.Engine]:
     """An engine for the same database as ``any_url``."""
     url = sa.make_url(any_url)
-    engine = sa.create_engine(DIALECTS[url.get_backend_name()].complete(url), poolclass=sa.NullPool)
+    engine = sa.create_engine(load_dialect(url.get_backend_name()).complete(url), poolclass=sa.NullPool)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
 def any_storage(connect: Connect, any_url: str) -> Iterator[Connection]:
-    """A connection to an empty database of this test alone, on each kind in turn, its schema made."""
+    """A connection to an empty database for this test, with a schema, once on each kind of database."""
     connection = connect(any_url)
     connection.upgrade()
     yield connection

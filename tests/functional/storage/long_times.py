@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events that are spread over all years, in the places where an index by time may go wrong, and questions for them."""
+"""Events of all years, most of them at the edges of the time index, and filters for them."""
 
 import datetime
 import random
@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator
 
 from panko.storage.filters import OPERATORS, Scope, TraitFilter
 from panko.storage.models import Event, Trait
-from tests import oracle
-from tests.functional.storage.builders import has, meets, ordered, trait
+from tests.functional.storage.builders import has, in_scope, meets, ordered, trait
 
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
 BUCKET = datetime.timedelta(microseconds=1 << 34)
-"""Length of the times that the keys of the index tell apart: 4.8 hours."""
+"""Time range of one key of the index: 4.8 hours."""
 
 WRAP = 1024
-"""So many of them later, the keys are the same."""
+"""Number of buckets after which the keys repeat."""
 
 NOW = (datetime.datetime(2024, 1, 15, 12) - EPOCH) // BUCKET
 FIRST = (datetime.datetime.min - EPOCH) // BUCKET
@@ -30,13 +29,13 @@ CROWDS = {
     **dict.fromkeys((-1, 0, 1), 15),
     **dict.fromkeys((FIRST, FIRST + 1, LAST - 1, LAST), 5),
 }
-"""How many events there are in which buckets, counted from 1970."""
+"""Number of events by bucket; buckets are counted from 1970."""
 
 SCATTERED = 6
-"""How many more are anywhere in the years 1 to 9999."""
+"""Number of further events at random times of the years 1 to 9999."""
 
 BALLAST = 5000
-"""How many events without any trait that is asked for lie between them: more than are looked through one by one."""
+"""Number of events that match no filter; more than are read one by one."""
 
 INTEGERS = sorted(
     {
@@ -48,7 +47,7 @@ INTEGERS = sorted(
         if -(2**63) <= each < 2**63
     }
 )
-"""Those around the powers of two, around what comes one in 64 after them, and around the middle between them."""
+"""Integers near powers of two, near the first 1/64 after each, and near the middle between them."""
 
 FLOATS = sorted(
     {
@@ -83,11 +82,11 @@ SCOPES = [
 ]
 
 NEEDLE = has("rare", "needle")
-"""Few events have this, one at each edge of each bucket where there are many events."""
+"""Few events match this: one at each edge of each crowded bucket."""
 
 
 def make_events() -> list[Event]:
-    """Return some 1,300 events, the same each time, in an order of recording by chance."""
+    """Return about 1,300 events, always the same, in a random order."""
     chance = random.Random(34)
     events = [_event(chance, number, *place) for number, place in enumerate(_places(chance))]
     chance.shuffle(events)
@@ -95,7 +94,7 @@ def make_events() -> list[Event]:
 
 
 def make_ballast() -> list[Event]:
-    """Return events of another type, project and traits, mostly newer than the largest crowd, and some among it."""
+    """Return events of another type, project and traits, most of them newer than the largest crowd."""
     chance = random.Random(35)
     begin, middle, end = (EPOCH + (NOW + number) * BUCKET for number in (-30, -1, 30))
     events = []
@@ -115,7 +114,7 @@ def _places(chance: random.Random) -> Iterator[tuple[datetime.datetime, bool]]:
         yield begin, True
         yield end, True
         steps = [chance.randrange((end - begin) // MICROSECOND) for _ in range(count // 3)]
-        for _ in range(count - 2):  # Several of one time, too.
+        for _ in range(count - 2):  # Some times occur several times.
             yield begin + chance.choice(steps or [1]) * MICROSECOND, False
     years = (datetime.datetime.max - datetime.datetime.min) // MICROSECOND
     for _ in range(SCATTERED):
@@ -133,7 +132,7 @@ def _event(chance: random.Random, number: int, generated: datetime.datetime, is_
     traits += _owner(chance)
     chance.shuffle(traits)
     type_ = chance.choice(["common"] * 30 + ["other"] * 10 + ["rare.type"])
-    # The order of message_ids is that of nothing else.
+    # The order of message_ids is unrelated to any other.
     return Event(f"m{number * 7919 % 10007:05}", type_, generated, tuple(traits), {"n": number})
 
 
@@ -148,14 +147,6 @@ def _owner(chance: random.Random) -> list[Trait]:
 NEEDLE_TRAIT = trait(NEEDLE.key, NEEDLE.value)
 
 
-def in_scope(each: Event, scope: Scope) -> bool:
-    """Return whether a scope shows an event, as Python compares."""
-    if scope.everything or (scope.unowned and oracle.is_unowned(each)):
-        return True
-    project, user = (oracle.first_text(each, name) for name in ("project_id", "user_id"))
-    return project is not None and project == scope.project_id and scope.user_id in (None, user)
-
-
 def matching(
     events: Iterable[Event],
     filters: Iterable[TraitFilter] = (),
@@ -164,7 +155,7 @@ def matching(
     end_timestamp: datetime.datetime | None = None,
     event_type: Iterable[str] = (),
 ) -> list[Event]:
-    """Return the events that a filter asks for, as Python compares."""
+    """Return the events that match a filter, compared in Python."""
     return [
         each
         for each in events
@@ -177,14 +168,14 @@ def matching(
 
 
 def page(events: list[Event], visible: list[Event], sort: tuple, limit: int | None, marker: str | None) -> list[str]:
-    """Return the message_ids of a page of these events, whose marker is any of those that are visible."""
+    """Return the message_ids of a page of these events; the marker is one of the visible events."""
     order = ordered(visible, sort)
     wanted = {each.message_id for each in events}
     return [name for name in order[order.index(marker) + 1 if marker else 0 :] if name in wanted][:limit]
 
 
 def comparisons(name: str, values: list) -> Iterator[TraitFilter]:
-    """Yield comparisons of a trait with some values: of each value two in turn, and all if there are few values."""
+    """Yield filters that compare a trait with values: two operators per value, or all if there are few values."""
     operators = list(OPERATORS)
     for number, value in enumerate(values):
         few = [operators[number % 6], operators[(number + 2 + number // 6) % 6]]
@@ -193,7 +184,7 @@ def comparisons(name: str, values: list) -> Iterator[TraitFilter]:
 
 
 def random_filters(chance: random.Random) -> list[TraitFilter]:
-    """Return one to three filters, of which many are rare."""
+    """Return one to three random filters; many of them match few events."""
     pool = [
         has("size", chance.choice(INTEGERS), chance.choice(list(OPERATORS))),
         has("size", chance.choice([2**62, 2**63 - 1, -(2**63), -(2**62), 0]), chance.choice(list(OPERATORS))),
@@ -211,7 +202,7 @@ def random_filters(chance: random.Random) -> list[TraitFilter]:
 
 
 def random_times(chance: random.Random) -> dict[str, datetime.datetime]:
-    """Return a beginning and an end, or one of them, or none; often at an edge."""
+    """Return a random start, end, both or neither; often at an edge."""
     start, end = sorted(chance.sample(TIMES, 2))
     times = {"start_timestamp": start, "end_timestamp": end}
     return {name: times[name] for name in chance.choice([(), (), times, ["start_timestamp"], ["end_timestamp"]])}

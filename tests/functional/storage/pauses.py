@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop a storage at a statement until something else has happened, so that a race always comes out the same way."""
+"""Pause a storage before a statement or commit, so that a race has a known order."""
 
 import contextlib
 import re
@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from panko.storage.base import Connection
 
 TIMEOUT = 60.0
-"""Seconds until a test fails that waits for what does not happen."""
+"""Seconds until a test fails that waits in vain."""
 
 
 def deletes_from(*tables: str) -> str:
-    """Return a pattern for the beginning of statements that delete rows of tables, without the quotes of names."""
+    """Return a pattern for statements without quotes that delete rows of tables."""
     names = "|".join(tables)
     return rf"DELETE (FROM ({names})\b|kept FROM .*\b({names}) AS kept\b)"
 
@@ -23,14 +23,13 @@ def deletes_from(*tables: str) -> str:
 REMOVES_NAME = deletes_from("event_type", "shape", "owner")
 DELETES_EVENTS = deletes_from("event")
 STORES_EVENTS = r"(INSERT|COPY)\b.*\bevent(_count_change)?\b"
-"""Patterns for the beginning of statements, without the quotes of names."""
+"""Patterns for the beginning of statements without quotes."""
 
 
 class Pause:
-    """One stop of one thread.
+    """A pause of one thread.
 
-    reached: set when the thread has stopped.
-    released: set it to let the thread go on.
+    ``reached`` is set when the thread pauses; set ``released`` to let it continue.
     """
 
     def __init__(self) -> None:
@@ -39,22 +38,22 @@ class Pause:
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """Stop the first thread that comes here until it is released."""
+        """Pause the first thread that calls this until it is released."""
         with self._lock:
             if self.reached.is_set() or self.released.is_set():
                 return
             self.reached.set()
         if not self.released.wait(TIMEOUT):
-            raise AssertionError("what a stopped thread waits for did not happen")
+            raise AssertionError("the paused thread was not released")
 
     def wait_until_reached(self) -> None:
-        """Return when a thread has stopped; fail if none does."""
-        assert self.reached.wait(TIMEOUT), "no thread came to the statement at which it was to stop"
+        """Wait until a thread pauses; fail if none does."""
+        assert self.reached.wait(TIMEOUT), "no thread reached the statement"
 
 
 @contextlib.contextmanager
 def paused_at(storage: Connection, statement: str) -> Iterator[Pause]:
-    """Stop the first thread of a storage before it executes a statement with that beginning."""
+    """Pause the first thread of a storage before it executes a matching statement."""
     pause, pattern = Pause(), re.compile(statement, re.IGNORECASE | re.DOTALL)
 
     def before(connection, cursor, text, *others):
@@ -67,7 +66,7 @@ def paused_at(storage: Connection, statement: str) -> Iterator[Pause]:
 
 @contextlib.contextmanager
 def paused_at_commit(storage: Connection, statement: str = STORES_EVENTS) -> Iterator[Pause]:
-    """Stop the first thread of a storage that commits a transaction with a statement of that beginning."""
+    """Pause the first thread of a storage before it commits a transaction with a matching statement."""
     pause, pattern = Pause(), re.compile(statement, re.IGNORECASE | re.DOTALL)
 
     def before(connection, cursor, text, *others):
@@ -97,5 +96,5 @@ def _listening(storage: Connection, pause: Pause, **listeners) -> Iterator[None]
 
 
 def plain(statement: str) -> str:
-    """Return a statement without the quotes of names and the spaces at its beginning."""
+    """Return a statement without quotes of names and leading spaces."""
     return statement.translate({ord(quote): None for quote in '`"'}).lstrip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put a database back to an earlier state beneath those who use it, as a restore or a lagging failover does."""
+"""Restore a database to an earlier state while it is in use, as an operator or a lagging failover may do."""
 
 import sqlite3
 from abc import ABC, abstractmethod
@@ -9,17 +9,17 @@ import sqlalchemy as sa
 
 NOT_DATA = {"alembic_version", "panko_alembic_version"}
 ROWS = 500
-"""Rows of one statement."""
+"""Rows per statement."""
 
 TRIES = 50
 
 
 class Snapshot(ABC):
-    """The content of a database at the time when this is made."""
+    """The content of a database at the time of creation."""
 
     @abstractmethod
     def restore(self) -> None:
-        """Put it back, beneath the connections that are open."""
+        """Restore it while connections are open."""
 
 
 class FileSnapshot(Snapshot):
@@ -42,7 +42,7 @@ class FileSnapshot(Snapshot):
 
 
 class RowSnapshot(Snapshot):
-    """All rows of all tables of a server's database; they are put back in one transaction.
+    """All rows of all tables of a server's database, restored in one transaction.
 
     :param engine: an engine for it
     """
@@ -51,7 +51,7 @@ class RowSnapshot(Snapshot):
         self._engine = engine
         metadata = sa.MetaData()
         metadata.reflect(engine)
-        # Those that others refer to come first.
+        # Referenced tables come first.
         self._tables = [table for table in metadata.sorted_tables if table.name not in NOT_DATA]
         with engine.connect() as connection:
             self._rows = {table.name: self._select(connection, table) for table in self._tables}
@@ -71,7 +71,7 @@ class RowSnapshot(Snapshot):
             connection.commit()
 
     def _lock(self, connection: sa.Connection) -> None:
-        """Wait until no writer is at work, so that what it writes is no part of the restored content."""
+        """Lock all tables, so that no concurrent write is mixed into the restored content."""
         if connection.dialect.name == "postgresql":
             names = ", ".join(f'"{table.name}"' for table in self._tables)
             _execute_again(connection, f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
@@ -82,7 +82,7 @@ class RowSnapshot(Snapshot):
 
 
 def _execute_again(connection: sa.Connection, statement: str) -> None:
-    """Begin a transaction with a statement, again if writers and it wait for each other."""
+    """Begin a transaction with a statement; retry it after a deadlock with writers."""
     for _ in range(TRIES - 1):
         try:
             connection.exec_driver_sql(statement)
@@ -94,5 +94,5 @@ def _execute_again(connection: sa.Connection, statement: str) -> None:
 
 
 def take_snapshot(engine: sa.Engine) -> Snapshot:
-    """Return the content of a database."""
+    """Return a snapshot of a database."""
     return (FileSnapshot if engine.dialect.name == "sqlite" else RowSnapshot)(engine)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The catalog of event types, shapes and owners stays right where ids collide, shapes are many and rows are removed."""
+"""The catalog of event types, shapes and owners stays right if ids collide, shapes are many, or rows are removed."""
 
 import datetime
 import itertools
@@ -11,7 +11,7 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page, Scope
 from panko.storage.models import Event
-from panko.storage.sqlalchemy import catalog, cleanup, keys
+from panko.storage.sqlalchemy import catalog, expiry, keys
 from panko.storage.sqlalchemy.shapes import MAX_DOCUMENT_CHARACTERS
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
@@ -34,7 +34,7 @@ def of_many_kinds(days: int = 0) -> list[Event]:
 
 
 def is_in(each: Event, scope: Scope) -> bool:
-    """Whether an event is in scope, as its traits say."""
+    """Return whether an event is in scope, according to its traits."""
     own = {one.name: one.value for one in each.traits}
     if scope.unowned and "project_id" not in own:
         return True
@@ -44,7 +44,7 @@ def is_in(each: Event, scope: Scope) -> bool:
 
 
 def assert_all_is_right(storage, events: list[Event]) -> None:
-    """Make sure that everything that can be asked of the events is answered rightly."""
+    """Check the answers to all kinds of queries."""
     given = {each.message_id: each for each in events}
     read = list(storage.get_events(EventFilter()))
     assert {each.message_id for each in read} == set(given)
@@ -70,7 +70,7 @@ def assert_all_is_right(storage, events: list[Event]) -> None:
 
 
 def assert_type_is_right(storage, event_type: str, events: list[Event]) -> None:
-    """Make sure that the events of a type are found by it, with the names of their traits and their values."""
+    """Check the events of a type, and the names and values of their traits."""
     assert sorted(found(storage, event_type=event_type)) == sorted(each.message_id for each in events)
     names = {(each.dtype, each.name) for one in events for each in one.traits}
     described = [(each.type, each.name) for each in storage.get_trait_types(event_type)]
@@ -84,7 +84,7 @@ def assert_type_is_right(storage, event_type: str, events: list[Event]) -> None:
 
 @pytest.fixture
 def colliding(monkeypatch) -> None:
-    """Let few ids be made of content, so that most of them collide; one is 0, others are negative."""
+    """Derive few different ids from content, so that most of them collide; one is 0, others are negative."""
     whole = keys.content_id
     one = whole(("p1", "u1"))
     monkeypatch.setattr(catalog, "content_id", lambda content, salt=0: (whole(content, salt) - one + 30) % 61 - 30)
@@ -92,7 +92,7 @@ def colliding(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("colliding")
 def test_ids_that_collide_do_no_harm(any_storage, any_url, engine) -> None:
-    """To who stored them, to who stores more of the same kinds, and to who has seen none of them."""
+    """Neither to the process that stored them, nor to one that stores more of the same kinds or knows none of them."""
     events = of_many_kinds()
     assert any_storage.record_events(events[:20]).stored == 20
     assert any_storage.record_events(events).stored == len(events) - 20
@@ -112,7 +112,7 @@ def test_ids_that_collide_do_no_harm(any_storage, any_url, engine) -> None:
 
 
 def assert_rows_are_right(engine: sa.Engine) -> None:
-    """Make sure that each event has the event type of its shape."""
+    """Check that each event has the event type of its shape."""
     with engine.connect() as connection:
         joined = sa.join(EVENT, SHAPE, EVENT.c.shape_id == SHAPE.c.id)
         other = sa.select(EVENT.c.id).select_from(joined).where(EVENT.c.event_type_id != SHAPE.c.event_type_id)
@@ -229,7 +229,7 @@ def test_what_is_in_use_is_not_removed(any_storage, engine) -> None:
 @pytest.mark.parametrize("rows", [100, 250])
 def test_unused_rows_are_removed_however_many(any_storage, engine, monkeypatch, rows) -> None:
     """In more than one transaction, those that were found by more than one query."""
-    monkeypatch.setattr(cleanup, "SEEN_ROWS", 40)
+    monkeypatch.setattr(expiry, "SCANNED_ROWS", 40)
     monkeypatch.setattr(catalog, "STATEMENT_ROWS", 40)
     any_storage.record_events(owned(f"m{n}", f"p{n}", type_=f"t{n}", generated=ago(days=2)) for n in range(rows))
     any_storage.record_events([owned("kept", "p1", type_="t1", generated=ago(hours=1))])
@@ -239,7 +239,7 @@ def test_unused_rows_are_removed_however_many(any_storage, engine, monkeypatch, 
 
 
 def test_what_a_process_remembers_is_bounded(any_storage, monkeypatch) -> None:
-    """And what it has forgotten it finds again."""
+    """And it finds again what it has forgotten."""
     limit = 20_000
     monkeypatch.setattr(catalog, "MAX_CACHE_BYTES", limit)
     events = [owned(f"m{n}", f"p{n}", f"u{n}", type_=f"t{n}") for n in range(100)]
@@ -261,7 +261,7 @@ def test_what_a_process_remembers_is_bounded(any_storage, monkeypatch) -> None:
 
 
 def test_ids_of_deleted_events_are_not_used_again(any_storage, engine) -> None:
-    """Who reads on from an id would miss the event that gets it."""
+    """A client that continues after an id would miss an event that reused it."""
 
     def newest() -> int:
         with engine.connect() as connection:
@@ -291,7 +291,7 @@ def test_ids_of_a_transaction_follow_each_other(any_storage, engine) -> None:
 
 @pytest.mark.parametrize("column", ["shape_id", "owner_id"])
 def test_databases_refuse_events_without_their_rows_of_the_catalog(any_storage, column) -> None:
-    """On each connection: SQLite asks for that to be said."""
+    """On each connection: SQLite needs a pragma for that."""
     any_storage.record_events([event("a")])
     with any_storage._engine.connect() as one, any_storage._engine.connect() as other:
         for connection in (one, other):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workers that delete expired events."""
+"""Workers that delete expired events in parallel."""
 
 import threading
 
@@ -12,7 +12,7 @@ from panko.storage.sqlalchemy.tables import EVENT
 from tests.functional.storage.builders import DAY, ago, event, found
 
 SERVERS = ["postgresql", "mysql"]
-"""The databases where there is more than one worker."""
+"""The databases with more than one worker."""
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def storage(any_storage):
 
 
 def on_choice(storage, listen):
-    """Call something in each thread that looks for events to delete."""
+    """Call a function in each thread that selects events to delete."""
 
     @sa.event.listens_for(storage._engine, "before_cursor_execute")
     def before(connection, cursor, statement, *others):
@@ -32,7 +32,7 @@ def on_choice(storage, listen):
 
 
 def test_the_command_uses_all_workers(storage):
-    workers = storage._dialect.DELETING_WORKERS
+    workers = storage._dialect.DELETE_WORKERS
     threads, all_began = set(), threading.Barrier(workers)
 
     def note_thread():
@@ -47,8 +47,8 @@ def test_the_command_uses_all_workers(storage):
 
 
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
-def test_what_the_workers_skip_is_left_to_a_last_one(storage):
-    """One of them may have locked what it did not ask for, and the others found nothing."""
+def test_rows_that_all_workers_skip_are_deleted_last(storage):
+    """A worker may lock more rows than it asked for, so that the others find nothing."""
     with storage._engine.connect() as other:
         other.execute(sa.select(EVENT.c.message_id).with_for_update())
         on_choice(storage, lambda: threading.current_thread() is threading.main_thread() and other.rollback())
@@ -58,14 +58,14 @@ def test_what_the_workers_skip_is_left_to_a_last_one(storage):
 
 @pytest.mark.parametrize("worker", [0, 1])
 @pytest.mark.parametrize("any_url", SERVERS, indirect=True)
-def test_a_worker_that_fails_ends_the_others(storage, worker):
-    """The error is raised at once, not hours later when they have deleted all that was left."""
+def test_failing_worker_stops_the_others(storage, worker):
+    """The error is raised at once, not when the others have deleted all events."""
 
     def fail():
         if threading.current_thread().name == f"expiry_{worker}":
             raise sa.exc.TimeoutError("no connection")
 
-    storage._dialect.DELETED_EVENTS = 10
+    storage._dialect.MAX_DELETED_EVENTS = 10
     on_choice(storage, fail)
     with pytest.raises(StorageUnavailable):
         storage.clear_expired_data(DAY)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of databases that are away, die, come back or are in use by many."""
+"""Databases that are unreachable, are killed, return, or are used by many processes."""
 
 import contextlib
 import gc
@@ -25,13 +25,13 @@ SECRET = "s3cret"
 
 @pytest.fixture
 def conf() -> cfg.ConfigOpts:
-    """A configuration of this test alone."""
+    """A configuration of this test."""
     return service.prepare_service([], config_files=[], share=True)
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) for name in ("private_postgresql", "private_mysql")])
 def server(request: pytest.FixtureRequest) -> Server:
-    """A server that may be killed, of each kind in turn."""
+    """A server that may be killed, once of each kind."""
     return request.getfixturevalue(request.param)
 
 
@@ -46,14 +46,14 @@ def storage(server: Server, conf: cfg.ConfigOpts) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def unavailable() -> Iterator[None]:
-    """Expect that the database does not answer, said in words that anybody may read."""
+    """Expect StorageUnavailable with a text that is safe to show to anyone."""
     with pytest.raises(StorageUnavailable) as raised:
         yield
     assert_harmless(raised.value)
 
 
 def assert_harmless(error: BaseException) -> None:
-    """Make sure that neither the error nor its traceback in a log shows SQL or a password, and its text no URL."""
+    """Assert that neither the error nor its traceback contains SQL or a password, nor its text a URL."""
     texts = [repr(error), str(error.args), str(getattr(error, "detail", ""))]
     shown: BaseException | None = error
     while shown is not None:
@@ -64,13 +64,13 @@ def assert_harmless(error: BaseException) -> None:
     assert "@127.0.0.1" not in str(error)
 
 
-# What PyMySQL has of the answer looks for its end, when it is collected, on the connection that is gone.
+# When PyMySQL collects the result, it reads the rest from the closed connection.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <function (SSCursor|MySQLResult):pytest.PytestWarning")
-def test_death_in_the_middle_of_an_answer_is_raised(server, storage, caplog) -> None:
-    """The events read so far do not look like all of them."""
+def test_server_killed_during_an_answer_is_an_error(server, storage, caplog) -> None:
+    """A truncated answer does not look complete."""
     for library in ("oslo_db", "sqlalchemy"):
-        caplog.set_level("CRITICAL", library)  # What they log would keep PyMySQL's objects beyond this test.
-    # Rows that the server compresses away would all arrive before it dies.
+        caplog.set_level("CRITICAL", library)  # Their log records would keep PyMySQL's objects alive after this test.
+    # Compressible rows would all arrive before the server is killed.
     storage.record_events(event(f"m{number:04}", raw={"a": incompressible(10_000, number)}) for number in range(4000))
     answer = storage.get_documents(EventFilter())
     assert next(answer)
@@ -82,8 +82,8 @@ def test_death_in_the_middle_of_an_answer_is_raised(server, storage, caplog) -> 
     gc.collect()
 
 
-def test_same_connection_works_when_the_database_is_back(server, storage) -> None:
-    """What did not get in is stored by a repeated call."""
+def test_connection_works_again_after_a_restart(server, storage) -> None:
+    """Events that were not stored are stored by a repeated call."""
 
     def events() -> Iterator[Event]:
         yield event("before")
@@ -111,15 +111,15 @@ def test_same_connection_works_when_the_database_is_back(server, storage) -> Non
     assert storage.record_events([event("before"), event("after")]) == Recorded(stored=1, duplicates=1)
 
 
-def test_restart_between_calls_is_not_noticed(server, storage) -> None:
-    """Connections that the server has closed are replaced in silence."""
+def test_restart_between_calls_is_no_error(server, storage) -> None:
+    """Connections that the server has closed are replaced without an error."""
     for number in range(3):
         assert storage.record_events([event(f"m{number}")]).stored == 1
         server.restart()
     assert found(storage) == ["m0", "m1", "m2"]
 
 
-def test_factory_waits_for_a_database_that_comes_late(private_postgresql, conf) -> None:
+def test_factory_waits_for_a_database_that_starts_late(private_postgresql, conf) -> None:
     url = private_postgresql.create_database("panko")
     private_postgresql.stop()
     conf.set_override("connection", url, "database")
@@ -146,20 +146,20 @@ def test_factory_gives_up_after_the_retries(conf, caplog, group) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb", "postgresql+psycopg", "mysql+pymysql"])
-def test_address_where_no_database_answers_is_found_out_at_once(conf, caplog, scheme) -> None:
+def test_address_without_a_database_is_unavailable_at_once(conf, caplog, scheme) -> None:
     with unavailable():
         get_connection(f"{scheme}://panko:{SECRET}@127.0.0.1:{free_port()}/panko", conf)
     assert SECRET not in caplog.text
 
 
-def test_file_that_is_no_database_is_refused(conf, tmp_path) -> None:
+def test_file_that_is_not_a_database_is_refused(conf, tmp_path) -> None:
     (tmp_path / "panko.sqlite").write_text("This is no database." * 1000)
     with pytest.raises(StorageError) as raised:
         get_connection(f"sqlite:///{tmp_path / 'panko.sqlite'}", conf).upgrade()
     assert_harmless(raised.value)
 
 
-def test_unknown_scheme_names_the_drivers_that_are_installed(conf) -> None:
+def test_unknown_scheme_names_the_installed_drivers(conf) -> None:
     with pytest.raises(UnknownDriver, match=r"'oracle'.*log, mariadb, mysql, postgresql, sqlite") as raised:
         get_connection(f"oracle://panko:{SECRET}@127.0.0.1/panko", conf)
     assert_harmless(raised.value)
@@ -176,7 +176,7 @@ def test_unknown_scheme_names_the_drivers_that_are_installed(conf) -> None:
     ],
 )
 def test_url_that_names_no_database_is_refused(conf, url) -> None:
-    """At once, instead of being tried again and again."""
+    """At once, without retries."""
     with pytest.raises(StorageError) as raised:
         get_connection(url, conf)
     assert not isinstance(raised.value, StorageUnavailable)
@@ -184,7 +184,7 @@ def test_url_that_names_no_database_is_refused(conf, url) -> None:
 
 
 def test_processes_write_to_one_sqlite_file_at_once(sqlite_url) -> None:
-    """They wait for each other, and none is told that the database is locked."""
+    """They wait for each other, and none fails because the database is locked."""
     with connected(sqlite_url) as storage:
         storage.upgrade()
         stored = run_at_once(8, record, sqlite_url, 10)
@@ -192,7 +192,7 @@ def test_processes_write_to_one_sqlite_file_at_once(sqlite_url) -> None:
         assert sum(stored) == len(found(storage)) == 8 * 10 * 5 + 10 * 5
 
 
-def test_sqlite_readers_go_on_beside_a_writer(sqlite_url) -> None:
+def test_sqlite_readers_do_not_wait_for_a_writer(sqlite_url) -> None:
     with connected(sqlite_url) as storage, connected(sqlite_url) as other:
         storage.upgrade()
         storage.record_events(event(f"m{number:04}") for number in range(2500))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A great many events of one instant come page by page, whatever their message_ids have in common.
+"""Pages of very many events of one instant, some of whose message_ids have a long common prefix.
 
-``PANKO_TEST_INSTANT_EVENTS`` says how many there are (20000).
+``PANKO_TEST_INSTANT_EVENTS`` is the number of events (20000).
 """
 
 import os
@@ -16,7 +16,7 @@ from tests.functional.storage.builders import at, event, found, has, trait, walk
 
 COUNT = int(os.environ.get("PANKO_TEST_INSTANT_EVENTS", "20000"))
 PREFIX = "req-" + "0" * 200
-"""What half of the message_ids begin with."""
+"""Prefix of half of the message_ids."""
 
 ASCENDING, DESCENDING = (("generated", "asc"),), (("generated", "desc"),)
 QUESTIONS = {
@@ -30,7 +30,7 @@ QUESTIONS = {
 
 
 def make_message_ids() -> list[str]:
-    """Return message_ids, half of them with a long common prefix, the others at random, in any order."""
+    """Return message_ids in random order, half of them with a long common prefix, the others random."""
     chance = random.Random(20)
     names = [f"{PREFIX}{number:07}" for number in range(COUNT // 2)]
     names += [str(uuid.UUID(int=chance.getrandbits(128))) for _ in range(COUNT - len(names))]
@@ -44,7 +44,7 @@ RARE = {name for number, name in enumerate(NAMES) if number % 500 == 0}
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
 def storage(request: pytest.FixtureRequest, connect_new: Callable):
-    """A connection to a database with the events, and a few before and after them, of each kind in turn."""
+    """A connection to a database with the events, and one before and after them, once of each kind."""
     connection = connect_new(request.param)
     connection.record_events(event(f"{time}", generated=at(microseconds=time)) for time in (-1, 1))
     for start in range(0, COUNT, 10_000):
@@ -59,7 +59,7 @@ def _event(number: int):
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_events_of_one_instant_come_page_by_page(storage, question):
+def test_pages_cover_events_of_one_instant(storage, question):
     meets, filters, criteria = QUESTIONS[question]
     names = sorted(NAMES[number] for number in range(COUNT) if meets(number))
     if question == "all":
@@ -70,7 +70,7 @@ def test_events_of_one_instant_come_page_by_page(storage, question):
 
 
 @pytest.mark.parametrize("sort", [ASCENDING, DESCENDING])
-def test_a_page_may_begin_at_any_event_of_an_instant(storage, sort):
+def test_page_may_begin_after_any_event_of_an_instant(storage, sort):
     order = sorted(NAMES, reverse=sort is DESCENDING)
     for place in [*range(0, COUNT, COUNT // 25), COUNT // 2 - 1, COUNT // 2, COUNT - 2]:
         page = {"limit": 9, "marker": order[place], "sort": sort}

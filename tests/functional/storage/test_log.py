@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the driver that writes events to the log: what it accepts, and that it keeps nothing."""
+"""The driver that writes events to the log and stores none."""
 
 import json
 import logging
@@ -32,12 +32,12 @@ class TestLog(Validation):
         assert documents[0]["traits"] == [{"name": "x", "value": "é\n", "type": "string"}]
         assert all("\n" not in line for line in lines)
 
-    def test_refused_event_is_no_line(self, storage, caplog):
+    def test_refused_event_is_not_logged(self, storage, caplog):
         with caplog.at_level(logging.INFO, "panko"), pytest.raises(EventsRefused):
             storage.record_events([event("a", trait("x", "\x00"))])
         assert caplog.records == []
 
-    def test_nothing_is_kept(self, storage):
+    def test_nothing_is_stored(self, storage):
         storage.record_events([event("a", trait("x", 1))])
         assert storage.record_events([event("a")]) == Recorded(stored=1, duplicates=0)
         assert found(storage) == found(storage, has("x", 1)) == list(storage.get_documents(EventFilter())) == []
@@ -46,7 +46,7 @@ class TestLog(Validation):
         assert storage.clear_expired_data(0) == 0
         assert storage.last_expiry() is None
 
-    def test_what_it_lacks_is_not_supported(self, storage):
+    def test_counts_and_trait_values_are_not_supported(self, storage):
         with pytest.raises(NotSupported, match="events:count"):
             storage.count_events(EventFilter(), CountQuery())
         with pytest.raises(NotSupported, match="traits:values"):
@@ -56,11 +56,11 @@ class TestLog(Validation):
         with pytest.raises(InvalidMarker):
             found(storage, pagination={"marker": "a"})
 
-    def test_capabilities_say_that_nothing_is_answered(self, storage):
-        lacking = {"events:count": False, "traits:values": False}
-        assert storage.get_capabilities() == {"events:query:simple": False, **lacking}
+    def test_capabilities_are_all_false(self, storage):
+        missing = {"events:count": False, "traits:values": False}
+        assert storage.get_capabilities() == {"events:query:simple": False, **missing}
         assert storage.get_storage_capabilities() == {"storage:production_ready": False}
 
-    def test_upkeep_does_nothing(self, storage):
+    def test_maintenance_does_nothing(self, storage):
         for method in (storage.upgrade, storage.check_schema, storage.clear, storage.close):
             assert method() is None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of events that are spread over all years: any filter finds what Python finds, in any order and piece.
+"""Pages of events of all years: every filter, sort and page gives the same result as plain Python.
 
-An index by time finds the events of a rare trait in pieces of time, whose keys are the same again some time later.
-``PANKO_TEST_RANDOM_PAGES`` says how many pages by chance are compared (60).
+The index finds events with a rare trait by buckets of time, whose keys repeat after a while.
+``PANKO_TEST_RANDOM_PAGES`` is the number of random pages that are compared (60).
 """
 
 import os
@@ -66,7 +66,7 @@ QUESTIONS = {
     scope="module", params=["sqlite", *(pytest.param(name, marks=pytest.mark.slow) for name in ("postgresql", "mysql"))]
 )
 def storage(request: pytest.FixtureRequest, connect_new: Callable):
-    """A connection to a database that has the events, of each kind in turn."""
+    """A connection to a database with the events, once of each kind."""
     connection = connect_new(request.param)
     events = random.Random(36).sample(ALL_EVENTS, len(ALL_EVENTS))
     for start in range(0, len(events), 500):
@@ -75,10 +75,10 @@ def storage(request: pytest.FixtureRequest, connect_new: Callable):
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_each_comparison_finds_what_python_finds(storage, name):
+def test_each_comparison_matches_as_in_python(storage, name):
     for trait_filter in long_times.comparisons(name, VALUES[name]):
         events = matching(EVENTS, [trait_filter])
-        # What most events meet is read to its end by other tests.
+        # Other tests read the complete answers of filters that most events match.
         limits = [7, None if len(events) < 100 else 100]
         for sort, limit in zip(SORTS[:2], limits, strict=True):
             expected = ordered(events, sort)[:limit]
@@ -86,8 +86,8 @@ def test_each_comparison_finds_what_python_finds(storage, name):
 
 
 @pytest.mark.parametrize("power", [0, 1, 5, 6, 7, 8, 31, 32, 53, 62])
-def test_ranges_begin_and_end_beside_powers_of_two(storage, power):
-    """Where the index goes from one of its keys to the next."""
+def test_ranges_may_start_and_end_near_powers_of_two(storage, power):
+    """There the index changes from one key to the next."""
     middle = 1 << power
     for first, last in [(middle - 2, middle), (middle - 1, middle + 1), (-middle - 1, -middle + 1), (-middle, 1)]:
         for ops in (("gt", "lt"), ("ge", "le")):
@@ -99,10 +99,10 @@ def test_ranges_begin_and_end_beside_powers_of_two(storage, power):
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_walks_in_any_scope_neither_skip_nor_repeat(storage, question):
+def test_pages_in_any_scope_neither_skip_nor_repeat(storage, question):
     filters, first = QUESTIONS[question], list(QUESTIONS).index(question)
     recorded = EVENTS if filters else ALL_EVENTS
-    # Each question meets a third of the scopes, and each scope a third of the questions.
+    # Combine each filter with a third of the scopes.
     for number, scope in enumerate(SCOPES[first % 3 :: 3], first):
         events = matching(recorded, filters, scope)
         for sort in (SORTS[number % 4], SORTS[(number + 1) % 4]):
@@ -113,7 +113,7 @@ def test_walks_in_any_scope_neither_skip_nor_repeat(storage, question):
 
 
 @pytest.mark.parametrize("edge", [0, 1, -1, WRAP, -WRAP, WRAP + 1])
-def test_times_begin_and_end_at_the_edges(storage, edge):
+def test_times_may_start_and_end_at_edges(storage, edge):
     first = EPOCH + (NOW + edge) * BUCKET
     for start in (first - MICROSECOND, first, first + MICROSECOND):
         for end in (start, first + BUCKET - MICROSECOND, first + BUCKET, first + WRAP * BUCKET):
@@ -125,7 +125,7 @@ def test_times_begin_and_end_at_the_edges(storage, edge):
 
 
 def test_any_event_may_be_the_marker(storage):
-    """Also one that does not meet the filter: the page goes on after it."""
+    """Including one that does not match the filter: the page begins after it."""
     for marker in [each.message_id for each in EVENTS[::97]]:
         for sort in SORTS[:2]:
             for filters, limit in (([NEEDLE], 7), ([has("size", 2**62, "ge")], 1), ([has("state", "error")], 100)):
@@ -133,7 +133,7 @@ def test_any_event_may_be_the_marker(storage):
                 assert found(storage, *filters, pagination=Page(limit, marker, sort)) == expected, (marker, sort)
 
 
-def test_pages_by_chance_are_those_of_python(storage):
+def test_random_pages_are_as_in_python(storage):
     chance = random.Random(1024)
     for _ in range(RANDOM_PAGES):
         filters, scope = long_times.random_filters(chance), chance.choice(SCOPES)
@@ -153,8 +153,8 @@ def test_pages_by_chance_are_those_of_python(storage):
             assert sum(each.events for each in counts) == len(events), asked
 
 
-def test_contents_are_those_that_were_recorded(storage):
-    """Whichever way leads to the event."""
+def test_events_are_read_as_recorded(storage):
+    """Whichever index is used."""
     given = {each.message_id: each for each in ALL_EVENTS}
     for filters in ([], [NEEDLE], [has("size", 0, "lt")]):
         event_filter = EventFilter(traits_filter=filters)

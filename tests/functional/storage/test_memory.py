@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests that memory does not grow with an answer."""
+"""Memory does not grow with the size of an answer."""
 
 import sqlalchemy as sa
 
@@ -13,7 +13,7 @@ TRAITS = [trait(f"trait {number}", value) for number in range(3) for value in ("
 
 
 def fill(url: str, engine: sa.Engine) -> int:
-    """Make more than 100,000 events of 12 traits, all but the first by copying rows, and return their number."""
+    """Create more than 100,000 events of 12 traits, most of them by copying rows, and return their number."""
     count, table = 100, metadata_of(engine.dialect.name).tables["event"]
     with connected(url) as storage:
         storage.upgrade()

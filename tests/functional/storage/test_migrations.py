@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the schema that Alembic makes."""
+"""The schema that Alembic creates."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ DESCRIPTIONS = {
         " FROM information_schema.key_column_usage WHERE table_schema = DATABASE() AND table_name IN :tables",
     ],
 }
-"""What each database itself says of its tables: columns, indexes, constraints and comments."""
+"""Queries for columns, indexes, constraints and comments of tables."""
 
 UNRELEASED = [
     "CREATE TABLE catalog (id SMALLINT PRIMARY KEY, version BIGINT NOT NULL)",
@@ -47,18 +47,18 @@ UNRELEASED = [
     "CREATE TABLE event (id BIGINT PRIMARY KEY, message_id VARCHAR(255) NOT NULL, traits TEXT NOT NULL)",
     "INSERT INTO event VALUES (42, 'm', '[]')",
 ]
-"""Tables as the schemas 0001 to 0003 had them, in part."""
+"""Some tables of the schemas 0001 to 0003."""
 
 
 def execute(engine: sa.Engine, *statements: str) -> None:
-    """Commit statements."""
+    """Execute statements and commit."""
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
 
 
 def describe(engine: sa.Engine) -> set[str]:
-    """Return what the database says of Panko's tables."""
+    """Return the database's description of Panko's tables."""
     tables = sa.bindparam("tables", list(metadata_of(engine.dialect.name).tables), expanding=True)
     with engine.connect() as connection:
         return {
@@ -69,29 +69,29 @@ def describe(engine: sa.Engine) -> set[str]:
 
 
 def _in_one_order(text: str) -> str:
-    """Return a description with the constraints of a table sorted: SQLAlchemy copies them in any order."""
+    """Return a description with sorted constraints: SQLAlchemy creates them in any order."""
     table, *constraints = text.split(", CONSTRAINT ")
     return ", CONSTRAINT ".join((table, *sorted(each.rstrip(" )'") for each in constraints)))
 
 
 @pytest.fixture
 def storage(connect, any_url) -> Iterator:
-    """A connection to a database that is empty, without a schema."""
+    """A connection to an empty database without a schema."""
     connection = connect(any_url)
     yield connection
     connection.close()
 
 
 def test_alembic_finds_nothing_to_change(storage, engine) -> None:
-    """Comments included, and the index of keys on PostgreSQL."""
+    """Including comments, and the index of keys on PostgreSQL."""
     storage.upgrade()
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata_of(engine.dialect.name)) == []
 
 
-def test_migrations_make_the_tables_of_the_code(storage, engine) -> None:
-    """To the collation and the kind of table, which Alembic does not compare."""
+def test_migrations_create_the_tables_of_the_code(storage, engine) -> None:
+    """Including collation and table engine, which Alembic does not compare."""
     storage.upgrade()
     migrated = describe(engine)
     metadata = metadata_of(engine.dialect.name)
@@ -105,11 +105,11 @@ def test_upgrade_ends_at_the_head(storage, engine) -> None:
     storage.upgrade()
     storage.check_schema()
     with engine.connect() as connection:
-        assert migration.current(connection) == migration.head()
+        assert migration.get_current(connection) == migration.get_head()
 
 
 def test_empty_database_asks_for_dbsync(storage) -> None:
-    """In the check as in the first attempt to read or write."""
+    """By ``check_schema``, and by the first attempt to read or write."""
     for call in (
         storage.check_schema,
         lambda: storage.record_events([event("a")]),
@@ -128,7 +128,7 @@ def test_empty_database_asks_for_dbsync(storage) -> None:
 @pytest.mark.parametrize("command", ["upgrade", "check_schema"])
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", None])
 def test_schemas_before_the_first_release_are_refused(storage, engine, command, revision) -> None:
-    """By their revision, and by their tables where that is missing; the database stays as it is."""
+    """By their revision, or by their tables if that is missing; the database is not changed."""
     execute(engine, *UNRELEASED)
     if revision:
         version = "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
@@ -146,7 +146,7 @@ def test_schemas_before_the_first_release_are_refused(storage, engine, command, 
 
 @pytest.mark.parametrize("command", ["upgrade", "check_schema"])
 def test_tables_of_another_program_are_refused(storage, engine, command) -> None:
-    """And stay as they are."""
+    """And are not changed."""
     execute(engine, "CREATE TABLE event (number INTEGER)", "INSERT INTO event VALUES (42)")
     with pytest.raises(SchemaMismatch, match="empty database"):
         getattr(storage, command)()
@@ -163,7 +163,7 @@ def test_unknown_revision_is_refused(storage, engine, command) -> None:
         getattr(storage, command)()
 
 
-def test_upgrades_at_once_do_no_harm(storage, any_url) -> None:
+def test_concurrent_upgrades_succeed(storage, any_url) -> None:
     """Several hosts may run panko-dbsync at the same time."""
     assert run_at_once(4, upgrade, any_url) == [None] * 4
     storage.check_schema()

@@ -16,23 +16,23 @@ from tests.servers import MariaDB, Server
 def url(create_database: Callable[[Server], str], mysql_server: MariaDB) -> str:
     """The URL of an empty database; its bare scheme chooses the driver.
 
-    A statement that takes long fails: MariaDB may otherwise plan a query for days.
+    Slow statements fail: MariaDB might otherwise plan a query for days.
     """
     return f"{create_database(mysql_server)}?init_command=SET SESSION max_statement_time = 20"
 
 
 class TestMySQL(StorageContract):
-    """All behaviours on MariaDB."""
+    """The contract on MariaDB."""
 
-    def test_event_beyond_the_servers_packet_is_refused_alone(self, storage):
-        """MariaDB takes no statement of more than 16 MB, unless its max_allowed_packet says so."""
+    def test_only_the_event_larger_than_a_packet_is_refused(self, storage):
+        """MariaDB by default refuses statements of more than 16 MB (max_allowed_packet)."""
         with pytest.raises(EventsRefused) as raised:
             storage.record_events([event("a"), event("large", raw="x" * 17_000_000), event("b")])
         assert [refusal.event.message_id for refusal in raised.value.refusals] == ["large"]
         assert found(storage) == ["a", "b"]
 
-    def test_the_oldest_events_are_read_by_an_index(self, storage):
-        """A sort of all events would lock them all, so that another worker deletes events that are not the oldest."""
+    def test_oldest_events_are_read_with_an_index(self, storage):
+        """Sorting all events would lock them all, and other workers would delete events that are not the oldest."""
         storage.record_events(event(f"m{number}", generated=ago(days=2, seconds=number)) for number in range(300))
         plans = []
 

@@ -17,8 +17,8 @@ def url(create_database: Callable[[Server], str], postgresql_server: PostgreSQL)
 
 
 class TestPostgreSQL(StorageContract):
-    """All behaviours on PostgreSQL."""
+    """The contract on PostgreSQL."""
 
-    def test_call_may_bring_more_events_than_a_statement_has_room_for(self, storage):
-        """PostgreSQL takes 65,535 values in one statement."""
+    def test_call_may_have_more_events_than_a_statement_has_parameters(self, storage):
+        """PostgreSQL allows 65,535 parameters in one statement."""
         assert storage.record_events(event(f"m{number}") for number in range(66_000)).stored == 66_000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events that the database itself refuses, as by a rule of its administrator."""
+"""Events that the database itself refuses, for example by a trigger."""
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ TRIGGERS = {
 
 @pytest.mark.parametrize("any_url", TRIGGERS, indirect=True)
 @pytest.mark.parametrize("bad", [[3], [0, 9], range(10)])
-def test_others_are_stored_and_counted_apart_from_those_that_are_refused(any_storage, engine, bad):
+def test_only_the_events_that_the_database_refuses_are_refused(any_storage, engine, bad):
     with engine.begin() as connection:
         for statement in TRIGGERS[engine.dialect.name]:
             connection.execute(sa.text(statement))
@@ -39,10 +39,10 @@ def test_others_are_stored_and_counted_apart_from_those_that_are_refused(any_sto
 
 
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
-def test_a_statement_that_would_fail_again_is_not_reported_as_a_database_that_is_away(any_storage):
+def test_permanent_error_of_a_statement_is_not_reported_as_unavailable(any_storage):
     with (
         pytest.raises(StatementFailed, match="The database refused a statement"),
-        errors.translated(),
+        errors.translate_errors(),
         any_storage._reader.connect() as connection,
     ):
         connection.execute(sa.text("SELECT 1 / 0"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database is put back to an earlier state beneath processes that remember what it had later."""
+"""A database is restored to an earlier state, while processes have cached its later content."""
 
 import collections
 import itertools
@@ -12,28 +12,23 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.errors import StorageUnavailable
 from panko.storage.filters import Scope
-from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
+from tests.functional.storage.builders import DAY, ago, count_by_type, event, found, has, owned, trait
 from tests.functional.storage.snapshots import take_snapshot
 
 TIMEOUT = 120
 CREATED, DELETED = "instance.create", "volume.delete"
 BATCHES = 12
-"""How many batches a writer records before the database is put back, and after it."""
+"""Number of batches that a writer records before the restore, and after it."""
 
 
 def make(name, type_=CREATED, x="x", project="p", **rest):
-    """Return an event whose message_id tells what it has."""
+    """Return an event whose traits and raw contain its message_id."""
     traits = [trait(x, name), trait("project_id", project)]
     return event(name, *traits, type_=type_, generated=ago(hours=1), raw={"name": name}, **rest)
 
 
-def counted(storage, **criteria):
-    counts = storage.count_events(EventFilter(**criteria), CountQuery(None, "event_type"))
-    return {each.group: each.events for each in counts}
-
-
 def assert_exact(storage, events):
-    """Make sure that a storage has these events, each as it was given, and names and counts of no others."""
+    """Assert that a storage has exactly these events, unchanged, with their names and counts."""
     found_ = {each.message_id: each for each in storage.get_events(EventFilter())}
     assert sorted(found_) == sorted(each.message_id for each in events)
     for each in events:
@@ -44,7 +39,7 @@ def assert_exact(storage, events):
             each.message_id
         )
     types = collections.Counter(each.event_type for each in events)
-    assert counted(storage) == types
+    assert count_by_type(storage) == types
     assert list(storage.get_event_types()) == sorted(types)
     for type_ in types:
         names = {one.name for each in events if each.event_type == type_ for one in each.traits}
@@ -58,20 +53,20 @@ def assert_exact(storage, events):
 
 @pytest.fixture
 def other(connect, any_url, any_storage):
-    """A connection of a process that was there before, too."""
+    """A connection of another process that exists before the restore."""
     return connect(any_url)
 
 
 @pytest.fixture
 def snapshot(any_storage, engine):
-    """The content of the database when it had one event."""
+    """A snapshot of the database with one event."""
     any_storage.record_events([make("base", "base", "y", "q")])
     return take_snapshot(engine)
 
 
 @pytest.fixture
 def storage(any_storage, other, snapshot):
-    """A connection of a process that remembers an event type, names and an owner that are gone."""
+    """A connection of a process that has cached an event type, names and an owner that no longer exist."""
     for connection, name in ((any_storage, "lost"), (other, "lost, too")):
         connection.record_events([make(name)])
         assert len(list(connection.get_events(EventFilter()))) > 1
@@ -81,13 +76,13 @@ def storage(any_storage, other, snapshot):
 
 
 def base(storage):
-    """Return the one event that the restored database has, with its time."""
+    """Return the one event of the restored database."""
     (only,) = storage.get_events(EventFilter())
     return only
 
 
-def test_what_is_written_after_a_restore_is_there(storage, other):
-    """Though the writer remembers names that are not there any more."""
+def test_events_recorded_after_a_restore_are_stored(storage, other):
+    """Although the writer has cached names that no longer exist."""
     first = base(other)
     new = make("new")
     assert storage.record_events([new]).stored == 1
@@ -110,8 +105,8 @@ def test_what_is_written_after_a_restore_is_there(storage, other):
     ],
     ids=["all", "event type", "trait", "owner", "event type that sorts before"],
 )
-def test_what_others_add_after_a_restore_is_not_taken_for_what_was_there(storage, other, connect, any_url, added):
-    """Neither by a process that remembers, nor by one that was just started."""
+def test_names_added_after_a_restore_are_not_confused_with_lost_ones(storage, other, connect, any_url, added):
+    """Neither by a process with a cache, nor by one that was just started."""
     new = connect(any_url)
     events = [base(new), make("added", **added)]
     assert new.record_events(events[1:]).stored == 1
@@ -122,7 +117,7 @@ def test_what_others_add_after_a_restore_is_not_taken_for_what_was_there(storage
             assert_exact(each, events)
 
 
-def test_expiry_after_a_restore_removes_nothing_that_is_in_use(storage, other):
+def test_expiry_after_a_restore_removes_no_used_names(storage, other):
     events = [base(other), make("new")]
     other.record_events([owned("old", "gone", type_="gone", generated=ago(days=2))])
     storage.record_events(events[1:])
@@ -136,7 +131,7 @@ def test_expiry_after_a_restore_removes_nothing_that_is_in_use(storage, other):
 
 
 class Work:
-    """Writers and readers of one database, beneath which it is put back.
+    """Writers and readers of a database that is restored meanwhile.
 
     :param writers: their connections
     """
@@ -152,7 +147,7 @@ class Work:
         self._restore = (0, 0)
 
     def run(self, readers, restore):
-        """Let all of them work, and return which events must be there, and which may."""
+        """Run all of them; return the message_ids that must be stored, and the events that may be."""
         with ThreadPoolExecutor(len(self._writers) + len(readers)) as pool:
             writing = [pool.submit(self._write, number) for number in range(len(self._writers))]
             reading = [pool.submit(self._read, reader) for reader in readers]
@@ -174,7 +169,7 @@ class Work:
 
     def _write(self, writer):
         batch = 0
-        # Writers go on beside the restore, and the same way after it.
+        # Writers continue during the restore and after it.
         while batch < BATCHES or not self._restored.is_set():
             self._record(writer, batch)
             batch += 1
@@ -215,8 +210,8 @@ class Work:
         return must, may
 
 
-def test_a_restore_beneath_writers_and_readers_hides_and_mixes_up_nothing(storage, other, snapshot, connect, any_url):
-    """What is acknowledged after it is there, and each event is what it was, whoever reads it."""
+def test_restore_during_reads_and_writes_hides_and_mixes_up_nothing(storage, other, snapshot, connect, any_url):
+    """Events acknowledged after the restore are stored, and every reader gets each event unchanged."""
     new = connect(any_url)
 
     def restore():

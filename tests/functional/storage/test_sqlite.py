@@ -13,4 +13,4 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestSQLite(StorageContract):
-    """All behaviours on SQLite."""
+    """The contract on SQLite."""

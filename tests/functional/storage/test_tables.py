@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what lies in the tables of SQL databases, which no answer shows."""
+"""The rows of SQL tables that no answer shows."""
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ VALUES_OF_ALL_TYPES = [*(value for values in VALUES.values() for value in values
 
 
 def count_rows(engine: sa.Engine) -> dict[str, int]:
-    """Return the number of rows of each table but the one that has one whatever the events."""
+    """Return the number of rows of each table that depends on events."""
     with engine.connect() as connection:
         return {
             table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
@@ -29,7 +29,7 @@ def count_rows(engine: sa.Engine) -> dict[str, int]:
 
 
 def count_keys(engine: sa.Engine) -> int:
-    """Return the number of keys that all events have."""
+    """Return the total number of keys of all events."""
     event = metadata_of(engine.dialect.name).tables["event"]
     in_event = KEYS.name in event.c
     number = sa.func.sum(sa.func.cardinality(event.c[KEYS.name])) if in_event else sa.func.count()
@@ -38,12 +38,12 @@ def count_keys(engine: sa.Engine) -> int:
 
 
 def without_counts(rows: dict[str, int]) -> dict[str, int]:
-    """Return the numbers of rows but of those tables whose rows come and go while counts are settled."""
+    """Return the numbers of rows but of those tables whose rows come and go while counts are compacted."""
     return {name: number for name, number in rows.items() if name not in (EVENT_COUNT.name, EVENT_COUNT_CHANGE.name)}
 
 
-def test_an_event_has_a_key_of_each_text_and_two_of_each_integer(any_storage, engine) -> None:
-    """Equal values share theirs; one more is of what has no project."""
+def test_event_has_one_key_per_text_and_two_per_integer(any_storage, engine) -> None:
+    """Equal values share a key; events without a project have one more."""
     traits = [trait("x", value) for value in ("a", "b", "b", 5, 5, 1.0, ago(days=1))] + [trait("y", "a")]
     any_storage.record_events([event(name, *traits) for name in "ab"])
     assert count_keys(engine) == 2 * (3 + 2 + 1)
@@ -60,7 +60,7 @@ def test_events_share_shapes_and_owners(any_storage, engine) -> None:
 
 
 def test_expiry_leaves_no_rows(any_storage, engine) -> None:
-    """Neither keys nor shapes, owners and event types."""
+    """No keys, shapes, owners or event types."""
     any_storage.record_events(
         event(
             f"old {i}",
@@ -74,7 +74,7 @@ def test_expiry_leaves_no_rows(any_storage, engine) -> None:
 
 
 def test_expiry_leaves_the_rows_of_other_events(any_storage, engine) -> None:
-    """Also where they have the same traits."""
+    """Even if they have the same traits."""
     traits = [trait("x", value) for value in VALUES_OF_ALL_TYPES]
     any_storage.record_events([event("new", *traits, generated=ago(hours=1))])
     rows = count_rows(engine)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests let other processes do with a database, and how they start those."""
+"""Work on a database in other processes."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ TIMEOUT = 120
 
 
 def run_at_once(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run ``work(number, *arguments)`` in so many processes, all starting together.
+    """Run ``work(number, *arguments)`` in ``count`` processes that start together.
 
-    :returns: what each of them returned, or the text of what it raised
+    :returns: the result of each, or the text of its exception
     """
     barrier, results = CONTEXT.Barrier(count), CONTEXT.SimpleQueue()
     processes = [
@@ -48,7 +48,7 @@ def _report(results: Any, barrier: Barrier, work: Callable[..., Any], number: in
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """Connect to a database, as a process of its own does."""
+    """Connect to a database."""
     connection = get_connection(url, service.prepare_service([], config_files=[], share=True))
     try:
         yield connection
@@ -57,18 +57,18 @@ def connected(url: str) -> Iterator[Connection]:
 
 
 def upgrade(number: int, url: str) -> None:
-    """Bring the schema to the newest version."""
+    """Upgrade the schema."""
     with connected(url) as storage:
         storage.upgrade()
 
 
 def upgrade_some(number: int, urls: list[str]) -> None:
-    """Bring the schema to the newest version by a URL of its own in each process."""
+    """Upgrade the schema, with a different URL in each process."""
     upgrade(number, urls[number])
 
 
 def record(number: int, url: str, calls: int) -> int:
-    """Record ten events a call, of which half are those of the other processes too; return how many were new."""
+    """Record ten events per call, half of which the other processes record too; return how many were new."""
     stored = 0
     with connected(url) as storage:
         for call in range(calls):
@@ -78,7 +78,7 @@ def record(number: int, url: str, calls: int) -> int:
 
 
 def stream(number: int, url: str) -> tuple[int, int]:
-    """Read all events; return how many there are, and by how many bytes the process grew after the first page."""
+    """Read all events; return their number, and by how many bytes memory grew after the first page."""
     with connected(url) as storage:
         list(storage.get_documents(EventFilter(), Page(limit=1000)))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -87,7 +87,7 @@ def stream(number: int, url: str) -> tuple[int, int]:
 
 
 def read_page(number: int, url: str, readers: int, limit: int) -> tuple[int, int]:
-    """Read a page by several threads; return the number of events, and the memory that the process had at most."""
+    """Read a page in several threads; return the number of events, and the peak memory in bytes."""
     with connected(url) as storage, ThreadPoolExecutor(readers) as pool:
         count = sum(
             pool.map(lambda _: sum(1 for _ in storage.get_documents(EventFilter(), Page(limit=limit))), range(readers))

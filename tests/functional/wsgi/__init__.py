@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the server that panko-api embeds, with real sockets."""
+"""The embedded server of panko-api, with real sockets."""

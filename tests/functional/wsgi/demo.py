@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small application on the server of panko-api; run as ``python -m``, with port and a directory as arguments."""
+"""A small application on the server of panko-api; run it with ``python -m`` and a port and a directory as arguments."""
 
 import gc
 import json
@@ -16,13 +16,13 @@ LARGE = 64 * 1024 * 1024
 
 
 def application(environ, start_response):
-    """Answer by the path: in pieces that break off, slowly, at length, not at all, or with facts of the process."""
+    """Answer as the path says: in part, slowly, at length, not at all, or with facts of the process."""
     path = environ["PATH_INFO"]
     if path == "/fail":
         raise RuntimeError("secret reason")
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Openstack-Request-Id", "req-42")])
     if path == "/broken":
-        return broken_off()
+        return failing_response()
     if path == "/pieces":
         return iter((b"[1,", b"2]"))
     if path == "/slow":
@@ -41,25 +41,25 @@ def application(environ, start_response):
 
 
 class Closing:
-    """An answer that logs that it is closed, and is iterated over by another object."""
+    """A response body that logs when it is closed; its iterator is another object."""
 
     def __iter__(self):
         yield b"late"
 
     def close(self):
-        """Log it."""
+        """Log the call."""
         logging.getLogger("demo").info("the answer is closed")
 
 
-def broken_off():
-    """Yield the beginning of an answer, and fail."""
+def failing_response():
+    """Yield the beginning of a response, and fail."""
     yield b"[1,"
     yield b"2,"
     raise RuntimeError("the database went away")
 
 
 def main() -> None:
-    """Serve until a signal says to stop; while a file ``broken`` is in the directory, no worker can start."""
+    """Serve until a signal to stop; while the directory has a file ``broken``, no worker can start."""
     port, directory = int(sys.argv[1]), Path(sys.argv[2])
 
     def make_application():

@@ -11,7 +11,7 @@ THREADS = 4
 
 
 def ask(application, count):
-    """Return the statuses of the answers to requests that are sent at the same time."""
+    """Return the statuses of the answers to concurrent requests."""
     statuses = []
 
     async def send(message):
@@ -37,7 +37,7 @@ def ask(application, count):
     return statuses
 
 
-def test_calls_that_wait_do_not_hold_up_others_for_their_turn(monkeypatch):
+def test_calls_that_wait_do_not_delay_the_next_ones(monkeypatch):
     monkeypatch.setattr(bridge, "TURN_SECONDS", 3600)
     all_threads = threading.Barrier(THREADS, timeout=20)
 

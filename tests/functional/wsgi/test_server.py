@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server keeps its clients honest about what they got, stops without dropping requests, and survives trouble."""
+"""The server reports truncated answers to clients, stops without dropping requests, and survives faults."""
 
 import concurrent.futures
 import contextlib
@@ -41,20 +41,20 @@ def fault(answer):
     return head.split()[1].decode(), json.loads(body)["error_message"]["faultstring"]
 
 
-def test_a_stream_that_fails_on_the_way_is_aborted(server):
+def test_a_streamed_response_that_fails_is_aborted(server):
     answer = raw_answer(server, b"GET /broken HTTP/1.1\r\nHost: panko\r\n\r\n")
     assert answer.endswith(b"2\r\n2,\r\n")
     with pytest.raises(http.client.IncompleteRead):
         server.get("/broken")
 
 
-def test_a_client_of_http_1_0_sees_a_reset_where_a_stream_fails(server):
+def test_an_http_1_0_client_sees_a_reset_if_a_streamed_response_fails(server):
     assert raw_answer(server, b"GET / HTTP/1.0\r\n\r\n")
     with pytest.raises(ConnectionResetError):
         raw_answer(server, b"GET /broken HTTP/1.0\r\n\r\n")
 
 
-def test_after_an_aborted_stream_others_are_served(server):
+def test_after_aborted_responses_others_are_served(server):
     for _ in range(10):
         raw_answer(server, b"GET /broken HTTP/1.1\r\nHost: panko\r\n\r\n")
     assert server.get("/").body
@@ -70,7 +70,7 @@ def test_a_connection_serves_several_requests(server):
             assert connection.sock is first_socket
 
 
-def test_requests_under_way_are_finished_before_the_server_stops(server):
+def test_current_requests_are_finished_before_the_server_stops(server):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         slow = pool.submit(lambda: server.get("/slow").body)
         time.sleep(0.5)
@@ -78,14 +78,14 @@ def test_requests_under_way_are_finished_before_the_server_stops(server):
         assert slow.result(TIMEOUT)
 
 
-def test_a_worker_looks_for_garbage_rarely_and_not_among_what_it_began_with(server):
+def test_a_worker_collects_garbage_rarely_and_skips_the_objects_of_its_start(server):
     objects, frozen = json.loads(server.get("/garbage").body)
     assert objects > 700
     assert frozen > 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_server_has_let_go_of_its_port(server, how):
+def test_a_stopped_server_has_closed_its_port(server, how):
     assert server.stop(how) == 0
     with pytest.raises(ConnectionRefusedError):
         server.get("/")
@@ -100,7 +100,7 @@ def test_a_stopped_server_has_let_go_of_its_port(server, how):
         (b"GET /fail HTTP/1.1\r\n\r\n", "500", "Internal Server Error"),
     ],
 )
-def test_errors_outside_the_application_are_json_too(server, request_, status, reason):
+def test_errors_outside_the_application_are_json(server, request_, status, reason):
     answer = raw_answer(server, request_)
     assert fault(answer) == (status, reason)
     assert b"secret" not in answer
@@ -117,24 +117,24 @@ def test_each_request_is_a_line_of_the_log_without_its_token(server):
     assert "secret-token" not in server.log
 
 
-def test_a_client_that_stops_reading_does_not_keep_a_thread(server):
+def test_a_client_that_stops_reading_does_not_block_a_thread(server):
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(server.connect()).request("GET", "/large")
-        # All four threads are busy until the server gives the stalled clients up.
+        # All four threads are busy until the server disconnects the stalled clients.
         assert server.get("/").body
         server.wait_for_log("A client was too slow")
         assert "Traceback" not in server.log
 
 
-def test_an_answer_is_closed_if_its_client_goes_away_before_it_begins(server):
+def test_a_response_is_closed_if_its_client_disconnects_before_it_starts(server):
     with server.connect() as connection:
         connection.request("GET", "/late")
     server.wait_for_log("the answer is closed")
     assert "Traceback" not in server.log
 
 
-def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
+def test_worker_that_cannot_start_does_not_stop_the_server(server, tmp_path):
     worker = int(server.get("/").body)
     (tmp_path / "broken").touch()
     os.kill(worker, signal.SIGKILL)
@@ -143,7 +143,7 @@ def test_a_worker_that_cannot_start_does_not_end_the_server(server, tmp_path):
     assert int(server.get("/").body) != worker
 
 
-def test_a_hangup_starts_the_workers_anew(server):
+def test_a_hangup_restarts_the_workers(server):
     worker = server.get("/").body
     os.kill(server.process.pid, signal.SIGHUP)
     server.wait_for_log(f"Worker exiting (pid: {int(worker)})")
@@ -156,7 +156,7 @@ def test_a_port_in_use_is_an_error_at_once():
 
 
 def environ_of(server, request):
-    """Return the texts of the environment that the application got, and the body."""
+    """Return the text values of the WSGI environment of the application, and the body."""
     answer = raw_answer(server, request)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     return json.loads(answer.partition(b"\r\n\r\n")[2])
@@ -179,12 +179,12 @@ CLOSE = b" HTTP/1.1\r\nHost: panko:8977\r\nConnection: close\r\n\r\n"
         (b"/environ?a=b?c=d", "/environ", "a=b?c=d"),
     ],
 )
-def test_a_path_reaches_the_application_as_wsgi_has_it(server, target, path, query):
+def test_a_path_reaches_the_application_in_the_form_of_wsgi(server, target, path, query):
     environ = environ_of(server, b"GET " + target + CLOSE)
     assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("", path, query)
 
 
-def test_headers_reach_the_application_as_wsgi_has_them(server):
+def test_headers_reach_the_application_in_the_form_of_wsgi(server):
     request = b"POST /environ HTTP/1.1\r\nHost: panko:8977\r\nContent-Type: text/x\r\nContent-Length: 3\r\n"
     request += b"X-A: 1\r\nx-a: 2\r\nX-Latin: \xe9\r\nConnection: close\r\n\r\nabc"
     environ = environ_of(server, request)
@@ -205,7 +205,7 @@ def test_headers_reach_the_application_as_wsgi_has_them(server):
     assert expected.items() <= environ.items()
 
 
-def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_hyphen(server):
+def test_a_header_with_an_underscore_does_not_become_one_with_a_hyphen(server):
     request = b"GET /environ HTTP/1.1\r\nHost: panko\r\nX_User_Id: forged\r\nConnection: close\r\n\r\n"
     assert "HTTP_X_USER_ID" not in environ_of(server, request)
 
@@ -215,7 +215,7 @@ def test_a_chunked_body_reaches_the_application(server):
     assert environ_of(server, request + b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")["body"] == "abc"
 
 
-def test_a_client_that_expects_100_is_told_to_continue(server):
+def test_a_client_that_expects_100_gets_it(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT) as connection:
         head = b"POST /environ HTTP/1.1\r\nHost: panko\r\nExpect: 100-continue\r\nContent-Length: 3\r\n"
         connection.sendall(head + b"Connection: close\r\n\r\n")
@@ -224,19 +224,19 @@ def test_a_client_that_expects_100_is_told_to_continue(server):
         assert b'"body": "abc"' in b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_large_bodies_that_are_not_completed_stop_no_small_ones(server):
+def test_incomplete_large_bodies_do_not_block_small_ones(server):
     with contextlib.ExitStack() as stack:
         size = 4 * 1024 * 1024
         for _ in range(MAX_HELD_BYTES // size + 1):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT))
             client.sendall(b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: %d\r\n\r\n" % size)
             client.sendall(b"x" * (size - 1))
-        # On a very slow machine the first of them are disconnected by now.
+        # On a very slow machine the first ones are already disconnected.
         assert server.request("POST", "/environ", b"x" * size).status in (503, 200)
         assert server.request("POST", "/environ", b"x").status == 200
 
 
-def test_silent_connections_do_not_displace_one_that_waits_for_its_next_request(tmp_path):
+def test_silent_connections_do_not_displace_an_idle_one(tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "tests.functional.wsgi.demo", str(port), str(tmp_path), "127.0.0.1", "60"]
     with contextlib.ExitStack() as stack:
@@ -253,31 +253,31 @@ def test_silent_connections_do_not_displace_one_that_waits_for_its_next_request(
         assert connection.sock is first_socket
 
 
-def test_requests_that_are_sent_at_once_are_answered_in_order(server):
+def test_pipelined_requests_are_answered_in_order(server):
     first = b"GET /environ/1 HTTP/1.1\r\nHost: panko\r\n\r\n"
     answers = raw_answer(server, first + b"GET /environ/2" + CLOSE)
     assert answers.count(b"HTTP/1.1 200 OK\r\n") == 2
     assert answers.index(b"/environ/1") < answers.index(b"/environ/2")
 
 
-def test_a_client_of_http_1_0_gets_no_chunks_and_may_keep_its_connection(server):
+def test_an_http_1_0_client_gets_no_chunks_and_may_keep_its_connection(server):
     request = b"GET /environ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
     answers = raw_answer(server, request + b"GET /pieces HTTP/1.0\r\n\r\n")
     assert answers.count(b"HTTP/1.0 200 OK\r\n") == 2
     assert answers.endswith(b"\r\n\r\n[1,2]")
 
 
-def test_an_idle_connection_does_not_keep_the_server_from_stopping(server):
+def test_an_idle_connection_does_not_delay_the_stop(server):
     with server.connect() as connection:
         connection.request("GET", "/")
         connection.getresponse().read()
         began = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
-        # It is given ten seconds in which a request under way could finish.
+        # The server waits ten seconds for a request to finish.
         assert time.monotonic() - began < 10
 
 
-def test_a_client_that_withholds_its_body_is_disconnected_and_logged(server):
+def test_a_client_that_holds_back_its_body_is_disconnected_and_logged(server):
     with contextlib.suppress(ConnectionResetError):
         raw_answer(server, b"POST /withheld HTTP/1.1\r\nHost: panko\r\nContent-Length: 10\r\n\r\n")
     assert "status: 408" in server.wait_for_log("POST /withheld")
@@ -286,7 +286,7 @@ def test_a_client_that_withholds_its_body_is_disconnected_and_logged(server):
 
 @contextlib.contextmanager
 def serving_socket_of_systemd(listener, port, tmp_path):
-    """Do what systemd does: hand a socket that listens over as file descriptor 3."""
+    """Pass a listening socket as file descriptor 3, as systemd does."""
     hand_over = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3);"
         "os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()));"
@@ -315,7 +315,7 @@ def test_a_socket_of_systemd_is_served(tmp_path):
         assert server.get("/").body
 
 
-def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
+def test_a_unix_socket_of_systemd_is_served_after_half_a_request(tmp_path):
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
         listener.bind(path)
@@ -325,7 +325,7 @@ def test_a_unix_socket_of_systemd_is_served_also_after_half_a_request(tmp_path):
         whole.settimeout(TIMEOUT)
         half.connect(path)
         half.sendall(b"GET / HTTP/1.1\r\n")
-        # The worker looks after its connections every half second.
+        # The worker checks its connections every half second.
         half.settimeout(2)
         with pytest.raises(TimeoutError):
             half.recv(1)

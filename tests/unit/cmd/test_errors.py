@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command ends in one line where its user can mend something, and in a traceback where it is our fault."""
+"""A command ends with one line if its user can fix the error, and with a traceback if it is a bug."""
 
 import pytest
 from oslo_config import cfg

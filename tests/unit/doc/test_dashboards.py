@@ -8,7 +8,7 @@ import yaml
 
 from doc import dashboards
 from doc.dashboards import JSON_SOURCE, ROWS_SOURCE, Variable
-from panko.api.grafana import metrics
+from panko.api.grafana.targets import METRICS
 
 NAMES = ("overview", "instance")
 SOURCES = {"panko": JSON_SOURCE, "rows": ROWS_SOURCE}
@@ -22,7 +22,7 @@ def test_payloads_have_the_fields_that_the_metrics_declare(name):
     asked = [target for target in targets if target["datasource"]["type"] == JSON_SOURCE]
     assert asked
     for target in asked:
-        assert set(target["payload"]) <= {field.name for field in metrics.METRICS[target["target"]].fields}
+        assert set(target["payload"]) <= {field.name for field in METRICS[target["target"]].fields}
 
 
 def references(value, key=""):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events of messages are stored in batches; bad ones are refused alone, counted, and told of by their id."""
+"""The events of messages are stored in batches; bad ones are refused alone, counted, and logged with their id."""
 
 import logging
 import threading
@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from panko.ingest.collector import Collector
-from panko.ingest.notifications import Unreadable
+from panko.ingest.decoding import Unreadable
 from panko.ingest.signatures import sign
-from panko.ingest.stats import Tally
+from panko.ingest.stats import Stats
 from panko.storage import impl_log
 from panko.storage.base import Recorded
 from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
@@ -18,7 +18,7 @@ HIDDEN = "not for the log"
 
 
 class Recorder(impl_log.Connection):
-    """A storage driver that remembers its calls, and fails at the first ones as it is told to."""
+    """A storage driver that remembers its calls; the first ones raise the given exceptions."""
 
     def __init__(self, *failures):
         super().__init__("log://", None)
@@ -33,8 +33,8 @@ class Recorder(impl_log.Connection):
 
 
 @pytest.fixture
-def tally():
-    return Tally()
+def stats():
+    return Stats()
 
 
 def event(message_id, **members):
@@ -48,24 +48,24 @@ def event(message_id, **members):
     } | members
 
 
-def collector(storage, tally, secret=None, stopping=False):
+def collector(storage, stats, secret=None, stopping=False):
     event = threading.Event()
     if stopping:
         event.set()
-    return Collector(storage, secret, tally, event)
+    return Collector(storage, secret, stats, event)
 
 
-def test_the_events_of_many_messages_are_one_call(tally):
+def test_the_events_of_many_messages_are_one_call(stats):
     storage = Recorder()
-    assert collector(storage, tally).collect([[event("1")], [event("2"), event("3")], []])
+    assert collector(storage, stats).collect([[event("1")], [event("2"), event("3")], []])
     assert storage.calls == [["1", "2", "3"]]
-    assert str(tally) == "3 events stored, 0 duplicates, 0 refused"
+    assert str(stats) == "3 events stored, 0 duplicates, 0 refused"
 
 
-def test_all_collectors_store_events_in_one_order(tally):
-    """Those that had the same two, each in another order, would wait for each other for ever in the database."""
+def test_all_collectors_store_events_in_one_order(stats):
+    """Two that store the same events in different orders would block each other in the database."""
     storage = Recorder()
-    assert collector(storage, tally).collect([[event("b")], [event("a"), event("c")], [event("a", event_type="later")]])
+    assert collector(storage, stats).collect([[event("b")], [event("a"), event("c")], [event("a", event_type="later")]])
     assert storage.calls == [["a", "a", "b", "c"]]
 
 
@@ -89,111 +89,111 @@ def test_all_collectors_store_events_in_one_order(tally):
         (HIDDEN, "not an event"),
     ],
 )
-def test_a_bad_event_is_refused_alone(tally, caplog, bad, reason):
+def test_a_bad_event_is_refused_alone(stats, caplog, bad, reason):
     storage = Recorder()
-    assert collector(storage, tally).collect([[event("1"), bad], [event("2")]])
+    assert collector(storage, stats).collect([[event("1"), bad], [event("2")]])
     assert storage.calls == [["1", "2"]]
-    assert tally.refused == {reason: 1}
+    assert stats.refused == {reason: 1}
     (said,) = caplog.messages
     assert said.endswith(f" was refused: {reason}")
     assert HIDDEN not in said
     if isinstance(bad, dict) and bad["message_id"]:
         assert bad["message_id"][:255] in said
-    assert str(tally) == f"2 events stored, 0 duplicates, 1 refused ({reason}: 1)"
+    assert str(stats) == f"2 events stored, 0 duplicates, 1 refused ({reason}: 1)"
 
 
-def test_a_message_that_cannot_be_read_is_refused_alone(tally, caplog):
+def test_a_message_that_cannot_be_read_is_refused_alone(stats, caplog):
     storage = Recorder()
     unreadable = [Unreadable("not JSON"), Unreadable("not a notification", "m\n1")]
-    assert collector(storage, tally).collect([unreadable[0], [event("1")], unreadable[1]])
+    assert collector(storage, stats).collect([unreadable[0], [event("1")], unreadable[1]])
     assert storage.calls == [["1"]]
-    assert tally.refused == {"not JSON": 1, "not a notification": 1}
+    assert stats.refused == {"not JSON": 1, "not a notification": 1}
     assert caplog.messages == [
         "Event without message_id was refused: not JSON",
         r"Event 'm\n1' was refused: not a notification",
     ]
 
 
-def test_nothing_is_no_call(tally):
+def test_without_events_storage_is_not_called(stats):
     storage = Recorder()
-    assert collector(storage, tally).collect([[], Unreadable("not JSON")])
+    assert collector(storage, stats).collect([[], Unreadable("not JSON")])
     assert storage.calls == []
 
 
-def test_with_a_secret_what_is_not_signed_is_refused(tally):
+def test_with_a_secret_unsigned_events_are_refused(stats):
     storage = Recorder()
     signed, changed = event("signed"), event("changed")
     signed["message_signature"] = sign(signed, "secret")
     changed["message_signature"] = sign(changed | {"raw": {}}, "secret")
-    assert collector(storage, tally, "secret").collect([[signed, changed, event("unsigned"), HIDDEN]])
+    assert collector(storage, stats, "secret").collect([[signed, changed, event("unsigned"), HIDDEN]])
     assert storage.calls == [["signed"]]
-    assert tally.refused == {"bad signature": 2, "not an event": 1}
+    assert stats.refused == {"bad signature": 2, "not an event": 1}
 
 
-def test_what_storage_refuses_is_counted_and_done_with(tally):
+def test_events_that_storage_refuses_are_counted_and_acknowledged(stats):
     class Refusing(Recorder):
         def record_events(self, events):
             raise EventsRefused([Refusal(events[0], "its raw notification is too large")], stored=1, duplicates=1)
 
-    assert collector(Refusing(), tally).collect([[event("1"), event("2"), event("3")]])
-    assert str(tally) == "1 events stored, 1 duplicates, 1 refused (bad raw notification: 1)"
+    assert collector(Refusing(), stats).collect([[event("1"), event("2"), event("3")]])
+    assert str(stats) == "1 events stored, 1 duplicates, 1 refused (bad raw notification: 1)"
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("no route"), RuntimeError("a fault of the program")])
-def test_while_the_database_is_away_the_batch_is_tried_again(tally, caplog, error):
+def test_while_the_database_is_unavailable_the_batch_is_retried(stats, caplog, error):
     storage = Recorder(error)
-    assert collector(storage, tally).collect([[event("1")]])
+    assert collector(storage, stats).collect([[event("1")]])
     assert storage.calls == [["1"], ["1"]]
-    assert str(tally) == "1 events stored, 0 duplicates, 0 refused"
+    assert str(stats) == "1 events stored, 0 duplicates, 0 refused"
     (record,) = caplog.records
     assert record.getMessage().endswith("Trying again in 0.5 s.")
     assert bool(record.exc_info) == isinstance(error, RuntimeError)
 
 
-def test_a_batch_at_the_end_of_the_process_goes_back_to_the_queue_at_once(tally, caplog):
+def test_a_batch_at_the_end_of_the_process_goes_back_to_the_queue_at_once(stats, caplog):
     storage = Recorder(*[StorageUnavailable()] * 2)
-    assert not collector(storage, tally, stopping=True).collect([[event("1")]])
+    assert not collector(storage, stats, stopping=True).collect([[event("1")]])
     assert storage.calls == [["1"]]
     assert caplog.record_tuples[-1][1] == logging.WARNING
-    assert tally.news() is None
+    assert stats.take_report() is None
 
 
 @pytest.mark.parametrize("refused", [event("bad", traits=HIDDEN), HIDDEN])
-def test_what_is_refused_beside_events_that_are_not_stored_is_counted_once(tally, caplog, refused):
+def test_refused_events_of_a_batch_that_is_not_stored_are_counted_once(stats, caplog, refused):
     """The messages go back to the queue and come again; a message may also be one that cannot be read."""
     storage = Recorder(StorageUnavailable())
     messages = [[event("1"), refused], Unreadable("not JSON")]
-    assert not collector(storage, tally, stopping=True).collect(messages)
-    assert tally.news() is None
+    assert not collector(storage, stats, stopping=True).collect(messages)
+    assert stats.take_report() is None
     assert "refused" not in caplog.text
-    assert collector(storage, tally).collect(messages)
-    assert tally.refused.total() == 2
+    assert collector(storage, stats).collect(messages)
+    assert stats.refused.total() == 2
     assert caplog.text.count("was refused") == 2
 
 
-def test_a_batch_is_not_retried_forever(tally, monkeypatch):
+def test_a_batch_is_not_retried_forever(stats, monkeypatch):
     """It goes back to the queue, from where another collector may take it."""
-    monkeypatch.setattr("panko.ingest.collector.HELD", 0)
+    monkeypatch.setattr("panko.ingest.collector.RETRY_TIMEOUT_SECONDS", 0)
     storage = Recorder(StorageUnavailable())
-    assert not collector(storage, tally).collect([[event("1")]])
+    assert not collector(storage, stats).collect([[event("1")]])
     assert storage.calls == [["1"]]
 
 
-def test_pauses_between_retries_grow_up_to_a_bound(tally, monkeypatch, caplog):
-    monkeypatch.setattr("panko.ingest.collector.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("panko.ingest.collector.LONGEST_PAUSE", 0.003)
+def test_pauses_between_retries_grow_up_to_a_bound(stats, monkeypatch, caplog):
+    monkeypatch.setattr("panko.ingest.collector.MIN_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("panko.ingest.collector.MAX_RETRY_SECONDS", 0.003)
     storage = Recorder(*[StorageUnavailable()] * 4)
-    assert collector(storage, tally).collect([[event("1")]])
+    assert collector(storage, stats).collect([[event("1")]])
     assert [message.rpartition("again in ")[2] for message in caplog.messages] == [
         f"{pause} s." for pause in (0.001, 0.002, 0.003, 0.003)
     ]
 
 
-def test_counts_are_news_once():
-    tally = Tally()
-    assert tally.news() is None
-    tally.add(2, 1)
-    assert tally.news() == "2 events stored, 1 duplicates, 0 refused"
-    assert tally.news() is None
-    tally.refuse("not JSON")
-    assert tally.news() == "2 events stored, 1 duplicates, 1 refused (not JSON: 1)"
+def test_counts_are_reported_once():
+    stats = Stats()
+    assert stats.take_report() is None
+    stats.add(2, 1)
+    assert stats.take_report() == "2 events stored, 1 duplicates, 0 refused"
+    assert stats.take_report() is None
+    stats.add_refused("not JSON")
+    assert stats.take_report() == "2 events stored, 1 duplicates, 1 refused (not JSON: 1)"

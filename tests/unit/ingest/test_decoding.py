@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Ceilometer's publishers send becomes events; what cannot be stored is refused with the reason."""
+"""Events in each form that Ceilometer's publishers send are decoded, or refused with the reason."""
 
 import datetime
 import json
@@ -57,7 +57,7 @@ def test_the_form_of_the_file_publisher_is_read(http_form):
     assert decode_event(file_form) == EVENT
 
 
-def test_members_that_are_no_part_of_an_event_do_not_count(http_form):
+def test_unknown_members_are_ignored(http_form):
     assert decode_event(http_form | {"message_signature": "ab12"}) == EVENT
 
 
@@ -101,9 +101,9 @@ def test_decoding_leaves_its_argument_as_it_was(http_form):
         ({"message_id": 42}, "it has no message_id"),
         ({"event_type": ""}, "it has no event_type"),
         ({"generated": None}, "it has no generated"),
-        ({"generated": 1767323045}, "its generated is no text"),
+        ({"generated": 1767323045}, "its generated is not a text"),
         ({"generated": "soon"}, "its time of generation is not readable: Unable to parse date string 'soon'"),
-        ({"traits": {"vcpus": 2}}, "its traits are no list"),
+        ({"traits": {"vcpus": 2}}, "its traits are not a list"),
         ({"traits": ["vcpus"]}, 'a trait is neither [name, dtype, value] nor an object of them: "vcpus"'),
         ({"traits": [["vcpus", 2]]}, 'a trait is neither [name, dtype, value] nor an object of them: ["vcpus", 2]'),
         ({"traits": [{"name": "vcpus", "value": 2}]}, 'a trait has no dtype: {"name": "vcpus", "value": 2}'),
@@ -112,7 +112,7 @@ def test_decoding_leaves_its_argument_as_it_was(http_form):
         ({"traits": [["vcpus", 2, None]]}, "trait vcpus has no value"),
     ],
 )
-def test_the_reason_of_a_refusal_is_given(http_form, change, reason):
+def test_a_bad_event_is_refused_with_the_reason(http_form, change, reason):
     with pytest.raises(InvalidEvent) as refusal:
         decode_event(http_form | change)
     assert str(refusal.value) == reason
@@ -125,8 +125,8 @@ def test_the_reason_does_not_repeat_a_long_trait_in_full(http_form):
 
 
 @pytest.mark.parametrize("document", [None, 42, "event", ["event"]])
-def test_what_is_no_object_is_no_event(document):
-    with pytest.raises(InvalidEvent, match="it is no JSON object"):
+def test_a_document_that_is_not_an_object_is_refused(document):
+    with pytest.raises(InvalidEvent, match="it is not a JSON object"):
         decode_event(document)
 
 
@@ -143,7 +143,7 @@ def test_a_document_is_one_event_or_an_array_of_them():
         *({"raw": {"n": [0]}}, {"generated": 0}, {"message_id": 0}, {"event_type": 0}),
     ],
 )
-def test_a_number_that_python_does_not_read_has_its_own_event_refused(http_form, change):
+def test_a_number_too_long_for_python_refuses_only_its_own_event(http_form, change):
     bad = json.dumps(http_form | change).replace(" 0", " " + "9" * 5000).replace("[0", "[" + "9" * 5000).encode()
     good, refused = parse_events(b"[%b,%b]" % (json.dumps(http_form).encode(), bad))
     assert decode_event(good) == EVENT
@@ -152,7 +152,7 @@ def test_a_number_that_python_does_not_read_has_its_own_event_refused(http_form,
     assert len(str(refusal.value)) < 200
 
 
-def test_such_a_number_does_not_count_in_what_is_no_part_of_an_event(http_form):
+def test_such_a_number_in_an_unknown_member_is_ignored(http_form):
     (document,) = parse_events(json.dumps(http_form | {"other": 0}).replace(" 0}", " -" + "9" * 5000 + "}").encode())
     assert decode_event(document) == EVENT
 
@@ -160,13 +160,13 @@ def test_such_a_number_does_not_count_in_what_is_no_part_of_an_event(http_form):
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        (b"{", "it is no JSON: Expecting property name"),
-        (b"", "it is no JSON: Expecting value"),
+        (b"{", "it is not JSON: Expecting property name"),
+        (b"", "it is not JSON: Expecting value"),
         (b'{"raw": "\xff"}', "it is not UTF-8: invalid start byte at byte 9"),
-        (b"[" * 100_000, "it is no JSON that can be read: it is nested too deeply"),
+        (b"[" * 100_000, "it cannot be read as JSON: it is nested too deeply"),
     ],
 )
-def test_what_is_no_json_is_refused_with_the_reason(document, reason):
+def test_a_document_that_is_not_json_is_refused_with_the_reason(document, reason):
     with pytest.raises(InvalidEvent) as refusal:
         parse_events(document)
     assert str(refusal.value).startswith(reason)

@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines become stored events in batches; bad ones are told with their place, and do not stop the others."""
+"""Lines become stored events in batches; bad ones are reported with their place, and do not stop the others."""
 
 import datetime
 import json
 
 import pytest
 
-from panko.ingest.importer import Counts, Importer, Line, newest_time, read_lines
+from panko.ingest.importer import Counts, Importer, Line, newest_time, read_lines, shift_event
 from panko.storage import impl_log
-from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
+from panko.storage.errors import EventsRefused, InvalidEvent, Refusal, StorageUnavailable
+from panko.storage.models import Event, Trait
+from panko.storage.validation import checked_event
+
+DAY = datetime.timedelta(days=1)
+SHIFTABLE = checked_event(
+    Event(
+        "1",
+        "t",
+        datetime.datetime(2026, 1, 2),
+        (Trait("at", Trait.DATETIME_TYPE, datetime.datetime(2026, 1, 1)), Trait("host", Trait.TEXT_TYPE, "2026-01-01")),
+        {"at": "2026-01-01"},
+    )
+)
 
 
 class Recorder(impl_log.Connection):
@@ -30,8 +43,8 @@ class Recorder(impl_log.Connection):
         return [[event.message_id for event in events] for events in self.calls]
 
 
-class Complaints(list):
-    """What an importer complained of."""
+class Reports(list):
+    """The events that an importer reported as not stored."""
 
     def __call__(self, line, reason):
         self.append((line.place, reason))
@@ -43,8 +56,8 @@ def storage():
 
 
 @pytest.fixture
-def complaints():
-    return Complaints()
+def reports():
+    return Reports()
 
 
 def event(message_id, **members):
@@ -62,70 +75,70 @@ def import_lines(importer, lines_):
     return importer.counts
 
 
-def test_events_are_stored_in_batches(storage, complaints):
-    counts = import_lines(Importer(storage, complaints, batch_size=2), lines(*(event(str(n)) for n in range(5))))
+def test_events_are_stored_in_batches(storage, reports):
+    counts = import_lines(Importer(storage, reports, batch_size=2), lines(*(event(str(n)) for n in range(5))))
     assert storage.message_ids == [["0", "1"], ["2", "3"], ["4"]]
     assert counts == Counts(lines=5, stored=5)
 
 
-def test_an_array_of_events_counts_as_one_line(storage, complaints):
-    counts = import_lines(Importer(storage, complaints), lines([event("1"), event("2")], []))
+def test_an_array_of_events_counts_as_one_line(storage, reports):
+    counts = import_lines(Importer(storage, reports), lines([event("1"), event("2")], []))
     assert counts == Counts(lines=2, stored=2)
 
 
-def test_duplicates_are_counted(storage, complaints):
-    assert import_lines(Importer(storage, complaints), lines(event("1"), event("1"))) == Counts(
+def test_duplicates_are_counted(storage, reports):
+    assert import_lines(Importer(storage, reports), lines(event("1"), event("1"))) == Counts(
         lines=2, stored=1, duplicates=1
     )
 
 
-def test_a_bad_line_is_told_with_its_number_and_the_others_are_stored(storage, complaints):
+def test_a_bad_line_is_reported_with_its_number_and_the_others_are_stored(storage, reports):
     content = [json.dumps(event("1")).encode(), b"{", json.dumps(event("2")).encode(), b'"\xff"']
-    counts = import_lines(Importer(storage, complaints), read_lines("f.json", content))
+    counts = import_lines(Importer(storage, reports), read_lines("f.json", content))
     assert counts == Counts(lines=4, stored=2, refused=2)
-    assert [place for place, _ in complaints] == ["f.json:2", "f.json:4"]
+    assert [place for place, _ in reports] == ["f.json:2", "f.json:4"]
 
 
-def test_a_bad_event_of_an_array_leaves_the_others(storage, complaints):
-    counts = import_lines(Importer(storage, complaints), lines([event("1"), event("2", generated="soon"), event("3")]))
+def test_a_bad_event_of_an_array_leaves_the_others(storage, reports):
+    counts = import_lines(Importer(storage, reports), lines([event("1"), event("2", generated="soon"), event("3")]))
     assert counts == Counts(lines=1, stored=2, refused=1)
     assert storage.message_ids == [["1", "3"]]
 
 
-def test_what_storage_refuses_is_told_with_its_line(storage, complaints):
+def test_what_storage_refuses_is_reported_with_its_line(storage, reports):
     raw = [float("nan")]
-    counts = import_lines(Importer(storage, complaints), lines(event("1"), event("2", raw=raw), event("3")))
+    counts = import_lines(Importer(storage, reports), lines(event("1"), event("2", raw=raw), event("3")))
     assert counts == Counts(lines=3, stored=2, refused=1)
-    assert [place for place, _ in complaints] == ["file:2"]
+    assert [place for place, _ in reports] == ["file:2"]
 
 
-def test_what_storage_refuses_is_neither_stored_nor_a_duplicate(complaints):
+def test_what_storage_refuses_is_neither_stored_nor_a_duplicate(reports):
     class Refusing(Recorder):
         def record_events(self, events):
             raise EventsRefused([Refusal(events[0], "x" * 1000)], stored=1, duplicates=1)
 
-    importer = Importer(Refusing(), complaints)
+    importer = Importer(Refusing(), reports)
     import_lines(importer, lines(event("1"), event("2"), event("3")))
     assert importer.counts == Counts(lines=3, stored=1, duplicates=1, refused=1)
-    ((place, reason),) = complaints
+    ((place, reason),) = reports
     assert place == "file:1"
     assert len(reason) < 400
 
 
-def test_blank_lines_and_a_byte_order_mark_are_no_events(storage, complaints):
+def test_blank_lines_and_a_byte_order_mark_are_no_events(storage, reports):
     content = [b"\xef\xbb\xbf" + json.dumps(event("1")).encode() + b"\r\n", b"\r\n", b"  \n"]
-    assert import_lines(Importer(storage, complaints), read_lines("f", content)) == Counts(lines=3, stored=1)
+    assert import_lines(Importer(storage, reports), read_lines("f", content)) == Counts(lines=3, stored=1)
 
 
-def test_after_a_failure_the_counts_are_those_of_the_batches_before_it(complaints):
-    importer = Importer(Recorder(calls_before_failure=2), complaints, batch_size=2)
+def test_after_a_failure_the_counts_are_those_of_the_batches_before_it(reports):
+    importer = Importer(Recorder(calls_before_failure=2), reports, batch_size=2)
     with pytest.raises(StorageUnavailable):
         import_lines(importer, lines(*(event(str(n)) for n in range(7))))
     assert importer.counts == Counts(lines=4, stored=4)
 
 
-def test_all_times_can_be_moved(storage, complaints):
-    import_lines(Importer(storage, complaints, shift=datetime.timedelta(days=1)), lines(event("1")))
+def test_all_times_can_be_moved(storage, reports):
+    import_lines(Importer(storage, reports, shift=datetime.timedelta(days=1)), lines(event("1")))
     assert storage.calls[0][0].generated == datetime.datetime(2026, 1, 3, 3, 4, 5)
 
 
@@ -138,3 +151,20 @@ def test_the_newest_time_is_that_of_any_line():
 
 def test_without_events_there_is_no_newest_time():
     assert newest_time([Line("f", 1, b"{"), Line("f", 2, b"")]) is None
+
+
+def test_the_time_of_generation_and_traits_that_are_times_move():
+    shifted = shift_event(SHIFTABLE, DAY)
+    assert shifted.generated == datetime.datetime(2026, 1, 3)
+    assert shifted.traits[0].value == datetime.datetime(2026, 1, 2)
+
+
+def test_texts_and_the_raw_notification_stay_as_they_are():
+    shifted = shift_event(SHIFTABLE, DAY)
+    assert shifted.traits[1] == SHIFTABLE.traits[1]
+    assert shifted.raw == SHIFTABLE.raw
+
+
+def test_a_time_outside_the_calendar_is_refused():
+    with pytest.raises(InvalidEvent, match="cannot be moved"):
+        shift_event(SHIFTABLE, 3_000_000 * DAY)

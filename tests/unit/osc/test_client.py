@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server answers becomes events, or one line for the user."""
+"""Answers become events; errors become one line for the user."""
 
 import http.server
 import threading
@@ -9,13 +9,13 @@ from keystoneauth1.noauth import NoAuth
 from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
-from panko.osc.client import EventClient, ServiceAway
+from panko.osc.client import EventClient, ServiceUnavailable
 
 REQUEST_ID = "req-1"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Gives the answer that its server has been told, and keeps the paths that were asked for."""
+    """Sends the answer that the test has set, and records the requested paths."""
 
     def do_GET(self):
         self.server.paths.append(self.path)
@@ -70,28 +70,28 @@ def session():
         (204, b"", "{address}/v2/events answers No Content (HTTP 204)"),
     ],
 )
-def test_a_refusal_is_one_line(server, address, session, status, body, expected):
+def test_an_error_is_one_line(server, address, session, status, body, expected):
     server.answer = (status, body, {})
     with pytest.raises(CommandError) as refused:
         EventClient(session, address).get("events", query=[("limit", 1)])
     assert str(refused.value) == expected.format(address=address)
-    assert isinstance(refused.value, ServiceAway) is (status in (502, 503))
+    assert isinstance(refused.value, ServiceUnavailable) is (status in (502, 503))
 
 
-def test_a_refusal_has_the_request_id(server, address, session):
+def test_an_error_has_the_request_id(server, address, session):
     server.answer = (400, b'{"error_message": "No."}', {"x-openstack-request-id": REQUEST_ID})
     with pytest.raises(CommandError, match=r"^No\. \(HTTP 400\) \(Request-ID: req-1\)$"):
         EventClient(session, address).get("events")
 
 
-def test_an_answer_that_is_no_json_is_not_panko_s(server, address, session):
+def test_an_answer_that_is_not_json_is_not_from_an_event_service(server, address, session):
     server.answer = (200, b"<html>Welcome</html>", {})
-    with pytest.raises(CommandError, match="does not answer as an event service does: check the endpoint"):
+    with pytest.raises(CommandError, match="is not an event service: check the endpoint in the catalog"):
         EventClient(session, address).get("events")
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v2", "/v2/"])
-def test_names_are_encoded_below_v2_whatever_the_catalog_has(server, address, session, suffix):
+def test_names_are_encoded_below_v2_for_any_form_of_the_endpoint(server, address, session, suffix):
     server.answer = (200, b"[]", {})
     client = EventClient(session, address + suffix)
     client.get("event_types", "a b/c?d#é%", "traits", query=[("q.value", "a&b=+ é")])
@@ -99,12 +99,12 @@ def test_names_are_encoded_below_v2_whatever_the_catalog_has(server, address, se
     assert client.service_time.isoformat() == "2026-01-02T03:04:05"
 
 
-def test_an_empty_name_would_be_another_resource(session):
-    with pytest.raises(CommandError, match="empty name"):
+def test_an_empty_name_is_refused_since_it_would_be_another_resource(session):
+    with pytest.raises(CommandError, match="must not be empty"):
         EventClient(session, "http://127.0.0.1:1").get("events", "")
 
 
 @pytest.mark.parametrize("endpoint", [None, ""])
-def test_a_catalog_without_an_endpoint_is_named(session, endpoint):
+def test_a_catalog_without_an_endpoint_is_an_error(session, endpoint):
     with pytest.raises(CommandError, match="no endpoint of the service type 'event' in the catalog"):
         EventClient(session, endpoint)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from panko.publisher.group_commit import MOST, GroupCommit
+from panko.publisher.group_commit import MAX_GROUP_EVENTS, GroupCommit
 from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
 
 CALLERS = 20
@@ -43,7 +43,7 @@ def gather(store, group, pool):
     return [first, *others]
 
 
-def test_what_gathers_while_one_caller_stores_is_stored_in_one_call():
+def test_events_that_arrive_during_a_call_are_stored_in_one_call():
     store = SlowStore()
     group = GroupCommit(store.record_events)
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -95,13 +95,13 @@ def test_a_group_that_is_too_large_is_stored_in_several_calls():
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(group.record, ["first"])
         assert store.entered.wait(10)
-        others = [pool.submit(group.record, ["event"] * (MOST // 2)) for _ in range(3)]
+        others = [pool.submit(group.record, ["event"] * (MAX_GROUP_EVENTS // 2)) for _ in range(3)]
         while len(group._waiting) < len(others):
             time.sleep(0.001)
         store.released.set()
         for outcome in [first, *others]:
             assert outcome.result(10) is None
-    assert [len(batch) for batch in store.batches] == [1, MOST, MOST // 2]
+    assert [len(batch) for batch in store.batches] == [1, MAX_GROUP_EVENTS, MAX_GROUP_EVENTS // 2]
 
 
 @pytest.fixture

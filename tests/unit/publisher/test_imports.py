@@ -15,7 +15,7 @@ CEILOMETERS = {
 
 OURS = {"panko", "oslo_db", "orjson"}
 DRIVERS = {"sqlalchemy", "alembic", "mako", "markupsafe", "pygments", "greenlet"}
-"""What comes with oslo.db, or is in use where it is there."""
+"""What comes with oslo.db, or is used if it is installed."""
 
 SCRIPT = """
 import sys

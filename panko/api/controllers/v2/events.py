@@ -2,21 +2,25 @@
 """Events, their types and their traits."""
 
 import dataclasses
+import json
 
 import orjson
 import pecan
 from oslo_middleware.request_id import ENV_REQUEST_ID
+from wsme.exc import ClientSideError
 
 from panko.api import query
 from panko.api.bodies import read_body
 from panko.api.controllers.decorators import creating, exposed
 from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDescription
 from panko.api.controllers.v2.trait_values import TraitValuesController
-from panko.api.creation import create_events
-from panko.api.errors import NotFound
+from panko.api.errors import NotFound, NothingStored
 from panko.api.routing import Resource
+from panko.ingest.batch import BatchTooLarge, store_batch
 from panko.policies import event_types, events, traits
 from panko.storage import deadlines
+from panko.storage.base import Connection
+from panko.storage.errors import InvalidEvent
 from panko.storage.filters import EventFilter, Page
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE
 
@@ -73,7 +77,31 @@ class EventsController(Resource):
         context.access.require_creation()
         body = read_body(request, context.limits.create_body)
         with deadlines.within(context.limits.query_timeout):
-            return create_events(context.storage, body, request.environ.get(ENV_REQUEST_ID))
+            return _store_body(context.storage, body, request.environ.get(ENV_REQUEST_ID))
+
+
+def _store_body(storage: Connection, body: bytes, request_id: str | None) -> bytes:
+    """Store the events of a body, and return the result as JSON.
+
+    :raises ClientSideError: if the body holds no events, too many of them, or only events that were refused
+    """
+    try:
+        result = store_batch(storage, body, request_id)
+    except InvalidEvent as error:
+        raise ClientSideError(f"The body of the request holds no events: {error}") from error
+    except BatchTooLarge as error:
+        raise ClientSideError(f"The body of the request holds {error}", status_code=413) from error
+    refusals = [dataclasses.asdict(refused) for refused in result.refusals]
+    if result.all_refused:
+        raise NothingStored(refusals)
+    account = {
+        "stored": result.stored,
+        "duplicates": result.duplicates,
+        "refused": len(refusals),
+        "refusals": refusals,
+    }
+    # Not orjson: a message_id repeats what the client sent, which may contain a lone surrogate.
+    return json.dumps(account).encode()
 
 
 class TraitsController(Resource):

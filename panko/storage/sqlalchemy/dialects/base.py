@@ -1,212 +1,232 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every database is asked for, and how most of them say it."""
+"""The differences between databases: nothing else asks which database it is."""
 
+import abc
 import contextlib
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 from oslo_log import log
 
 from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, Limits
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY, METADATA
+from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timeouts
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
 
+Row = tuple[Any, ...]
 
-class Dialect:
-    """What each database has to say in its own way.
+
+class Dialect(abc.ABC):
+    """What each database does in its own way, and what most of them share.
 
     :param engine: engine of the database, not connected yet
-    :param limits: how long the database may take
+    :param timeouts: how long the database may take
+    :param options: the options in [database]
     """
 
     DRIVER: str
+    """Scheme of SQLAlchemy's URLs that names the database and its client library."""
     LIBRARY: str
-    """The library that SQLAlchemy calls the driver, as its URLs name it."""
-    EXTRA: str
-    """The extra of Panko's package that installs the driver."""
-    PLACE = "?"
-    insert = staticmethod(sa.insert)
-    DELETED_EVENTS = 1000
-    """Events that one transaction deletes: few enough that writers hardly wait."""
-    DELETING_WORKERS = 2
-    """Transactions of one expirer that delete at the same time, each on a connection of its own."""
+    """The client library, as SQLAlchemy's URLs name it."""
+    PLACEHOLDER = "?"
+    """The place of a parameter in a statement."""
+    insert: Callable[[sa.Table], Any]
+    """SQLAlchemy's INSERT of the database, which also says what to do with existing rows."""
+    MAX_DELETED_EVENTS = 1000
+    """Events deleted per transaction: few enough that writers hardly wait."""
+    DELETE_WORKERS = 2
+    """Transactions of one expirer that delete in parallel, each on its own connection."""
     HAS_KEY_TABLE = True
     """Whether the keys of events are rows of ``event_key``."""
     COPIES_DOCUMENTS = False
-    """Whether rows of a subquery are copied with all that they hold, at the cost of a write to disk."""
-    MAX_LOOK = 4000
-    """Events that are looked at, in the order of time, before the keys are."""
-    SEEKS_ROWS = True
-    """Whether an index is read from where a row of several values compares with its columns."""
+    """Whether the database copies subquery rows with all their columns, at the cost of a write to disk."""
+    MAX_SCANNED_EVENTS = 4000
+    """Events scanned in time order before the keys are searched."""
+    COMPARES_ROWS = True
+    """Whether an index serves the comparison of several columns with a row of values."""
 
-    def __init__(self, engine: sa.Engine, limits: Limits):
+    def __init__(self, engine: sa.Engine, timeouts: Timeouts, options: cfg.ConfigOpts.GroupAttr):
         self._dialect = engine.dialect
-        self._limits = limits
-        self.insert_statement = functools.cache(self.insert_statement)
+        self._timeouts = timeouts
+        self._options = options
+        self._inserts = {table: self._insert_statement(table) for table in METADATA.tables.values()}
         self._prepare(engine)
 
         @sa.event.listens_for(engine, "do_connect")
-        def connect(dialect, record, arguments, parameters):
+        def connect(dialect: sa.Dialect, record: Any, arguments: Sequence[Any], parameters: dict[str, Any]) -> Any:
             connection = self._connect(*arguments, **parameters)
-            connection.limit.set_silence(limits.connect)
+            connection.timer.limit_each_wait(timeouts.connect)
             return connection
 
     @classmethod
     def complete(cls, url: sa.URL) -> sa.URL:
-        """Return the URL with the driver that Panko is made for, and without what would change how that works.
+        """Return the URL with Panko's client library, without parameters that would break Panko.
 
-        Whatever is replaced is logged: deployment tools write such URLs.
+        Log whatever is replaced: deployment tools write such URLs.
         """
         _, _, library = url.drivername.partition("+")
         if library not in ("", cls.LIBRARY):
             LOG.warning("[database] connection names the library %s: Panko uses %s instead.", library, cls.LIBRARY)
         return url.set(drivername=cls.DRIVER)
 
-    def _connect(self, *arguments: Any, **parameters: Any) -> Any:
-        """Return a new connection of the database's driver, whose waits its attribute ``limit`` bounds.
+    @classmethod
+    def pool_arguments(cls, url: sa.URL, options: cfg.ConfigOpts.GroupAttr, timeout: float) -> dict[str, Any]:
+        """Return the arguments of :func:`sqlalchemy.create_engine` for the pool of connections.
 
-        :param arguments: what SQLAlchemy gives the driver, as ``parameters``
+        :param options: the options in [database]
+        :param timeout: seconds that a thread waits for another thread's connection
         """
-        raise NotImplementedError
+        return {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow, "pool_timeout": timeout}
 
+    @abc.abstractmethod
+    def _connect(self, *arguments: Any, **parameters: Any) -> Any:
+        """Return a new DBAPI connection whose attribute ``timer`` limits its waits.
+
+        :param arguments: SQLAlchemy's arguments for the client library, like ``parameters``
+        """
+
+    @abc.abstractmethod
     def _prepare(self, engine: sa.Engine) -> None:
-        """Set what each of the engine's connections needs."""
+        """Register listeners that set up the engine's connections."""
 
     def reader(self, engine: sa.Engine) -> sa.Engine:
-        """Return the engine for short reads, each statement of which may see another state of the database."""
+        """Return the engine for short reads; each statement may see another state of the database."""
         return engine.execution_options(**{USE: READ})
 
     def migrator(self, engine: sa.Engine) -> sa.Engine:
-        """Return the engine for changes of the schema, which may take long."""
+        """Return the engine for schema changes, which may take long."""
         return engine.execution_options(**{USE: MIGRATE})
 
-    def lock_schema(self, connection: sa.Connection) -> contextlib.AbstractContextManager:
-        """Keep others from changing the schema while the block runs, and commit what it does.
+    @abc.abstractmethod
+    def lock_schema(self, connection: sa.Connection) -> contextlib.AbstractContextManager[None]:
+        """Keep others from changing the schema during the block, and commit what the block does.
 
-        :param connection: one without a transaction
+        :param connection: a connection without a transaction
         """
-        raise NotImplementedError
 
     def locks_one_node(self, engine: sa.Engine) -> bool:
-        """Whether :meth:`lock_schema` leaves out those who work on other nodes of the database."""
+        """Return whether :meth:`lock_schema` does not lock the other nodes of a cluster."""
         return False
 
     def begin_write(self, connection: sa.Connection) -> None:
-        """Do what a transaction must begin with that will write after it has read."""
+        """Prepare a new transaction that reads first and writes later."""
 
     def check_size(self, event: CheckedEvent) -> None:
-        """Return where an event is not too large for the database.
+        """Check that the database can store an event of this size.
 
-        :raises InvalidEvent: where it is
+        :raises InvalidEvent: if the event is too large
         """
 
-    def insert_statement(self, table: sa.Table) -> str:
-        """Return the statement that inserts a row of all the table's columns."""
-        quote = self._dialect.identifier_preparer
-        columns = [quote.format_column(column) for column in table.columns]
-        places = ", ".join(self.PLACE for _ in columns)
-        return f"INSERT INTO {quote.format_table(table)} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    def _insert_statement(self, table: sa.Table) -> str:
+        """Return the statement that inserts one row with all columns of the table."""
+        columns = ", ".join(map(self._quote, table.columns))
+        values = ", ".join(self.PLACEHOLDER for _ in table.columns)
+        return f"INSERT INTO {table.name} ({columns}) VALUES ({values})"  # noqa: S608
 
-    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
-        """Insert rows, each a tuple of all the table's columns, which are integers."""
+    def _quote(self, column: sa.Column[Any]) -> str:
+        # Always, as the reserved words are only known once a server has told its version.
+        return self._dialect.identifier_preparer.quote_identifier(column.name)
+
+    def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Insert rows of integers, each with all columns of the table."""
         if rows:
             self._insert(connection, table, rows)
 
-    def add_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple]) -> None:
-        """Insert rows as :meth:`insert_rows` does; to the last column of those whose key is there already, add."""
+    def add_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Insert rows like :meth:`insert_rows`; if a key exists, add to the last column of the existing row."""
         if rows:
-            self._insert(connection, table, rows, self._adding(table))
+            self._insert(connection, table, rows, self._add_clause(table))
 
-    def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[tuple], then: str = "") -> None:
+    def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], suffix: str = "") -> None:
         """Insert at least one row.
 
-        :param then: what the statement says after its rows
+        :param suffix: SQL that follows the rows
         """
-        connection.exec_driver_sql(f"{self.insert_statement(table)} {then}", rows)
+        connection.exec_driver_sql(f"{self._inserts[table]} {suffix}", list(rows))
 
     def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
-        """Return the ids of new events, in the transaction that stores them."""
+        """Return the ids of new events, in the transaction that stores the events."""
         return ids.take(count)
 
-    def insert_events(self, connection: sa.Connection, events: Iterable[tuple[tuple, Sequence[int]]]) -> None:
+    def insert_events(self, connection: sa.Connection, events: Iterable[tuple[Row, Sequence[int]]]) -> None:
         """Insert events.
 
         :param events: rows of ``event``, each with the keys of the event
         """
-        rows, keys = [], []
-        for row, found in events:
+        rows: list[Row] = []
+        keys: list[Row] = []
+        for row, event_keys in events:
             rows.append(row)
-            keys += [(key, row[0]) for key in found]
+            keys += [(key, row[0]) for key in event_keys]
         self._insert_event_rows(connection, rows)
         self.insert_rows(connection, EVENT_KEY, sorted(keys))
 
-    def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[tuple]) -> None:
+    def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         self._insert(connection, EVENT, rows)
 
-    def select_with_keys(self, columns: Iterable[sa.ColumnElement], names: Mapping[str, bool]) -> sa.Select:
-        """Return a query for columns of the events that have one key of each of some parameters.
+    def select_with_keys(
+        self, columns: Iterable[sa.ColumnElement[Any]], names: Mapping[str, bool]
+    ) -> sa.Select[tuple[Any, ...]]:
+        """Return a query for columns of the events that have at least one key of each parameter.
 
-        :param names: names of the parameters, which :meth:`list_value` makes, each with whether an event may have
-            several of the keys
+        :param names: parameters made by :meth:`list_value`, each with whether an event may have several of its keys
         """
-        source = EVENT
+        source: sa.FromClause = EVENT
         for name, several in names.items():
             keys = EVENT_KEY.alias()
-            found = sa.select(keys.c.event_id).where(self.is_in_list(keys.c.key, name))
-            found = (found.distinct() if several else found).subquery()
+            with_key = sa.select(keys.c.event_id).where(self.is_in_list(keys.c.key, name))
+            found = (with_key.distinct() if several else with_key).subquery()
             source = found.join(source, EVENT.c.id == found.c.event_id)
         # MariaDB and MySQL would read all events rather than so many by their ids.
         return sa.select(*columns).select_from(source).prefix_with("STRAIGHT_JOIN", dialect="mysql")
 
-    def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[tuple]) -> None:
-        """Delete rows by their primary keys, tuples in the form the database keeps them."""
+    def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[Row]) -> None:
+        """Delete rows by primary key; the keys are tuples in the database's own form."""
         if keys:
             connection.exec_driver_sql(self._delete_statement(table), self._delete_parameters(keys))
 
     def _delete_statement(self, table: sa.Table) -> str:
-        columns = [self._dialect.identifier_preparer.format_column(column) for column in table.primary_key]
-        conditions = " AND ".join(f"{column} = {self.PLACE}" for column in columns)
+        conditions = " AND ".join(f"{self._quote(column)} = {self.PLACEHOLDER}" for column in table.primary_key)
         return f"DELETE FROM {table.name} WHERE {conditions}"  # noqa: S608
 
-    def _delete_parameters(self, keys: Sequence[tuple]) -> Sequence:
-        return keys
+    def _delete_parameters(self, keys: Sequence[Row]) -> Any:
+        return list(keys)
 
-    def is_one_of(self, column: sa.Column, values: Sequence) -> sa.ColumnElement[bool]:
-        """Return the condition that a column has one of the values, of which there may be any number."""
+    def is_one_of(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """Return the condition that the column equals one of the values, however many there are."""
         return column.in_(values)
 
-    def is_in_list(self, column: sa.Column, name: str) -> sa.ColumnElement[bool]:
-        """Return the same condition for the values of a parameter, which :meth:`list_value` makes."""
+    def is_in_list(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+        """Return the same condition for a parameter made by :meth:`list_value`."""
         return column.in_(sa.bindparam(name, expanding=True, type_=column.type))
 
-    def list_value(self, values: Sequence) -> Any:
+    def list_value(self, values: Sequence[Any]) -> Any:
         """Return the parameter for a list of values."""
         return values
 
-    def insert_absent(self, table: sa.Table, rows: Iterable[dict]) -> sa.Insert:
-        """Return an INSERT that skips the rows that are there already."""
+    def insert_absent(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> sa.Insert:
+        """Return an INSERT that skips existing rows."""
         return self.insert(table).values(list(rows)).on_conflict_do_nothing()
 
-    def insert_or_advance(self, table: sa.Table, column: sa.Column, rows: Iterable[dict]) -> sa.Insert:
-        """Return an INSERT that, where a row is there already, moves a column of it on, never back."""
+    def insert_or_advance(self, table: sa.Table, column: sa.Column[Any], rows: Iterable[dict[str, Any]]) -> sa.Insert:
+        """Return an INSERT that raises a column of existing rows to the new value, and never lowers it."""
         statement = self.insert(table).values(list(rows))
         greater = sa.case((statement.excluded[column.name] > column, statement.excluded[column.name]), else_=column)
         return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_={column.name: greater})
 
-    def _adding(self, table: sa.Table) -> str:
-        """Return what an INSERT says of rows whose key is there already."""
+    def _add_clause(self, table: sa.Table) -> str:
+        """Return the SQL after an INSERT's rows that adds to the rows whose key exists."""
         *keys, added = (column.name for column in table.columns)
         return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added} = {table.name}.{added} + excluded.{added}"
 
-    def octets(self, document: sa.Column) -> str:
-        """Return the SQL for the bytes that a document has."""
+    def octets(self, document: sa.Column[Any]) -> str:
+        """Return the SQL for the number of bytes in a document."""
         return f"octet_length({document})"
 
-    def contains(self, document: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-        """Return the condition that a document has a piece of text in it, compared by code point."""
+    def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that a document contains a text, compared by code point."""
         return sa.func.instr(document, text) > 0

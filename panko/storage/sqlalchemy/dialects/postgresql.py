@@ -1,27 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What PostgreSQL says in its own way."""
+"""What PostgreSQL does in its own way; imported only if a URL names it, as psycopg may not be installed."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.abc import PQGen
 from sqlalchemy.dialects import postgresql
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy.dialects import postgresql_binary as binary
-from panko.storage.sqlalchemy.dialects.base import Dialect
-from panko.storage.sqlalchemy.limits import MIGRATE, READ, USE, limit_of
+from panko.storage.sqlalchemy.dialects.base import Dialect, Row
 from panko.storage.sqlalchemy.tables import EVENT, KEYS
+from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timer, timer_of
 
-if TYPE_CHECKING:
-    from panko.storage.sqlalchemy.dialects.postgresql_connection import BoundedConnection
-
-LASTED_SECONDS = 1
-"""Seconds of a read after which its next statement gets less than a read's whole time."""
+LONG_READ_SECONDS = 1
+"""Duration of a read after which its next statement gets less than the timeout of the whole read."""
 
 MIN_SECONDS = 0.5
-"""Seconds that the server gives a statement at least, so that it stops none that is over at once."""
+"""Shortest timeout that is set on the server, so that it never stops a statement that ends at once."""
+
+_Result = TypeVar("_Result")
+
+
+class ServerTimeout(psycopg.OperationalError):
+    """The server did not respond in time, and the connection is closed."""
+
+
+class TimedConnection(psycopg.Connection[Any]):
+    """A connection whose waits end in time, even if the server is stopped while its kernel keeps TCP going."""
+
+    def __init__(self, *arguments: Any, **parameters: Any):
+        super().__init__(*arguments, **parameters)
+        self.timer = Timer(float("inf"))
+        self.timeout_shortened = False
+
+    def wait(self, gen: PQGen[_Result], *arguments: Any, **parameters: Any) -> _Result:
+        """Run a generator of psycopg, which waits for the server.
+
+        :raises ServerTimeout: if that takes longer than the timer allows
+        """
+        return super().wait(self._limit(gen), *arguments, **parameters)
+
+    def _limit(self, gen: PQGen[_Result]) -> PQGen[_Result]:
+        seconds = self.timer.wait_seconds()
+        end = time.monotonic() + seconds
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                # While nothing arrives, psycopg resumes the generator several times a second with nothing ready.
+                if not ready and time.monotonic() > end:
+                    self.pgconn.finish()
+                    raise ServerTimeout(f"the server was silent for {seconds:.0f} s")
+                wanted = gen.send(ready)
+        except StopIteration as stop:
+            result: _Result = stop.value
+            return result
 
 
 class PostgreSQL(Dialect):
@@ -29,142 +67,143 @@ class PostgreSQL(Dialect):
 
     DRIVER = "postgresql+psycopg"
     LIBRARY = "psycopg"
-    EXTRA = "postgresql"
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
     HAS_KEY_TABLE = False
     insert = staticmethod(postgresql.insert)
 
     @classmethod
-    def complete(cls, url):
-        # Events hold any character, so that no other encoding will do.
+    def complete(cls, url: sa.URL) -> sa.URL:
+        # Events contain any character, so no other encoding will do.
         return super().complete(url).difference_update_query(["client_encoding"])
 
-    def _connect(self, *arguments, **parameters):
-        from panko.storage.sqlalchemy.dialects.postgresql_connection import BoundedConnection
-
-        # libpq's timeout is for each host, and in whole seconds.
+    def _connect(self, *arguments: Any, **parameters: Any) -> TimedConnection:
+        # libpq's timeout applies to each host, and is in whole seconds.
         hosts = parameters.get("host", "").count(",") + 1
-        parameters["client_encoding"] = "UTF8"  # That of COPY's data.
-        parameters.setdefault("connect_timeout", int(self._limits.connect_seconds() / hosts) or 1)
-        return BoundedConnection.connect(*arguments, **parameters)
+        parameters["client_encoding"] = "UTF8"  # The encoding of COPY's data.
+        parameters.setdefault("connect_timeout", int(self._timeouts.connect_seconds() / hosts) or 1)
+        return TimedConnection.connect(*arguments, **parameters)
 
-    def _prepare(self, engine):
-        # Reads are no transactions: of three round trips, two fall away. A connection that changed between its ways
-        # of working would lose half of that again, so each is in the one of reads, and writes say where they begin.
+    def _prepare(self, engine: sa.Engine) -> None:
+        # Connections stay in autocommit, which saves reads two of three round trips; writers emit BEGIN. Switching a
+        # connection between the two modes would lose half of that again.
         @sa.event.listens_for(engine, "connect")
-        def prepare_connection(connection, record):
+        def prepare_connection(connection: TimedConnection, record: Any) -> None:
             connection.autocommit = True
             binary.register(connection.adapters)
-            # To compile a plan takes longer than our statements do.
-            connection.execute(f"SET jit = off; {self._statement_timeout(self._limits.read)}")
+            # Compiling a plan takes longer than Panko's statements.
+            connection.execute(f"SET jit = off; {self._statement_timeout(self._timeouts.read)}")
 
         @sa.event.listens_for(engine, "begin")
-        def begin(connection):
+        def begin(connection: sa.Connection) -> None:
             options = connection.get_execution_options()
             if options.get(USE) != READ:
-                # What the connection will stream is none of this statement's business.
-                alone = {"yield_per": None, "stream_results": False}
-                connection.exec_driver_sql(self._begin_statement(options), execution_options=alone)
+                # The connection may stream later statements, but not this one.
+                no_stream = {"yield_per": None, "stream_results": False}
+                connection.exec_driver_sql(self._begin_statement(options), execution_options=no_stream)
 
         @sa.event.listens_for(engine, "before_cursor_execute")
-        def shorten_timeout(connection, cursor, statement, parameters, context, executemany):
-            limit = limit_of(connection)
-            if limit.reads:
-                self._set_timeout(cursor.connection, limit.seconds_left())
+        def shorten_timeout(
+            connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+        ) -> None:
+            timer = timer_of(connection)
+            if timer.is_read:
+                self._set_timeout(cursor.connection, timer.seconds_left())
 
         sa.event.listen(engine, "do_execute", _execute)
 
     def _begin_statement(self, options: Mapping[str, Any]) -> str:
-        """Return how a transaction begins.
+        """Return the statement that begins a transaction.
 
-        :param options: execution options of its connection
+        :param options: execution options of the connection
         """
-        # Whatever the server's own default is: at the level of repeatable reads most writers fail.
+        # Whatever the server's default is: most writers would fail in REPEATABLE READ.
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         if options.get("yield_per"):
-            seconds = self._limits.read  # Each piece of a stream is a read.
+            seconds = self._timeouts.read  # Each piece of a stream is a read.
         else:
-            seconds = self._limits.migrate if options.get(USE) == MIGRATE else self._limits.write
-        # Else the server would go on for a caller that is gone: waiting for a lock, say.
+            seconds = self._timeouts.migrate if options.get(USE) == MIGRATE else self._timeouts.write
+        # Otherwise the server would continue, for example wait for a lock, after the caller has gone.
         seconds = min(seconds, max(MIN_SECONDS, deadlines.seconds_left()))
         return f"{begin}; {self._statement_timeout(seconds, 'SET LOCAL')}"
 
-    def _set_timeout(self, connection: "BoundedConnection", seconds_left: float) -> None:
-        """Have the server stop a read's next statement when the time of the whole read is up.
+    def _set_timeout(self, connection: TimedConnection, seconds_left: float) -> None:
+        """Have the server stop the next statement of a read when the time of the whole read is up.
 
-        A round trip is worth it only once the read has lasted.
+        This costs a round trip, so do it only in long reads.
         """
-        shortened = self._limits.read - seconds_left > LASTED_SECONDS
-        if shortened or connection.timeout_shortened:
-            connection.timeout_shortened = shortened
-            # What is left here meets the next user's first statements, a look whether the connection works among them.
-            seconds = max(MIN_SECONDS, seconds_left) if shortened else self._limits.read
+        shorten = self._timeouts.read - seconds_left > LONG_READ_SECONDS
+        if shorten or connection.timeout_shortened:
+            connection.timeout_shortened = shorten
+            # The next user of the connection starts with this timeout, and first checks whether the connection works.
+            seconds = max(MIN_SECONDS, seconds_left) if shorten else self._timeouts.read
             connection.execute(self._statement_timeout(seconds))
 
     @staticmethod
     def _statement_timeout(seconds: float, command: str = "SET") -> str:
-        return f"{command} statement_timeout = {max(1, int(seconds * 1000))}"  # 0 is no timeout.
+        return f"{command} statement_timeout = {max(1, int(seconds * 1000))}"  # 0 would mean no timeout.
 
     @contextlib.contextmanager
-    def lock_schema(self, connection):
+    def lock_schema(self, connection: sa.Connection) -> Iterator[None]:
         with connection.begin():
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self.LOCK)))
             yield
 
-    def _insert(self, connection, table, rows, then=""):
+    def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], suffix: str = "") -> None:
         columns = ", ".join(table.columns.keys())
-        given = ", ".join("%b" for _ in table.columns)
-        statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({given}) {then}"  # noqa: S608
+        arrays = ", ".join("%b" for _ in table.columns)
+        statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays}) {suffix}"  # noqa: S608
         connection.exec_driver_sql(statement, _arrays(rows))
 
-    def insert_events(self, connection, events):
+    def insert_events(self, connection: sa.Connection, events: Iterable[tuple[Row, Sequence[int]]]) -> None:
         columns = ", ".join([*EVENT.columns.keys(), KEYS.name])
         # The server stores rows while the next ones are made.
         statement = f"COPY {EVENT.name} ({columns}) FROM STDIN (FORMAT BINARY)"
         connection.exec_driver_sql(statement, (binary.copy_events(events),))
 
-    def select_with_keys(self, columns, names):
-        keys = sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type)
-        # The planner does not know what a subquery gives, and so does not doubt that the keys are few.
+    def select_with_keys(
+        self, columns: Iterable[sa.ColumnElement[Any]], names: Mapping[str, bool]
+    ) -> sa.Select[tuple[Any, ...]]:
+        keys: sa.ColumnElement[Any] = sa.literal_column(f"{EVENT.name}.{KEYS.name}", KEYS.type)
+        # The planner cannot look into a subquery, and so assumes that it gives few keys.
         given = (sa.select(sa.cast(sa.bindparam(name, type_=KEYS.type), KEYS.type)).scalar_subquery() for name in names)
         return sa.select(*columns).where(*(keys.overlap(each) for each in given))
 
-    def _delete_statement(self, table):
+    def _delete_statement(self, table: sa.Table) -> str:
         # One statement for all keys: an array of values for each column.
         columns = list(table.primary_key)
-        given = ", ".join("%b" for _ in columns)
+        arrays = ", ".join("%b" for _ in columns)
         names = ", ".join(f"c{number}" for number, _ in enumerate(columns))
         conditions = " AND ".join(f"{column.name} = c{number}" for number, column in enumerate(columns))
-        return f"DELETE FROM {table.name} USING unnest({given}) AS given ({names}) WHERE {conditions}"  # noqa: S608
+        return f"DELETE FROM {table.name} USING unnest({arrays}) AS given ({names}) WHERE {conditions}"  # noqa: S608
 
-    def _delete_parameters(self, keys):
+    def _delete_parameters(self, keys: Sequence[Row]) -> Row:
         return _arrays(keys)
 
-    def is_one_of(self, column, values):
+    def is_one_of(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
         return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
 
-    def is_in_list(self, column, name):
+    def is_in_list(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         type_ = postgresql.ARRAY(column.type)
         return column == sa.any_(sa.cast(sa.bindparam(name, type_=type_), type_))
 
-    def contains(self, document, text):
+    def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.func.strpos(document, text) > 0
 
 
-def _execute(cursor: Any, statement: str, parameters: Sequence, context: Any) -> bool:
-    """Execute what psycopg has a way of its own for, and return whether it was that."""
+def _execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], context: Any) -> bool:
+    """Execute a statement that psycopg has a special call for, and return whether it was one."""
     if statement.startswith("BEGIN "):
         cursor.execute(statement, prepare=False)  # Two statements in one round trip cannot be prepared.
         return True
     if not statement.startswith("COPY "):
         return False
-    (data,) = parameters
+    (pieces,) = parameters
     with cursor.copy(statement) as copy:
-        for piece in data:
+        for piece in pieces:
             copy.write(piece)
     return True
 
 
-def _arrays(rows: Sequence[tuple]) -> tuple:
+def _arrays(rows: Sequence[Row]) -> Row:
     """Return the columns of rows as the parameters of a statement."""
     return tuple(map(binary.Integers, zip(*rows, strict=True)))

@@ -1,52 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What SQLite says in its own way."""
+"""What SQLite does in its own way."""
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 import tenacity
+from oslo_config import cfg
 from sqlalchemy.dialects import sqlite
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect
-from panko.storage.sqlalchemy.limits import Limit
+from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.timeouts import Timer
 
 BUSY_SECONDS = 30
 
-STEPS = 100_000
-"""Steps of SQLite's virtual machine, about a millisecond of them, after which a statement looks at the time."""
+PROGRESS_STEPS = 100_000
+"""Steps of SQLite's virtual machine, about a millisecond, after which a statement checks the time."""
 
-CACHE = 16 * 1024
-"""KiB of the database that a connection keeps in memory at most; SQLite's own 2 MiB hold no index of many events."""
+CACHE_KIB = 16 * 1024
+"""Size of a connection's cache; SQLite's default of 2 MiB holds no index of many events."""
 
-JOURNAL_PAGES = 16_000
-"""Pages (of 4 KiB) of the journal that are copied to the database together, each once however often it changed."""
+CHECKPOINT_PAGES = 16_000
+"""Journal pages of 4 KiB copied to the database together; a page that changed often is copied once."""
+
+UNLIMITED = -1
 
 
-class BoundedConnection(sqlite3.Connection):
-    """A connection whose statements end in time."""
+class TimedConnection(sqlite3.Connection):
+    """A connection that interrupts statements after their timeout."""
 
     def __init__(self, *arguments: Any, **parameters: Any):
         super().__init__(*arguments, **parameters)
-        self.limit = Limit(float("inf"))
-        self.set_progress_handler(self._is_late, STEPS)
+        self.timer = Timer(float("inf"))
+        self.set_progress_handler(self._is_late, PROGRESS_STEPS)
 
     def _is_late(self) -> bool:
-        return self.limit.seconds_left() <= 0
+        return self.timer.seconds_left() <= 0
 
 
 def _lock_seconds() -> float:
-    """Return the seconds that the caller may wait for another one's transaction."""
+    """Return how long the caller may wait for another transaction."""
     return max(0, min(BUSY_SECONDS, deadlines.seconds_left()))
 
 
-def _set_journal(connection: sqlite3.Connection) -> None:
-    """Write ahead; the busy timeout does not hold for the change of a new database's journal."""
+def _set_journal_mode(connection: sqlite3.Connection) -> None:
+    """Turn on write-ahead logging.
+
+    The busy timeout does not apply while the journal mode of a new database changes.
+    """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(errors.is_busy),
         stop=tenacity.stop_after_delay(_lock_seconds()),
@@ -61,59 +69,82 @@ class SQLite(Dialect):
 
     DRIVER = "sqlite"
     LIBRARY = "pysqlite"
-    EXTRA = "sqlite"
     insert = staticmethod(sqlite.insert)
-    DELETED_EVENTS = 4000  # Each transaction writes every page that it changes, most of them whatever its size.
-    DELETING_WORKERS = 1
+    MAX_DELETED_EVENTS = 4000  # A transaction writes each page that it changes: most pages, whatever its size.
+    DELETE_WORKERS = 1
 
-    def _prepare(self, engine):
+    @classmethod
+    def pool_arguments(cls, url: sa.URL, options: cfg.ConfigOpts.GroupAttr, timeout: float) -> dict[str, Any]:
+        if issubclass(sqlite.dialect.get_pool_class(url), sa.SingletonThreadPool):
+            # All threads share the one connection that has the database in memory, and so no cache of statements,
+            # which would not be safe: https://github.com/python/cpython/issues/118172
+            arguments = {"check_same_thread": False, "cached_statements": 0}
+            return {"poolclass": sa.StaticPool, "connect_args": arguments}
+        # Pooled, as closing the last connection copies the whole journal; unlimited, as files limit no connections.
+        return {"poolclass": sa.QueuePool, "max_overflow": UNLIMITED, "pool_timeout": timeout}
+
+    def _prepare(self, engine: sa.Engine) -> None:
         @sa.event.listens_for(engine, "connect")
-        def set_pragmas(connection, record):
-            _set_journal(connection)
+        def set_pragmas(connection: sqlite3.Connection, record: Any) -> None:
+            connection.isolation_level = None  # Otherwise sqlite3 begins and commits transactions of its own.
+            _set_journal_mode(connection)
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(f"PRAGMA cache_size = -{CACHE}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {JOURNAL_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            if not self._options.sqlite_synchronous:
+                connection.execute("PRAGMA synchronous = OFF")
 
         @sa.event.listens_for(engine, "engine_connect")
-        def set_busy_timeout(connection):
-            # Writers wait for each other, and readers go on beside the one that writes.
-            milliseconds = int(_lock_seconds() * 1000)
-            connection.connection.dbapi_connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        def set_busy_timeout(connection: sa.Connection) -> None:
+            # Writers wait for each other; readers do not wait for the writer.
+            _raw(connection).execute(f"PRAGMA busy_timeout = {int(_lock_seconds() * 1000)}")
 
-    def _connect(self, *arguments, **parameters):
-        return sqlite3.connect(*arguments, factory=BoundedConnection, **parameters)
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            # Connections to a database in memory share a transaction.
+            if not _raw(connection).in_transaction:
+                connection.exec_driver_sql("BEGIN")
+
+    def _connect(self, *arguments: Any, **parameters: Any) -> TimedConnection:
+        return sqlite3.connect(*arguments, factory=TimedConnection, **parameters)
 
     @contextlib.contextmanager
-    def lock_schema(self, connection):
+    def lock_schema(self, connection: sa.Connection) -> Iterator[None]:
         with connection.begin():
             self.begin_write(connection)
             yield
 
-    def begin_write(self, connection):
-        # A transaction that begins like this waits for its turn, while one that has read before it writes is told at
-        # once that the database is locked.
+    def begin_write(self, connection: sa.Connection) -> None:
+        # A transaction that begins like this waits for its turn. One that reads before it writes would fail at once
+        # because the database is locked.
         connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def is_one_of(self, column, values):
+    def is_one_of(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
         return self._is_in(column, self.list_value(values))
 
-    def is_in_list(self, column, name):
+    def is_in_list(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
         return self._is_in(column, sa.bindparam(name, type_=sa.Text))
 
-    def _is_in(self, column: sa.Column, values: str | sa.BindParameter) -> sa.ColumnElement[bool]:
+    def _is_in(self, column: sa.ColumnElement[Any], values: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
         # One parameter, as their number is limited.
         given = sa.func.json_each(values).table_valued("value")
         return column.in_(sa.select(given.c.value))
 
-    def list_value(self, values):
+    def list_value(self, values: Sequence[Any]) -> str:
         return orjson.dumps(values).decode()
 
-    def octets(self, document):
+    def octets(self, document: sa.Column[Any]) -> str:
         # octet_length came with SQLite 3.43.
         return f"length(CAST({document} AS BLOB))"
 
-    def take_ids(self, connection, ids, count):
-        # There is one writer at a time. Small numbers take less space.
-        last = connection.exec_driver_sql(f"SELECT seq FROM sqlite_sequence WHERE name = '{EVENT.name}'").scalar() or 0  # noqa: S608
+    def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
+        # There is one writer at a time, so ids can be consecutive; small numbers take less space.
+        query = f"SELECT seq FROM sqlite_sequence WHERE name = '{EVENT.name}'"  # noqa: S608
+        last = connection.exec_driver_sql(query).scalar() or 0
         return range(last + 1, last + 1 + count)
+
+
+def _raw(connection: sa.Connection) -> sqlite3.Connection:
+    raw: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment] # See _connect.
+    return raw

@@ -1,38 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The storage contract: what every driver that keeps events does, theme by theme."""
+"""The storage contract: tests that every driver that stores events must pass, one module per method or theme."""
 
-from tests.functional.storage.contract.event_counts import EventCounts
+from tests.functional.storage.contract.clear_expired_data import ClearExpiredData
+from tests.functional.storage.contract.count_events import CountEvents
 from tests.functional.storage.contract.event_types import EventTypes
-from tests.functional.storage.contract.expiry import Expiry
-from tests.functional.storage.contract.extremes import Extremes
 from tests.functional.storage.contract.filters import Filters
+from tests.functional.storage.contract.filters_at_scale import FiltersAtScale
+from tests.functional.storage.contract.get_events import GetEvents
+from tests.functional.storage.contract.get_trait_values import GetTraitValues
 from tests.functional.storage.contract.maintenance import Maintenance
 from tests.functional.storage.contract.pages import Pages
-from tests.functional.storage.contract.reads import Reads
+from tests.functional.storage.contract.record_events import RecordEvents
 from tests.functional.storage.contract.scopes import Scopes
 from tests.functional.storage.contract.streams import Streams
-from tests.functional.storage.contract.trait_values import DistinctTraitValues
 from tests.functional.storage.contract.validation import Validation
-from tests.functional.storage.contract.writes import Writes
 
 
 class StorageContract(
     Validation,
-    Writes,
-    Reads,
+    RecordEvents,
+    GetEvents,
     Filters,
+    FiltersAtScale,
     Scopes,
     Pages,
     Streams,
     EventTypes,
-    EventCounts,
-    DistinctTraitValues,
-    Expiry,
+    CountEvents,
+    GetTraitValues,
+    ClearExpiredData,
     Maintenance,
-    Extremes,
 ):
-    """All behaviours; the module of a subclass has a fixture ``url`` of its scope: the URL of an empty database.
+    """The whole contract. The module of a subclass has a module-scoped fixture ``url``, the URL of an empty database.
 
-    ``storage`` is a connection to that database, empty at the beginning of each test, ``other`` a second one to the
-    same database.
+    The fixture ``storage`` is a connection to that database, emptied before each test; ``other`` is a second
+    connection to it.
     """

@@ -1,37 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do with a storage beside reading and writing."""
+"""``upgrade``, ``check_schema``, ``clear``, ``close`` and the capabilities."""
 
 from tests.functional.storage.builders import event, found, has, trait
 
 
 class Maintenance:
-    """Behaviours of upgrade, clear, close and the capabilities."""
+    """Behaviours of what operators call, and of several connections."""
 
-    def test_capabilities_say_what_the_api_answers(self, storage):
+    def test_capabilities_are_those_of_panko_10(self, storage):
         assert storage.get_capabilities() == {"events:query:simple": True}
         assert storage.get_storage_capabilities() == {"storage:production_ready": True}
 
-    def test_capabilities_are_the_callers_own(self, storage):
+    def test_changing_returned_capabilities_has_no_effect(self, storage):
         storage.get_capabilities().clear()
         storage.get_storage_capabilities().clear()
         assert storage.get_capabilities()
         assert storage.get_storage_capabilities()
 
-    def test_upgrade_of_a_new_schema_changes_nothing(self, storage):
+    def test_upgrade_of_the_newest_schema_changes_nothing(self, storage):
         storage.record_events([event("a", trait("x", 1))])
         storage.upgrade()
         storage.upgrade()
         storage.check_schema()
         assert found(storage, has("x", 1)) == ["a"]
 
-    def test_clear_leaves_nothing(self, storage, other):
+    def test_clear_deletes_everything(self, storage, other):
         storage.record_events([event("a", trait("x", 1)), event("b", trait("x", "1"), type_="other")])
         other.clear()
         assert found(storage) == found(storage, has("x", 1)) == list(storage.get_event_types()) == []
         assert list(storage.get_trait_types("other")) == list(storage.get_traits("other")) == []
 
-    def test_recording_goes_on_after_clear(self, storage, other):
-        """Also by a connection that knew the names before."""
+    def test_events_may_be_recorded_after_clear(self, storage, other):
+        """Also by a connection that cached the names before."""
         for connection in (storage, other):
             connection.record_events([event("a", trait("x", 1))])
         storage.clear()
@@ -41,7 +41,7 @@ class Maintenance:
         assert [each.name for each in storage.get_trait_types("sample.created")] == ["x"]
         assert found(storage, event_type="sample.created") == ["a", "b"]
 
-    def test_closed_connection_opens_again(self, storage):
+    def test_closed_connection_reopens(self, storage):
         storage.record_events([event("a")])
         storage.close()
         storage.close()
@@ -49,7 +49,7 @@ class Maintenance:
         storage.close()
         assert storage.record_events([event("b")]).stored == 1
 
-    def test_connections_see_each_others_events(self, storage, other):
+    def test_connections_see_events_of_each_other(self, storage, other):
         storage.record_events([event("a")])
         assert found(other) == ["a"]
         assert other.record_events([event("a"), event("b")]).stored == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a scope hides."""
+"""Scopes: which events a project, a user or an administrator may see."""
 
 import pytest
 
@@ -48,34 +48,34 @@ UNSTORABLE = ["p\x00", "\x00", "\ud800", "p" * 65 + "\x00", "p" * 65 + "\udfff"]
 
 
 class Scopes:
-    """Behaviours of the scope in every method that takes one."""
+    """Behaviours of the scope, in every method that takes one."""
 
     @pytest.mark.parametrize(("scope", "visible"), SCOPES.values(), ids=SCOPES.keys())
-    def test_scope_shows_what_it_says(self, storage, scope, visible):
+    def test_scope_shows_its_events_only(self, storage, scope, visible):
         storage.record_events(owned(name, *owner) for name, owner in OWNERS.items())
         assert found(storage, scope=scope) == visible
         assert [name for name in OWNERS if found(storage, scope=scope, message_id=name)] == [
             n for n in OWNERS if n in visible
         ]
 
-    def test_admin_proj_is_short_for_a_scope(self, storage):
+    def test_admin_proj_is_the_project_and_unowned_events(self, storage):
         storage.record_events(owned(name, *owner) for name, owner in OWNERS.items())
         assert found(storage, admin_proj="p") == ["none", "p", "p-u", "p-v", "user"]
 
     @pytest.mark.parametrize("other_type", [5, 5.0, NOON], ids=lambda value: type(value).__name__)
-    def test_project_id_of_another_type_is_no_ones(self, storage, other_type):
-        """The event has a project_id, so it is not unowned, but nobody's name is on it."""
+    def test_project_id_that_is_not_text_is_no_owner(self, storage, other_type):
+        """The event is not unowned, since it has a project_id, but it belongs to no project."""
         storage.record_events([event("a", trait("project_id", other_type), trait("user_id", "u"))])
         for scope in (Scope(str(other_type)), Scope(unowned=True), Scope("\x01"), Scope("", unowned=True)):
             assert found(storage, scope=scope) == []
         assert found(storage) == ["a"]
 
-    def test_user_id_of_another_type_is_no_ones(self, storage):
+    def test_user_id_that_is_not_text_is_no_owner(self, storage):
         storage.record_events([event("a", trait("project_id", "p"), trait("user_id", 5))])
         assert found(storage, scope=Scope("p", "5")) == found(storage, scope=Scope("p", "\x01")) == []
         assert found(storage, scope=Scope("p")) == ["a"]
 
-    def test_first_text_of_several_owns(self, storage):
+    def test_first_text_of_several_is_the_owner(self, storage):
         ids = [trait("project_id", value) for value in (5, "p", "q")] + [
             trait("user_id", value) for value in ("v", "u")
         ]
@@ -89,12 +89,12 @@ class Scopes:
         assert found(storage, scope=Scope(unowned=True)) == []
 
     @pytest.mark.parametrize("name", ["Project_id", "project_id ", "tenant_id"])
-    def test_only_the_exact_name_owns(self, storage, name):
+    def test_only_the_exact_name_sets_the_owner(self, storage, name):
         storage.record_events([event("a", trait(name, "p"))])
         assert found(storage, scope=Scope("p")) == []
         assert found(storage, scope=Scope(unowned=True)) == ["a"]
 
-    def test_ids_of_any_length_and_likeness_are_different(self, storage):
+    def test_similar_and_long_ids_are_different(self, storage):
         storage.record_events(owned(name, value, value) for name, value in IDS.items())
         for name, value in IDS.items():
             assert found(storage, scope=Scope(value)) == [name]
@@ -102,7 +102,7 @@ class Scopes:
         assert found(storage, scope=Scope(unowned=True)) == []
 
     @pytest.mark.parametrize("unstorable", UNSTORABLE)
-    def test_id_that_no_event_can_hold_sees_no_ones(self, storage, unstorable):
+    def test_id_that_cannot_be_stored_shows_no_owned_events(self, storage, unstorable):
         storage.record_events(owned(name, *owner, type_=name) for name, owner in OWNERS.items())
         for scope in (Scope(unstorable), Scope("p", unstorable), Scope(unstorable, "u")):
             assert found(storage, scope=scope) == []
@@ -112,7 +112,7 @@ class Scopes:
                 found(storage, scope=scope, pagination={"marker": "p"})
         assert found(storage, scope=Scope(unstorable, unowned=True)) == ["none", "user"]
 
-    def test_scope_and_filters_must_both_hold(self, storage):
+    def test_scope_and_filters_must_both_match(self, storage):
         storage.record_events(
             owned(f"{name}{hour}", *owner, generated=at(hours=hour))
             for name, owner in OWNERS.items()
@@ -123,7 +123,7 @@ class Scopes:
         assert found(storage, has("project_id", "q"), scope=scope) == []
         assert found(storage, scope=scope, message_id=["q-u0", "none0"]) == ["none0"]
 
-    def test_own_and_unowned_events_come_in_one_order(self, storage):
+    def test_own_and_unowned_events_are_sorted_together(self, storage):
         owners = ["p", None, "q", None, "p"]
         events = [owned(f"m{i:02}", owners[i % 5], generated=at(minutes=-(i % 7))) for i in range(40)]
         storage.record_events(events)
@@ -133,7 +133,7 @@ class Scopes:
         descending = {"sort": [("generated", "desc")], "limit": 9}
         assert found(storage, scope=Scope("p", unowned=True), pagination=descending) == expected[::-1][:9]
 
-    def test_event_types_are_those_in_scope(self, storage):
+    def test_event_types_are_limited_to_the_scope(self, storage):
         storage.record_events(
             [owned("a", "p", type_="b"), owned("b", "p", type_="a"), owned("c", "q", type_="c"), event("d", type_="d")]
         )
@@ -141,7 +141,7 @@ class Scopes:
         assert list(storage.get_event_types(Scope("p", unowned=True))) == ["a", "b", "d"]
         assert list(storage.get_event_types(Scope("p", "u"))) == []
 
-    def test_trait_types_are_those_in_scope(self, storage):
+    def test_trait_types_are_limited_to_the_scope(self, storage):
         storage.record_events(
             [
                 event("a", trait("project_id", "p"), trait("x", 1)),
@@ -154,13 +154,13 @@ class Scopes:
         ]
         assert described == [("project_id", "string"), ("x", "integer"), ("z", "integer")]
 
-    def test_traits_are_those_in_scope(self, storage):
+    def test_traits_are_limited_to_the_scope(self, storage):
         storage.record_events(event(f"{p}{i}", trait("project_id", p), trait("x", i)) for i, p in enumerate("pqp"))
         assert [each.value for each in storage.get_traits("sample.created", "x", Scope("p"))] == [0, 2]
         assert list(storage.get_traits("sample.created", "x", Scope(unowned=True))) == []
 
-    def test_filter_keeps_its_scope_beside_admin_proj(self, storage):
-        """A scope that is given is never widened by the short form."""
+    def test_admin_proj_does_not_replace_a_given_scope(self, storage):
+        """It is never widened."""
         storage.record_events(owned(name, *owner) for name, owner in OWNERS.items())
         event_filter = EventFilter(admin_proj="q", scope=Scope("p", "u"))
         assert [each.message_id for each in storage.get_events(event_filter)] == ["p-u"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers so large that they are read piece by piece."""
+"""Streams: answers so large that they are read from the database in batches."""
 
 import datetime
 
@@ -15,9 +15,10 @@ LAST = ("last", "sample.created", 1)
 
 
 def _generation(number: int, first: datetime.datetime):
-    """Return 2,500 events, of which half are expired; those of the other number have other types and names.
+    """Return 2,500 events, half of them expired.
 
-    :param first: when the first one was generated
+    :param number: 0 or 1; the two sets have the same message_ids, but different types and trait names
+    :param first: when the first event was generated
     """
     return [
         event(
@@ -32,7 +33,7 @@ def _generation(number: int, first: datetime.datetime):
 
 
 def _described(each) -> tuple:
-    """Return message_id, event type and number of traits of an event, or of one as the API answers with it."""
+    """Return message_id, event type and number of traits of an event or a JSON document."""
     if isinstance(each, bytes):
         document = orjson.loads(each)
         return document["message_id"], document["event_type"], len(document["traits"])
@@ -43,13 +44,13 @@ class Streams:
     """Behaviours of large answers."""
 
     @pytest.mark.parametrize("limit", [1000, 1001, 2500, None])
-    def test_large_pages_are_whole_and_in_order(self, storage, limit):
+    def test_large_pages_are_complete_and_in_order(self, storage, limit):
         storage.record_events(event(f"m{number:04}") for number in range(2600))
         expected = [f"m{number:04}" for number in range(2599, -1, -1)][:limit]
         assert found(storage, pagination=Page(limit, sort=(("message_id", "desc"),))) == expected
 
-    def test_answer_may_be_left_early(self, storage):
-        """The storage goes on, also after a large answer of which only the beginning was read."""
+    def test_answer_may_be_closed_early(self, storage):
+        """The storage remains usable if only the beginning of a large answer was read."""
         storage.record_events(event(f"m{number:04}") for number in range(2500))
         for _ in range(3):
             answer = storage.get_events(EventFilter())
@@ -57,14 +58,14 @@ class Streams:
             answer.close()
         assert found(storage, message_id="m2499") == ["m2499"]
 
-    def test_answers_may_be_read_side_by_side(self, storage):
+    def test_two_answers_may_be_read_in_turn(self, storage):
         storage.record_events(event(f"m{number:04}") for number in range(2500))
         pairs = list(zip(storage.get_events(EventFilter()), storage.get_documents(EventFilter()), strict=True))
         assert len(pairs) == 2500
         assert all(event_document(each) == document for each, document in pairs)
 
     def test_events_are_recorded_while_an_answer_is_read(self, storage, other):
-        """Whether the answer holds them is open; nobody waits for the other."""
+        """Neither waits for the other; the answer may or may not include the new events."""
         storage.record_events(event(f"m{number:04}") for number in range(2500))
         names = []
         for each in storage.get_events(EventFilter()):
@@ -75,8 +76,8 @@ class Streams:
         assert names[:2500] == [f"m{number:04}" for number in range(2500)]
         assert found(storage, message_id=["n1", "o1", "n1500", "o1500"]) == ["n1", "n1500", "o1", "o1500"]
 
-    def test_many_answers_are_open_at_once(self, storage, other):
-        """One that its client reads slowly holds no connection: there are fewer of them than these answers."""
+    def test_many_answers_may_be_open_at_once(self, storage, other):
+        """More answers than connections: one that is read slowly does not hold a connection."""
         storage.record_events(event(f"m{number:04}", trait("x", 1)) for number in range(1100))
         answers = [storage.get_documents(EventFilter(), Page(limit=limit)) for limit in (None, 1100) for _ in range(35)]
         answers += [storage.get_traits("sample.created", "x") for _ in range(30)]
@@ -86,8 +87,8 @@ class Streams:
         assert {sum(1 for _ in answer) for answer in answers[:3]} <= {1099, 1100}
 
     @pytest.mark.parametrize("sort", [(), (("generated", "desc"),), (("message_id", "asc"),)])
-    def test_answer_goes_on_after_the_event_that_it_is_at_has_expired(self, storage, other, sort):
-        """In its order, no event comes twice, and none that was never to expire is missing."""
+    def test_answer_continues_after_its_last_event_has_expired(self, storage, other, sort):
+        """In order, without duplicates, and with every event that did not expire."""
         old = [event(f"old{number:04}", generated=ago(days=2, seconds=number % 50)) for number in range(1300)]
         new = [event(f"new{number:04}", generated=ago(hours=1, seconds=number % 50)) for number in range(1300)]
         storage.record_events(old + new)
@@ -99,8 +100,8 @@ class Streams:
         assert {each.message_id for each in new} <= set(names)
 
     @pytest.mark.parametrize("filters", [(), (has("x", 1),)])
-    def test_answer_ends_early_once_the_storage_is_cleared(self, storage, other, filters):
-        """What comes after the clear is not there any more, and nothing fails."""
+    def test_answer_ends_early_if_the_storage_is_cleared(self, storage, other, filters):
+        """Without an error, and without events that are deleted."""
         storage.record_events(event(f"m{number:04}", trait("x", 1)) for number in range(2500))
         answer = storage.get_events(EventFilter(traits_filter=filters))
         names = [next(answer).message_id]
@@ -111,8 +112,8 @@ class Streams:
 
     @pytest.mark.parametrize(("way", "filters"), [("get_documents", ()), ("get_events", (has("x", 1),))])
     @pytest.mark.parametrize("removes", ["expiry", "clear"])
-    def test_answer_that_is_read_slowly_holds_up_nobody(self, storage, other, way, filters, removes):
-        """What it still yields is what was recorded, before the events went or after they came again, and only once."""
+    def test_slowly_read_answer_blocks_nobody(self, storage, other, way, filters, removes):
+        """It yields each message_id once, as recorded before the deletion or after it."""
         first = ago(days=5)
         before, after = _generation(0, first), _generation(1, first)
         storage.record_events(before)
@@ -134,8 +135,8 @@ class Streams:
         assert found(storage, *filters, pagination=Page(2, sort=(("generated", "desc"),)))[0] == "last"
 
     @pytest.mark.parametrize("size", [5_000, 20_000, 3_000_000, 9_000_000])
-    def test_events_of_all_sizes_come_in_order(self, storage, size):
-        """Large ones and small ones beside each other, in raw and in traits."""
+    def test_events_of_all_sizes_are_in_order(self, storage, size):
+        """Large and small ones mixed, with the text in raw or in traits."""
         text = "é" + "x" * size
         events = [
             event(f"m{number}", *[trait("x", text)] * (number % 3 == 1), raw={"a": text} if number % 3 == 2 else {})

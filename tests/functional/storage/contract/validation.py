@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every driver, even one that keeps nothing, says of the events that it is given."""
+"""``record_events`` validates its events, in every driver, even one that stores nothing."""
 
 import copy
 import datetime
@@ -17,7 +17,7 @@ from tests.functional.storage.builders import NOON, event, trait
 
 @dataclass
 class ForeignTrait:
-    """A trait of another library, as Ceilometer hands it over."""
+    """A trait object of another library, as Ceilometer passes it."""
 
     name: str
     dtype: int
@@ -26,7 +26,7 @@ class ForeignTrait:
 
 @dataclass
 class ForeignEvent:
-    """An event of another library, as Ceilometer hands it over."""
+    """An event object of another library, as Ceilometer passes it."""
 
     message_id: str
     event_type: str
@@ -36,14 +36,14 @@ class ForeignEvent:
 
 
 def with_trait(dtype: Any, value: Any, name: Any = "size") -> Event:
-    """Return an event that is good but for its trait."""
+    """Return an event that is valid except for its trait."""
     return event("bad", Trait(name, dtype, value))
 
 
 RECURSIVE: list[Any] = []
 RECURSIVE.append(RECURSIVE)
 EASTERN = datetime.timezone(datetime.timedelta(hours=14))
-BAD_EVENTS = {
+INVALID_EVENTS = {
     "no message_id": event(None),
     "empty message_id": event(""),
     "message_id is a number": event(5),
@@ -99,36 +99,36 @@ BAD_EVENTS = {
 
 
 class Validation:
-    """Behaviours of ``record_events`` that show without reading."""
+    """Behaviours of ``record_events`` that can be tested without reading events."""
 
     def test_events_are_counted(self, storage):
         assert storage.record_events([event("a"), event("b")]) == Recorded(stored=2, duplicates=0)
 
-    def test_nothing_to_record_is_no_error(self, storage):
+    def test_no_events_are_no_error(self, storage):
         assert storage.record_events([]) == Recorded(stored=0, duplicates=0)
 
     def test_duplicates_within_a_call_are_counted(self, storage):
         assert storage.record_events([event("a"), event("b"), event("a")]) == Recorded(stored=2, duplicates=1)
 
-    def test_generator_is_taken(self, storage):
+    def test_events_may_come_from_a_generator(self, storage):
         assert storage.record_events(event(f"m{number}") for number in range(3)).stored == 3
 
-    def test_foreign_event_objects_are_taken(self, storage):
-        """Ceilometer hands over objects of its own classes."""
+    def test_foreign_event_objects_are_accepted(self, storage):
+        """Ceilometer passes objects of its own classes."""
         foreign = ForeignEvent("a", "sample.created", NOON, [ForeignTrait("size", 2, 5)], {"payload": {}})
         assert storage.record_events([foreign]).stored == 1
 
-    def test_nothing_given_is_changed(self, storage):
-        """Neither the list nor an event, its traits or its notification."""
+    def test_arguments_are_not_changed(self, storage):
+        """Neither the list nor an event, its traits or its raw."""
         traits = [ForeignTrait("z", 2, "5"), ForeignTrait("a", 0, 5), ForeignTrait("a", 4, "2024-01-15T12:00:00+01:00")]
         given = [ForeignEvent("a", "sample.created", NOON, traits, {"payload": {"x": [1]}})] * 2
         before = copy.deepcopy(given)
         storage.record_events(given)
         assert given == before
 
-    @pytest.mark.parametrize("bad", BAD_EVENTS.values(), ids=BAD_EVENTS.keys())
-    def test_bad_event_is_refused_alone(self, storage, bad):
-        """The others of its call are stored, and the error holds the event and a reason."""
+    @pytest.mark.parametrize("bad", INVALID_EVENTS.values(), ids=INVALID_EVENTS.keys())
+    def test_only_the_invalid_event_is_refused(self, storage, bad):
+        """The others of the call are stored, and the error has the event and a reason."""
         with pytest.raises(EventsRefused) as raised:
             storage.record_events([event("a"), bad, event("b"), event("a")])
         (refusal,) = raised.value.refusals
@@ -150,13 +150,13 @@ class Validation:
         with pytest.raises(EventsRefused, match=r"'x-1'.*dtype.*2 more"):
             storage.record_events(event(f"x-{number}", Trait("a", 7, 1)) for number in (1, 2, 3))
 
-    def test_message_id_of_a_refused_event_is_free(self, storage):
-        """A good event of the same message_id in the same call is no duplicate."""
+    def test_message_id_of_a_refused_event_may_be_used_again(self, storage):
+        """A valid event with the same message_id in the same call is not a duplicate."""
         with pytest.raises(EventsRefused) as raised:
             storage.record_events([event("a", trait("x", "\x00")), event("a")])
         assert (raised.value.stored, raised.value.duplicates) == (1, 0)
 
-    def test_names_of_255_characters_are_taken(self, storage):
+    def test_names_of_255_characters_are_accepted(self, storage):
         for number, character in enumerate(["n", "é", "\U0001f600"]):
             name = f"{number}{character * 254}"
             assert storage.record_events([event(name, trait(name, "x"), type_=name)]).stored == 1
@@ -170,5 +170,5 @@ class Validation:
             *itertools.product([0, 1], [5, 1.5, True, NOON, ["a"], ""]),
         ],
     )
-    def test_value_that_converts_without_loss_is_taken(self, storage, dtype, value):
+    def test_value_that_converts_without_loss_is_accepted(self, storage, dtype, value):
         assert storage.record_events([with_trait(dtype, value)]).stored == 1

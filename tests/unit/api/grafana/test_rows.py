@@ -1,31 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments of a GET say which rows are asked for."""
+"""Events become rows: those that the arguments of the request select."""
 
 import datetime
 
+import orjson
 import pytest
 import webob.multidict
 from wsme.exc import ClientSideError
 
-from panko.api.grafana.rows import parse_rows
+from panko.api.grafana.rows import make_row, parse_rows, render_rows
 from panko.storage.filters import TraitFilter
 from panko.storage.models import TraitType
+from tests.unit.api.grafana.test_frames import TIME, event
 
 
-def parse(*arguments, largest=None):
-    return parse_rows(webob.multidict.MultiDict(arguments), 100, largest)
+def parse(*arguments, max_limit=None):
+    return parse_rows(webob.multidict.MultiDict(arguments), 100, max_limit)
 
 
-def test_the_newest_rows_come_first_unless_the_oldest_are_asked_for():
+def test_the_newest_rows_come_first_by_default():
     assert parse().page.sort[0] == ("generated", "desc")
     assert parse(("order", "oldest")).page.sort[0] == ("generated", "asc")
 
 
-def test_one_row_more_is_looked_for_than_the_limit():
+def test_one_row_more_than_the_limit_is_read():
     assert (parse().limit, parse().page.limit) == (100, 101)
     assert parse(("limit", "0")).limit == 100
     assert parse(("limit", "7")).page.limit == 8
-    assert parse(("limit", "7"), largest=5).limit == 5
+    assert parse(("limit", "7"), max_limit=5).limit == 5
 
 
 def test_a_time_is_milliseconds_or_iso():
@@ -39,7 +41,7 @@ def test_several_event_types_are_repeated_or_as_grafana_writes_them():
     assert parse(("event_type", "{a,b}")).selection.event_filter.event_type == ("a", "b")
 
 
-def test_traits_are_compared_as_strings_unless_their_type_stands_before():
+def test_traits_are_compared_as_strings_unless_the_name_has_a_type():
     arguments = [("trait.service", "x"), ("trait.integer::vcpus", "4"), ("project_id", "p"), ("trait.a.b", "1")]
     assert parse(*arguments).selection.event_filter.traits_filter == (
         TraitFilter("project_id", TraitType.TEXT, "p"),
@@ -49,19 +51,19 @@ def test_traits_are_compared_as_strings_unless_their_type_stands_before():
     )
 
 
-def test_an_argument_without_a_value_is_as_if_it_was_not_there():
+def test_an_argument_without_a_value_is_ignored():
     names = ("from", "to", "event_type", "project_id", "trait.a", "limit", "cursor", "all_tenants", "order")
     assert parse(*((name, "") for name in names)) == parse()
 
 
 @pytest.mark.parametrize("name", ["foo", "trait", "TRAIT.a", "q.field", ""])
-def test_an_unknown_argument_is_named(name):
+def test_an_error_names_an_unknown_argument(name):
     with pytest.raises(ClientSideError, match=f'Unknown argument: "{name}"'):
         parse((name, "x"))
 
 
 @pytest.mark.parametrize("name", ["from", "limit", "cursor", "order", "project_id"])
-def test_an_argument_that_comes_twice_is_named(name):
+def test_an_error_names_a_repeated_argument(name):
     with pytest.raises(ClientSideError, match=f"Parameter {name} was given several times"):
         parse((name, "1"), (name, "1"))
 
@@ -73,6 +75,45 @@ def test_an_argument_that_comes_twice_is_named(name):
         *(("order", "desc"), ("trait.integer::a", "x"), ("trait.datetime::a", "x"), ("project_id", "{a,b}")),
     ],
 )
-def test_an_argument_that_cannot_be_read_is_refused(name, value):
+def test_an_invalid_argument_is_refused(name, value):
     with pytest.raises(ClientSideError):
         parse((name, value))
+
+
+def test_a_row_is_flat_typed_and_zoned():
+    traits = [("n", 2, 4), ("f", 3, 0.5), ("s", 1, "x"), ("t", 4, TIME), ("project_id", 1, "p")]
+    assert make_row(event(*traits)) == {
+        "time": "2016-10-31T12:00:00.500999Z",
+        "event_type": "kind",
+        "message_id": "m",
+        "project_id": "p",
+        "traits.f": 0.5,
+        "traits.n": 4,
+        "traits.project_id": "p",
+        "traits.s": "x",
+        "traits.t": "2016-10-31T12:00:00.500999Z",
+    }
+
+
+def test_the_cursor_of_the_next_rows_is_the_last_row():
+    events = [event(message_id=name) for name in "abc"]
+
+    def render(count, limit):
+        answer = orjson.loads(b"".join(render_rows(iter(events[:count]), limit)))
+        return [row["message_id"] for row in answer["rows"]], answer["next"]
+
+    assert render(3, 2) == (["a", "b"], "b")
+    assert render(2, 2) == (["a", "b"], None)
+    assert render(0, 2) == ([], None)
+
+
+def test_rows_are_read_one_by_one_while_they_are_sent():
+    drawn = []
+    events = (drawn.append(number) or event(message_id=str(number)) for number in range(1000))
+    pieces = render_rows(events, 1000)
+    assert [next(pieces), orjson.loads(next(pieces))["message_id"]] == [b'{"rows":[', "0"]
+    assert drawn == [0]
+
+
+def test_of_several_traits_of_a_name_the_first_recorded_is_in_the_row():
+    assert make_row(event(("a", 1, "z"), ("a", 1, "b")))["traits.a"] == "z"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what the SQL driver works out itself, without a database."""
+"""Tests of the parts of the SQL driver that need no database."""

@@ -26,7 +26,7 @@ TIMES = [
 ]
 BUCKET = 1 << keys.BUCKET_BITS
 MAX_HASHES = 129 + 65
-"""Hashes that a filter has at most: those of all octaves, and the fine ones of the octave that its value is in."""
+"""Maximum number of hashes of a filter: those of all octaves, and the fine ones of the octave of its value."""
 
 powers = st.sampled_from([sign * 2**size for size in range(64) for sign in (1, -1)])
 near_powers = st.builds(lambda power, beside: min(max(power + beside, INT64[0]), INT64[-1]), powers, st.integers(-2, 2))
@@ -34,7 +34,7 @@ integers = st.integers(INT64[0], INT64[-1]) | st.integers(-300, 300) | near_powe
 
 
 def test_ids_and_keys_stay_what_databases_hold() -> None:
-    """Another value for these would make the events of existing databases unfindable."""
+    """If these values changed, the events of existing databases would no longer be found."""
     assert content_id(("compute.instance.create.end",)) == -8945142798373367603
     assert content_id(("compute.instance.create.end",), 1) == 1878087431105077716
     assert keys.text_hash(keys.text_seed("state"), "active") == 506611
@@ -101,7 +101,7 @@ def test_an_integer_that_meets_a_filter_has_one_of_its_hashes(value, bound, op) 
 @settings(database=None, deadline=None, derandomize=True)
 @given(integers, st.sampled_from(["le", "lt", "ge", "gt"]), st.integers(7, 62))
 def test_an_integer_far_beyond_a_range_has_none_of_its_hashes(bound, op, size) -> None:
-    """So that a rare range is found without a look at all that have the trait."""
+    """So that a rare range is found without reading all events that have the trait."""
     beyond = bound + (2**size if op in ("le", "lt") else -(2**size))
     if beyond not in INT64 or 2**size < abs(bound) // 32:
         return
@@ -133,7 +133,7 @@ def test_short_owner_is_its_own_key(owner) -> None:
 
 
 def test_owners_have_keys_of_their_own() -> None:
-    """Also one that looks as another's key does."""
+    """Also an id that looks like the key of another."""
     owners = ["", "p", "P", "p ", "\x01", "\x01\x01", *("p" * length for length in (63, 64, 65, 66, 1000))]
     owners += [owner_key(owner) for owner in owners if owner_key(owner) != owner]
     found = [owner_key(owner) for owner in owners]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of shapes: what is kept of an event's traits, and what is read from that."""
+"""Tests of shapes: what is stored of an event's traits, and what is read from that."""
 
 import datetime
 
@@ -36,19 +36,19 @@ quick = settings(database=None, deadline=None)
 
 
 def stored(event: CheckedEvent) -> tuple[str, str]:
-    """Return what is kept of an event: the document of its shape, and its values."""
+    """Return what is stored of an event: the document of its shape, and its values."""
     shape = Shape(event.event_type, names_of(event))
     return shape.document, join_values(shape.format_values(event.traits))
 
 
 def read(event: CheckedEvent) -> tuple[Shape, list[str]]:
-    """Return an event's shape and values as they are read from what is kept of it."""
+    """Return an event's shape and values as they are read from what is stored."""
     document, joined = stored(event)
     return split_row(Shape.read(event.event_type, document, 1), joined)
 
 
 def assert_is(event: CheckedEvent, shape: Shape, values: list[str]) -> None:
-    """Make sure that an event is read as it was given, value by value, and rendered as the API answers it."""
+    """Make sure that an event is read as it was given, value by value, and rendered as the API returns it."""
     assert repr(shape.parse(values)) == repr(event.traits)
     rendered = shape.render(event.message_id, values, format_time(event.generated), event.raw_document)
     assert rendered == event_document(event)
@@ -152,7 +152,7 @@ def test_infinite_floats_compare_with_stored_ones(op, value) -> None:
 
 
 def test_an_evaluator_does_not_mix_up_open_shapes() -> None:
-    """They have no id that it could know them by."""
+    """Such shapes have no id to cache them by."""
     evaluator = Evaluator([TraitFilter("x", TraitType.INTEGER, 5)])
     found = []
     for traits in ([Trait("x", 2, 5)], [Trait("a", 1, "5"), Trait("x", 2, 5)], [Trait("y", 2, 5)]):
@@ -180,7 +180,7 @@ def test_an_owner_is_the_first_text_of_that_name(traits, owner) -> None:
 
 @quick
 @given(events)
-def test_the_keys_of_an_event_can_be_made_of_what_is_kept(event) -> None:
-    """An expirer deletes the rows that they are."""
+def test_the_keys_of_an_event_can_be_made_of_what_is_stored(event) -> None:
+    """So that an expirer can delete the rows of ``event_key``."""
     shape, read_values = read(event)
     assert shape.hashes(shape.parse(read_values)) == Shape("t", names_of(event)).hashes(event.traits)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of counts that need the traits of events."""
+
+import datetime
+import random
+
+import pytest
+
+from panko.storage.aggregates import CountQuery
+from panko.storage.models import Event, Trait
+from panko.storage.sqlalchemy import count_query
+from panko.storage.sqlalchemy.event_reader import FoundEvent
+from panko.storage.sqlalchemy.shapes import Shape, names_of
+from panko.storage.sqlalchemy.types import to_microseconds
+from panko.storage.validation import checked_event
+
+HOUR = datetime.timedelta(hours=1)
+BEGIN = datetime.datetime(1969, 12, 31, 20)
+"""Some of the events are before 1970."""
+
+
+def found(traits: list[Trait], event_type: str = "t", generated: datetime.datetime = BEGIN) -> FoundEvent:
+    """Return an event as it is read."""
+    event = checked_event(Event("m", event_type, generated, traits))
+    shape = Shape(event_type, names_of(event))
+    return FoundEvent(shape, "m", to_microseconds(generated), shape.format_values(event.traits), ())
+
+
+@pytest.fixture(scope="module")
+def events() -> list[FoundEvent]:
+    """Events of 40 states, some of them frequent, in eight hours, some without a state that is a text."""
+    chosen = random.Random(5)
+    made = []
+    for _ in range(300):
+        state = f"s{min(chosen.randrange(40), chosen.randrange(40))}"
+        traits = chosen.choice(
+            [[Trait("state", 1, state)]] * 6 + [[], [Trait("state", 2, 5)], [Trait("state", 1, state)] * 2]
+        )
+        made.append(found(traits, f"t{chosen.randrange(30)}", BEGIN + chosen.randrange(8 * 60) * HOUR / 60))
+    return made
+
+
+@pytest.mark.parametrize("counters", [10, 25])
+@pytest.mark.parametrize("group_by", ["state", "event_type", None])
+@pytest.mark.parametrize("interval", [None, HOUR])
+@pytest.mark.parametrize("limit", [1, 5, 100])
+def test_few_counters_count_the_same(events, monkeypatch, counters, group_by, interval, limit) -> None:
+    """The events are read several times if there are more groups than counters."""
+    counting = CountQuery(interval, group_by, limit)
+    expected = count_query.count_groups(lambda: events, counting)
+    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
+    assert count_query.count_groups(lambda: iter(events), counting) == expected
+    assert sum(row.events for row in expected) == len(events)
+
+
+def test_groups_come_in_the_order_of_the_contract() -> None:
+    """The most events first, then by name, then the group without a name; the sum of all other groups is last."""
+    events = [found([Trait("x", 1, name)] if name else []) for name in ["b", "b", "a", "a", None, None, "c", "c", "d"]]
+    rows = count_query.count_groups(lambda: events, CountQuery(None, "x", 4))
+    assert [(row.label, row.is_other, row.events) for row in rows] == [
+        ("a", False, 2),
+        ("b", False, 2),
+        ("c", False, 2),
+        (None, False, 2),
+        (None, True, 1),
+    ]
+
+
+def test_of_several_texts_the_first_counts() -> None:
+    events = [found([Trait("x", 2, 7), Trait("x", 1, "b\n"), Trait("x", 1, "a")])]
+    (row,) = count_query.count_groups(lambda: events, CountQuery(None, "x"))
+    assert row.label == "b\n"
+
+
+@pytest.mark.parametrize("counters", [10, 200_000])
+def test_too_many_counts_are_detected(monkeypatch, counters) -> None:
+    """Without counting all of them."""
+    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
+    monkeypatch.setattr(count_query, "MAX_COUNTS", 500)
+    event = found([])
+    second = 1_000_000
+
+    def read():
+        return (event._replace(generated=number * second) for number in range(502))
+
+    rows = count_query.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
+    assert len(rows) > 500
