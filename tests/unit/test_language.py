@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Code and documentation avoid words that are hard to understand, and names that were replaced."""
 
+import ast
 import re
 import tokenize
 from collections.abc import Iterator
@@ -123,3 +124,17 @@ def test_replaced_modules_and_their_tests_are_removed():
     former = {f"panko/{name}.py" for name in FORMER_MODULES}
     former |= {f"tests/unit/{name.rpartition('/')[0]}/test_{Path(name).name}.py" for name in FORMER_MODULES}
     assert not former & set(FILES)
+
+
+def test_limits_have_different_names():
+    """A constant that two modules define with one name has two meanings, or belongs into one of them."""
+    limit = re.compile(r"(MAX|MIN|DEFAULT)_\w+|\w+_(SECONDS|BYTES)")
+    modules: dict[str, list[str]] = {}
+    for name in (name for name in FILES if name.startswith("panko/") and name.endswith(".py")):
+        for statement in ast.parse((ROOT / name).read_text()).body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            for target in targets:
+                if isinstance(target, ast.Name) and limit.fullmatch(target.id):
+                    modules.setdefault(target.id, []).append(name)
+    assert modules
+    assert not {limit: names for limit, names in modules.items() if len(names) > 1}
