@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs migrations: on the connection that Panko hands over, or on alembic.ini's own database for a developer."""
+"""Run migrations on the connection that Panko passes, or on the database of alembic.ini during development."""
 
 import sqlalchemy
 from alembic import context

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Storage and API measured beside Panko 10.0, which runs as a black box in a virtual environment of its own."""
+"""Benchmarks of storage and API, compared with Panko 10.0 in a virtual environment of its own."""

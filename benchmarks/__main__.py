@@ -21,28 +21,32 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--backend", action="append", choices=list(BACKENDS), help="database to measure on, repeatable (default: all)")
     add("--events", type=int, help=f"size of the event set (default: {comparison.JUDGED_EVENTS:,})")
-    add("--cases", metavar="PATTERN", help="measure only cases whose title holds this; * stands for anything")
-    add("--ours-only", action="store_true", help="leave Panko 10.0 out")
+    add("--cases", metavar="PATTERN", help="measure only cases whose title contains this; * matches anything")
+    add("--ours-only", action="store_true", help="do not measure Panko 10.0")
     add(
         "--growth",
         type=int,
         nargs="?",
         const=2_000_000,
         choices=[size for size in growth.SIZES if size > growth.COMPARED],
-        help="measure ours on tables of 20,000, 200,000 and 2 million events instead, or of 10 million as well",
+        help="measure only ours on tables of 20,000, 200,000 and 2 million events, or also of 10 million",
     )
     add(
         "--against",
         type=Path,
         metavar="DIRECTORY",
-        help=f"compare with an earlier commit of ours instead, by {alternation.TURNS} turns each: its work tree, in "
-        "which make .venv/test.stamp was run",
+        help=f"compare with an earlier commit of ours, in {alternation.TURNS} turns each: its work tree, in which you "
+        "have run make .venv/test.stamp",
     )
-    add("--checks", action="store_true", help="measure what one thing costs while another is going on instead")
-    add("--client", action="store_true", help="measure the openstack command, with a real Keystone, instead")
-    add("--smoke", action="store_true", help=f"try every case shortly on {SMOKE_EVENTS:,} events, ours alone")
-    add("--keep", action="store_true", help=f"keep the loaded databases in {DIRECTORY.relative_to(ROOT)}, and use them")
-    add("--write", action="store_true", help="write the tables to RESULTS.md as well")
+    add("--checks", action="store_true", help="measure what one operation costs during another")
+    add("--client", action="store_true", help="measure the openstack command, with a real Keystone")
+    add("--smoke", action="store_true", help=f"try every case briefly on {SMOKE_EVENTS:,} events, only ours")
+    add(
+        "--keep",
+        action="store_true",
+        help=f"keep the loaded databases in {DIRECTORY.relative_to(ROOT)}, and reuse them",
+    )
+    add("--write", action="store_true", help="also write the tables to RESULTS.md")
     arguments = parser.parse_args()
     if arguments.write and (arguments.cases or arguments.ours_only or arguments.smoke):
         parser.error("--write is for whole comparisons: without --cases, --ours-only and --smoke")
@@ -74,7 +78,7 @@ class Run:
         self._directory = DIRECTORY if arguments.keep else None
 
     def measure(self) -> bool:
-        """Measure all that is asked for, and return whether every case of ours succeeded."""
+        """Measure everything requested, and return whether every case of ours succeeded."""
         failed = False
         for name in self._arguments.backend:
             what, section, failed_there = self._measure(name)
@@ -83,7 +87,7 @@ class Run:
         return not failed
 
     def _measure(self, name: str) -> tuple[str, str, bool]:
-        """Return what is added to the section's name, the section, and whether a case of ours failed."""
+        """Return the suffix of the section's name, the section, and whether a case of ours failed."""
         given = self._arguments
         make_backend = functools.partial(BACKENDS[name], durable=not given.smoke)
         how = (self._directory, self._effort, given.cases)
@@ -98,7 +102,7 @@ class Run:
         return "", *comparison.compare(make_backend(), self._make_side, sides, given.events, *how)
 
     def _make_side(self, backend: Backend, name: str) -> Side:
-        # The variable is what both sides' publishers read as well: they make a configuration of their own.
+        # The publishers of both sides read this variable too, since they make their own configuration.
         environment = {"OS_DATABASE__CONNECTION": backend.url(name)}
         if name == THEIRS:
             environment["BENCHMARK_PASTE_FILE"] = str(peer.PASTE_FILE)
@@ -106,7 +110,7 @@ class Run:
 
 
 def main() -> int:
-    """Return the exit code."""
+    """Run the command and return its exit code."""
     arguments = _arguments()
     if not arguments.client:
         return 0 if Run(arguments).measure() else 1

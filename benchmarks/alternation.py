@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An earlier commit of ours beside this one: the two take turns on one server, each case several times."""
+"""Comparison with an earlier commit: both take turns on one server, several times for each case."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def compare(
 
     :param before: work tree of the earlier commit
     :param events: size of the event set
-    :param directory: where loaded databases are kept; None: nowhere
+    :param directory: directory of loaded databases to keep; None: keep none
     """
     loader = Loader(backend, events, directory, before)
 
@@ -55,14 +55,14 @@ def compare(
 
 
 def _take_turns(measuring: Measuring, measurement: Measurement) -> Iterator[dict[str, Outcome]]:
-    """Yield both sides' outcome of each turn; who begins changes."""
+    """Yield the outcomes of both sides in each turn; they alternate in who is first."""
     for turn in range(TURNS):
         order = SIDES if turn % 2 == 0 else SIDES[::-1]
         yield {name: measuring.take_turn(name, measurement) for name in order}
 
 
 def cells(case: Case, turns: list[dict[str, Outcome]]) -> tuple[str, ...]:
-    """Return the line of a case, one text for each of HEAD."""
+    """Return the row of a case: one text for each column of HEAD."""
     medians = [tuple(turn[name].median for name in SIDES) for turn in turns]
     complete = [(before, now) for before, now in medians if before and now]
     at_most = bars.slower_than_before(case.name)
@@ -85,7 +85,7 @@ def cells(case: Case, turns: list[dict[str, Outcome]]) -> tuple[str, ...]:
 
 
 def _troubles(case: Case, turns: list[dict[str, Outcome]]) -> Iterator[str]:
-    """Yield why turns failed, and in what the two sides' answers differ."""
+    """Yield the errors of turns, and the differences between the answers of the two sides."""
     for name in SIDES:
         outcomes = [turn[name] for turn in turns]
         yield from sorted({f"{name}: {outcome.failed}" for outcome in outcomes if outcome.failed})

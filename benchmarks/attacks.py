@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other clients notice of slow, silent and slowly reading ones: ``python -m benchmarks.attacks CONFIG_FILE``.
+"""How slow and silent clients affect other clients: ``python -m benchmarks.attacks CONFIG_FILE``.
 
 panko-api runs with its default settings on the database of the configuration file, without authentication.
 """
@@ -26,7 +26,7 @@ SLOW_HEADS, SILENT, WITHHELD, READERS = 24, 20, 8, 20
 
 
 def connect(server: RunningServer, request: str, receive_buffer: int | None = None) -> socket.socket:
-    """Return a connection on which a request, or some of it, was sent."""
+    """Return a connection on which a request, or a part of it, has been sent."""
     client = socket.socket()
     if receive_buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -37,7 +37,10 @@ def connect(server: RunningServer, request: str, receive_buffer: int | None = No
 
 
 class Attack:
-    """Clients that keep a server waiting, and what each of them does every second."""
+    """Clients that keep a server waiting.
+
+    :param act: what each of them does every second
+    """
 
     def __init__(
         self, count: int, request: str, act: Callable[[socket.socket], object], receive_buffer: int | None = None
@@ -84,7 +87,7 @@ ATTACKS = {
 
 
 def measure(server: RunningServer, attacks: tuple[Attack, ...]) -> list[float]:
-    """Return the seconds that requests of another client took, each on a connection of its own."""
+    """Return the seconds that requests of another client took, each on a new connection."""
     with contextlib.ExitStack() as stack:
         for attack in attacks:
             stack.enter_context(attack.going_on(server))
@@ -100,7 +103,7 @@ def measure(server: RunningServer, attacks: tuple[Attack, ...]) -> list[float]:
 
 
 def main(config_file: str) -> None:
-    """Print a table."""
+    """Measure all attacks and print the table."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="panko-attacks-") as directory:
         arguments = ("--config-file", config_file, "--pipeline", "panko+noauth")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The databases that are measured on, both sides' on one server, which is started for the benchmark alone."""
+"""The databases to measure on: both sides use one server, which is started only for the benchmark."""
 
 import abc
 import contextlib
@@ -20,11 +20,11 @@ from tests.servers import MariaDB, PostgreSQL, Server
 THEIRS, OURS = "theirs", "ours"
 SIDES = (THEIRS, OURS)
 BEFORE = "earlier"  # "before" is a reserved word of MariaDB.
-"""An earlier commit of ours, where that is compared instead of Panko 10.0."""
+"""An earlier commit of ours, if that is compared instead of Panko 10.0."""
 
 
 def kind_of(side: str) -> str:
-    """Return which of SIDES a side is like."""
+    """Return the one of SIDES that a side is measured like."""
     return THEIRS if side == THEIRS else OURS
 
 
@@ -36,28 +36,28 @@ class Backend(abc.ABC):
 
     name: ClassVar[str]
     place: ClassVar[str] = "%s"
-    """What stands for a value in a statement."""
+    """The placeholder for a value in a statement."""
     quote: ClassVar[str] = '"'
-    """What stands around a name."""
+    """The quotation mark around a name."""
 
     @abc.abstractmethod
     def __init__(self, durable: bool = True): ...
 
     @abc.abstractmethod
     def start(self, saved: Path | None) -> None:
-        """Start, empty or with a copy of what :meth:`save` has written."""
+        """Start the server, empty or with a copy of what :meth:`save` has written."""
 
     @abc.abstractmethod
     def save(self, directory: Path) -> None:
-        """Write all data to a new directory; what is measured afterwards does not change them."""
+        """Copy all data to a new directory, which later measurements do not change."""
 
     @abc.abstractmethod
     def stop(self) -> None:
-        """End, and remove the data that are not saved."""
+        """Stop the server, and remove data that are not saved."""
 
     @abc.abstractmethod
     def create(self, side: str) -> None:
-        """Make a side's database anew, empty."""
+        """Replace a side's database by an empty one."""
 
     @abc.abstractmethod
     def url(self, side: str) -> str:
@@ -69,25 +69,25 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def tidy(self, side: str) -> None:
-        """Do what the server does by itself after a while: vacuum, gather statistics, flush."""
+        """Do the maintenance that the server does in the background: vacuum, statistics, flush."""
 
     @abc.abstractmethod
     def size(self, side: str) -> int:
-        """Return the bytes on disk of a side's database, everything included."""
+        """Return the bytes on disk of a side's whole database."""
 
     @abc.abstractmethod
     def sizes(self, side: str) -> dict[str, int]:
-        """Return the bytes of each table and each index by its name, as the server knows them after :meth:`tidy`."""
+        """Return the bytes of each table and index by name, as the server knows them after :meth:`tidy`."""
 
     @abc.abstractmethod
     def version(self) -> str:
         """Return name and version of the server."""
 
     def end_sessions(self, side: str) -> None:
-        """End what the server still does for a process that was killed."""
+        """End the sessions of a process that was killed."""
 
     def count(self, side: str) -> int:
-        """Return the number of events that are stored."""
+        """Return the number of stored events."""
         return self.query(side, "SELECT count(*) FROM event")[0][0]
 
     def columns(self, side: str, table: str) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class Backend(abc.ABC):
             return tuple(column[0] for column in cursor.description)
 
     def insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[tuple]) -> None:
-        """Store rows in the fastest way that the driver has for many."""
+        """Insert rows in the fastest way that the driver has."""
         if rows:
             places = ", ".join(self.place for _ in columns)
             cursor.executemany(f"INSERT INTO {table} ({self._names(columns)}) VALUES ({places})", rows)  # noqa: S608
@@ -120,7 +120,7 @@ class SQLite(Backend):
     name = "sqlite"
     place = "?"
     pragmas: ClassVar[dict[str, str | int]] = {"foreign_keys": "ON", "cache_size": -16384, "wal_autocheckpoint": 16_000}
-    """Those of our connections, for the floor."""
+    """Settings as on our connections, for the floor."""
 
     def __init__(self, durable=True):
         self._directory: Path | None = None
@@ -201,12 +201,12 @@ class _ServerBackend(Backend):
 
     def url(self, side):
         url = self.server.url(side)
-        # Panko 10.0 is told the driver and the options that it was deployed with.
+        # Panko 10.0 needs the driver and the options that it was deployed with.
         return url.replace(f"{self.name}:", f"{self.driver}:", 1) + self.options if side == THEIRS else url
 
 
 def _restored(server_class: type[Server], saved: Path) -> type[Server]:
-    """Return a class of servers that begin with saved data."""
+    """Return a class of servers that start with saved data."""
 
     class Restored(server_class):
         set_up = ""  # The roles are among the data.
@@ -220,7 +220,7 @@ def _restored(server_class: type[Server], saved: Path) -> type[Server]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a directory with its owners: the servers do not run as root."""
+    """Copy a directory with its owners, since the servers do not run as root."""
     target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "--archive", "--reflink=auto", source, target], check=True)  # noqa: S607
 
@@ -267,9 +267,9 @@ class PostgreSQLBackend(_ServerBackend):
 
 
 class MariaDBBackend(_ServerBackend):
-    """MariaDB with its own defaults, and a buffer pool that the data fit into.
+    """MariaDB with its own defaults, except for a buffer pool that is large enough for the data.
 
-    It reads past the system's cache, which holds all data of the other databases.
+    It bypasses the system's cache, which the other databases profit from.
     """
 
     name = "mysql"
@@ -291,7 +291,7 @@ class MariaDBBackend(_ServerBackend):
             self.query(side, f"ANALYZE TABLE {table}")
 
     def size(self, side):
-        # The server knows the sizes only of the tables that it has opened since it was started.
+        # The server only knows the sizes of tables that it has opened since its start.
         return sum(path.stat().st_size for path in self.server.path("data", side).glob("*.ibd"))
 
     def sizes(self, side):

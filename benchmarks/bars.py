@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each case must reach: times faster than Panko 10.0, near to its floor, and as large tables grow."""
+"""Requirements for each case: how much faster than Panko 10.0, how close to its floor, how it may grow."""
 
-from benchmarks.summaries import BY_STATE, HOURLY, RECENT, VALUES
+from benchmarks.aggregates import BY_STATE, HOURLY, RECENT, VALUES
 
 BACKENDS = ("postgresql", "mysql", "sqlite")
 
@@ -39,32 +39,32 @@ REQUIRED: dict[tuple[str, str], tuple[float | None, float | None, float | None]]
     ("http", "limit=100000"): (20, 20, 20),
     ("expiry", "10% of the table"): (3, 2, 2),
 }
-"""Times faster, by group and name of the case, on each of BACKENDS, with 200,000 events; None: nothing is asked."""
+"""Required speed-up by group and name of the case on each of BACKENDS, with 200,000 events; None: no requirement."""
 
-AT_MOST_OF_FLOOR = {
+MAX_TIMES_FLOOR = {
     ("record_events", "batches of 1,000"): 2.0,
     ("http", "page of 100, all tenants"): 4.0,
     **{(group, HOURLY): 2.0 for group in ("counts", "http")},
     **{(group, name): 3.0 for group in ("counts", "http") for name in (RECENT, VALUES)},
 }
-"""How many times the floor's time a case may take, on PostgreSQL."""
+"""Maximum ratio of a case's time to its floor, on PostgreSQL."""
 
-AT_MOST_OF_MEDIAN = {("record_events", "batches of 100"): 5.0}
-"""How many times the median of a case's calls their 99th percentile may be."""
+MAX_TIMES_MEDIAN = {("record_events", "batches of 100"): 5.0}
+"""Maximum ratio of the 99th percentile of a case's calls to their median."""
 
-PEAK_MEMORY = 200 * 10**6
-"""Bytes that the process may hold which answers limit=100000."""
+MAX_PEAK_MEMORY_BYTES = 200 * 10**6
+"""Maximum memory of the process that answers limit=100000."""
 
-SLOWER_BY_EXPIRY = 2.0
-"""How many times its time a read may take while expiry runs."""
+MAX_SLOWDOWN_BY_EXPIRY = 2.0
+"""Maximum ratio of a read's time during expiry to its usual time."""
 
-GROWTH = {2_000_000: 1.5, 10_000_000: 2.0}
-"""How many times its time at 200,000 events a page may take at a larger size."""
+MAX_GROWTH = {2_000_000: 1.5, 10_000_000: 2.0}
+"""Maximum ratio of a page's time with that many events to its time with 200,000."""
 
-GROWTH_OF_INGEST = 2.0
-"""How many times its time at 200,000 events ingest may take at 2 million."""
+MAX_GROWTH_OF_INGEST = 2.0
+"""Maximum ratio of ingest's time with larger tables to its time with 200,000 events."""
 
-GROWTH_OF_COUNTS = {RECENT, VALUES}
+BOUNDED_COUNTS = {RECENT, VALUES}
 PAGE_GROUPS = ("storage", "documents", "http")
 PAGES = {
     *("newest 100", "first 100", "deep marker", "time window", "one type"),
@@ -72,56 +72,56 @@ PAGES = {
     *("integer range, rare", "integer range, common", "two traits", "two traits, rare"),
     *("page of 100, all tenants", "page of 1,000, all tenants", "page of 100, admin", "page of 100, member"),
 }
-"""The reads of events, and not of what names them."""
+"""The reads of events, without those of names."""
 
-CLIENT = 1.3
-"""How many times the process time of ``openstack token issue`` a page of events may take."""
+MAX_CLIENT_FACTOR = 1.3
+"""Maximum ratio of the process time for a page of events to that of ``openstack token issue``."""
 
-SLOWER_BY_CLEAN_UP = 1.5
-"""How many times its time a read may take while the expirer removes names that no event has any more."""
+MAX_SLOWDOWN_BY_CLEANUP = 1.5
+"""Maximum ratio of a read's time while the expirer removes unused names to its usual time."""
 
 MAX_WRITE_SECONDS = 0.2
-"""Seconds that a write may take meanwhile."""
+"""Maximum time of a write meanwhile."""
 
-SLOWER_BY_PENDING_KEYS = 2.0
-"""How many times its time a rare text may take to find while PostgreSQL's list of pending keys is full."""
+MAX_SLOWDOWN_BY_PENDING_KEYS = 2.0
+"""Maximum ratio of a rare text's time while PostgreSQL's list of pending keys is full to its usual time."""
 
-NAMES_OF_MANY_SHAPES = 0.02
-"""Seconds that event types or trait names may take with 10,000 shapes."""
+MAX_NAMES_SECONDS = 0.02
+"""Maximum time of event types or trait names with 10,000 shapes."""
 
-EXPIRED_DAY = 1.0
-"""Seconds that are aimed at for the expiry of a day of 2 million events."""
+MAX_EXPIRED_DAY_SECONDS = 1.0
+"""Target time for the expiry of one day of 2 million events."""
 
-SLOWER_THAN_BEFORE = 1.1
-SLOWER_COUNT_BY_STATE = 1.5
-"""How many times an earlier commit's time a case may take, by the median of several turns."""
+MAX_SLOWDOWN = 1.1
+MAX_SLOWDOWN_OF_COUNT_BY_STATE = 1.5
+"""Maximum ratio of a case's time to that of an earlier commit: the median of several turns."""
 
-DISK = {"postgresql": 1000, "mysql": 1600, "sqlite": 900}
-"""Bytes that an event may take on disk."""
+MAX_DISK_BYTES = {"postgresql": 1000, "mysql": 1600, "sqlite": 900}
+"""Maximum size of an event on disk."""
 
 STORAGE = {"documents": "storage"}
-"""The call by which the API reads events is held to what is asked of the other one where nothing else is said."""
+"""The requirements for the API's call are those for the other one, unless it has its own."""
 
 
 def required(group: str, name: str, backend: str) -> float | None:
-    """Return how many times faster a case is to be on a backend; None where nothing is said."""
+    """Return the required speed-up of a case on a backend; None: no requirement."""
     bars = REQUIRED.get((group, name)) or REQUIRED.get((STORAGE.get(group, group), name))
     return bars[BACKENDS.index(backend)] if bars else None
 
 
 def of_floor(group: str, name: str, backend: str) -> float | None:
-    """Return how many times the floor's time a case may take on a backend; None where nothing is said."""
-    return AT_MOST_OF_FLOOR.get((group, name)) if backend == "postgresql" else None
+    """Return the maximum ratio of a case's time to its floor on a backend; None: no requirement."""
+    return MAX_TIMES_FLOOR.get((group, name)) if backend == "postgresql" else None
 
 
 def slower_than_before(name: str) -> float:
-    """Return how many times an earlier commit's time a case may take."""
-    return SLOWER_COUNT_BY_STATE if name == BY_STATE else SLOWER_THAN_BEFORE
+    """Return the maximum ratio of a case's time to that of an earlier commit."""
+    return MAX_SLOWDOWN_OF_COUNT_BY_STATE if name == BY_STATE else MAX_SLOWDOWN
 
 
 def growth(group: str, name: str, events: int) -> float | None:
-    """Return how many times its time at 200,000 events a case may take at a size; None where nothing is said."""
+    """Return the maximum ratio of a case's time with that many events to that with 200,000; None: no requirement."""
     if group == "record_events":
-        return GROWTH_OF_INGEST if events in GROWTH else None
-    bounded = name in GROWTH_OF_COUNTS if group == "counts" else group in PAGE_GROUPS and name in PAGES
-    return GROWTH.get(events) if bounded else None
+        return MAX_GROWTH_OF_INGEST if events in MAX_GROWTH else None
+    bounded = name in BOUNDED_COUNTS if group == "counts" else group in PAGE_GROUPS and name in PAGES
+    return MAX_GROWTH.get(events) if bounded else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The collector's rate: a real panko-collector, a private RabbitMQ and a queue that is full when the clock starts."""
+"""The rate of the collector: a real panko-collector empties a queue of a private RabbitMQ."""
 
 import contextlib
 import os
@@ -17,12 +17,11 @@ from tests.servers.rabbitmq import RabbitMQ
 
 LOG = Path(tempfile.gettempdir(), "panko-bench-collector.log")
 HOST = "bench"
-LOOK = 0.05
-"""Seconds from one look at the queue to the next."""
+POLL_SECONDS = 0.05
 
 
 def missing() -> str | None:
-    """Return what is not installed that the collector needs to be measured, if anything."""
+    """Return what is missing to measure the collector; None if nothing is."""
     try:
         RabbitMQ()
     except ServerMissing as error:
@@ -31,33 +30,33 @@ def missing() -> str | None:
 
 
 class Bus:
-    """A RabbitMQ, which is started when it is first needed."""
+    """A RabbitMQ server, which is started on first use."""
 
     def __init__(self):
         self._server = RabbitMQ()
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._server.destroy()
 
     def collect(self, command: Path, database: str, events: int, seed: int, start: str, timeout: float) -> Outcome:
-        """Return the seconds for each event until a queue of events, each in its own message, is stored and empty.
+        """Return the seconds per event until all events of a queue, each in its own message, are stored.
 
         :param command: the panko-collector
         :param database: URL of the database
-        :param events: number of events, of which some come twice, as in the other cases of ingest
-        :param seed: what the event set is drawn by
+        :param events: number of events, including duplicates as in the other cases of ingest
+        :param seed: seed of the event set
         :param start: time of the first event (ISO 8601)
-        :param timeout: seconds after which it is given up
+        :param timeout: timeout in seconds
         """
         self._server.start()
         url = self._server.create_virtual_host(HOST)
-        brought = list(with_duplicates(events, seed, start))
-        bodies = [notifier.message([notifier.serialised(event)]) for event in brought]
+        sent = list(with_duplicates(events, seed, start))
+        bodies = [notifier.message([notifier.serialised(event)]) for event in sent]
         try:
             notifier.publish(url, bodies[:1])
             with _collector(command, database, url) as process:
-                # Connections are made by then, and names looked up. The same event comes again as a duplicate.
+                # This makes connections and looks up names. The same event will follow as a duplicate.
                 self._wait_for_empty_queue(timeout)
                 os.killpg(process.pid, signal.SIGSTOP)
                 notifier.publish(url, bodies)
@@ -69,13 +68,13 @@ class Bus:
             self._server.drop_virtual_host(HOST)
         if not emptied:
             return Outcome(timeout=timeout)
-        distinct = len({event.message_id for event in brought})
+        distinct = len({event.message_id for event in sent})
         return Outcome([took / events], {"rows": events, "distinct": distinct})
 
     def _wait_for_empty_queue(self, timeout: float) -> bool:
-        """Return whether within the timeout all messages were acknowledged."""
+        """Return whether all messages were acknowledged within the timeout."""
         end = time.monotonic() + timeout
-        # What tells of messages that are not acknowledged is a process each time, which takes what is measured away.
+        # Each look at unacknowledged messages starts a process, which would slow down what is measured.
         with notifier.connected(self._server.url(HOST)) as queue:
             if not _until(lambda: queue.queue_declare(passive=True).message_count == 0, timeout):
                 return False
@@ -87,13 +86,13 @@ def _until(happened: Callable[[], bool], timeout: float) -> bool:
     while not happened():
         if time.monotonic() > deadline:
             return False
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
     return True
 
 
 @contextlib.contextmanager
 def _collector(command: Path, database: str, url: str) -> Iterator[subprocess.Popen]:
-    """Have a collector with its own defaults at work."""
+    """Run a collector with its default settings."""
     environment = {"OS_DATABASE__CONNECTION": database, "OS_COLLECTOR__TRANSPORT_URL": url}
     with (
         LOG.open("wb") as log,

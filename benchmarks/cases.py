@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: each case a command of the worker, with how often and how long it is repeated."""
+"""The cases: a command of the worker for each, and how often and how long to repeat it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.aggregates import aggregates
 from benchmarks.backends import OURS, THEIRS, kind_of
 from benchmarks.loading import Facts
 from benchmarks.reads import LARGE, Read, as_documents, pages, reads
-from benchmarks.summaries import summaries
 
 EXPIRED_SHARE = 0.1
 
@@ -18,13 +18,13 @@ COLLECTOR = "collector"
 
 @dataclass(frozen=True)
 class Effort:
-    """How much time is spent on a case.
+    """How much time to spend on a case.
 
     :param rounds: how often the sides take turns
-    :param repeat: repetitions of a read in one turn, at most, by side
-    :param budget: seconds of a turn after which no repetition is begun, by side
-    :param timeout: seconds after which a case is given up
-    :param writes: divisor of the numbers of events that the ingest cases bring
+    :param repeat: maximum repetitions of a read in one turn, by side
+    :param budget: seconds of a turn after which no repetition starts, by side
+    :param timeout: timeout of a case in seconds
+    :param writes: divisor of the numbers of events in ingest cases
     """
 
     rounds: int
@@ -45,11 +45,11 @@ class Case:
 
     :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "counts", "http" or
         "expiry"
-    :param command: what the worker is told, but for how much
-    :param their_command: what Panko 10.0's is told, where it has another name for the same
-    :param events: for ingest, the events that each side brings in a turn: the old service would take too long for more
-    :param sides: which sides have such a thing
-    :param fresh: whether its process is a new one, whose memory is measured
+    :param command: command of the worker, without the amount
+    :param their_command: command of Panko 10.0's worker, if it differs
+    :param events: for ingest, the number of events for each side in a turn: fewer for the old service, which is slow
+    :param sides: the sides that support it
+    :param fresh: whether it runs in a new process, whose memory is measured
     """
 
     group: str
@@ -61,21 +61,21 @@ class Case:
     sides: tuple[str, ...] = (THEIRS, OURS)
 
     def command_of(self, side: str) -> Mapping[str, Any]:
-        """Return what the worker of a side is told."""
+        """Return the command for the worker of a side."""
         return self.their_command if side == THEIRS and self.their_command else self.command
 
     def events_of(self, side: str) -> int:
-        """Return how many events a side brings in a turn, for ingest."""
+        """Return the number of events for a side in a turn of ingest."""
         return self.events[kind_of(side)]
 
     @property
     def title(self) -> str:
-        """What it is called in the table."""
+        """Its name in the table."""
         return f"{self.group}: {self.name}"
 
 
 def cases(facts: Facts) -> list[Case]:
-    """Return the cases, those first that change nothing."""
+    """Return the cases, read-only ones first."""
     found = reads(facts)
     events = [read for read in found if read.method == "get_events"]
     return [
@@ -83,8 +83,8 @@ def cases(facts: Facts) -> list[Case]:
         *(_as_documents(read) for read in events),
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in pages()),
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in found),
-        *(Case("counts", summary.name, summary.as_call(), sides=(OURS,)) for summary in summaries(facts)),
-        *(Case("http", summary.name, summary.as_request(), sides=(OURS,)) for summary in summaries(facts)),
+        *(Case("counts", aggregate.name, aggregate.as_call(), sides=(OURS,)) for aggregate in aggregates(facts)),
+        *(Case("http", aggregate.name, aggregate.as_request(), sides=(OURS,)) for aggregate in aggregates(facts)),
         Case("http", LARGE.name, {"do": "request", **LARGE.as_request()}, fresh=True),
         *_ingest(),
         Case("expiry", "10% of the table", {"do": "expire"}),
@@ -92,7 +92,7 @@ def cases(facts: Facts) -> list[Case]:
 
 
 def _as_documents(read: Read) -> Case:
-    """Return the case of what the API answers with: Panko 10.0 has no other call for it than ``get_events``."""
+    """Return the case of the call for the API's answers, which in Panko 10.0 is ``get_events``."""
     theirs = {"do": "read", **read.as_call()}
     return Case("documents", read.name, {"do": "read", **as_documents(read).as_call()}, their_command=theirs)
 
@@ -112,7 +112,7 @@ def _ingest() -> list[Case]:
 
 
 def _post() -> Case:
-    """Return the case of arrays that come by HTTP: Panko 10.0 has nothing faster than its publisher to set beside."""
+    """Return the case of arrays over HTTP, compared with the publisher, the fastest way in Panko 10.0."""
     ours = {"do": "post", "batch": 100, "clients": 4}
     theirs = {"do": "publish", "threads": 64}
     return Case("POST", "arrays of 100, 4 clients", ours, {THEIRS: 800, OURS: 20_000}, their_command=theirs)
@@ -127,5 +127,5 @@ def _publish(name: str, threads: int, events: dict[str, int]) -> Case:
 
 
 def _collect(name: str, events: dict[str, int]) -> Case:
-    """Return the case of the message bus; Panko 10.0 had its publisher alone, which Ceilometer calls by 64 threads."""
+    """Return the case of the message bus, compared with the publisher, which Ceilometer calls in 64 threads."""
     return Case(COLLECTOR, name, {"do": "collect"}, events, their_command={"do": "publish", "threads": 64})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is not compared with Panko 10.0, but has a bound of its own: what one thing costs while another is going on."""
+"""Checks with limits of their own, without Panko 10.0: what one operation costs during another."""
 
 import datetime
 import fnmatch
@@ -28,7 +28,7 @@ SHAPES = 10_000
 SHAPES_DATABASE = "shapes"
 
 PENDING_EVENTS = 25_000
-"""Events whose keys do not fit into PostgreSQL's list of pending keys, whose default is 4 MB."""
+"""Number of events whose keys exceed PostgreSQL's list of pending keys (4 MB by default)."""
 
 PENDING_BATCH = 100
 PENDING_ROUNDS = 5
@@ -37,7 +37,7 @@ WRITER = {"do": "write_on", "batch": 10, "pause": 0.02, "seed": 2}
 
 
 class Finding(NamedTuple):
-    """A line of the table, one text for each of HEAD, and a remark."""
+    """A row of the table, one text for each column of HEAD, and a remark."""
 
     title: str
     measured: str
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a check is made: a backend with the event set in it.
+    """The environment of a check: a backend with the event set.
 
     :param sides: runs commands on our side
     """
@@ -60,11 +60,11 @@ class Place:
     effort: Effort
 
     def scaled(self, count: int) -> int:
-        """Return a number of events: fewer where the run is only a trial."""
+        """Scale down a number of events if the run is only a trial."""
         return count // self.effort.writes
 
     def run(self, **command) -> Outcome:
-        """Have our side carry out a command that must succeed."""
+        """Run a command on our side that must succeed."""
         return self.sides.run(OURS, **command)
 
 
@@ -76,10 +76,10 @@ def measure(
     effort: Effort,
     pattern: str | None,
 ) -> str:
-    """Return the section of the report.
+    """Measure, and return the section of the report.
 
-    :param events: size of the event set, for all checks; None: what each check is meant for
-    :param directory: where loaded databases are kept; None: nowhere
+    :param events: size of the event set for all checks; None: the size for each check
+    :param directory: directory of loaded databases to keep; None: keep none
     """
     findings, lines = [], []
     by_size: dict[int, list[Check]] = {}
@@ -109,7 +109,7 @@ def _finding(title: str, measured: str, at_most: str, met: bool, remark: str = "
 
 
 def names_of_many_shapes(place: Place) -> Iterator[Finding]:
-    """Measure the names in a database whose every event has another shape."""
+    """Measure names in a database in which every event has a different shape."""
     shapes = place.scaled(SHAPES)
     place.backend.create(SHAPES_DATABASE)
     with place.make_side(SHAPES_DATABASE) as side:
@@ -117,7 +117,7 @@ def names_of_many_shapes(place: Place) -> Iterator[Finding]:
             _succeeded(side.run(timeout=LOAD_TIMEOUT, **command))
     place.backend.tidy(SHAPES_DATABASE)
     for what, method in (("event types", "get_event_types"), ("trait names", "get_trait_types")):
-        with place.make_side(SHAPES_DATABASE) as side:  # Another process, which knows no shape yet.
+        with place.make_side(SHAPES_DATABASE) as side:  # A new process, which knows no shape yet.
             command = {"do": "read", "method": method, "event_type": odd_events.BUSY_SHAPED_TYPE}
             read = _succeeded(side.run(timeout=place.effort.timeout, **command, repeat=200, budget=10))
         times = sorted(read.samples)
@@ -126,7 +126,7 @@ def names_of_many_shapes(place: Place) -> Iterator[Finding]:
             f"p50 {report.duration(statistics.median(times))}, p99 {report.duration(slow)}, "
             f"first {report.duration(read.samples[0])}: {read.fields['rows']} names"
         )
-        at_most = bars.NAMES_OF_MANY_SHAPES
+        at_most = bars.MAX_NAMES_SECONDS
         yield _finding(f"{what}, {shapes:,} shapes", shown, f"p99 {report.duration(at_most)}", slow <= at_most)
 
 
@@ -150,12 +150,12 @@ def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
         f"{report.duration(statistics.median(full))} with {statistics.median(pending):,.0f} events pending, "
         f"{report.duration(statistics.median(empty))} with none: {times:.2f} times"
     )
-    at_most = bars.SLOWER_BY_PENDING_KEYS
+    at_most = bars.MAX_SLOWDOWN_BY_PENDING_KEYS
     yield _finding("rare text while keys are pending", shown, f"{at_most:g} times", times <= at_most)
 
 
 class PendingKeys:
-    """The list of keys that PostgreSQL has not sorted into the GIN index yet."""
+    """The list of keys that PostgreSQL has not merged into the GIN index yet."""
 
     def __init__(self, place: Place):
         self._place = place
@@ -163,20 +163,20 @@ class PendingKeys:
         gin = "SELECT indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
         gin += " WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'gin')"
         self.index = self._ask(gin) or None
-        """Name of the index; None: there is no such index."""
+        """Name of the index; None if it does not exist."""
         self._ask("CREATE EXTENSION IF NOT EXISTS pgstattuple")
 
     def _ask(self, sql: str) -> str:
         return self._place.backend.server.execute(sql, OURS).strip()
 
     def clean(self) -> None:
-        """Have the keys sorted in."""
+        """Merge the keys into the index."""
         self._ask(f"SELECT gin_clean_pending_list('{self.index}')")
 
     def fill(self, events: int, most: int | None = None) -> int:
-        """Store events until the list would not take more, and return of how many the keys are pending.
+        """Store events until the list is full, and return the number of events whose keys are pending.
 
-        :param events: store so many at most
+        :param events: maximum number of events to store
         :param most: the number that the list takes; None: find out
         """
         pending = 0
@@ -197,7 +197,7 @@ class PendingKeys:
 
 
 def beside_clean_up(place: Place) -> Iterator[Finding]:
-    """Measure writes and reads while the expirer deletes events, and then the names that only they had."""
+    """Measure writes and reads while the expirer deletes events, and then names that are no longer used."""
     expiring, names = place.scaled(EXPIRING_EVENTS), {"do": "read", "method": "get_event_types", "repeat": 1}
     types_before = place.run(**names, budget=1).fields["rows"]
     with place.make_side(OURS) as side:
@@ -215,7 +215,7 @@ def beside_clean_up(place: Place) -> Iterator[Finding]:
     left = place.run(**names, budget=1).fields["rows"] - types_before
     yield _longest_write(f"longest write, {_CLEANED.format(expiring)}", quiet, meanwhile, took, left)
     read, times = max(beside.slower.items(), key=lambda item: item[1], default=("", 0.0))
-    at_most = bars.SLOWER_BY_CLEAN_UP
+    at_most = bars.MAX_SLOWDOWN_BY_CLEANUP
     title, shown = f"slowest read, {_CLEANED.format(expiring)}", f"{times:.2f} times ({read})"
     all_times = ", ".join(f"{name} {times:.2f}" for name, times in beside.slower.items())
     yield _finding(title, shown, f"{at_most:g} times", times <= at_most, all_times)
@@ -248,7 +248,9 @@ def expiry_of_a_day(place: Place) -> Iterator[Finding]:
         took = _succeeded(expiry.expire(side, command, LOAD_TIMEOUT)).samples[0]
     deleted = stored - place.backend.count(OURS)
     title, shown = f"expiry of a day of {place.facts.events:,} events", f"{report.duration(took)}, {deleted:,} events"
-    yield _finding(title, shown, f"{report.duration(bars.EXPIRED_DAY)} (aim)", took <= bars.EXPIRED_DAY)
+    yield _finding(
+        title, shown, f"{report.duration(bars.MAX_EXPIRED_DAY_SECONDS)} (aim)", took <= bars.MAX_EXPIRED_DAY_SECONDS
+    )
 
 
 def _succeeded(outcome: Outcome) -> Outcome:
@@ -264,4 +266,4 @@ CHECKS: dict[tuple[int, str], Check] = {
     (LARGE_EVENTS, "expiry of a day"): expiry_of_a_day,
     (JUDGED_EVENTS, "beside an expirer that cleans up"): beside_clean_up,
 }
-"""The checks by size of the event set that they are for, and by title."""
+"""The checks by size of the event set and title."""

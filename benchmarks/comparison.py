@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparison on one backend: all cases, and what each event takes on disk."""
+"""The comparison on one backend: all cases, and the size of events on disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmarks.progress import say
 from benchmarks.sides import Side
 
 JUDGED_EVENTS = 200_000
-"""Size of the event set that the bars are for."""
+"""Size of the event set that the requirements are for."""
 
 
 def compare(
@@ -27,9 +27,9 @@ def compare(
 ) -> tuple[str, bool]:
     """Return the section of the report, and whether any case failed on our side.
 
-    :param sides: which of them are measured
+    :param sides: the sides to measure
     :param events: size of the event set
-    :param directory: where loaded databases are kept; None: nowhere
+    :param directory: directory of loaded databases to keep; None: keep none
     """
     loader = Loader(backend, events, directory)
     judged = events == JUDGED_EVENTS
@@ -58,7 +58,7 @@ def _disk(backend: Backend, sides: list[str], events: int, judged: bool) -> list
     sizes = {side: backend.size(side) / events for side in sides}
     said = f"bytes on disk for each event: {', '.join(f'{side} {size:,.0f}' for side, size in sizes.items())}"
     if judged:
-        at_most = bars.DISK[backend.name]
+        at_most = bars.MAX_DISK_BYTES[backend.name]
         said += f", at most {at_most:,}: {'met' if sizes[OURS] <= at_most else 'NOT MET'}"
     parts = {name: size / events for name, size in backend.sizes(OURS).items()}
     largest = sorted(((size, name) for name, size in parts.items() if size >= 1), reverse=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A deterministic, OpenStack-shaped event set, made with whichever panko is installed: this project or Panko 10.0.
+"""A deterministic event set like OpenStack's, made with the installed panko: this project or Panko 10.0.
 
 events(n, seed) yields panko.storage.models.Event objects: about 12 traits each (text, integer,
 float, datetime), 40 event types with a skewed mix, 200 projects, 1,000 users; 2% carry no
@@ -85,6 +85,6 @@ def batches(iterable, size):
 
 
 def plain(event):
-    """Return an event as lists and texts, for comparison."""
+    """Return an event as lists and strings, for comparison."""
     traits = sorted([trait.name, int(trait.dtype), str(trait.value)] for trait in event.traits)
     return [event.message_id, event.event_type, event.generated.isoformat(), traits, event.raw]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expiry while a writer is at work, and what reads take meanwhile."""
+"""Expiry beside a writer, and the time of reads during expiry."""
 
 import contextlib
 import datetime
@@ -17,26 +17,25 @@ from benchmarks.reads import reads
 from benchmarks.sides import Outcome, Side
 
 SHARE = 0.1
-"""How much of the table a run deletes."""
+"""Share of the table that a run deletes."""
 
 WRITER = {"do": "write_on", "batch": 10, "pause": 0.1, "seed": 1}
-"""The writer brings 100 events a second, which the old service can do as well."""
+"""The writer stores 100 events a second, which the old service can do too."""
 
-READ_PAUSE = 0.02
-"""Seconds from one read to the next."""
+READ_PAUSE_SECONDS = 0.02
 
 TOLERANCE = 0.01
-"""How much of the run may be left: the age is given in whole seconds."""
+"""Share of the run that may remain, since the age is in whole seconds."""
 
-QUIET = 5.0
-"""Seconds of reading before expiry begins."""
+QUIET_SECONDS = 5.0
+"""Time of reading before expiry starts."""
 
 
 class Expiry:
-    """Two runs of expiry, of the oldest tenth of the event set and of the one after it.
+    """Two runs of expiry: of the oldest tenth of the event set, and of the next one.
 
-    :param name: the side's
-    :param start: time of the first event that is written meanwhile (naive UTC)
+    :param name: name of the side
+    :param start: time of the first event that the writer stores (naive UTC)
     """
 
     def __init__(
@@ -54,9 +53,9 @@ class Expiry:
         return int(self._facts.events * SHARE)
 
     def measure(self, timeout: float) -> tuple[Outcome, list[str]]:
-        """Return the seconds that the deletion of an event takes with a writer at work, and remarks.
+        """Return the seconds per deleted event beside a writer, and remarks.
 
-        Where it fails beside a writer it is measured without one.
+        If expiry fails beside a writer, it is measured without one.
         """
         written: list[dict] = []
         before = self._backend.count(self._name)
@@ -75,7 +74,7 @@ class Expiry:
         return outcome, notes
 
     def slower_reads(self, timeout: float) -> dict[str, float]:
-        """Return how many times its time each read takes while expiry runs, a writer at work all the time."""
+        """Return the ratio of each read's time during expiry to its usual time, both beside a writer."""
         with self._writer(self._start + datetime.timedelta(hours=12)):
             beside = read_beside(self._make_side, self._name, self._facts, self._command(2), timeout)
         if beside.outcome.timeout:
@@ -100,23 +99,23 @@ class Expiry:
 
 
 def expire(side: Side, command: dict, timeout: float) -> Outcome:
-    """Have a side expire events; the start of its process is not measured."""
+    """Expire events on a side, without measuring the start of its process."""
     side.run(do="connect")
     return side.run(timeout=timeout, do="expire", **command)
 
 
 class Answers:
-    """The answers of a process that is at work, each with when it came."""
+    """The answers of a running process, each with the time of its arrival."""
 
     def __init__(self):
         self._came: list[tuple[float, dict]] = []
 
     def keep(self, answer: dict) -> None:
-        """Keep an answer that comes now."""
+        """Keep an answer that has just arrived."""
         self._came.append((time.monotonic(), answer))
 
     def split(self, began: float, ended: float) -> tuple[list[dict], list[dict]]:
-        """Return the answers, but for the first, to what was over before or begun after a span, and to the others."""
+        """Return the answers without the first one: those outside a span of time, and those that overlap it."""
         apart: tuple[list[dict], list[dict]] = ([], [])
         for came, answer in self._came[1:]:
             apart[came >= began and came - answer.get("sample", 0.0) <= ended].append(answer)
@@ -125,10 +124,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Beside:
-    """What went on beside expiry.
+    """The outcome of expiry beside reads.
 
-    :param span: when expiry began and ended, by the monotonic clock
-    :param slower: how many times its time without expiry each read took
+    :param span: start and end of expiry by the monotonic clock
+    :param slower: ratio of each read's time during expiry to its usual time
     """
 
     outcome: Outcome
@@ -137,16 +136,16 @@ class Beside:
 
 
 def read_beside(make_side: Callable[[str], Side], name: str, facts: Facts, command: dict, timeout: float) -> Beside:
-    """Have a side expire events while another process reads, which began earlier.
+    """Expire events on a side while another process, which started earlier, reads.
 
-    :param command: the command that is sent to the expirer
+    :param command: command for the expirer
     """
     calls = {read.name: read.as_call() for read in reads(facts)}
     answers = Answers()
-    reader = {"do": "read_on", "reads": calls, "pause": READ_PAUSE}
+    reader = {"do": "read_on", "reads": calls, "pause": READ_PAUSE_SECONDS}
     with at_work(make_side, name, reader, answers.keep), make_side(name) as expirer:
         expirer.run(do="connect")
-        time.sleep(min(QUIET, facts.events / 1000))
+        time.sleep(min(QUIET_SECONDS, facts.events / 1000))
         began = time.monotonic()
         outcome = expire(expirer, command, timeout)
         span = (began, time.monotonic())
@@ -156,7 +155,7 @@ def read_beside(make_side: Callable[[str], Side], name: str, facts: Facts, comma
 
 
 def _medians(answers: list[dict]) -> dict[str, float]:
-    """Return the median of the seconds of each read."""
+    """Return the median time of each read in seconds."""
     samples: dict[str, list[float]] = {}
     for answer in answers:
         if "case" in answer:
@@ -168,9 +167,9 @@ def _medians(answers: list[dict]) -> dict[str, float]:
 def at_work(
     make_side: Callable[[str], Side], name: str, command: dict, keep: Callable[[dict], object] = lambda answer: None
 ) -> Iterator[None]:
-    """Have a process of a side at work on a command that goes on until it is stopped.
+    """Run a command of a side during the context, in a process of its own.
 
-    :param keep: is called with each of its answers
+    :param keep: called with each answer
     """
     first = threading.Event()
 

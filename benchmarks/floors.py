@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database and the drivers take by themselves: the bound that no code of ours goes below."""
+"""Floors: the time that database and driver need by themselves, which no code of ours can go below."""
 
 import time
 from collections.abc import Callable
 
 import orjson
 
+from benchmarks.aggregates import HOURLY, RECENT, VALUES
 from benchmarks.backends import OURS, Backend
-from benchmarks.summaries import HOURLY, RECENT, VALUES
 
 PAGE_REPEATS = 50
 COUNT_REPEATS = 5
@@ -16,7 +16,7 @@ BATCH = 1000
 
 EVENT_TABLES = {"event": "id"}
 KEY_TABLE = {"event_key": "event_id"}
-"""The tables that an event has rows in, each with its column of the event's id; the second not on PostgreSQL."""
+"""The tables with rows for each event, and their columns of the event's id; PostgreSQL lacks the second one."""
 
 PAGE = """
 SELECT event.message_id, event_type.name, event.shape_id, shape.traits, event.trait_values, event.generated, event.raw
@@ -32,7 +32,7 @@ SELECT event_type.name, hour, events FROM (
 
 
 def page(backend: Backend) -> list[float]:
-    """Return the seconds that a page of 100 takes: bare SQL, each shape parsed once, one ``dumps``."""
+    """Return the seconds for pages of 100: plain SQL, each shape parsed once, one ``dumps``."""
     samples = []
     with backend.connect(OURS) as connection, connection.cursor() as cursor:
         for _ in range(PAGE_REPEATS):
@@ -54,9 +54,9 @@ def _event(row: tuple, shapes: dict[int, list]) -> tuple:
 
 
 def store(backend: Backend) -> list[float]:
-    """Return the seconds for each event that bare statements take to store rows again, 1,000 events a commit.
+    """Return the seconds per event to store existing rows again with plain statements, 1,000 events a commit.
 
-    The rows are those of the newest events, which are read and deleted before. The statements are COPY on PostgreSQL,
+    The rows are those of the newest events, which are read and deleted first. The statements are COPY on PostgreSQL,
     and INSERT elsewhere.
     """
     tables = EVENT_TABLES if backend.name == "postgresql" else EVENT_TABLES | KEY_TABLE
@@ -84,7 +84,7 @@ def store(backend: Backend) -> list[float]:
 
 
 def count_by_hour(backend: Backend) -> list[float]:
-    """Return the seconds that counting all events by hour and type takes, by the shortest query there is."""
+    """Return the seconds to count all events by hour and type with the shortest possible query."""
     samples = []
     with backend.connect(OURS) as connection, connection.cursor() as cursor:
         for _ in range(COUNT_REPEATS):
@@ -105,5 +105,5 @@ FLOORS: dict[tuple[str, str, str], Callable[[Backend], list[float]] | tuple[str,
         for name in (RECENT, VALUES)
     },
 }
-"""By backend, and by group and name of the case that has the floor: what measures it, or group and name of the case of
-ours that it is."""
+"""The floor of a case, by backend, group and name: a function that measures it, or group and name of another case of
+ours."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How our times grow with the table: the same cases on tables of three sizes or four."""
+"""How times grow with the table: the same cases on tables of three or four sizes."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +13,12 @@ from benchmarks.sides import Side
 
 SIZES = (20_000, 200_000, 2_000_000, 10_000_000)
 COMPARED = 200_000
-"""The size that the larger ones are compared with."""
+"""The size that larger ones are compared with."""
 
 GROUPS = ("storage", "documents", "counts", "http")
 INGEST = ("batches of 100", "batches of 1,000")
 FUTURE = {"do": "record", "events": 1, "batch": 1, "threads": 1, "seed": 2038, "start": "2038-01-19T03:14:08"}
-"""Stores one event that lies far behind all others."""
+"""Stores one event far later than all others."""
 
 
 def measure(
@@ -29,10 +29,10 @@ def measure(
     effort: Effort,
     pattern: str | None,
 ) -> str:
-    """Return the section of the report.
+    """Measure, and return the section of the report.
 
-    :param largest: the last of the sizes that are measured
-    :param directory: where loaded databases are kept; None: nowhere
+    :param largest: the largest size to measure
+    :param directory: directory of loaded databases to keep; None: keep none
     """
     sizes = [size for size in SIZES if size <= largest]
     columns, lines, disk = [], [], []
@@ -60,9 +60,9 @@ def _is_measured(case: Case) -> bool:
 
 
 def rows(columns: list[list[Measurement]], sizes: list[int], backend: str) -> Iterator[tuple[str, ...]]:
-    """Yield the line of each case.
+    """Yield the row of each case.
 
-    :param columns: what was measured at each of the sizes
+    :param columns: the measurements at each size
     """
     for measured in zip(*columns, strict=True):
         case = measured[0].case
@@ -76,7 +76,7 @@ def rows(columns: list[list[Measurement]], sizes: list[int], backend: str) -> It
 
 
 def _grown(case: Case, medians: list[float | None], sizes: list[int]) -> list[tuple[float | None, float | None]]:
-    """Return how many times its time a case takes at each larger size, and how many it may."""
+    """Return how many times longer a case takes at each larger size, and the maximum."""
     base = medians[sizes.index(COMPARED)]
     return [
         (median / base if median and base else None, bars.growth(case.group, case.name, size))
@@ -86,7 +86,7 @@ def _grown(case: Case, medians: list[float | None], sizes: list[int]) -> list[tu
 
 
 def _different_rows(columns: list[list[Measurement]], sizes: list[int]) -> Iterator[str]:
-    """Yield a remark on each case that does not answer with the same number of rows at each size."""
+    """Yield a remark on each case whose number of rows depends on the size."""
     for measured in zip(*columns, strict=True):
         counts = [measurement.outcomes[OURS].fields.get("rows") for measurement in measured]
         if not measured[0].case.events and len(set(counts[sizes.index(COMPARED) :])) > 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both sides' databases with the same event set in them, loaded now or kept from an earlier run."""
+"""Databases of both sides with the same event set, loaded now or kept from an earlier run."""
 
 import contextlib
 import datetime
@@ -19,7 +19,7 @@ from benchmarks.sides import ROOT, Side
 
 BATCH = 1000
 SAMPLE = 100
-"""Events by which it is checked that both sides hold the same."""
+"""Number of events that are compared between both sides."""
 
 LOAD_TIMEOUT = 3600
 THEIR_FILES = (REQUIREMENTS, Path(peer_tables.__file__))
@@ -29,17 +29,17 @@ OUR_FILES = (
     "panko/storage/serialization.py",
     *(f"panko/storage/sqlalchemy/{name}.py" for name in ("tables", "types", "keys", "shapes", "catalog", "writer")),
 )
-"""The files that decide what lies in the tables: data loaded by others are not used again."""
+"""The files that determine the contents of the tables: if they change, kept data are not reused."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What cases need to know of the event set: the event in its middle.
+    """Facts about the event set for the cases: the event in its middle.
 
     :param events: size of the set
     :param marker: the event's message_id
     :param generated: its time, ISO 8601
-    :param resource_id: its trait of that name, of which there are 5,000 values
+    :param resource_id: its trait of that name, which has 5,000 values in the set
     """
 
     events: int
@@ -49,7 +49,7 @@ class Facts:
 
     @classmethod
     def of(cls, events: int) -> "Facts":
-        """Look for them in the event set of that size."""
+        """Return the facts about the event set of a size."""
         middle = next(itertools.islice(dataset.events(events), events // 2, None))
         resource_id = next(trait.value for trait in middle.traits if trait.name == "resource_id")
         return cls(events, middle.message_id, middle.generated.isoformat(), resource_id)
@@ -61,11 +61,11 @@ class Facts:
 
 
 class Loader:
-    """Loads databases, and keeps them in a directory where there is one.
+    """Loads databases, and keeps them in a directory if there is one.
 
     :param events: size of the event set
-    :param directory: where loaded databases are kept between runs; None: nowhere
-    :param before: work tree of an earlier commit, where that is a side
+    :param directory: directory of loaded databases to keep between runs; None: keep none
+    :param before: work tree of an earlier commit, if that is a side
     """
 
     def __init__(self, backend: Backend, events: int, directory: Path | None, before: Path | None = None):
@@ -74,11 +74,11 @@ class Loader:
         self._events = events
         self._kept = directory / f"{backend.name}-{events}" if directory else None
         self.load_seconds: list[float] = []
-        """Seconds that each batch took which our side was filled by."""
+        """Seconds for each batch that was stored on our side."""
 
     @contextlib.contextmanager
     def loaded(self, make_side: Callable[[str], Side], sides: list[str]) -> Iterator[Facts]:
-        """Start the backend, with the event set in the sides' databases."""
+        """Start the backend, with the event set in the databases of the sides."""
         state = self._kept and self._kept / "loaded.json"
         known = json.loads(state.read_text()) if state and state.exists() else {"stamps": {}, "facts": None}
         try:
@@ -114,7 +114,7 @@ class Loader:
             raise SystemExit(f"{self._backend.name}: {side.name} holds {stored:,} events, not {self._events:,}")
 
     def _load_theirs(self, side: Side) -> list[dict]:
-        """Fill the tables in bulk, and return what Panko 10.0 answers of events that it has recorded itself."""
+        """Fill the tables in bulk, and return the answer of Panko 10.0 about events that it has recorded itself."""
         _run(side, do="upgrade")
         _run(side, do="fill", events=SAMPLE, batch=SAMPLE)
         expected = _run(side, do="sample", events=SAMPLE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running the cases, the sides taking turns, so that what else the machine does meets both alike."""
+"""Measuring: the sides take turns, so that other load of the machine affects both alike."""
 
 import datetime
 import fnmatch
@@ -17,25 +17,25 @@ from benchmarks.progress import followed, say
 from benchmarks.sides import Outcome, Side
 
 LARGE_TIMEOUT = 180
-"""Seconds after which an answer of 100,000 events is given up."""
+"""Timeout of an answer of 100,000 events in seconds."""
 
 RUN_LENGTH = datetime.timedelta(days=1)
-"""The times of one ingest run's events; the next one's come after them."""
+"""Time span of the events of one ingest run; those of the next run are later."""
 
 
 @dataclass
 class Measurement:
-    """What a case brought: an outcome of each side that has it, and of the floor where there is one."""
+    """The result of a case: an outcome of each side that supports it, and of the floor if it has one."""
 
     case: Case
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     floor: Outcome | None = None
     notes: list[str] = field(default_factory=list)
     slower: dict[str, float] = field(default_factory=dict)
-    """For expiry: how many times its time each read took meanwhile."""
+    """For expiry: ratio of each read's time during expiry to its usual time."""
 
     def note(self, text: str) -> None:
-        """Keep a remark, once."""
+        """Add a remark, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -44,7 +44,7 @@ class Measuring:
     """Measures cases on a loaded backend.
 
     :param make_side: makes a process for a side
-    :param side_names: the sides that are measured
+    :param side_names: the sides to measure
     """
 
     def __init__(
@@ -73,18 +73,18 @@ class Measuring:
             self._bus.close()
 
     def versions(self) -> dict[str, dict[str, str]]:
-        """Return the versions of Python and libraries, by side."""
+        """Return the versions of Python and of libraries by side."""
         return {name: side.run(do="versions").fields["versions"] for name, side in self._sides.items()}
 
     def run(self, name: str, **command: Any) -> Outcome:
-        """Have a side carry out a command of the worker that must succeed."""
+        """Run a command of the worker on a side that must succeed."""
         outcome = self._sides[name].run(timeout=self._effort.timeout, **command)
         if outcome.failed or outcome.timeout:
             raise SystemExit(f"{self._backend.name}: {name} cannot {command}: {outcome.failed or 'timeout'}")
         return outcome
 
     def choose(self, wanted: Iterable[Case], pattern: str | None) -> list[Case]:
-        """Return the cases whose titles match a pattern, and which can be measured here."""
+        """Return the cases that can be measured here and whose titles match a pattern."""
         chosen = [case for case in wanted if pattern is None or fnmatch.fnmatch(case.title, f"*{pattern}*")]
         if any(case.group == COLLECTOR for case in chosen) and (missing := bus.missing()):
             say(f"the collector is not measured: {missing}")
@@ -92,7 +92,7 @@ class Measuring:
         return chosen
 
     def measure(self, wanted: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
-        """Yield what the cases brought whose titles match a pattern."""
+        """Measure the cases whose titles match a pattern."""
         chosen = self.choose(wanted, pattern)
         for case in followed(chosen, self._backend.name, len(chosen)):
             measurement = Measurement(case)
@@ -108,14 +108,14 @@ class Measuring:
             for name in filter(case.sides.__contains__, self._sides):
                 outcome = measurement.outcomes.setdefault(name, Outcome())
                 if round_ and not case.events and sum(outcome.samples) > self._effort.budget[name]:
-                    continue  # A slow one has had its time.
+                    continue  # A slow case has used up its time.
                 if not (outcome.failed or outcome.timeout):
                     outcome.join(self.take_turn(name, measurement))
             self._measure_floor(measurement)
         _compare_answers(measurement)
 
     def take_turn(self, name: str, measurement: Measurement) -> Outcome:
-        """Have a side carry out a case once, with what it repeats by itself."""
+        """Run a turn of a case on a side, with the repetitions within the turn."""
         case, side = measurement.case, self._sides[name]
         if case.events:
             return self._ingest(name, measurement)
@@ -155,7 +155,7 @@ class Measuring:
         stored = self._backend.count(name) - stored_before
         if outcome.fields.get("failed_calls"):
             measurement.note(f"{name}: {outcome.fields['failed_calls']} calls failed: {outcome.fields['error']}")
-            self._sides[name].end()  # What they may have left open would get in the next case's way.
+            self._sides[name].end()  # They may have left transactions open.
         elif not outcome.failed and stored != outcome.fields["distinct"]:
             measurement.note(f"{name}: {stored:,} of {outcome.fields['distinct']:,} events were stored")
         return outcome

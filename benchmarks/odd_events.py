@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events that are not in the event set, for the checks: with names that only they have."""
+"""Events for the checks that are not in the event set, with names that only they have."""
 
 import datetime
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from typing import Any
 from benchmarks import dataset
 
 NAMES = 10
-"""Trait names of the events that expire, half of them of event types that expire as well."""
+"""Number of trait names of expiring events; half of them belong to event types that expire too."""
 
 SHAPED_TYPES = 100
-"""Event types of the events with many shapes."""
+"""Number of event types of events with many shapes."""
 
 BUSY_SHAPED_TYPE = "shaped.000"
 
 
 def expiring(count: int) -> Iterator[Any]:
-    """Yield events from before the event set, with traits that it does not have.
+    """Yield events older than the event set, with traits that it does not have.
 
     Half of them are of event types of their own. The others are of the set's busiest one: whether an event still has
     such a trait must be looked up among all events of that type.
@@ -29,7 +29,7 @@ def expiring(count: int) -> Iterator[Any]:
 
 
 def shaped(count: int) -> Iterator[Any]:
-    """Yield events of which no two have the same event type and the same trait names."""
+    """Yield events with different shapes: no two have the same event type and the same trait names."""
     for number, event in enumerate(dataset.events(count, seed=100)):
         yield _changed(event, f"shaped.{number % SHAPED_TYPES:03d}", f"trait.{number // SHAPED_TYPES:03d}")
 

@@ -12,16 +12,16 @@ from benchmarks.progress import say
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "peer-requirements.txt"
 PASTE_FILE = HERE / "peer-paste.ini"
-"""The pipeline of the old service, for the wheel on PyPI brings none."""
+"""The pipeline of the old service, since its wheel on PyPI has none."""
 
 PYTHON = "python3.11"
-"""The newest that its libraries run on."""
+"""The newest Python that its libraries support."""
 
 
 def environment(directory: Path) -> Path:
-    """Return the Python of an environment that has Panko 10.0; it is made where it is not there yet.
+    """Return the Python of an environment with Panko 10.0, which is made if it does not exist yet.
 
-    :param directory: where it is kept
+    :param directory: directory of the environment
     """
     python = directory / "bin" / "python"
     stamp = directory / "made-of"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filling the tables of Panko 10.0 as its own ``record_events`` would, which takes 20 minutes for 200,000 events."""
+"""Fill the tables of Panko 10.0 in bulk: its ``record_events`` needs 20 minutes for 200,000 events."""
 
 import datetime
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from benchmarks.backends import THEIRS, Backend
 from benchmarks.progress import followed
 
 CHUNK = 5000
-"""Events of a transaction."""
+"""Number of events in a transaction."""
 
 COLUMNS = {
     "event_type": ("id", "desc"),
@@ -34,7 +34,7 @@ TIME_FORMS: dict[str, Callable[[datetime.datetime], Any]] = {
     "sqlite": lambda time: time.isoformat(" ", "microseconds"),
     "mysql": _decimal_seconds,
 }
-"""How each database's tables keep a time."""
+"""The form of a time in the tables of each database."""
 
 
 def fill(backend: Backend, events: int) -> None:
@@ -57,7 +57,7 @@ def fill(backend: Backend, events: int) -> None:
 def _rows(
     events: Iterable[Any], first: int, types: dict[str, int], as_time: Callable[[datetime.datetime], Any]
 ) -> dict[str, list[tuple]]:
-    """Return the rows of some events by table; the types that are new among them get the next numbers."""
+    """Return the rows of events by table; new event types get the next numbers."""
     rows: dict[str, list[tuple]] = {table: [] for table in COLUMNS}
     for number, event in enumerate(events, first):
         if event.event_type not in types:

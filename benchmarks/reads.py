@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reads that are measured, each as a storage call and as a request."""
+"""The reads to measure, each as a storage call and as a request."""
 
 import datetime
 import urllib.parse
@@ -22,11 +22,11 @@ Trait = tuple[str, str, Any, str]
 
 @dataclass(frozen=True)
 class Read:
-    """A read of events, or of what names them.
+    """A read of events, event types or trait names.
 
-    :param caller: whose events are read: EVERYBODY's, or those that an ADMIN or MEMBER of the busiest project sees
-    :param method: the storage's method
-    :param event_type: the events' type, and the argument of a method that takes one
+    :param caller: EVERYBODY for all events, or ADMIN or MEMBER of the busiest project for those that they see
+    :param method: method of the storage
+    :param event_type: event type to filter by, or argument of the method
     """
 
     name: str
@@ -70,7 +70,7 @@ class Read:
         for name, type_, value, op in self._conditions():
             yield from (("q.field", name), ("q.op", op), ("q.type", type_), ("q.value", value))
         yield "limit", self.limit
-        for key, direction in self.sort if self.sort != OLDEST else ():  # That is the order where none is said.
+        for key, direction in self.sort if self.sort != OLDEST else ():  # The default order.
             yield "sort", f"{key}:{direction}"
         if self.marker:
             yield "marker", self.marker
@@ -95,7 +95,7 @@ def _user() -> str:
 
 
 def reads(facts: Facts) -> list[Read]:
-    """Return the reads of the table, for an event set."""
+    """Return the reads to measure on an event set."""
     middle = datetime.datetime.fromisoformat(facts.generated)
     window = (middle.isoformat(), (middle + WINDOW).isoformat())
     rare = ("resource_id", "string", facts.resource_id, "eq")
@@ -121,7 +121,7 @@ def reads(facts: Facts) -> list[Read]:
 
 
 def pages() -> list[Read]:
-    """Return the pages that are measured as requests alone."""
+    """Return the pages that are measured only as requests."""
     return [
         Read("page of 100, all tenants", sort=OLDEST),
         Read("page of 1,000, all tenants", sort=OLDEST, limit=1000),
@@ -131,7 +131,7 @@ def pages() -> list[Read]:
 
 
 def as_documents(read: Read) -> Read:
-    """Return a read of events by the call that gives them as JSON."""
+    """Return the same read with the call that returns JSON."""
     return replace(read, method="get_documents")
 
 

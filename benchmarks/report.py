@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From measurements to tables: on the terminal and in RESULTS.md alike."""
+"""Tables of measurements, for the terminal and RESULTS.md."""
 
 import re
 import statistics
@@ -15,7 +15,7 @@ from benchmarks.sides import Outcome
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = ("case", "Panko 10.0", "Panko 11", "p50, p99 of a call", "times faster", "required", "met", "floor")
 RATES = ("record_events", "publisher", "collector", "POST", "expiry")
-"""The groups whose samples are seconds for each event."""
+"""The groups whose samples are seconds per event."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,15 +30,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def section(
     title: str, lines: Iterable[str], head: Sequence[str], rows: Iterable[Sequence[str]], remarks: Iterable[str]
 ) -> str:
-    """Return a section: what was measured on, the table, and what is to be said about it."""
+    """Return a section: the machine and versions, the table, and remarks."""
     bullets = "\n".join(f"* {remark}" for remark in remarks)
     return "\n\n".join(filter(None, [f"## {title}", "  \n".join(lines), table(head, rows), bullets]))
 
 
 class Line:
-    """A measurement's line in the table, compared with its bars.
+    """The row of a measurement, compared with its requirements.
 
-    :param judged: whether the bars hold for this run: they are for 200,000 events and both sides
+    :param judged: whether the requirements apply to this run: they are for 200,000 events
     """
 
     def __init__(self, measurement: Measurement, backend: str, judged: bool = True):
@@ -46,10 +46,10 @@ class Line:
         case = measurement.case
         self._required = bars.required(case.group, case.name, backend) if judged else None
         self._of_floor = bars.of_floor(case.group, case.name, backend) if judged else None
-        self._of_median = bars.AT_MOST_OF_MEDIAN.get((case.group, case.name)) if judged else None
+        self._of_median = bars.MAX_TIMES_MEDIAN.get((case.group, case.name)) if judged else None
 
     def cells(self) -> tuple[str, ...]:
-        """Return the line, one text for each of HEAD."""
+        """Return one text for each column of HEAD."""
         case, ratio = self._measurement.case, self.ratio()
         return (
             case.title,
@@ -62,14 +62,14 @@ class Line:
         )
 
     def ratio(self) -> float | None:
-        """Return how many times faster ours is; a lower bound where theirs did not finish."""
+        """Return how many times faster ours is; a lower bound if theirs did not finish."""
         ours, theirs = self._median(OURS), self._median(THEIRS)
         if self._is_bound():
             theirs = self._measurement.outcomes[THEIRS].timeout
         return theirs / ours if ours and theirs else None
 
     def met(self) -> bool | None:
-        """Whether all that the case must reach is reached; None where nothing is asked or not all is known."""
+        """Return whether all requirements are met; None if there are none, or a measurement is missing."""
         ratio, of_floor = self.ratio(), self._times_floor()
         verdicts = []
         if self._required:
@@ -81,8 +81,8 @@ class Line:
         if not verdicts:
             return None
         if self._measurement.case.fresh and OURS in self._measurement.outcomes:
-            verdicts.append(self._measurement.outcomes[OURS].fields.get("peak", 0) <= bars.PEAK_MEMORY)
-        verdicts += [times <= bars.SLOWER_BY_EXPIRY for times in self._measurement.slower.values()]
+            verdicts.append(self._measurement.outcomes[OURS].fields.get("peak", 0) <= bars.MAX_PEAK_MEMORY_BYTES)
+        verdicts += [times <= bars.MAX_SLOWDOWN_BY_EXPIRY for times in self._measurement.slower.values()]
         if False in verdicts:
             return False
         return None if None in verdicts else True
@@ -106,7 +106,7 @@ class Line:
         return ours.p99 / statistics.median(ours.calls)
 
     def tail(self) -> str:
-        """Return median and 99th percentile of our calls, and their ratio; nothing if there are too few calls."""
+        """Return median and 99th percentile of our calls, and their ratio; empty if there are too few calls."""
         times = self._times_median()
         if times is None:
             return ""
@@ -115,7 +115,7 @@ class Line:
         return shown + (f": {times:.1f} times, at most {self._of_median:g}" if self._of_median else "")
 
     def floor(self) -> str:
-        """Return what the floor is, how many times as long ours takes, and at most; nothing where there is none."""
+        """Return the floor, the ratio of our time to it, and its maximum; empty if there is no floor."""
         times = self._times_floor()
         if times is None:
             return ""
@@ -126,7 +126,7 @@ class Line:
 
 
 def figure(case: Case, outcome: Outcome | None) -> str:
-    """Return what an outcome amounts to, with its unit."""
+    """Return the result of an outcome with its unit."""
     if outcome is None:
         return ""
     if outcome.failed:
@@ -140,7 +140,7 @@ def figure(case: Case, outcome: Outcome | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time with three digits."""
+    """Format a time with three digits."""
     return f"{_significant(seconds * 1000)} ms" if seconds < 1 else f"{_significant(seconds)} s"
 
 
@@ -150,7 +150,7 @@ def _significant(number: float) -> str:
 
 
 def remarks(measurements: Iterable[Measurement]) -> list[str]:
-    """Return what is to be said about measurements, a line each."""
+    """Return the remarks on measurements."""
     found = [f"{m.case.title}: {note}" for m in measurements for note in m.notes]
     for measurement in measurements:
         if measurement.slower:
@@ -160,10 +160,7 @@ def remarks(measurements: Iterable[Measurement]) -> list[str]:
 
 
 def write_section(name: str, text: str) -> None:
-    """Put a section into RESULTS.md; the others stay as they are.
-
-    :param name: of the section: a later one of that name takes its place
-    """
+    """Write a section into RESULTS.md, replacing the one of the same name."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     section = f"{begin}\n{text}\n{end}\n"
     results = RESULTS.read_text() if RESULTS.exists() else PREFACE

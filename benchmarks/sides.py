@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A side of the comparison: the process in which its panko is measured, and what that process said."""
+"""A side of the comparison: the process in which its panko is measured, and its answers."""
 
 import json
 import os
@@ -16,38 +16,37 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 MIN_CALLS = 100
-"""Calls from which a 99th percentile is reported."""
+"""Minimum number of calls for a 99th percentile."""
 
-TIMEOUT = 60
-"""Seconds that a command may take where nothing else is said."""
+DEFAULT_TIMEOUT_SECONDS = 60
 
 
 @dataclass
 class Outcome:
-    """What a command brought."""
+    """The result of a command."""
 
     samples: list[float] = field(default_factory=list)
-    """Seconds that each repetition took."""
+    """Seconds of each repetition."""
     fields: dict[str, Any] = field(default_factory=dict)
-    """What else was answered, by name; of several values the last."""
+    """Other members of the answers, by name; the last value of each."""
     failed: str | None = None
     timeout: float | None = None
-    """Seconds after which it was given up."""
+    """The timeout in seconds, if it was reached."""
 
     @property
     def median(self) -> float | None:
-        """Seconds in the middle, without the first one, which warms up, where there are enough."""
+        """Median of the samples, without the first one, which warms up, if there are enough."""
         samples = self.samples[1:] if len(self.samples) > 2 else self.samples
         return statistics.median(samples) if samples else None
 
     @property
     def calls(self) -> list[float]:
-        """Seconds of each call: a sample is one, but where a sample is made of many."""
+        """Seconds of each call: the samples, unless a sample has many calls."""
         return self.fields.get("calls") or self.samples
 
     @property
     def p99(self) -> float | None:
-        """Seconds that 99 of 100 calls take at most; None if there are too few calls to say."""
+        """The 99th percentile of the calls in seconds; None if there are too few calls."""
         return statistics.quantiles(self.calls, n=100)[-1] if len(self.calls) >= MIN_CALLS else None
 
     def add(self, fields: dict) -> None:
@@ -57,7 +56,7 @@ class Outcome:
         self.fields.update(fields)
 
     def join(self, other: "Outcome") -> None:
-        """Add what a repetition of the command brought."""
+        """Add the result of another run of the command."""
         self.samples += other.samples
         peak = max(self.fields.get("peak", 0), other.fields.get("peak", 0))
         calls = self.fields.get("calls", []) + other.fields.get("calls", [])
@@ -67,11 +66,11 @@ class Outcome:
 
 
 class Side:
-    """A process that measures one side's panko; it is started when it is first asked, and after it was killed.
+    """A process that measures one side's panko; it is started on the first command, and again after it was killed.
 
     :param name: "theirs" or "ours"
-    :param python: interpreter that has the side's panko
-    :param environment: what the process is told by variables
+    :param python: interpreter that has name of the side panko
+    :param environment: environment variables for the process
     """
 
     def __init__(self, name: str, python: Path, environment: dict[str, str]):
@@ -80,7 +79,7 @@ class Side:
         self._environment = environment
         self._process: subprocess.Popen | None = None
         self._directory = tempfile.TemporaryDirectory(prefix="panko-bench-side-")
-        # The package is found there and not in the work tree, whose panko the other side must not see.
+        # The package is found there, not in the work tree, whose panko the other side must not see.
         Path(self._directory.name, "benchmarks").symlink_to(ROOT / "benchmarks")
 
     def __enter__(self):
@@ -90,8 +89,8 @@ class Side:
         self.end()
         self._directory.cleanup()
 
-    def run(self, timeout: float = TIMEOUT, **command: Any) -> Outcome:
-        """Carry out a command of the worker; past the timeout in seconds the process is killed."""
+    def run(self, timeout: float = DEFAULT_TIMEOUT_SECONDS, **command: Any) -> Outcome:
+        """Run a command of the worker; the process is killed after the timeout in seconds."""
         outcome = Outcome()
         for fields in self.follow(timeout, **command):
             outcome.add(fields)
@@ -100,7 +99,7 @@ class Side:
         return outcome
 
     def follow(self, timeout: float, **command: Any) -> Iterator[dict]:
-        """Yield the answers to a command as they come; the last may be ``{"failed"}`` or ``{"timeout"}``."""
+        """Yield the answers to a command as they arrive; the last may be ``{"failed"}`` or ``{"timeout"}``."""
         deadline = time.monotonic() + timeout
         self.tell(**command)
         while True:
@@ -123,23 +122,23 @@ class Side:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process."""
+        """Whether the process runs."""
         return self._process is not None
 
     def tell(self, **command: Any) -> None:
-        """Send a command, or an empty one, which ends one that goes on until then."""
+        """Send a command; an empty one stops a command that runs until then."""
         if self._process is None:
             self._start()
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
         self._process.stdin.flush()
 
     def peak_memory(self) -> int:
-        """Return the most memory in bytes that the running process has held at once."""
+        """Return the peak memory of the running process in bytes."""
         status = Path("/proc", str(self._process.pid), "status").read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
     def end(self) -> None:
-        """Kill the process, if it runs."""
+        """Kill the process if it runs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -164,7 +163,7 @@ class Side:
         self._pending = b""
 
     def _read_line(self, deadline: float) -> bytes | None:
-        """Return the next line; None at the deadline, and b"" where the process has ended."""
+        """Return the next line; None at the deadline, b"" if the process has ended."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._pending:

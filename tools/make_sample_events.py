@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make etc/panko/sample-events.jsonl: three days of a small cloud, as Ceilometer publishes them.
 
-The notifications are invented here; Ceilometer's own converter, with its stock event
-definitions, turns them into events. The same Ceilometer gives the same bytes. To run it:
+The notifications are invented; Ceilometer's own converter, with its default event definitions,
+turns them into events. The same version of Ceilometer makes the same bytes. To run it:
 
     python3 -m venv /tmp/ceilometer
     /tmp/ceilometer/bin/pip install ceilometer==27.0.0
@@ -46,7 +46,7 @@ FLAVORS = {
     "c1.batch": ("c1b", 7, 8, 16384, 40, 120),
 }
 
-# A line: when (UTC), who, kind.step, name (or names: one request each), and the words of the request.
+# Each line: time (UTC), user, kind.step, name (or several names: one request each), and the words of the request.
 STORY = """
 2025-12-20T09:12 alice server.old bastion flavor=m1.tiny image=debian-12
 2025-12-27T13:40 chen server.old db-01 flavor=m1.large image=ubuntu-24.04
@@ -153,8 +153,8 @@ STORY = """
 2026-01-03T23:40 chen server.reboot dwh-01
 """
 
-# What a step does, in order: `.type` sends a notification of the kind, `/type` one of another kind,
-# `!` makes it an error; `field=value` changes the resource (`now` is the time, nothing empties it);
+# The acts of each step, in order: `.type` sends a notification of the kind, `/type` one of another kind,
+# `!` makes it an error; `field=value` changes the resource (`now` is the time, an empty value clears it);
 # `~` applies the words of the request, which a new resource has at once; `+n` waits about n seconds.
 CRUD = {
     "create": ".create.start .create.end",
@@ -244,7 +244,7 @@ STEPS = {
     },
     "object": {"get": "action=read .", "put": "action=update ."},
 }
-PREFIXES = {  # of the event types; a kind that is not here is its own
+PREFIXES = {  # of the event types; by default the kind
     "server": "compute.instance",
     "stack": "orchestration.stack",
     "zone": "dns.zone",
@@ -256,7 +256,7 @@ PREFIXES = {  # of the event types; a kind that is not here is its own
     "login": "identity.authenticate",
     "object": "objectstore.http.request",
 }
-PUBLISHERS = {  # by the event type or its first word; Octavia gives none; one not here is Neutron's
+PUBLISHERS = {  # by the event type or its first word; Octavia has none; the default is Neutron's
     "compute": "compute.{host}",
     "compute_task": "compute_task.ctl1",
     "scheduler": "scheduler.ctl1",
@@ -274,9 +274,9 @@ PUBLISHERS = {  # by the event type or its first word; Octavia gives none; one n
     "alarm": "aodh.api",
     "alarm.state_transition": "aodh.evaluator",
 }
-NO_CONTEXT = {"image", "identity", "alarm", "objectstore"}  # these send an empty context
+NO_CONTEXT = {"image", "identity", "alarm", "objectstore"}  # kinds that have an empty context
 
-# What a notification says of a new resource, by kind; the names in braces are filled in.
+# Payload of notifications about a new resource, by kind; names in braces are replaced.
 OWNER = {"tenant_id": "{project}", "user_id": "{user}"}
 CINDER = OWNER | {"availability_zone": "nova", "display_name": "{name}", "created_at": "{second}+00:00"}
 NEUTRON = {
@@ -413,21 +413,21 @@ FIELDS = {
 
 
 def ident(kind, name):
-    """The same id for the same name, in every run: hexadecimal where Keystone gives it, else a UUID."""
+    """Return an id that is the same in every run: hexadecimal if it is of Keystone, a UUID otherwise."""
     kind = "user" if kind == "grant" else kind
     value = uuid.UUID(bytes=hashlib.sha256(f"{kind}/{name}".encode()).digest()[:16], version=4)
     return value.hex if kind in ("user", "project", "role") else str(value)
 
 
 def fill(value, facts):
-    """The value with the names in braces filled in, at any depth."""
+    """Replace the names in braces in a value, at any depth."""
     if isinstance(value, dict):
         return {key: fill(part, facts) for key, part in value.items()}
     return value.format(**facts) if isinstance(value, str) else value
 
 
 def expand(kind, words):
-    """The payload fields that the words of a request stand for."""
+    """Return the payload fields for the words of a request."""
     fields = {}
     for key, _, value in (word.partition("=") for word in words):
         if key == "flavor":
@@ -453,7 +453,7 @@ def expand(kind, words):
 
 
 class Request:
-    """A user's request; its clock goes on as notifications are sent."""
+    """A user's request; its clock advances with each notification."""
 
     def __init__(self, rng, when, user, words):
         self.rng, self.now, self.user, self.words = rng, when, user, words
@@ -487,7 +487,7 @@ class Request:
 
 
 def neutron(event_type, thing, request):
-    """Neutron wraps a resource in its kind; a start has only what the request said."""
+    """Return a payload of Neutron: the resource inside its kind; a start has only the fields of the request."""
     kind, _, action = event_type.partition(".")
     asked, whole = expand(kind, request.words), {kind: dict(thing)}
     return {
@@ -500,7 +500,7 @@ def neutron(event_type, thing, request):
 
 
 def cadf(event_type, thing, request):
-    """An audit record, of Keystone, Magnum or the middleware of Swift."""
+    """Return an audit record of Keystone, Magnum or the middleware of Swift."""
     user, project = ident("user", request.user), ident("project", request.project)
     address = f"198.51.100.{10 + list(USERS).index(request.user)}"
     return {
@@ -520,7 +520,7 @@ def cadf(event_type, thing, request):
 
 
 def scheduling(event_type, thing, request):
-    """What the schedulers of Nova and Cinder say, and nova-conductor on behalf of the first."""
+    """Return a payload of the schedulers of Nova and Cinder, or of nova-conductor for the first."""
     noun = "instance" if "instance_id" in thing else "volume"
     asked = {
         noun + "_properties": {key: thing[key] for key in thing if key not in ("reason", "old_state")},
@@ -544,7 +544,7 @@ def nova(event_type, thing, request):
 
 
 def plain(event_type, thing, request):
-    """Most send the resource as it is; Glance's errors are only a text."""
+    """Return the resource unchanged, as most services send it; errors of Glance are only a text."""
     return thing["message"] if event_type == "image.upload" and "message" in thing else dict(thing)
 
 
@@ -559,14 +559,14 @@ PAYLOADS = {
 
 
 class Cloud:
-    """The resources there are, and the notifications that were sent, each with its priority."""
+    """The existing resources, and the sent notifications with their priorities."""
 
     def __init__(self):
         self.rng = random.Random(20260101)  # noqa: S311 (nothing here is secret)
         self.things, self.logins, self.sent = {}, set(), []
 
     def play(self, when, user, verb, name, *words):
-        """Do a step of the story; the first of a user on a day needs a login."""
+        """Run a step of the story; a user's first step on a day needs a login."""
         kind, step = verb.split(".")
         if user in USERS and when >= START and kind != "login" and (user, when.date()) not in self.logins:
             self.logins.add((user, when.date()))
@@ -598,7 +598,7 @@ class Cloud:
         return fill(FIELDS.get(kind, NEUTRON), facts) | expand(kind, request.words)
 
     def take(self, request, kind, thing, act):
-        """Do one act of a step."""
+        """Run one act of a step."""
         if act == "~":
             thing |= expand(kind, request.words)
         elif act.startswith("+"):
@@ -614,7 +614,7 @@ class Cloud:
             self.send(request, event_type, thing, "error" if act[0] == "!" else "info")
 
     def audit(self, request):
-        """The daily usage records, of what there was at any time of the day before."""
+        """Send the daily usage records of all resources that existed on the day before."""
         end = request.now.replace(hour=0, minute=0, second=0, microsecond=0)
         begin = end - datetime.timedelta(days=1)
         period = {"audit_period_beginning": str(begin), "audit_period_ending": str(end)}
@@ -643,7 +643,7 @@ class Cloud:
 
 
 def make_converter():
-    """Ceilometer's converter as its notification agent sets it up, keeping the raw of errors."""
+    """Return Ceilometer's converter, set up as by its notification agent, which keeps the raw of errors."""
     conf = service.prepare_service(["make_sample_events"], config_files=[])
     conf.set_override("definitions_cfg_file", str(DEFINITIONS), group="event")
     conf.set_override("store_raw", ["error"], group="event")

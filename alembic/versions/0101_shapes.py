@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as values of shapes, found by keys; their owners, and how many there are."""
+"""Create the tables of events, of what they have in common, of their owners and of their counts."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process in which one side is measured: it reads commands and writes answers, a line of JSON each.
+"""The process in which one side is measured: it reads commands and writes answers as lines of JSON.
 
-A command is ``{"do": name, ...}`` with the arguments of the function of that name. Each of its answers is written as
-it comes, so that what was measured is known even of a command that never ends; the last is ``{"done": true}``, or
+A command is ``{"do": name, ...}`` with the arguments of the function of that name. Each answer is written
+at once, so that the measurements of a command that never ends are known; the last is ``{"done": true}``, or
 ``{"failed": reason}``.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from benchmarks.worker import expiry, posting, reads, requests, setup, summaries, writes
+from benchmarks.worker import aggregates, expiry, posting, reads, requests, setup, writes
 from benchmarks.worker.session import Session
 
 COMMANDS = {
@@ -24,8 +24,8 @@ COMMANDS = {
         reads.read,
         reads.read_on,
         requests.request,
-        summaries.count,
-        summaries.values,
+        aggregates.count,
+        aggregates.values,
         writes.record,
         writes.publish,
         posting.post,
@@ -36,8 +36,8 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Carry out commands until the input ends."""
-    # What libraries print must not get between the answers.
+    """Run commands until the end of the input."""
+    # Output of libraries must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     session = Session()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expiry, as panko-expirer asks for it."""
+"""Expiry, called as by panko-expirer."""
 
 import datetime
 import time
@@ -9,9 +9,9 @@ from benchmarks.worker.session import Session
 
 
 def expire(session: Session, before: str, most: int) -> Iterator[dict]:
-    """Time the deletion of the events that were generated before a time (naive UTC, ISO 8601).
+    """Time the deletion of events generated before a time (naive UTC, ISO 8601).
 
-    :param most: number of events that are deleted at most
+    :param most: maximum number of events to delete
     """
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     ttl = int((now - datetime.datetime.fromisoformat(before)).total_seconds())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ingest by HTTP: panko-api in processes of its own, and clients that send it arrays of events."""
+"""Ingest over HTTP: panko-api in processes of its own, and clients that send arrays of events."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from benchmarks.worker.writes import drive, with_duplicates
 
 START_TIMEOUT = 30
 SETTLING = 1
-"""Seconds that the other workers of the server may be ready later than the first one."""
+"""How much later than the first one the other workers of the server may be ready, in seconds."""
 
 REQUEST_TIMEOUT = 60
 HEADERS = {
@@ -32,9 +32,9 @@ HEADERS = {
 def post(
     session: Session, events: int, batch: int, clients: int, seed: int, start: str, seconds: float
 ) -> Iterator[dict]:
-    """Time requests that bring ``batch`` events each; the other arguments are those of ``record``."""
+    """Time requests with ``batch`` events each; the other arguments are those of ``record``."""
     calls = list(dataset.batches(with_duplicates(events, seed, start), batch))
-    # What a client does to make a body is not the server's work.
+    # The work of clients to make a body is not measured.
     bodies = {id(call): _body(call) for call in calls}
     with _serving() as port:
         send = _sender(port)
@@ -63,11 +63,11 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _serving() -> Iterator[int]:
-    """Run panko-api with its defaults on the database that the environment names; the context is its port."""
+    """Run panko-api with its defaults on the database in the environment; yields its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     server = [sys.executable, "-P", "-m", "panko.cmd.api", "--host", "127.0.0.1", "--port", str(port)]
-    # It is not to outlive this process, however that ends.
+    # It must not outlive this process, however this ends.
     command = ["setpriv", "--pdeathsig", "KILL", *server, "--pipeline", "panko+noauth"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
@@ -92,7 +92,7 @@ def _wait_for(process: subprocess.Popen, port: int) -> None:
 
 
 def _sender(port: int) -> Callable[[bytes], None]:
-    """Return a function that sends a body, on a connection that each thread keeps to itself."""
+    """Return a function that sends a body, on a connection of its own for each thread."""
     local = threading.local()
 
     def send(body: bytes) -> None:

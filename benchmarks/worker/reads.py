@@ -18,13 +18,13 @@ except ImportError:  # Panko 10.0 says by traits what a member sees.
 
 
 def read(session: Session, repeat: int, budget: float, **what: Any) -> Iterator[dict]:
-    """Time a read; see :func:`prepare` for what it is of."""
+    """Time a read; see :func:`prepare` for the arguments."""
     call, described = prepare(session, **what)
     yield from repeated(call, repeat, budget, described)
 
 
 def read_on(session: Session, reads: dict[str, dict], pause: float) -> Iterator[dict]:
-    """Time several reads in turn, each by its name, until stopped; one begins every ``pause`` seconds at most."""
+    """Time several reads by name in turn until stopped, with at least ``pause`` seconds from start to start."""
     prepared = {name: prepare(session, **what)[0] for name, what in reads.items()}
 
     def turn() -> Iterator[dict]:
@@ -46,13 +46,13 @@ def prepare(
     page: dict | None = None,
     member: list[str] | None = None,
 ) -> tuple[Callable[[], list], Callable[[list], dict]]:
-    """Return the call that makes a read, and what describes its result.
+    """Return a function that reads, and a function that describes its result.
 
-    :param method: name of the storage's method
-    :param event_type: its argument, where it is one that asks for an event type's traits
+    :param method: name of method of the storage
+    :param event_type: argument of a method for the traits of an event type
     :param filters: arguments of EventFilter, times as ISO 8601
     :param page: the pagination
-    :param member: project and user who asks; None: somebody who sees all that the filter says
+    :param member: project and user of the caller; None: a caller who sees all events
     """
     function = getattr(session.connection, method)
     if method == "get_event_types":
@@ -62,7 +62,7 @@ def prepare(
     make_filter = functools.partial(_event_filter, filters or {}, member)
 
     def call() -> list:
-        # Panko 10.0 empties what it is given.
+        # Panko 10.0 empties its arguments.
         return list(function(make_filter(), {**page, "sort": [tuple(pair) for pair in page["sort"]]}))
 
     if method == "get_documents":
@@ -84,7 +84,7 @@ def _event_filter(filters: dict, member: list[str] | None) -> EventFilter:
 
 
 def _read_whole(call: Callable[[], list]) -> list:
-    """Return events, each read to its last trait, whenever they are made."""
+    """Return events with all their traits, even if the driver makes them lazily."""
     events = call()
     for event in events:
         for _ in event.traits:

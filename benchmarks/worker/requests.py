@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the whole WSGI application, as a web server would make them."""
+"""Requests to the whole WSGI application, as a web server calls it."""
 
 import io
 import json
@@ -12,11 +12,11 @@ from benchmarks.worker.timing import digest, repeated
 
 MARK = b'"message_id"'
 COMPARED = 5 << 20
-"""Answers of more bytes than this are counted, and not kept: memory is measured."""
+"""Larger answers, in bytes, are counted but not kept, since memory is measured."""
 
 
 class Answer:
-    """The body of an answer, as far as it is kept."""
+    """The body of an answer, or its size if it is large."""
 
     def __init__(self):
         self.status = ""
@@ -26,7 +26,7 @@ class Answer:
         self._kept: list[bytes] = []
 
     def add(self, piece: bytes) -> None:
-        """Count a piece of the body, and keep it while the body is small."""
+        """Count a piece of the body, and keep it if the body is small."""
         self.size += len(piece)
         joined = self._tail + piece
         self.events += joined.count(MARK)
@@ -34,7 +34,7 @@ class Answer:
         self._kept = [*self._kept, piece] if self.size <= COMPARED else []
 
     def describe(self) -> dict:
-        """Return what the two sides' answers are compared by."""
+        """Return what the answers of the two sides are compared by."""
         if not self.status.startswith("200"):
             raise RuntimeError(f"answered {self.status}: {b''.join(self._kept)[:100]!r}")
         if not self._kept:
@@ -50,7 +50,7 @@ class Answer:
 def request(
     session: Session, repeat: int, budget: float, path: str, query: str, headers: dict[str, str]
 ) -> Iterator[dict]:
-    """Time a GET request, until the last byte of its body."""
+    """Time a GET request up to the last byte of its body."""
     application = session.application
 
     def call() -> Answer:

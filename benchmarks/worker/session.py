@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The storage, the application and the publisher of the panko that is installed, each made when first needed."""
+"""Storage, application and publisher of the installed panko, each made on first use."""
 
 import functools
 import os
@@ -13,11 +13,11 @@ from panko import service, storage
 
 
 class Session:
-    """What is measured. The environment says where: see :mod:`benchmarks.sides`."""
+    """The objects to measure, configured by the environment: see :mod:`benchmarks.sides`."""
 
     @functools.cached_property
     def conf(self) -> Any:
-        """The service's configuration; no file is read, the environment has it all."""
+        """The configuration of the service, only from the environment."""
         return service.prepare_service(argv=["benchmarks"], config_files=[])
 
     @functools.cached_property
@@ -27,7 +27,7 @@ class Session:
 
     @functools.cached_property
     def application(self) -> Callable:
-        """The whole API; the headers of a request say who asks."""
+        """The whole API; the headers of a request identify the caller."""
         from panko.api import app
 
         paste_file = os.environ.get("BENCHMARK_PASTE_FILE")
@@ -37,14 +37,14 @@ class Session:
 
     @functools.cached_property
     def publisher(self) -> Any:
-        """What Ceilometer would use."""
+        """The publisher that Ceilometer uses."""
         from panko.publisher.database import DatabasePublisher
 
         return DatabasePublisher(self.conf, urllib.parse.urlparse("panko://"))
 
 
 def until_told(work: Callable[[], Iterator[dict]]) -> Iterator[dict]:
-    """Do some work again and again, and yield what it yields, until the next line of input comes.
+    """Repeat some work, and yield what it yields, until the next line of input.
 
     That line, an empty command, is consumed.
     """

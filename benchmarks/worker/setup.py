@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making and filling the tables by the panko that is installed, and telling what the process is."""
+"""Setup: the tables of the installed panko, their events, and the versions of libraries."""
 
 import importlib.metadata
 import platform
@@ -14,7 +14,7 @@ LIBRARIES = ("panko", "SQLAlchemy", "psycopg", "psycopg2-binary", "PyMySQL", "pe
 
 
 def connect(session: Session) -> None:
-    """Make ready what other commands begin with, where their time is to be their own."""
+    """Connect, so that the time of later commands does not include it."""
     list(session.connection.get_event_types())
 
 
@@ -27,7 +27,7 @@ KINDS = {"set": dataset.events, "expiring": odd_events.expiring, "shaped": odd_e
 
 
 def fill(session: Session, events: int, batch: int, kind: str = "set") -> Iterator[dict]:
-    """Store the event set, or events of another kind, by ``record_events``; yields the seconds that each batch took."""
+    """Store the event set, or other events, by ``record_events``; yields the seconds of each batch."""
     loaded = 0
     for some in dataset.batches(KINDS[kind](events), batch):
         began = time.perf_counter()
@@ -37,14 +37,14 @@ def fill(session: Session, events: int, batch: int, kind: str = "set") -> Iterat
 
 
 def sample(session: Session, events: int) -> Iterator[dict]:
-    """Yield the first events of the storage, in order of time, with all that they hold."""
+    """Yield the first events of the storage in order of time, with all their members."""
     page = {"limit": events, "sort": [("generated", "asc"), ("message_id", "asc")]}
     for event in session.connection.get_events(EventFilter(), page):
         yield {"event": dataset.plain(event)}
 
 
 def versions(session: Session) -> Iterator[dict]:
-    """Yield the versions of Python and of the libraries that matter here."""
+    """Yield the versions of Python and of relevant libraries."""
     found = {"Python": platform.python_version()}
     for name in LIBRARIES:
         try:

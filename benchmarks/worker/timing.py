@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repeating what is timed."""
+"""Timing of repeated work."""
 
 import hashlib
 import json
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def repeated(work: Callable[[], Any], repeat: int, budget: float, described: Callable[[Any], dict]) -> Iterator[dict]:
-    """Do some work once or more, and yield the seconds it took each time, then a description of its last result.
+    """Repeat some work, and yield the seconds of each time, then a description of the last result.
 
-    :param repeat: times at most
-    :param budget: seconds after which it is not begun again
+    :param repeat: maximum number of times
+    :param budget: seconds after which it is not repeated
     """
     end = time.perf_counter() + budget
     for _ in range(repeat):
@@ -26,5 +26,5 @@ def repeated(work: Callable[[], Any], repeat: int, budget: float, described: Cal
 
 
 def digest(value: Any) -> str:
-    """Return a short text that is the same for equal JSON values, by which the two sides' answers are compared."""
+    """Return a digest of a JSON value, by which the answers of the two sides are compared."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ingest: by ``record_events`` and by the publisher, by one thread or several."""
+"""Ingest by ``record_events`` and by the publisher, in one or several threads."""
 
 import datetime
 import gc
@@ -13,7 +13,7 @@ from benchmarks import dataset
 from benchmarks.worker.session import Session, until_told
 
 DUPLICATES = 0.02
-"""Share of the events that were brought before."""
+"""Share of events that are duplicates."""
 
 
 def record(
@@ -21,24 +21,24 @@ def record(
 ) -> Iterator[dict]:
     """Time ``record_events``; the threads share one storage driver.
 
-    :param events: number of events that are brought, at most
-    :param batch: events of a call
-    :param seed: what the event set is drawn by; another one for each run, so that the events are new
+    :param events: maximum number of events
+    :param batch: number of events in a call
+    :param seed: seed of the event set: a new one for each run, so that its events are new
     :param start: time of the first event (ISO 8601)
-    :param seconds: after this time no further call is begun
+    :param seconds: time after which no further call starts
     """
     calls = list(dataset.batches(with_duplicates(events, seed, start), batch))
     yield drive(session.connection.record_events, calls, threads, seconds)
 
 
 def publish(session: Session, events: int, threads: int, seed: int, start: str, seconds: float) -> Iterator[dict]:
-    """Time the publisher, which the threads share; each call brings one event. The arguments are those of record."""
+    """Time the publisher, which the threads share, with one event a call; the arguments are those of record."""
     calls = [[event] for event in with_duplicates(events, seed, start)]
     yield drive(session.publisher.publish_events, calls, threads, seconds)
 
 
 def with_duplicates(count: int, seed: int, start: str) -> Iterator[Any]:
-    """Yield so many events, some of which come again; the arguments are those of record."""
+    """Yield events, including some duplicates; the arguments are those of record."""
     rnd = random.Random(seed)
     before: list[Any] = []
     for event in dataset.events(count, seed=seed, start=datetime.datetime.fromisoformat(start)):
@@ -50,8 +50,8 @@ def with_duplicates(count: int, seed: int, start: str) -> Iterator[Any]:
 
 
 def drive(function: Callable[[list], Any], calls: list[list], threads: int, seconds: float) -> dict:
-    """Make calls by some threads, and return the seconds for each event of those that succeeded."""
-    # What a caller holds ready is not to be looked through for garbage again and again, on either side.
+    """Make calls in several threads, and return the seconds per event of successful calls."""
+    # Keep the garbage collector from scanning the prepared events again and again, on both sides.
     gc.collect()
     gc.freeze()
     function(calls[0][:1])  # Connections are made, and names looked up. The same event comes again as a duplicate.
@@ -85,12 +85,12 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
     took = time.perf_counter() - began
     if not done:
         raise errors[0]
-    brought = {event.message_id for call in [calls[0][:1], *done] for event in call}
+    stored = {event.message_id for call in [calls[0][:1], *done] for event in call}
     events = sum(map(len, done))
     return {
         "sample": took / events,
         "rows": events,
-        "distinct": len(brought),
+        "distinct": len(stored),
         "calls": seconds_of_calls,
         "failed_calls": len(errors),
         "error": type(errors[0]).__name__ if errors else None,
@@ -98,7 +98,7 @@ def drive(function: Callable[[list], Any], calls: list[list], threads: int, seco
 
 
 def write_on(session: Session, batch: int, pause: float, seed: int, start: str) -> Iterator[dict]:
-    """Bring a batch every ``pause`` seconds until stopped; yields the seconds of each, or why it was refused."""
+    """Store a batch every ``pause`` seconds until stopped; yields the seconds of each, or its error."""
     batches = dataset.batches(dataset.events(1_000_000, seed=seed, start=datetime.datetime.fromisoformat(start)), batch)
 
     def turn() -> Iterator[dict]:

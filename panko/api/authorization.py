@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the policy lets one caller do and see."""
+"""What the policy allows one caller to do, and which events the caller may see."""
 
 import functools
 
@@ -9,11 +9,11 @@ from panko.policies import base, events
 from panko.storage.filters import EVERYTHING, Scope
 
 
-class Access:
-    """What one caller may do and see, by the rules at the time of the first question.
+class Authorization:
+    """The decisions of the policy for one request, all by the same version of the rules.
 
     :param policy: the application's policy
-    :param identity: who is asking
+    :param identity: the caller
     """
 
     def __init__(self, policy: Policy, identity: Identity):
@@ -22,77 +22,70 @@ class Access:
 
     @functools.cached_property
     def _rules(self) -> Rules:
+        # Not in __init__: requests that need no rule are served even if the policy file is broken.
         return self._policy.rules()
-
-    def _may(self, rule: str) -> bool:
-        return self._rules.may(rule, self._identity)
 
     @property
     def _is_limited(self) -> bool:
-        return not self._may(base.SEGREGATION)
+        return not self._rules.may(base.SEGREGATION, self._identity)
 
     def require_known(self) -> None:
-        """Return where there are events that the caller may see, whatever they want to know of them.
-
-        :raises Refused: else
-        """
+        """Raise Refused unless the caller is identified well enough to see any events."""
         if not self._identity.is_complete or (self._identity.is_system and self._is_limited):
             raise Refused
 
     def require(self, rule: str) -> None:
-        """Return where the caller is known and the rule holds for them.
-
-        :raises Refused: else
-        """
+        """Raise Refused unless the caller is known and the rule allows the request."""
         self.require_known()
-        if not self._may(rule):
+        if not self._rules.may(rule, self._identity):
             raise Refused
 
-    def require_creation(self) -> None:
-        """Return where the caller is known and may store events; what they may see does not matter.
-
-        :raises Refused: else
-        """
-        if not self._identity.is_complete or not self._may(events.CREATE):
+    def require_create(self) -> None:
+        """Raise Refused unless the caller may store events, even a caller who may not see any."""
+        if not self._identity.is_complete or not self._rules.may(events.CREATE, self._identity):
             raise Refused
 
-    def require_details(self, rule: str) -> None:
-        """Return where the rule lets the caller into event types and traits.
+    def require_catalog(self, rule: str) -> None:
+        """Check that the rule allows the caller to see event types and traits.
 
-        :raises ProjectNotAuthorized: where it does not, and the caller is limited to a project's events
-        :raises Refused: where it does not for another reason
+        :raises ProjectNotAuthorized: if it does not, and the caller is limited to the events of a project
+        :raises Refused: if it does not for another reason
         """
-        if self._identity.is_complete and not self._identity.is_system and self._is_limited and not self._may(rule):
-            raise ProjectNotAuthorized(self._identity.project_id)
+        identity = self._identity
+        in_project = identity.is_complete and identity.project_id is not None
+        if in_project and self._is_limited and not self._rules.may(rule, identity):
+            raise ProjectNotAuthorized(identity.project_id)
         self.require(rule)
 
-    def scope_of_events(self, all_tenants: bool) -> Scope:
-        """Return which events the caller sees.
+    def event_scope(self, all_tenants: bool) -> Scope:
+        """Return the scope of the events that the caller may see.
 
-        :param all_tenants: the request is for those of all projects
-        :raises Refused: where they are not for the caller
+        :param all_tenants: whether the events of all projects are requested
+        :raises Refused: if the caller may not see the events of all projects
         """
         if all_tenants:
-            if not self._may(events.ALL_TENANTS):
+            if not self._rules.may(events.ALL_TENANTS, self._identity):
                 raise Refused
             return EVERYTHING
         if self._is_limited:
             return self._limited_scope()
         return Scope(project_id=self._identity.project_id, unowned=True)
 
-    def scope_of_grafana(self, all_tenants: bool | None) -> Scope:
-        """Return which events the caller sees in Grafana.
+    def grafana_scope(self, all_tenants: bool | None) -> Scope:
+        """Return the scope of the events that the caller may see in Grafana.
 
-        :param all_tenants: the request is for those of all projects; None: it is where they are for the caller
-        :raises Refused: where they are not for the caller
+        :param all_tenants: whether the events of all projects are requested; None: they are if the caller may see them
+        :raises Refused: if the caller may not see the events of all projects
         """
-        return self.scope_of_events(self._may(events.ALL_TENANTS) if all_tenants is None else all_tenants)
+        if all_tenants is None:
+            all_tenants = self._rules.may(events.ALL_TENANTS, self._identity)
+        return self.event_scope(all_tenants)
 
-    def scope_of_details(self) -> Scope:
-        """Return which events the event types and traits come from that the caller sees."""
+    def catalog_scope(self) -> Scope:
+        """Return the scope of the events whose event types and traits the caller may see."""
         return self._limited_scope() if self._is_limited else EVERYTHING
 
     def _limited_scope(self) -> Scope:
         identity = self._identity
-        whole_project = self._may(events.PROJECT_EVENTS)
+        whole_project = self._rules.may(events.PROJECT_EVENTS, identity)
         return Scope(project_id=identity.project_id, user_id=None if whole_project else identity.user_id)

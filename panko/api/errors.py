@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong in the API, and the one table from exceptions to what a client is told."""
+"""The API's exceptions, and the one table that maps exceptions to error responses."""
 
 import http
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,39 +30,39 @@ from panko.storage.errors import (
 LOG = log.getLogger(__name__)
 
 MAX_TEXT = 450
-"""Characters of an error text: our own, with what they repeat, are shorter."""
+"""Characters of an error text. Panko's own texts, with what they repeat, are shorter."""
 
-RETRY_AFTER = 10
-"""Seconds after which a client may ask again what the storage could not answer."""
+RETRY_AFTER_SECONDS = 10
+"""Seconds after which a client may repeat a request that failed for now."""
 
 
 class InvalidConfiguration(cfg.Error):
-    """The API cannot be made as it is configured; the text is one line that says in which file and why."""
+    """The API cannot start as it is configured; the text is one line with the file and the reason."""
 
     def __init__(self, path: str, reason: object):
         super().__init__(f"{path}: {' '.join(str(reason).split())}")
 
 
 class PolicyUnusable(Exception):
-    """The policy cannot be read any more, so nobody is let in; the text says in which file and why."""
+    """The policy has become unreadable, so every request is refused; the text has the file and the reason."""
 
 
 class Refused(ClientSideError):
-    """The policy does not let the caller do this."""
+    """The policy does not allow the request."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("RBAC Authorization Failed", status_code=403)
 
 
 class ProjectNotAuthorized(ClientSideError):
-    """The caller is limited to a project's events, and asked for more; clients expect a 401 here."""
+    """The caller is limited to the events of a project and requested more; clients expect 401 here."""
 
-    def __init__(self, project_id: str):
+    def __init__(self, project_id: str | None):
         super().__init__(f"Not Authorized to access project {excerpt(project_id)}", status_code=401)
 
 
 class NotFound(ClientSideError):
-    """What the caller asks for is not there, or not theirs to see."""
+    """The requested resource does not exist, or the caller may not see it."""
 
     def __init__(self, kind: str, name: str):
         super().__init__(f"{kind} {excerpt(name)} Not Found", status_code=404)
@@ -71,7 +71,7 @@ class NotFound(ClientSideError):
 class NothingStored(ClientSideError):
     """Every event that the caller sent was refused.
 
-    :param refusals: what the client is told of each
+    :param refusals: index, message_id and reason of each event, as the client sees them
     """
 
     def __init__(self, refusals: Sequence[Mapping[str, Any]]):
@@ -80,17 +80,21 @@ class NothingStored(ClientSideError):
         self.refusals = refusals
 
 
-class TooManyLargeAnswers(Exception):
-    """As many large answers as may be are being sent already."""
+class TooManyStreams(Exception):
+    """As many responses as allowed are being streamed already."""
 
 
-class AnswerAborted(Exception):
-    """An answer that had begun could not be finished: the server is to break the connection off."""
+class ResponseAborted(Exception):
+    """A response failed after it had begun, so the server must close the connection without ending it properly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a client is told of an error: ``body`` is the JSON under ``error_message``, ``text`` what XML says."""
+    """The content of an error response.
+
+    :param text: the message in XML
+    :param body: the JSON under ``error_message``
+    """
 
     status: int
     text: str
@@ -98,14 +102,14 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> "Fault":
-        """Return a fault in the form that WSME gives to the errors of a method."""
+    def create(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> "Fault":
+        """Return a fault in WSME's format for errors of a method."""
         body = {"faultcode": _code(status), "faultstring": text, "debuginfo": None}
         return cls(status, text, body, headers or {})
 
     @property
     def code(self) -> str:
-        """Whose fault it is: Client or Server."""
+        """Who caused the error: Client or Server."""
         return _code(self.status)
 
 
@@ -114,89 +118,89 @@ def _code(status: int) -> str:
 
 
 def _client_fault(error: ClientSideError) -> Fault:
-    """Return the fault of an error of the client, whose text repeats no more of what was sent than it may."""
+    """Return the fault for an error of the client; its text repeats a limited part of what the client sent."""
     if isinstance(error, InvalidInput):
-        return Fault.of(error.code, _shortened(error).faultstring)
+        return Fault.create(error.code, _shorten(error).faultstring)
     if isinstance(error, UnknownArgument):
-        return Fault.of(error.code, UnknownArgument(excerpt(error.argname), error.msg).faultstring)
-    return Fault.of(error.code, _bounded(error.faultstring))
+        return Fault.create(error.code, UnknownArgument(excerpt(error.argname), error.msg).faultstring)
+    return Fault.create(error.code, _truncate(error.faultstring))
 
 
-def _shortened(error: InvalidInput) -> InvalidInput:
+def _shorten(error: InvalidInput) -> InvalidInput:
     value, reason = str(error.value), str(error.msg)
     if len(value) > MAX_REPEATED:
         half = MAX_REPEATED // 2
         if value[: half // 2] in reason:
             reason = excerpt(reason, half)
         value = excerpt(value, half)
-    return InvalidInput(excerpt(error.fieldname), value, _bounded(reason))
+    return InvalidInput(excerpt(error.fieldname), value, _truncate(reason))
 
 
-def _bounded(text: str) -> str:
-    """Return a text, its middle left out if it is longer than any of our own: it is another library's and repeats."""
+def _truncate(text: str) -> str:
+    """Return a text without its middle if it is longer than MAX_TEXT: other libraries repeat everything."""
     half = MAX_REPEATED // 2
     return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
 
 
 def _routing_fault(error: webob.exc.HTTPException) -> Fault:
-    """Return the fault of an address or a method that is not served; its JSON has a form of its own."""
+    """Return the fault for a path or method that is not served; its JSON has a different format."""
     body = {"code": error.status_int, "title": error.title, "description": error.detail or None}
     return Fault(error.status_int, error.detail or error.title, body, dict(error.headers))
 
 
 def _refusals_fault(error: NothingStored) -> Fault:
-    """Return the fault of a request whose events were all refused; its JSON names each of them."""
-    fault = Fault.of(error.code, error.faultstring)
+    """Return the fault for a request whose events were all refused; its JSON lists them."""
+    fault = Fault.create(error.code, error.faultstring)
     return replace(fault, body={**fault.body, "refusals": error.refusals})
 
 
-_LATER = {"Retry-After": str(RETRY_AFTER)}
-_INTERNAL = Fault.of(500, "The service failed on this request; its log says why.")
-_NO_STORAGE = Fault.of(503, "The storage is not available. Please try again later.", _LATER)
-_QUERY_TIMEOUT = Fault.of(
+_RETRY_LATER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+_INTERNAL = Fault.create(500, "The service failed on this request; its log says why.")
+_NO_STORAGE = Fault.create(503, "The storage is not available. Please try again later.", _RETRY_LATER)
+_QUERY_TIMEOUT = Fault.create(
     503,
     "The request needs more time than the database may spend on it. Please try again later, or ask for less, as by a "
     "shorter time between start_timestamp and end_timestamp, or fewer filters.",
-    _LATER,
+    _RETRY_LATER,
 )
-_NO_KEYSTONE = Fault.of(503, "The identity service is not available. Please try again later.", _LATER)
-_TOO_MANY_LARGE = Fault.of(
-    503, "Too many large answers are being sent. Please try again later, or ask for fewer events at once.", _LATER
+_NO_KEYSTONE = Fault.create(503, "The identity service is not available. Please try again later.", _RETRY_LATER)
+_TOO_MANY_STREAMS = Fault.create(
+    503, "Too many large answers are being sent. Please try again later, or ask for fewer events at once.", _RETRY_LATER
 )
 
-_FAULTS = (
+_FAULTS: tuple[tuple[type[Exception], Callable[[Any], Fault]], ...] = (
     (NothingStored, _refusals_fault),
     (ClientSideError, _client_fault),
     (webob.exc.HTTPException, _routing_fault),
-    (InvalidMarker, lambda error: Fault.of(400, _bounded(str(error)))),
-    (InvalidFilter, lambda error: Fault.of(400, _bounded(str(error)))),
-    (NotSupported, lambda error: Fault.of(501, str(error))),
+    (InvalidMarker, lambda error: Fault.create(400, _truncate(str(error)))),
+    (InvalidFilter, lambda error: Fault.create(400, _truncate(str(error)))),
+    (NotSupported, lambda error: Fault.create(501, str(error))),
     (QueryTimeout, lambda error: _QUERY_TIMEOUT),
-    (StorageTimeout, lambda error: Fault.of(503, f"{error} Please try again later.", _LATER)),
-    (StorageFull, lambda error: Fault.of(503, f"{error} Please try again later.", _LATER)),
+    (StorageTimeout, lambda error: Fault.create(503, f"{error} Please try again later.", _RETRY_LATER)),
+    (StorageFull, lambda error: Fault.create(503, f"{error} Please try again later.", _RETRY_LATER)),
     (StorageUnavailable, lambda error: _NO_STORAGE),
     (StorageMisconfigured, lambda error: _NO_STORAGE),
-    (TooManyLargeAnswers, lambda error: _TOO_MANY_LARGE),
+    (TooManyStreams, lambda error: _TOO_MANY_STREAMS),
     (SchemaMismatch, lambda error: _NO_STORAGE),
     (KeystoneException, lambda error: _NO_KEYSTONE),
     (Exception, lambda error: _INTERNAL),
 )
-"""From exceptions to faults; the first line that fits counts."""
+"""From exceptions to faults; the first class that matches is used."""
 
 
-def fault_of(error: Exception) -> Fault:
-    """Return what a client is told of an exception."""
+def make_fault(error: Exception) -> Fault:
+    """Return the fault that reports an exception to the client."""
     return next(make(error) for kind, make in _FAULTS if isinstance(error, kind))
 
 
 def describe(error: Exception) -> str:
-    """Return what an exception says for the log, in one line, with what only the log is told."""
-    said = f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
-    return " ".join(said.split())
+    """Return the text of an exception for the log, in one line, with details that clients must not see."""
+    text = f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
+    return " ".join(text.split())
 
 
 def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
-    """Log an error that is not the client's, with its cause: this is the one place where it is logged."""
+    """Log an error unless it is the client's; errors before the response has begun are logged only here."""
     if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         LOG.error("Request %s cannot be answered now: %s", request_id, describe(error))
     elif fault.code == "Server" and fault.status != http.HTTPStatus.NOT_IMPLEMENTED:
@@ -204,7 +208,7 @@ def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
 
 
 def log_failure(message: str, request_id: str | None, error: Exception) -> None:
-    """Log that a request failed: with a traceback, where the fault is not the storage's but in the program."""
+    """Log that a request failed, with a traceback unless storage reported the error."""
     if isinstance(error, StorageError):
         LOG.error(f"{message}: %s", request_id, describe(error))
     else:

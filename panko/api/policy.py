@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy of one application: its rules, read again where their files change."""
+"""The policy of one application: its rules, which are reloaded when their files change."""
 
 import functools
 import os
@@ -18,82 +18,82 @@ from panko.api.errors import InvalidConfiguration, PolicyUnusable
 from panko.unknown_options import nearest, suggest
 
 OLD_POLICY_FILE = "policy.json"
-"""oslo.policy passes over a file of this name in silence; where there is no newer one, it still counts here."""
+"""oslo.policy silently ignores a file of this name; Panko reads it if there is no newer policy file."""
 
 DEFAULT_RULE = "default"
-"""The rule that oslo.policy asks instead of one that is missing; its name can be changed, which nobody does."""
+"""The rule that oslo.policy checks instead of a missing one. Its name is an option that nobody sets."""
 
 OPERATION_SIMILARITY = 0.6
 RULE_SIMILARITY = 0.85
-"""How similar a name is to that of a rule of Panko's for which it may be a typo, from 0 to 1."""
+"""How similar an unknown name must be to one of Panko's rules to be a typo, from 0 to 1: with and without a colon."""
+
+SEARCH_INTERVAL_SECONDS = 1.0
+"""How often new policy files are searched for; a change of a known file is noticed at once."""
 
 LOG = log.getLogger(__name__)
 
-_FAILURES = (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError, cfg.Error)
-_FAILURES += (oslo_policy.InvalidDefinitionError, oslo_policy.InvalidRuleDefault)
+# All that oslo.policy raises for invalid files.
+_FAILURES = (
+    *(ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError, cfg.Error),
+    *(oslo_policy.InvalidDefinitionError, oslo_policy.InvalidRuleDefault),
+)
 _REFERENCE = re.compile(r"\brule:([^\s()]+)")
 _REMOTE_CHECK = re.compile(r"\bhttps?:")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking."""
+    """The caller of a request.
+
+    :param is_system: whether the token is for the whole system
+    """
 
     user_id: str | None = None
     project_id: str | None = None
     roles: tuple[str, ...] = ()
-    system_scope: str | None = None
-    domain_id: str | None = None
-
-    @property
-    def is_system(self) -> bool:
-        """Whether the token is for the whole system.
-
-        A valid service token can bring its own system scope into the request of a project or a domain, which must not
-        widen it.
-        """
-        return self.system_scope == "all" and self.project_id is None and self.domain_id is None
+    is_system: bool = False
 
     @property
     def is_complete(self) -> bool:
-        """Whether it says whose events may be seen."""
+        """Whether the identity has a user, and a project or system scope."""
         return self.user_id is not None and (self.project_id is not None or self.is_system)
 
 
 class Rules:
-    """The rules as they are at one time; what they say of an identity does not change.
+    """One version of the rules; their decisions about an identity do not change.
 
     :param conf: the service's configuration
-    :param path: the policy file; None: the defaults, and what stands in policy directories
-    :raises Exception: one of the many that oslo.policy has for what cannot be read
+    :param path: the policy file; None: only the defaults and the policy directories
+    :raises Exception: if the files are invalid; oslo.policy raises many kinds
     """
 
     def __init__(self, conf: cfg.ConfigOpts, path: str | None):
         if path:
-            with open(path):  # Not every failure to do so is one to oslo.policy.
+            with open(path):  # oslo.policy ignores some errors of reading it.
                 pass
         self._enforcer = _make_enforcer(conf, path)
         self._enforcer.load_rules(force_reload=True)
         self._enforcer.use_conf = False
-        self._check()
-        # One check costs 0.1 ms, and depends on nothing but the identity, unless another server is asked.
-        if not any(_REMOTE_CHECK.search(str(check)) for check in self._enforcer.rules.values()):
-            self.may = functools.lru_cache(maxsize=1024)(self.may)
+        self._validate()
+        # A decision costs 0.1 ms, and depends only on the identity unless another server is asked.
+        is_remote = any(_REMOTE_CHECK.search(str(check)) for check in self._enforcer.rules.values())
+        self.may = self._decide if is_remote else functools.lru_cache(maxsize=1024)(self._decide)
+        """Returns whether a rule allows an identity to do something."""
 
-    def _check(self) -> None:
-        """Return where every rule of the files is readable, and none leads back to itself."""
+    def _validate(self) -> None:
+        """Raise an exception if a rule of the files is invalid or refers to itself."""
         for name, rule in self._enforcer.file_rules.items():
-            # oslo.policy puts a check that always fails in the place of what it does not understand.
+            # oslo.policy replaces what it cannot parse by a check that always fails.
             if "!" in str(rule.check) and "!" not in str(rule.check_str):
                 raise ValueError(f"the rule {name} cannot be read: {rule.check_str}")
         self._enforcer.skip_undefined_check = True
         self._enforcer.check_rules(raise_on_violation=True)
 
     def find_unknown(self) -> list[str]:
-        """Return a sentence for each rule of the files that is not one of Panko's, and that no other rule refers to.
+        """Return a sentence for each rule of the files that is not one of Panko's and that no other rule refers to.
 
-        A file that other services read too may have any rules of its own: one without a colon, which no service asks
-        for by that name, is reported only if it is very similar to one of Panko's.
+        A file that other services share may define helper rules, whose names have no colon: these are reported only if
+        they are very similar to one of Panko's.
         """
         known = self._enforcer.registered_rules
         checks = [rule.check_str for rule in (*self._enforcer.file_rules.values(), *known.values())]
@@ -105,8 +105,7 @@ class Rules:
                 findings.append(f"The policy rule {name} is not one of Panko's and has no effect.{suggest(meant)}")
         return sorted(findings)
 
-    def may(self, rule: str, identity: Identity) -> bool:
-        """Return whether a rule holds for an identity."""
+    def _decide(self, rule: str, identity: Identity) -> bool:
         credentials = {
             "user_id": identity.user_id,
             "project_id": identity.project_id,
@@ -119,7 +118,7 @@ class Rules:
 def _read_rules(conf: cfg.ConfigOpts, path: str | None) -> Rules:
     """Return the rules of a policy file.
 
-    :raises InvalidConfiguration: if it cannot be read
+    :raises InvalidConfiguration: if they are invalid
     """
     try:
         return Rules(conf, path)
@@ -128,9 +127,9 @@ def _read_rules(conf: cfg.ConfigOpts, path: str | None) -> Rules:
 
 
 def find_unknown_rules(conf: cfg.ConfigOpts) -> list[str]:
-    """Return what :meth:`Rules.find_unknown` finds in the policy that a configuration names.
+    """Return the findings of :meth:`Rules.find_unknown` for the configured policy.
 
-    :raises InvalidConfiguration: if it cannot be read
+    :raises InvalidConfiguration: if the policy is invalid
     """
     return _read_rules(conf, _find_file(conf)).find_unknown()
 
@@ -141,16 +140,16 @@ def _make_enforcer(conf: cfg.ConfigOpts, path: str | None) -> oslo_policy.Enforc
     return enforcer
 
 
-SEARCH_INTERVAL = 1.0
-"""Seconds after which a policy file is seen where there was none; a change of one that is known is seen at once."""
-
-
 def _find_file(conf: cfg.ConfigOpts) -> str | None:
-    oslo_policy_opts.set_defaults(conf)  # It registers them first.
+    oslo_policy_opts.set_defaults(conf)  # Registers the options, too.
     return conf.find_file(conf.oslo_policy.policy_file) or conf.find_file(OLD_POLICY_FILE)
 
 
-def _file_state(path: str) -> tuple[str, int, int, int]:
+FileState = tuple[str, int, int, int]
+
+
+def _file_state(path: str) -> FileState:
+    """Return what changes with a file; zeros if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:
@@ -159,10 +158,10 @@ def _file_state(path: str) -> tuple[str, int, int, int]:
 
 
 class Policy:
-    """The rules of an application. Any number of threads may ask it.
+    """The rules of an application; any number of threads may use it.
 
     :param conf: the service's configuration
-    :raises InvalidConfiguration: where the policy cannot be read
+    :raises InvalidConfiguration: if the policy is invalid
     """
 
     def __init__(self, conf: cfg.ConfigOpts):
@@ -173,32 +172,27 @@ class Policy:
         self._next_search = 0.0
         self._failure: str | None = None
         self._rules = _read_rules(conf, self._path)
-        self._warn()
+        self._warn_of_unknown()
 
-    def _warn(self) -> None:
+    def _warn_of_unknown(self) -> None:
         for finding in self._rules.find_unknown():
             LOG.warning("%s", finding)
 
     def rules(self) -> Rules:
-        """Return the rules as they are now.
+        """Return the current rules.
 
-        :raises PolicyUnusable: where the files cannot be read any more; what they said before does not count
+        :raises PolicyUnusable: if the files have become invalid; the rules of before are not used any more
         """
-        if self._has_changed():
+        changed = any(_file_state(known[0]) != known for known in self._state)
+        if changed or time.monotonic() >= self._next_search:
+            if not changed:
+                # Set before the slow search, for which other threads do not wait.
+                self._next_search = time.monotonic() + SEARCH_INTERVAL_SECONDS
             with self._lock:
                 self._refresh()
         if self._failure:
             raise PolicyUnusable(self._failure)
         return self._rules
-
-    def _has_changed(self) -> bool:
-        """Return whether the files are others than before; for new ones it looks once in a while, which takes long."""
-        if any(_file_state(known[0]) != known for known in self._state):
-            return True
-        if time.monotonic() < self._next_search:
-            return False
-        self._next_search = time.monotonic() + SEARCH_INTERVAL
-        return self._read_state() != self._state
 
     def _refresh(self) -> None:
         state = self._read_state()
@@ -207,16 +201,16 @@ class Policy:
         path = _find_file(self._conf)
         try:
             if self._path and not path:
-                # The defaults may let in more than the file did.
+                # The defaults may allow more than the file did.
                 raise FileNotFoundError("it is gone")
             self._rules, self._path, self._failure = Rules(self._conf, path), path, None
-            self._warn()
+            self._warn_of_unknown()
         except _FAILURES as error:
             self._failure = str(InvalidConfiguration(path or self._path or "policy", error))
         self._state = state
 
-    def _read_state(self) -> tuple:
-        """Return what changes with every change to the policy's files."""
+    def _read_state(self) -> tuple[FileState, ...]:
+        """Return what changes with every change of the policy's files."""
         files = [_find_file(self._conf)]
         for name in self._conf.oslo_policy.policy_dirs:
             directory = self._conf.find_file(name)
@@ -226,14 +220,14 @@ class Policy:
 
 
 def get_enforcer() -> oslo_policy.Enforcer:
-    """Return an enforcer for the configuration, as oslo.policy's tools ask for it: they read the files.
+    """Return an enforcer for oslo.policy's tools, which load the files themselves.
 
-    The tools take --config-file by a configuration of their own, the library's global one. In that oslopolicy-validator
-    then looks for the path of the policy file, and expects the service to have set it there.
+    The tools parse --config-file into the library's global configuration. oslopolicy-validator expects that the service
+    has set the path of the policy file there.
     """
     tool = cfg.CONF
     conf = service.prepare_service([], config_files=tool.config_file or None, share=True, warn=False)
     path = _find_file(conf)
-    oslo_policy_opts.set_defaults(tool)  # It registers them first.
+    oslo_policy_opts.set_defaults(tool)  # Registers the options, too.
     tool.set_override("policy_file", path or conf.oslo_policy.policy_file, group="oslo_policy")
     return _make_enforcer(conf, path)

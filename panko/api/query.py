@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a request asks for to what storage understands: pure functions."""
+"""The filters, page and other queries of a request, parsed into the values of the storage contract."""
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
-from panko.api.controllers.v2 import base
 from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
@@ -19,28 +19,28 @@ ALL_TENANTS = "all_tenants"
 
 MAX_FILTERS = 1000
 MAX_TRAIT_FILTERS = 50
-"""Filters that a request may have, and those of them that are on traits: each of these is a query in the query."""
+"""Filters of a request, and filters on traits among them, which cost much more."""
 
 MAX_LIMIT = 2**62
-"""A limit that every database can count to, and no answer reaches."""
+"""A limit that every database accepts and no response reaches."""
 
 TYPE_NAMES = ["integer", "float", "string", "datetime"]
-"""The types of traits, in the order in which an error names them."""
+"""The types of traits, in the order of the error text that lists them."""
 
 EPOCH = datetime.datetime(1970, 1, 1)
 EPOCH_UNITS = {10: SECOND, **dict.fromkeys(range(11, 15), datetime.timedelta(milliseconds=1))}
-"""The unit of a time since the epoch, by its number of digits."""
+"""Unit of a time since the epoch, by its number of digits."""
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-"""Seconds of the units that an interval can be given in."""
+"""Length of the units of an interval in seconds."""
 
 _INTERVAL = re.compile(rf"(\d{{1,10}})([{''.join(UNITS)}]?)", re.ASCII)
 
-GROUPS = 10
-"""Groups that are counted by themselves where the request does not say."""
+DEFAULT_GROUPS = 10
+"""Groups that are counted separately if the request gives no limit."""
 
-LOOKED_INTO = 500
-"""Newest events that are looked into for the values of a trait, where the request does not say."""
+DEFAULT_EXAMINED_EVENTS = 500
+"""How many of the newest events are examined for the values of a trait if the request does not say."""
 
 VALUE_ORDERS = ("count", "last")
 
@@ -50,68 +50,84 @@ SORT_HELP = (
 )
 
 
-def parse_filters(filters: Sequence[base.Query] | None) -> tuple[EventFilter, bool]:
-    """Return what the events are to meet, whoever asks, and whether they are asked for from all tenants.
+class FilterArgument(Protocol):
+    """A filter as requests have it; what is missing is None, or WSME's Unset."""
 
-    :raises ClientSideError: where a filter cannot be read
+    @property
+    def field(self) -> str | None: ...
+
+    @property
+    def op(self) -> str: ...
+
+    @property
+    def type(self) -> str | None: ...
+
+    @property
+    def value(self) -> str | None: ...
+
+
+def parse_filters(filters: Sequence[FilterArgument] | None) -> tuple[EventFilter, bool]:
+    """Parse filters.
+
+    :returns: the conditions on events, without the caller's scope; and whether the events of all tenants are requested
+    :raises ClientSideError: if a filter is invalid, or there are too many
     """
-    events = {field: [] for field in EVENT_FIELDS}
+    filters = filters or ()
+    if len(filters) > MAX_FILTERS:
+        raise ClientSideError(f"There are more than {MAX_FILTERS} filters")
+    values: dict[str, list[Any]] = {field: [] for field in EVENT_FIELDS}
     traits = []
     all_tenants = False
-    for given in _few(filters or (), MAX_FILTERS, "filters"):
-        field, value = _field_and_value(given)
-        _check_operator(field, given.op)
+    for given in filters:
+        field, value = _check_filter(given)
         if field == ALL_TENANTS:
             all_tenants = parse_all_tenants(value)
         elif field not in EVENT_FIELDS:
-            traits.append(_trait_filter(given, field, value))
+            traits.append(_parse_trait_filter(given, field, value))
         elif value:
-            events[field].append(EVENT_FIELDS[field][1](value))
+            values[field].append(EVENT_FIELDS[field][1](value))
+    if len(traits) > MAX_TRAIT_FILTERS:
+        raise ClientSideError(f"There are more than {MAX_TRAIT_FILTERS} filters on traits")
     event_filter = EventFilter(
-        start_timestamp=max(events["start_timestamp"], default=None),
-        end_timestamp=min(events["end_timestamp"], default=None),
-        event_type=tuple(events["event_type"]),
-        message_id=tuple(events["message_id"]),
-        traits_filter=tuple(_few(traits, MAX_TRAIT_FILTERS, "filters on traits")),
+        start_timestamp=max(values["start_timestamp"], default=None),
+        end_timestamp=min(values["end_timestamp"], default=None),
+        event_type=tuple(values["event_type"]),
+        message_id=tuple(values["message_id"]),
+        traits_filter=tuple(traits),
     )
     return event_filter, all_tenants
 
 
 def parse_all_tenants(value: str | None) -> bool:
-    """Return whether a text is one of those that mean true."""
+    """Return whether a text means true."""
     return strutils.bool_from_string(value)
 
 
-def _few(given: Sequence, most: int, what: str) -> Sequence:
-    if len(given) > most:
-        raise ClientSideError(f"There are more than {most} {what}")
-    return given
+def _check_filter(given: FilterArgument | None) -> tuple[str, str]:
+    """Return the field and value of a filter; a value that is missing in the query string is empty.
 
-
-def _field_and_value(given: base.Query | None) -> tuple[str, str]:
-    """Return a filter's field and value. In the query, a value may be missing, and is empty then."""
+    :raises ClientSideError: if one of them is missing, or the field does not support the operator
+    """
     if given is None:
         raise InvalidInput("q", None, "A filter has a field and a value.")
-    for name in ("field", "value"):
-        if getattr(given, name) is None:
-            raise InvalidInput(name, None, "Mandatory field missing.")
-    if not given.field and given.field != "":
+    field, value, operator = given.field, given.value, given.op
+    if field is None:
         raise InvalidInput("field", None, "Mandatory field missing.")
-    return given.field, given.value or ""
-
-
-def _check_operator(field: str, operator: str) -> None:
+    if value is None:
+        raise InvalidInput("value", None, "Mandatory field missing.")
+    if not field and field != "":  # WSME's Unset.
+        raise InvalidInput("field", None, "Mandatory field missing.")
     if operator not in OPERATORS:
-        given, supported = excerpt(operator), tuple(OPERATORS)
-        raise ClientSideError(f"Operator {given} is not supported. The supported operators are: {supported}")
-    only = EVENT_FIELDS[field][0] if field in EVENT_FIELDS else operator
-    if operator != only:
+        given_operator, supported = excerpt(operator), tuple(OPERATORS)
+        raise ClientSideError(f"Operator {given_operator} is not supported. The supported operators are: {supported}")
+    if field in EVENT_FIELDS and operator != (only := EVENT_FIELDS[field][0]):
         raise ClientSideError(
             f"Operator {excerpt(operator)} is not supported. Only `{only}' operator is available for field {field}"
         )
+    return field, value or ""
 
 
-def _trait_filter(given: base.Query, field: str, value: str) -> TraitFilter:
+def _parse_trait_filter(given: FilterArgument, field: str, value: str) -> TraitFilter:
     type_name = given.type or TraitType.TEXT.label
     if type_name not in TYPE_NAMES:
         raise ClientSideError(
@@ -120,57 +136,55 @@ def _trait_filter(given: base.Query, field: str, value: str) -> TraitFilter:
     try:
         return TraitFilter(field, TRAIT_TYPES_BY_LABEL[type_name], value, given.op)
     except InvalidFilter as error:
-        raise _unreadable(value, type_name) from error
+        raise _conversion_error(value, type_name) from error
 
 
-def _unreadable(value: str, type_name: str) -> ClientSideError:
+def _conversion_error(value: str, type_name: str) -> ClientSideError:
     return ClientSideError(f"Unable to convert the value {excerpt(value)} to the expected data type {type_name}.")
 
 
 def parse_bound(text: str) -> datetime.datetime:
-    """Return the naive UTC time that an end of a time range names.
+    """Parse the start or end of a time range: ISO 8601, or seconds (10 digits) or milliseconds (11 to 14) since 1970.
 
-    Read are ISO 8601 and, of digits alone, seconds (10) and milliseconds (11 to 14) since the epoch, a year (4) and a
-    date (8).
-
-    :raises ValueError: if it is none of these
+    :returns: naive UTC; a year (4 digits) and a date (8 digits) are ISO 8601
+    :raises ValueError: if it has another format
     """
     unit = EPOCH_UNITS.get(len(text)) if text.isascii() and text.isdigit() else None
     return EPOCH + int(text) * unit if unit else parse_time(text)
 
 
-def _time(value: str) -> datetime.datetime:
+def _parse_timestamp(value: str) -> datetime.datetime:
     try:
         return parse_bound(value)
     except ValueError as error:
-        raise _unreadable(value, TraitType.DATETIME.label) from error
+        raise _conversion_error(value, TraitType.DATETIME.label) from error
 
 
-EVENT_FIELDS = {
+EVENT_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "event_type": ("eq", str),
     "message_id": ("eq", str),
-    "start_timestamp": ("ge", _time),
-    "end_timestamp": ("le", _time),
+    "start_timestamp": ("ge", _parse_timestamp),
+    "end_timestamp": ("le", _parse_timestamp),
 }
-"""The fields that are an event's own: the one operator that each has, and what reads its value."""
+"""The fields of the event itself: each one's only operator, and the function that parses its value."""
 
 
 def parse_page(
-    limit: int | None, sort: Sequence[str] | None, marker: str | None, default: int, largest: int | None
+    limit: int | None, sort: Sequence[str] | None, marker: str | None, default_limit: int, max_limit: int | None
 ) -> Page:
-    """Return the piece of the answer that is asked for.
+    """Parse limit, sort order and marker of a list of events.
 
-    :param default: the limit where there is none
-    :param largest: the limit that no other exceeds; None: there is no such one
-    :raises ClientSideError: where an argument cannot be read
+    :param default_limit: the limit if the request gives none
+    :param max_limit: larger limits are reduced to this; None: unlimited
+    :raises ClientSideError: if an argument is invalid
     """
     if limit is not None and limit < 0:
         raise InvalidInput("limit", limit, "the limit should be a positive integer.")
-    order = tuple(_sort_key(given) for given in sort or ())
-    return Page(min(limit or default, largest or MAX_LIMIT), marker or None, order)
+    order = tuple([_parse_sort_key(key) for key in sort or ()])
+    return Page(min(limit or default_limit, max_limit or MAX_LIMIT), marker or None, order)
 
 
-def _sort_key(given: str | None) -> tuple[str, str]:
+def _parse_sort_key(given: str | None) -> tuple[str, str]:
     key, _, direction = (given or "").partition(":")
     if key not in SORT_KEYS:
         raise InvalidInput("sort", given, SORT_HELP.format("keys", SORT_KEYS))
@@ -180,9 +194,9 @@ def _sort_key(given: str | None) -> tuple[str, str]:
 
 
 def parse_interval(given: str | None) -> datetime.timedelta | None:
-    """Return the interval that a text stands for: seconds, or a number with one of :data:`UNITS`; None for none.
+    """Parse an interval: seconds, or a number with one of :data:`UNITS`; None if it is empty.
 
-    :raises ClientSideError: where it is no such text
+    :raises ClientSideError: if it is invalid
     """
     if not given:
         return None
@@ -195,46 +209,51 @@ def parse_interval(given: str | None) -> datetime.timedelta | None:
     return seconds * SECOND
 
 
-def parse_counting(interval: str | None, group_by: str | None, limit: int | None) -> CountQuery:
-    """Return the way in which events are to be counted.
+def parse_count_query(interval: str | None, group_by: str | None, limit: int | None) -> CountQuery:
+    """Parse how to count events.
 
-    :raises ClientSideError: where an argument cannot be read
+    :raises ClientSideError: if an argument is invalid
     """
-    groups = _bounded("limit", limit, GROUPS, MAX_GROUPS)
+    groups = _check_range("limit", limit, DEFAULT_GROUPS, MAX_GROUPS)
     return CountQuery(parse_interval(interval), group_by or None, groups)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A look for the values of a trait: into how many events, and which of the values to tell of."""
+class ValuesQuery:
+    """Which values of a trait to list.
+
+    :param events: how many of the newest events to examine
+    :param limit: maximum number of values
+    :param newest_first: sort by time, not by count
+    """
 
     events: int
     limit: int
     newest_first: bool
 
-    def choose(self, values: Sequence[TraitValue]) -> Sequence[TraitValue]:
-        """Return the values that are told of, of those that are given in the order of their counts."""
+    def select(self, values: Sequence[TraitValue]) -> Sequence[TraitValue]:
+        """Return the values to list, given all values sorted by count."""
         if self.newest_first:
             values = sorted(values, key=lambda value: value.last, reverse=True)
         return values[: self.limit]
 
 
-def parse_look(limit: int | None, sort: str | None, events: int | None, default: int) -> Look:
-    """Return the look that is asked for.
+def parse_values_query(limit: int | None, sort: str | None, events: int | None, default_limit: int) -> ValuesQuery:
+    """Parse which values of a trait to list.
 
-    :param default: the number of values where there is no limit
-    :raises ClientSideError: where an argument cannot be read
+    :param default_limit: number of values if the request gives no limit
+    :raises ClientSideError: if an argument is invalid
     """
     if sort and sort not in VALUE_ORDERS:
         raise InvalidInput("sort", sort, f"It is one of {', '.join(VALUE_ORDERS)}.")
-    return Look(
-        events=_bounded("events", events, LOOKED_INTO, MAX_EVENTS_LOOKED_INTO),
-        limit=_bounded("limit", limit, default, MAX_LIMIT),
+    return ValuesQuery(
+        events=_check_range("events", events, DEFAULT_EXAMINED_EVENTS, MAX_EVENTS_LOOKED_INTO),
+        limit=_check_range("limit", limit, default_limit, MAX_LIMIT),
         newest_first=sort == "last",
     )
 
 
-def _bounded(name: str, given: int | None, default: int, most: int) -> int:
-    if given and not 1 <= given <= most:
-        raise InvalidInput(name, given, f"It is a number from 1 to {most}.")
+def _check_range(name: str, given: int | None, default: int, maximum: int) -> int:
+    if given and not 1 <= given <= maximum:
+        raise InvalidInput(name, given, f"It is a number from 1 to {maximum}.")
     return given or default

@@ -1,88 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a path to the method that answers, through the controllers that are named in it and nothing else.
+"""Routing: from a path to the controller's method that responds, through controllers only.
 
-Pecan's own routing takes any attribute for a child, ``__class__`` too, the HTTP method from an argument ``_method``,
-and reads the body of a form for it.
+Pecan's own routing follows any attribute, such as ``__class__``, and takes the HTTP method from an argument
+``_method``, for which it reads the body of a form.
 """
 
 import http
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import pecan
 import webob
 import webob.exc
 from pecan import rest
 
-OF_COLLECTION = {http.HTTPMethod.GET.value: "get_all", http.HTTPMethod.POST.value: "post"}
-OF_MEMBER = {http.HTTPMethod.GET.value: "get_one"}
-"""By HTTP's method, the name of the one that answers it."""
+COLLECTION_METHODS = {http.HTTPMethod.GET.value: "get_all", http.HTTPMethod.POST.value: "post"}
+MEMBER_METHODS = {http.HTTPMethod.GET.value: "get_one"}
+"""From HTTP methods to the names of a controller's methods."""
 
 
-class Branch:
-    """A controller that leads to others: those among its class's attributes."""
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How a controller's method is called and its result is sent; see :mod:`panko.api.controllers.decorators`.
 
-    @pecan.expose()
-    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
-        """Return the method that answers, and what the path says for its arguments.
+    :param read_arguments: returns the method's arguments, given the names in the path and the request
+    :param result_type: see :func:`panko.api.response.render`
+    :param content_types: what the result can be sent as
+    :param status: HTTP status of success
+    """
 
-        :raises HTTPException: where there is none
-        """
-        child = _child(self, args[0]) if args else None
-        if child is None:
-            raise webob.exc.HTTPNotFound
-        return child._route(args[1:], request)
+    read_arguments: Callable[[Sequence[str], webob.Request], dict[str, Any]]
+    result_type: Any
+    content_types: tuple[str, ...]
+    status: int = http.HTTPStatus.OK
+
+
+class EndpointMethod(Protocol):
+    """A controller's method that responds to requests."""
+
+    endpoint: Endpoint
+
+    def __call__(self, **arguments: Any) -> bytes | Iterable[bytes]: ...
 
 
 class Resource(rest.RestController):
-    """A controller of a collection, ``get_all``, and of its members, ``get_one``, which may have collections too.
+    """A controller of a collection, ``get_all`` and ``post``, and of its members, ``get_one``.
 
-    A method of a member's collection is given the names of both.
+    Its attributes that are controllers are collections of each member. Their methods get the names of both.
     """
-
-    @pecan.expose()
-    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
-        """Return the method that answers, and what the path says for its arguments; a trailing slash is no segment.
-
-        :raises HTTPException: where there is none
-        """
-        segments = [segment for segment in args if segment]
-        controller, names = self, []
-        while len(segments) > 1 and (child := _child(controller, segments[1])):
-            names.append(segments[0])
-            controller, segments = child, segments[2:]
-        methods = _methods(controller, OF_MEMBER if segments else OF_COLLECTION)
-        if len(segments) > 1 or not methods:
-            raise webob.exc.HTTPNotFound
-        if request.method not in methods:
-            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(_allowed(methods))})
-        return methods[request.method], names + segments
 
 
 class Root(Resource):
-    """A controller of the root of a tree, which answers by itself and leads to those among its class's attributes."""
+    """A controller of the root of a tree. Its attributes that are controllers are resources below the root."""
 
-    @pecan.expose()
-    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
-        """Return the method that answers, and what the path says for its arguments.
+    def find_method(self, segments: Sequence[str], http_method: str) -> tuple[EndpointMethod, list[str]]:
+        """Return the method that responds to a path, and the names of members in the path.
 
-        :raises HTTPException: where there is none
+        :param segments: of the path; empty ones, as after a trailing slash, are ignored
+        :raises HTTPException: if nothing has this path, or it does not support the HTTP method
         """
-        child = _child(self, args[0]) if args else None
-        return child._route(args[1:], request) if child else super()._route(args, request)
+        controller: Resource = self
+        names = []
+        if segments and (child := _child(self, segments[0])):
+            controller, segments = child, segments[1:]
+        segments = [segment for segment in segments if segment]
+        while controller is not self and len(segments) > 1 and (child := _child(controller, segments[1])):
+            names.append(segments[0])
+            controller, segments = child, segments[2:]
+        supported = MEMBER_METHODS if segments else COLLECTION_METHODS
+        methods = {method: getattr(controller, name) for method, name in supported.items() if hasattr(controller, name)}
+        if len(segments) > 1 or not methods:
+            raise webob.exc.HTTPNotFound
+        if http_method not in methods:
+            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(_with_head(methods))})
+        return methods[http_method], [*names, *segments]
 
 
-def _methods(controller: Resource, names: Mapping[str, str]) -> dict[str, Callable]:
-    return {method: getattr(controller, name) for method, name in names.items() if hasattr(controller, name)}
+def _child(controller: Resource, name: str) -> Resource | None:
+    child = getattr(type(controller), name, None)
+    return child if isinstance(child, Resource) else None
 
 
-def _allowed(methods: Iterable[str]) -> Iterator[str]:
-    """Yield the methods that a client may use: with GET also HEAD, which panko.api.middleware makes a GET of."""
+def _with_head(methods: Iterable[str]) -> Iterator[str]:
+    """Yield HTTP methods, and HEAD after GET: :mod:`panko.api.middleware.errors` turns HEAD into GET."""
     for method in methods:
         yield method
         if method == http.HTTPMethod.GET:
             yield http.HTTPMethod.HEAD.value
-
-
-def _child(controller: object, name: str) -> Branch | Resource | None:
-    child = getattr(type(controller), name, None)
-    return child if isinstance(child, Branch | Resource) else None

@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from panko import service, storage
 from panko.api import app
-from panko.api.arguments import MAX_BODY_BYTES
+from panko.api.request import MAX_BODY_BYTES
 from panko.cmd.errors import CommandError, report_errors
 from panko.wsgi.server import Server, ServerSettings
 

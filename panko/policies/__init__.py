@@ -9,6 +9,6 @@ from panko.policies import base, event_counts, event_types, events, traits
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:
-    """Yield every rule with its default, as ``oslopolicy-sample-generator`` asks for them."""
+    """Yield every rule with its default; ``oslopolicy-sample-generator`` calls this."""
     for module in (base, events, event_counts, event_types, traits):
         yield from module.RULES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rules of all resources share: their scopes, and the two rules that tell who is limited."""
+"""The scopes of all rules, and the rules that other rules refer to."""
 
 from oslo_policy import policy
 
@@ -7,19 +7,19 @@ CONTEXT_IS_ADMIN = "context_is_admin"
 SEGREGATION = "segregation"
 
 SCOPES = ["system", "project"]
-"""Tokens of both kinds may pass every rule: a project's administrator and a system reader alike."""
+"""Every rule applies to both kinds of tokens, so that project administrators and system readers are treated alike."""
 
 RULES = [
     policy.RuleDefault(
         CONTEXT_IS_ADMIN,
         "role:admin",
-        "Who is an administrator.",
+        "Administrators.",
         scope_types=SCOPES,
     ),
     policy.RuleDefault(
         SEGREGATION,
         f"rule:{CONTEXT_IS_ADMIN} or (role:reader and system_scope:all)",
-        "Whom the API does not limit to the events of their own user and project.",
+        "Callers who are not limited to the events of their own user and project.",
         scope_types=SCOPES,
     ),
 ]

@@ -11,7 +11,7 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         "",
-        "Count events: those that the caller sees in a list. In Grafana, list their types too.",
+        "Count the events that the caller may list. In Grafana, also list their types.",
         [
             {"path": "/v2/event_counts", "method": "GET"},
             {"path": "/grafana/query", "method": "POST"},

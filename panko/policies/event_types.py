@@ -11,7 +11,7 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         f"rule:{base.SEGREGATION}",
-        "List event types. Where the rule segregation does not hold, only those of visible events are listed.",
+        "List event types. Callers without the rule segregation get only those of events that they may see.",
         [
             {"path": "/v2/event_types", "method": "GET"},
             {"path": "/v2/event_types/{event_type}", "method": "GET"},

@@ -11,10 +11,10 @@ ALL_TENANTS = "telemetry:events:all_tenants"
 PROJECT_EVENTS = "telemetry:events:project_events"
 CREATE = "telemetry:events:create"
 
-LIST_EVENTS = {"path": "/v2/events", "method": "GET"}
-QUERY = {"path": "/grafana/query", "method": "POST"}
-ROWS = {"path": "/grafana/rows", "method": "GET"}
-SHOW_EVENT = {"path": "/v2/events/{message_id}", "method": "GET"}
+LIST_EVENTS: policy.Operation = {"path": "/v2/events", "method": "GET"}
+QUERY: policy.Operation = {"path": "/grafana/query", "method": "POST"}
+ROWS: policy.Operation = {"path": "/grafana/rows", "method": "GET"}
+SHOW_EVENT: policy.Operation = {"path": "/v2/events/{message_id}", "method": "GET"}
 
 RULES = [
     policy.DocumentedRuleDefault(
@@ -34,22 +34,22 @@ RULES = [
     policy.DocumentedRuleDefault(
         ALL_TENANTS,
         f"rule:{base.SEGREGATION}",
-        "List and show the events of all projects, where the request says all_tenants=True. Grafana shows them unless "
-        "the request says all_tenants=False.",
+        "List and show the events of all projects if the request has all_tenants=True. Grafana shows them unless the "
+        "request has all_tenants=False.",
         [LIST_EVENTS, SHOW_EVENT, QUERY, ROWS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
         PROJECT_EVENTS,
         "!",
-        "See the events of every user of one's own project, where the rule segregation does not hold.",
+        "See the events of all users of the own project, for callers without the rule segregation.",
         [LIST_EVENTS, SHOW_EVENT],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
         CREATE,
         f"rule:{base.CONTEXT_IS_ADMIN} or role:service",
-        "Store events, of any project: for Ceilometer's http publisher, and other services.",
+        "Store events of any project: for Ceilometer's http publisher and other services.",
         [{"path": "/v2/events", "method": "POST"}],
         scope_types=base.SCOPES,
     ),

@@ -13,23 +13,23 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         f"rule:{base.SEGREGATION}",
-        "List the names and types of an event type's traits. Where the rule segregation does not hold, only those of "
-        "visible events are listed.",
+        "List the names and types of an event type's traits. Callers without the rule segregation get only those "
+        "of events that they may see.",
         [{"path": "/v2/event_types/{event_type}/traits", "method": "GET"}],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
         SHOW,
         f"rule:{base.SEGREGATION}",
-        "List the values of a trait in all events of a type. Where the rule segregation does not hold, only those of "
-        "visible events are listed.",
+        "List the values of a trait in all events of a type. Callers without the rule segregation get only those "
+        "of events that they may see.",
         [{"path": "/v2/event_types/{event_type}/traits/{trait_name}", "method": "GET"}],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
         VALUES,
         "",
-        "List the distinct values of a trait in the newest events that the caller sees in a list.",
+        "List the distinct values of a trait in the newest events that the caller may list.",
         [
             {"path": "/v2/event_types/{event_type}/traits/{trait_name}/values", "method": "GET"},
             {"path": "/grafana/variable", "method": "POST"},

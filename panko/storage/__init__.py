@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Storage of events: from a connection URL to its driver."""
+"""Storage of events: load the driver that a connection URL names."""
 
 import importlib.metadata
+from typing import Any, NoReturn
 
 import stevedore.driver
 import stevedore.extension
@@ -20,59 +21,66 @@ LOG = log.getLogger(__name__)
 
 
 def get_connection(url: str, conf: cfg.ConfigOpts) -> Connection:
-    """Return a driver, connected to the database that a URL names.
+    """Return a driver that is connected to a database.
 
-    :param url: ``scheme://…``; the scheme, up to a ``+``, is the driver's name among the entry points panko.storage
-    :raises UnknownDriver: where no driver of that name is installed, or it is written for another contract
-    :raises StorageUnavailable: where the database cannot be reached
-    :raises StorageMisconfigured: where it cannot be used as it is configured
+    :param url: ``scheme://…``; the scheme, up to a ``+``, is the driver's name in the entry points ``panko.storage``
+    :raises UnknownDriver: if no driver of that name is installed, or the driver is for another contract version
+    :raises StorageUnavailable: if the database is unreachable
+    :raises StorageMisconfigured: if the database cannot be used as it is configured
     """
     scheme = url.partition(":")[0].partition("+")[0]
     installed = {entry.name for entry in importlib.metadata.entry_points(group=NAMESPACE)}
     if scheme not in installed:
         raise UnknownDriver(
-            f"no storage driver is named {scheme!r}; installed are: {', '.join(sorted(installed))}. "
-            "See the scheme of [database] connection."
+            f"There is no storage driver {scheme!r} (installed: {', '.join(sorted(installed))}). "
+            "Correct the scheme of [database] connection."
         )
-    manager = stevedore.driver.DriverManager(NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure)
+    manager: stevedore.driver.DriverManager[Any] = stevedore.driver.DriverManager(
+        NAMESPACE, scheme, on_load_failure_callback=_raise_load_failure
+    )
     _check_contract(manager.extensions[0])
-    return manager.driver(url, conf)
+    connection: Connection = manager.driver(url, conf)
+    return connection
 
 
-def _check_contract(extension: stevedore.extension.Extension) -> None:
+def _check_contract(extension: stevedore.extension.Extension[Any]) -> None:
     declared = getattr(extension.plugin, "CONTRACT_VERSION", None)
     if declared != CONTRACT_VERSION:
         raise UnknownDriver(
             f"the storage driver {extension.name!r} ({extension.entry_point_target}) is refused: its CONTRACT_VERSION "
-            f"is {declared}, and this version of Panko works with {CONTRACT_VERSION}. A driver that is written for "
-            "another contract, such as that of Panko 10, may show the events of all tenants. Install a newer release."
+            f"is {declared}, and this version of Panko needs {CONTRACT_VERSION}. A driver for another contract, "
+            "such as one for Panko 10, may show the events of all tenants. Install a newer release of the driver."
         )
 
 
-def _raise_load_failure(manager, entry_point, error):
+def _raise_load_failure(
+    manager: stevedore.ExtensionManager[Any], entry_point: importlib.metadata.EntryPoint, error: BaseException
+) -> NoReturn:
     raise UnknownDriver(f"the storage driver {entry_point.name!r} cannot be loaded: {error}") from error
 
 
 def connection_url(conf: cfg.ConfigOpts) -> str:
-    """Return the URL of the configured database, password included.
+    """Return the URL of the configured database, with its password.
 
-    ``[database] connection`` wins if it is set; its default is used only if ``event_connection`` is not set either.
+    If ``[database] connection`` is set, it overrides ``event_connection``, which overrides the default of
+    ``connection``.
     """
-    location = conf.get_location("connection", "database").location
-    is_set = location not in (cfg.Locations.opt_default, cfg.Locations.set_default)
+    info = conf.get_location("connection", "database")
+    is_set = info is not None and info.location not in (cfg.Locations.opt_default, cfg.Locations.set_default)
     candidates = (conf.database.connection, conf.database.event_connection)
     first, second = candidates if is_set else candidates[::-1]
-    return first or second
+    url: str = first or second
+    return url
 
 
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
-    """Return a driver for ``[database] connection``, trying again while the database is unavailable.
+    """Return a driver for ``[database] connection``; retry while the database is unavailable.
 
-    It tries ``[database] max_retries`` times more (-1: for ever), every ``[database] retry_interval`` seconds.
+    Retry up to ``[database] max_retries`` times (-1: forever), every ``[database] retry_interval`` seconds.
 
-    :raises UnknownDriver: where no driver of that scheme is installed
-    :raises StorageUnavailable: where the database still could not be reached
-    :raises StorageMisconfigured: where it cannot be used as it is configured: at once, as another try would not help
+    :raises UnknownDriver: if no driver of that scheme is installed
+    :raises StorageUnavailable: if the database was unreachable each time
+    :raises StorageMisconfigured: if the database cannot be used as it is configured; without a retry, as none helps
     """
     url = connection_url(conf)
     retries = _first_set(conf.storage.max_retries, conf.database.max_retries)
@@ -83,7 +91,8 @@ def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
         before_sleep=_log_retry,
         reraise=True,
     )
-    return retrying(get_connection, url, conf)
+    connection: Connection = retrying(get_connection, url, conf)
+    return connection
 
 
 def _first_set(*values: int | None) -> int:
@@ -91,5 +100,6 @@ def _first_set(*values: int | None) -> int:
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception()
-    LOG.warning("%s %s Trying again in %s s.", error, error.detail, state.next_action.sleep)
+    error = state.outcome and state.outcome.exception()
+    if isinstance(error, StorageUnavailable) and state.next_action:
+        LOG.warning("%s %s Trying again in %s s.", error, error.detail, state.next_action.sleep)

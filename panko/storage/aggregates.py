@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What events amount to, in place of the events themselves: values without I/O."""
+"""Counts of events and distinct values of traits."""
 
 import datetime
 from dataclasses import dataclass
@@ -8,51 +8,53 @@ from typing import Any, NamedTuple
 from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType
 
-EVENT_TYPE = "event_type"
+BY_EVENT_TYPE = "event_type"
 PROJECT_ID = "project_id"
 
 SECOND = datetime.timedelta(seconds=1)
 MAX_INTERVAL = datetime.timedelta(days=36525)
 MAX_GROUPS = 1000
 MAX_COUNTS = 100_000
-"""Counts of one answer; whoever asks for more of them wants a longer interval, or fewer groups."""
+"""Maximum number of counts in one answer. For more events, use a longer interval or fewer groups."""
 
 MAX_EVENTS_LOOKED_INTO = 10_000
-"""Events that one question for values looks into at most."""
+"""Maximum number of events that are examined for the values of a trait."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountQuery:
-    """How events are counted.
+    """How to count events.
 
-    :param interval: length of the periods that are counted by themselves, in whole seconds; they begin at multiples of
-        it since 1970 (UTC). None: one count over all time
-    :param group_by: :data:`EVENT_TYPE`, or the name of a trait, :data:`PROJECT_ID` among them: its string values are
-        counted by themselves, of several in one event the first recorded. None: no groups
-    :param limit: number of groups, those with the most events; all others are one more
+    :param interval: length of the periods to count separately, in whole seconds; periods start at multiples of it since
+        1970 (UTC). None: one count over all time
+    :param group_by: :data:`BY_EVENT_TYPE`, or the name of a trait such as :data:`PROJECT_ID`: its string values are
+        counted separately; if an event has several, the first recorded is used. None: no groups
+    :param limit: number of groups, those with the most events; all other events form one more group
     """
 
     interval: datetime.timedelta | None = None
     group_by: str | None = None
     limit: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.interval is not None:
-            whole = self.interval % SECOND == datetime.timedelta(0)
-            if not whole or not datetime.timedelta(0) < self.interval <= MAX_INTERVAL:
-                raise InvalidFilter(f"an interval has whole seconds, from 1 to {MAX_INTERVAL // SECOND}")
+            is_whole = self.interval % SECOND == datetime.timedelta(0)
+            if not is_whole or not datetime.timedelta(0) < self.interval <= MAX_INTERVAL:
+                raise InvalidFilter(
+                    f"the interval {self.interval} is not a number of whole seconds from 1 to {MAX_INTERVAL // SECOND}"
+                )
         if not 1 <= self.limit <= MAX_GROUPS:
-            raise InvalidFilter(f"a limit of {self.limit} groups is not from 1 to {MAX_GROUPS}")
+            raise InvalidFilter(f"the limit of {self.limit} groups is not from 1 to {MAX_GROUPS}")
 
 
 class EventCount(NamedTuple):
-    """How many events there are of a group in a period; where there are none, there is no count.
+    """The number of events of a group in a period, at least 1.
 
-    A tuple, since an answer may have thousands: no other frozen value is made as fast.
+    A tuple, as an answer may have thousands, and no other immutable value is created as fast.
 
-    :param start: beginning of the period, naive UTC; None: all time
-    :param group: event type or value that the events share; None: they have no such trait, or there are no groups
-    :param is_other: these are the events of all groups beyond the limit, and ``group`` is None
+    :param start: start of the period, naive UTC; None: all time
+    :param group: event type or trait value that the events share; None: they have no such trait, or there are no groups
+    :param is_other: True for the events of all groups beyond the limit; ``group`` is then None
     """
 
     start: datetime.datetime | None
@@ -63,7 +65,7 @@ class EventCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TraitValue:
-    """A value of a trait, how many of the events that were looked into have it, and when the newest was generated."""
+    """A value of a trait, how many of the examined events have it, and when the newest of them was generated."""
 
     value: Any
     type: TraitType
@@ -75,9 +77,9 @@ class TraitValue:
 class TraitValues:
     """The distinct values of a trait.
 
-    :param values: the most frequent first, then the newest first, then by type and value
-    :param events: number of events that were looked into
-    :param complete: whether these are all events that were asked for
+    :param values: sorted by frequency, highest first, then newest first, then by type and value
+    :param events: number of examined events
+    :param complete: whether all matching events were examined
     """
 
     values: tuple[TraitValue, ...]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between Panko and a storage driver; tests/functional/storage/contract is its proof."""
+"""The contract between Panko and a storage driver, tested by tests/functional/storage/contract."""
 
 import abc
 import datetime
@@ -16,34 +16,36 @@ from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
 
 CONTRACT_VERSION = 11
-"""The version of this contract. It changes if a driver written for the one before could answer wrongly."""
+"""Version of this contract. It changes if drivers written for the previous version could answer wrongly."""
 
 COUNT = "events:count"
 VALUES = "traits:values"
-"""Names of what a driver may lack, as its capabilities have them."""
+"""Names of the optional capabilities of a driver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How many events of a call were stored, and how many were there already."""
+    """How many events of a call were stored, and how many had been stored before."""
 
     stored: int = 0
     duplicates: int = 0
 
 
 class Connection(abc.ABC):
-    """What a storage driver does. One object serves all threads of a process.
+    """A storage driver. All threads of a process share one object.
 
-    Each method raises :class:`~panko.storage.errors.StorageUnavailable` while the database cannot answer; an iterator
-    may also raise it on the way.
+    Each method raises :class:`~panko.storage.errors.StorageUnavailable` while the database does not respond; an
+    iterator may also raise it between two items.
 
-    :param url: connection URL, whose scheme chose the driver
+    :param url: connection URL, whose scheme names the driver
     :param conf: the service's configuration
     """
 
     CONTRACT_VERSION: int | None = None
-    """The version of the contract that a driver is written for, as a number: any but today's is refused when the driver
-    is loaded. Drivers of Panko 10 declare none; they do not know scopes, and would show every tenant's events."""
+    """The contract version that the driver is written for. Any other version is refused when the driver is loaded.
+
+    Drivers for Panko 10 declare none. They do not know scopes, and would show the events of all tenants.
+    """
 
     CAPABILITIES: Mapping[str, bool] = {"events:query:simple": False}
     STORAGE_CAPABILITIES: Mapping[str, bool] = {"storage:production_ready": False}
@@ -53,91 +55,92 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def upgrade(self) -> None:
-        """Create the schema, or bring it to the newest version; nothing changes where it is that already."""
+        """Create the schema, or upgrade it to the newest version; do nothing if it is up to date."""
 
     def check_schema(self) -> None:
-        """Return where the schema is the one that this version works with.
+        """Check that the schema is the one that this version works with.
 
-        :raises SchemaMismatch: where it is not, with what to do
+        :raises SchemaMismatch: if it is not, with what to do
         """
 
     def close(self) -> None:
-        """Let go of all connections to the database; the next call makes new ones."""
+        """Close all connections to the database; the next call opens new ones."""
 
     @abc.abstractmethod
     def clear(self) -> None:
-        """Delete all events, types and traits."""
+        """Delete all events, event types and traits."""
 
     @abc.abstractmethod
     def record_events(self, events: Iterable[Event]) -> Recorded:
-        """Store events; when this returns, they are durable.
+        """Store events durably.
 
-        An event whose message_id is stored already, or comes earlier in the same call, is a duplicate: it is skipped
-        and the first one stays. Each trait is kept, also where several share one name and type. Anything with the
-        attributes of :class:`~panko.storage.models.Event` is taken, and nothing given is changed.
+        An event is a duplicate if its message_id is stored already or occurs earlier in the same call: it is skipped,
+        and the first event stays. All traits are kept, even if several have the same name and type. The events may be
+        any objects with the attributes of :class:`~panko.storage.models.Event`; they are not changed.
 
         :returns: how many were stored, and how many were duplicates
-        :raises EventsRefused: after the others were stored, where events cannot be stored as they are
-        :raises StorageUnavailable: where the database failed: some may have been stored, and a repeated call stores
-            the rest
+        :raises EventsRefused: if some events cannot be stored as they are; the others have been stored
+        :raises StorageUnavailable: if the database failed; some events may have been stored, and repeating the call
+            stores the rest
         """
 
     @abc.abstractmethod
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[Event]:
-        """Yield the events that the filter asks for, in the page's order (without one: all, oldest first).
+        """Yield the events that match the filter, in the order of the page (without a page: all, oldest first).
 
-        Traits come sorted by name, those of one name in the order of recording. Memory does not grow with the answer.
+        The traits of an event are sorted by name; traits of one name stay in the order of recording. Memory use does
+        not grow with the number of events.
 
-        :param pagination: a :class:`Page`, or a mapping that :meth:`Page.of` reads
-        :raises InvalidMarker: where the filter's scope does not show the marker's event; its other parts do not count.
-            It may be raised by the call, or by the first ``next``
+        :param pagination: a :class:`Page`, or a mapping for :meth:`Page.of`
+        :raises InvalidMarker: if the filter's scope does not include the marker's event; the rest of the filter is
+            ignored. The call may raise it, or the first ``next``
         """
 
     def get_documents(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[bytes]:
-        """Yield what :meth:`get_events` does, each event as the JSON object that the API answers with."""
+        """Yield the events of :meth:`get_events`, each as the JSON object that the API returns."""
         for event in self.get_events(event_filter, pagination):
-            yield serialization.event_document(event)
+            yield serialization.serialize_event(event)
 
     @abc.abstractmethod
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
-        """Yield the names of the types of the events in scope, sorted by code point."""
+        """Yield the event types of the events in scope, sorted by code point."""
 
     @abc.abstractmethod
     def get_trait_types(self, event_type: str, scope: Scope = EVERYTHING) -> Iterator[TraitDescription]:
-        """Yield name and type of the traits that events of a type in scope have, by type, then by name."""
+        """Yield name and type of the traits of an event type's events in scope, sorted by type, then by name."""
 
     @abc.abstractmethod
     def get_traits(self, event_type: str, trait_type: str | None = None, scope: Scope = EVERYTHING) -> Iterator[Trait]:
-        """Yield the traits of events of a type in scope, by type, then in the order of recording.
+        """Yield the traits of an event type's events in scope, sorted by type, then in the order of recording.
 
-        :param trait_type: name of the trait; None: all
+        :param trait_type: name of the traits; None: all traits
         """
 
-    def count_events(self, event_filter: EventFilter, counting: CountQuery) -> Iterator[EventCount]:
-        """Yield how many events there are that the filter asks for, by period and group.
+    def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
+        """Yield the exact numbers of events that match the filter, by period and group.
 
-        They come by the time of the period, and of one period the group first that has the most events over all time,
-        that of the other groups last. The counts are exact.
+        They are sorted by period. Within a period the group with the most events over all time comes first, and the
+        sum of the other groups last.
 
-        :raises InvalidFilter: where there are more than :data:`~panko.storage.aggregates.MAX_COUNTS` of them; by the
-            call, or by the first ``next``
-        :raises NotSupported: where the driver cannot count
+        :raises InvalidFilter: if there are more than :data:`~panko.storage.aggregates.MAX_COUNTS` counts; the call may
+            raise it, or the first ``next``
+        :raises NotSupported: if the driver cannot count
         """
         raise NotSupported(COUNT)
 
     def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
-        """Return the distinct values of a trait among the newest of the events that the filter asks for.
+        """Return the distinct values of a trait in the newest events that match the filter.
 
-        The cost is bounded by ``newest``, however many events there are.
+        The cost depends on ``newest``, and not on the number of events stored.
 
-        :param newest: number of events that are looked into, from 1 to
+        :param newest: maximum number of events to examine, from 1 to
             :data:`~panko.storage.aggregates.MAX_EVENTS_LOOKED_INTO`
-        :raises InvalidFilter: where ``newest`` is another number
-        :raises NotSupported: where the driver has no such answer
+        :raises InvalidFilter: if ``newest`` is out of range
+        :raises NotSupported: if the driver cannot find trait values
         """
         raise NotSupported(VALUES)
 
@@ -147,35 +150,36 @@ class Connection(abc.ABC):
     ) -> int:
         """Delete events generated more than ``ttl`` seconds before ``now``, oldest first.
 
-        Once nothing that is expired is left, event types without events go too, and the names of their traits, and
-        :meth:`last_expiry` returns ``now``. Several processes may do so at once, also on nodes of a Galera cluster.
+        When no expired event is left, also delete event types without events and the names of their traits, and let
+        :meth:`last_expiry` return ``now``. Several processes may call this at the same time, even on different nodes of
+        a Galera cluster.
 
         :param ttl: seconds, 0 or more
-        :param max_count: delete at most so many events (None or 0: no bound)
-        :param now: naive UTC; None: the time of the call. Who deletes in several calls gives all the same, since
-            otherwise what expires meanwhile keeps them from ending
-        :returns: number of events that were deleted
+        :param max_count: maximum number of events to delete (None or 0: no limit)
+        :param now: naive UTC; None: the time of the call. A caller that deletes in several calls passes the same time
+            to all of them, as otherwise the events that expire meanwhile could keep it busy forever
+        :returns: number of events deleted
         """
 
     def last_expiry(self) -> datetime.datetime | None:
-        """Return when :meth:`clear_expired_data` last left nothing that was expired, as naive UTC.
+        """Return when :meth:`clear_expired_data` last left no expired event, as naive UTC.
 
-        None: it never has, or the driver keeps no events.
+        None if it never has, or if the driver keeps no events.
         """
         return None
 
     def get_capabilities(self) -> dict[str, bool]:
         """Return what the driver can answer, by name.
 
-        What came after Panko 10 is named just where the driver lacks it: clients know the whole answer of the others.
+        Optional capabilities are listed only if the driver lacks them: clients of Panko 10 know the list of all others.
         """
-        lacking = {name: False for name, method in _LATER.items() if getattr(type(self), method.__name__) is method}
-        return {**self.CAPABILITIES, **lacking}
+        capabilities = dict(self.CAPABILITIES)
+        if type(self).count_events is Connection.count_events:
+            capabilities[COUNT] = False
+        if type(self).get_trait_values is Connection.get_trait_values:
+            capabilities[VALUES] = False
+        return capabilities
 
     def get_storage_capabilities(self) -> dict[str, bool]:
-        """Return what the driver's database is fit for, by name."""
+        """Return what the driver's database is suitable for, by name."""
         return dict(self.STORAGE_CAPABILITIES)
-
-
-_LATER = {COUNT: Connection.count_events, VALUES: Connection.get_trait_values}
-"""The methods that a driver may lack, by the name of the capability."""

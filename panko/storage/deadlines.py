@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a caller waits for the storage, whatever its calls do meanwhile."""
+"""Deadline of the calling thread: how long it waits for the storage, over several calls."""
 
 import contextlib
 import contextvars
@@ -8,18 +8,18 @@ import time
 from collections.abc import Iterator
 
 GRACE_SECONDS = 2
-"""Seconds after a deadline at which a database is given up that did not stop by itself."""
+"""Seconds after a deadline until Panko closes the connection to a database that has not stopped by itself."""
 
 _deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline", default=math.inf)
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Bound the time that the calls of this block spend in the storage, all together.
+    """Limit the time that all storage calls of this block take together.
 
-    Databases stop their work at the deadline; one that does not react is given up :data:`GRACE_SECONDS` later. An inner
-    block never extends the deadline of an outer one. Do not yield from the block: it holds for the thread, not for a
-    generator.
+    Databases stop working at the deadline; Panko closes the connection to one that does not :data:`GRACE_SECONDS`
+    later. An inner block never extends the deadline of an outer one. Do not yield from the block: the deadline belongs
+    to the thread, not to a generator.
     """
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
@@ -29,6 +29,6 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the deadline of the calling thread, less than 0 after it; infinity without one."""
+    """Return the seconds until the thread's deadline: negative after it, infinity without one."""
     deadline = _deadline.get()
     return deadline if deadline == math.inf else deadline - time.monotonic()

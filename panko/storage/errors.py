@@ -1,43 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What storage raises; nothing here knows HTTP or SQL."""
+"""Errors of the storage, independent of HTTP and SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_REPEATED = 200
-"""Characters of what was sent that an error text repeats at most."""
+"""Maximum number of characters of a given value that an error text repeats."""
 
 
 def excerpt(value: Any, length: int = MAX_REPEATED) -> str:
-    """Return a value as text, cut off so that an error text may repeat it."""
+    """Return a value as text, truncated for an error text."""
     text = str(value)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 class StorageError(Exception):
-    """The base of all that storage raises on purpose.
-
-    ``detail`` is what the log and the operator may know beyond the text, without SQL and passwords.
-    """
+    """Base class of the storage's errors."""
 
     detail = ""
+    """More for the log and the operator, without SQL and passwords."""
 
 
 class UnknownDriver(StorageError):
-    """The connection URL names a driver that is not installed, or that this version of Panko cannot use."""
+    """The driver named by the connection URL is not installed, or this version of Panko cannot use it."""
 
 
 class _DatabaseError(StorageError):
-    """What a database, or the way to it, raised. Its text is that of its class, and may be shown to anybody.
+    """An error of a database or the connection to it. The text depends only on the class, so anybody may see it.
 
-    :param detail: what the database or its library said and where it is, in one line without SQL and passwords: for the
-        log and the operator
+    :param detail: message of the database or its client library, and the database's address, for the log and the
+        operator: one line without SQL and passwords
     """
 
     TEXT = ""
     ADVICE = ""
-    """What the operator can do."""
+    """What the operator can do about it."""
 
     def __init__(self, detail: str = ""):
         super().__init__(self.TEXT)
@@ -48,83 +46,83 @@ class _DatabaseError(StorageError):
 
 
 class StorageUnavailable(_DatabaseError):
-    """The database cannot be reached or gave up; the same call may succeed later."""
+    """The database is unreachable or gave up; the same call may succeed later."""
 
     TEXT = "The database does not answer."
 
 
 class StorageTimeout(StorageUnavailable):
-    """The database, or the way to it, was silent for as long as the caller waits."""
+    """The database or the network did not respond within the timeout."""
 
     TEXT = "The database did not answer in time."
 
 
 class QueryTimeout(StorageUnavailable):
-    """The database works, and stopped a statement that took as long as it may."""
+    """The database responds, but stopped a statement at its timeout."""
 
     TEXT = "The database needed more time than it is given."
-    ADVICE = "See [api] query_timeout for reads, [database] statement_timeout for others."
+    ADVICE = "The timeouts are [api] query_timeout for reads and [database] statement_timeout for other statements."
 
 
 class StorageFull(StorageUnavailable):
-    """The database has no space left for what is to be stored."""
+    """The database has no space left."""
 
     TEXT = "The database has no space left."
-    ADVICE = "Free some, or run panko-expirer."
+    ADVICE = "Free some space, or run panko-expirer."
 
 
 class StorageReadOnly(StorageUnavailable):
-    """The database takes no changes for now, as one that stands by for another."""
+    """The database accepts no changes now, for example because it is a standby server."""
 
     TEXT = "The database takes no changes."
-    ADVICE = "Connect to the server that does."
+    ADVICE = "Let [database] connection name the server that does."
 
 
 class StorageMisconfigured(_DatabaseError):
-    """The database cannot be used as it is configured: to try again does not help."""
+    """The database cannot be used as it is configured; retrying does not help."""
 
     TEXT = "The database cannot be used."
 
 
 class AccessDenied(StorageMisconfigured):
-    """The database does not let Panko in."""
+    """The database refuses the login."""
 
     TEXT = "The database refuses the login."
     ADVICE = "Check user and password in [database] connection, and whether the server lets them in from this host."
 
 
 class DatabaseMissing(StorageMisconfigured):
-    """The server has no database of the name."""
+    """The server has no database with the configured name."""
 
     TEXT = "The server does not have the database."
     ADVICE = "Create it, or correct its name in [database] connection."
 
 
 class PermissionDenied(StorageMisconfigured):
-    """Panko's user may not do what Panko has to."""
+    """The database user lacks a privilege that Panko needs."""
 
     TEXT = "The database does not permit Panko's user to do this."
     ADVICE = "Grant its user all privileges on the database, or let the user own it."
 
 
 class FileUnusable(StorageMisconfigured):
-    """The file of the database is missing, damaged, another program's, or not to be written."""
+    """The database file is missing, damaged, not a database or not writable."""
 
     TEXT = "The file of the database cannot be used."
     ADVICE = (
-        "It, and its directory, must be writable for the user that runs Panko; panko-dbsync creates both. "
-        "A damaged file has to be restored from a backup."
+        "The file and its directory must be writable for the user that runs Panko; panko-dbsync creates both. "
+        "Restore a damaged file from a backup."
     )
 
 
 class StatementFailed(_DatabaseError):
-    """The database refused a statement of Panko's, which is a fault of the program."""
+    """The database refused a statement, which is a bug in Panko."""
 
     TEXT = "The database refused a statement."
 
 
 class SchemaMismatch(StorageError):
-    """The database's schema is not the one that this version of Panko works with."""
+    """The database schema is not the one that this version of Panko works with."""
 
 
 class SchemaMissing(SchemaMismatch):
@@ -132,9 +130,9 @@ class SchemaMissing(SchemaMismatch):
 
 
 class NotSupported(StorageError):
-    """The driver cannot answer such a question at all.
+    """The driver does not support an optional call.
 
-    :param capability: name that its capabilities have for it
+    :param capability: name of the call in the driver's capabilities
     """
 
     def __init__(self, capability: str):
@@ -142,9 +140,9 @@ class NotSupported(StorageError):
 
 
 class InvalidMarker(StorageError):
-    """The marker names no event that the caller can see.
+    """The marker is not an event that the caller may see.
 
-    :param marker: message_id that was given as the marker
+    :param marker: the given message_id
     """
 
     def __init__(self, marker: str):
@@ -153,30 +151,30 @@ class InvalidMarker(StorageError):
 
 
 class InvalidFilter(StorageError, ValueError):
-    """A filter, sort order or page that no driver could answer."""
+    """A filter, sort order or page is invalid."""
 
 
 class InvalidEvent(StorageError, ValueError):
-    """An event that cannot be stored as it is; the text says why."""
+    """An event cannot be stored as it is; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One event that was not stored, and why."""
+    """An event that was not stored, and why."""
 
     event: Any
     reason: str
 
 
 class EventsRefused(StorageError):
-    """Some events of a call were not stored, and never will be as they are; the others were.
+    """Some events of a call cannot be stored as they are; the others were stored.
 
-    The text is one line for a log: it names the first of them, and leaves out what a reason repeats of the event after
-    a colon.
+    The text is one line for a log. It names the first event, with its reason up to a colon: what follows a colon may
+    repeat values of the event.
 
-    :param refusals: the events that were refused, each with its reason
+    :param refusals: the refused events, each with its reason
     :param stored: number of events of the same call that were stored
-    :param duplicates: number of events of the same call that were there already
+    :param duplicates: number of events of the same call that had been stored before
     """
 
     def __init__(self, refusals: Sequence[Refusal], stored: int, duplicates: int):

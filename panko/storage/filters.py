@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which events are asked for, in which order and how many: values without I/O."""
+"""Filters of events, and pages: which events to return, in which order and how many."""
 
 import datetime
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from panko.storage.errors import InvalidFilter
-from panko.storage.models import TraitType, is_storable, parse_time, utc
+from panko.storage.models import TraitType, convert_datetime, is_storable
 
 OPERATORS = {
     "lt": operator.lt,
@@ -19,13 +19,13 @@ OPERATORS = {
     "ge": operator.ge,
     "gt": operator.gt,
 }
-"""The comparisons a trait filter can make, by their name on the wire."""
+"""The comparisons of trait filters, by their names in the API."""
 
 MAX_TRAIT_FILTERS = 100
-"""Filters on traits that events can be asked to meet at once: each may be a search for keys in one statement."""
+"""Maximum number of trait filters: each may add a search for keys to the statement."""
 
-MOST_EVENTS = 2**63 - 1
-"""A limit that no answer reaches: no database counts further."""
+MAX_LIMIT = 2**63 - 1
+"""The largest limit that databases accept; no answer reaches it."""
 
 SORT_KEYS = ("message_id", "generated")
 SORT_DIRECTIONS = ("asc", "desc")
@@ -33,79 +33,82 @@ SORT_DIRECTIONS = ("asc", "desc")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which events a caller may see, whatever else is asked.
+    """The events that a caller may see.
 
     * ``Scope()``: all events.
-    * ``project_id``: the events of that project; ``user_id`` with it: of that user in it.
-    * ``unowned``: also (without a project: only) the events that have no ``project_id`` trait at all.
+    * ``project_id``: the events of that project; with ``user_id``, those of that user in the project.
+    * ``unowned``: also (without a project: only) the events that have no ``project_id`` trait.
     """
 
     project_id: str | None = None
     user_id: str | None = None
     unowned: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.user_id is not None and self.project_id is None:
-            raise InvalidFilter("a user's events are those of a project")
+            raise InvalidFilter("a scope with a user_id must have a project_id, too")
 
     @property
     def everything(self) -> bool:
-        """Whether no event is hidden."""
+        """Whether the caller may see all events."""
         return self.project_id is None and not self.unowned
 
 
 EVERYTHING = Scope()
 
 
+_CONVERTERS: Mapping[TraitType, Callable[[Any], Any]] = {TraitType.TEXT: str, TraitType.FLOAT: float}
+
+
 @dataclass(frozen=True, slots=True)
 class TraitFilter:
-    """The event has a trait of this name and type whose value compares so with this one."""
+    """A condition: the event has a trait of this name and type, whose value compares with this value."""
 
     key: str
     type: TraitType
     value: Any
     op: str = "eq"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.op not in OPERATORS:
             raise InvalidFilter(f"Operator {self.op} is not one of {', '.join(OPERATORS)}")
         if self.value is None:
             raise InvalidFilter(f"the filter on {self.key} has no value")
         try:
-            # Text that no event can hold and floats that are not finite may be asked for: they are not found.
-            convert = {TraitType.TEXT: str, TraitType.FLOAT: float}.get(self.type, self.type.convert)
+            # Text that cannot be stored and floats that are not finite are valid here: no event has them.
+            convert: Callable[[Any], Any] = _CONVERTERS.get(self.type, self.type.convert)
             object.__setattr__(self, "value", convert(self.value))
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
             raise InvalidFilter(f"{self.value!r} is no {self.type.label}: {error}") from error
 
     def matches_nothing(self) -> bool:
-        """Whether no event can have such a trait, as storable values go."""
+        """Return whether no event can have such a trait, as its name or value cannot be stored."""
         if self.type is TraitType.FLOAT and math.isnan(self.value):
             return True
         return not (is_storable(self.key) and (self.type is not TraitType.TEXT or is_storable(self.value)))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "TraitFilter":
-        """Return the filter that ``{"key": name, "integer": 3, "op": "ge"}`` stands for.
+        """Return the filter for a mapping like ``{"key": name, "integer": 3, "op": "ge"}``.
 
-        :raises InvalidFilter: where the mapping has no name, or not just one typed value
+        :raises InvalidFilter: if the mapping has no key, or not exactly one typed value
         """
         types = [type_ for type_ in TraitType if type_.label in mapping]
         if len(types) != 1 or "key" not in mapping:
-            raise InvalidFilter(f"a trait filter has a key and one of {', '.join(t.label for t in TraitType)}")
+            raise InvalidFilter(f"a trait filter needs a key and one of {', '.join(t.label for t in TraitType)}")
         return cls(mapping["key"], types[0], mapping[types[0].label], mapping.get("op") or "eq")
 
 
-def _time(value: datetime.datetime | str | None) -> datetime.datetime | None:
+def _convert_time(value: datetime.datetime | str | None) -> datetime.datetime | None:
     if value is None or value == "":
         return None
     try:
-        return parse_time(value) if isinstance(value, str) else utc(value)
+        return convert_datetime(value)
     except (ValueError, AttributeError) as error:
         raise InvalidFilter(f"{value!r} is no time: {error}") from error
 
 
-def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
+def _convert_names(value: str | Iterable[str] | None) -> tuple[str, ...]:
     if not value:
         return ()
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value))
@@ -113,13 +116,13 @@ def _names(value: str | Iterable[str] | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events are asked for; all that is given must hold.
+    """Conditions of events; an event must meet all that are given.
 
-    :param start_timestamp: events generated then or later; naive UTC, any zone, or ISO 8601 text
-    :param end_timestamp: events generated then or earlier
-    :param event_type: one event type, or several of which any will do
-    :param message_id: one message_id, or several of which any will do
-    :param traits_filter: :class:`TraitFilter` objects, or mappings that :meth:`TraitFilter.from_mapping` reads
+    :param start_timestamp: events generated at this time or later; naive UTC, any time zone, or ISO 8601 text
+    :param end_timestamp: events generated at this time or earlier
+    :param event_type: one event type or several; the event has one of them
+    :param message_id: one message_id or several; the event has one of them
+    :param traits_filter: :class:`TraitFilter` objects, or mappings for :meth:`TraitFilter.from_mapping`
     :param admin_proj: short for ``scope=Scope(project_id=admin_proj, unowned=True)``
     :param scope: what the caller may see
     """
@@ -132,12 +135,12 @@ class EventFilter:
     admin_proj: str | None = None
     scope: Scope = EVERYTHING
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         traits = (t if isinstance(t, TraitFilter) else TraitFilter.from_mapping(t) for t in self.traits_filter or ())
-        self._set("start_timestamp", _time(self.start_timestamp))
-        self._set("end_timestamp", _time(self.end_timestamp))
-        self._set("event_type", _names(self.event_type))
-        self._set("message_id", _names(self.message_id))
+        self._set("start_timestamp", _convert_time(self.start_timestamp))
+        self._set("end_timestamp", _convert_time(self.end_timestamp))
+        self._set("event_type", _convert_names(self.event_type))
+        self._set("message_id", _convert_names(self.message_id))
         self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
@@ -150,37 +153,39 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of the answer: at most ``limit`` events (None: all) after the event ``marker`` in the order ``sort``.
+    """A part of the matching events: at most ``limit`` (None: all) after the event ``marker`` in the order ``sort``.
 
-    An empty marker is none.
+    An empty marker means none.
 
-    ``sort`` holds ``(key, direction)`` pairs of :data:`SORT_KEYS` and :data:`SORT_DIRECTIONS`. Of a key that comes
-    twice the first counts, and ``message_id`` breaks the ties that are left, in the direction of the last key.
+    ``sort`` contains ``(key, direction)`` pairs of :data:`SORT_KEYS` and :data:`SORT_DIRECTIONS`. If a key occurs
+    twice, the second is ignored. Events that are equal so far are sorted by ``message_id``, in the direction of the
+    last key.
     """
 
     limit: int | None = None
     marker: str | None = None
     sort: tuple[tuple[str, str], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.limit is not None:
             if self.limit < 0:
-                raise InvalidFilter(f"a page cannot have {self.limit} events")
-            object.__setattr__(self, "limit", min(self.limit, MOST_EVENTS))
-        order = {}
+                raise InvalidFilter(f"the limit {self.limit} is negative")
+            object.__setattr__(self, "limit", min(self.limit, MAX_LIMIT))
+        order: dict[str, str] = {}
         for key, direction in self.sort or (("generated", "asc"),):
             if key not in SORT_KEYS or direction not in SORT_DIRECTIONS:
-                raise InvalidFilter(f"cannot sort by {key}:{direction}")
+                keys, directions = ", ".join(SORT_KEYS), ", ".join(SORT_DIRECTIONS)
+                raise InvalidFilter(f"cannot sort by {key}:{direction} (keys: {keys}; directions: {directions})")
             order.setdefault(key, direction)
         order.setdefault("message_id", list(order.values())[-1])
-        # What follows message_id decides nothing, for no two events share one.
-        keys = list(order)[: list(order).index("message_id") + 1]
-        object.__setattr__(self, "sort", tuple((key, order[key]) for key in keys))
+        # Keys after message_id have no effect, as each message_id is unique.
+        used = list(order)[: list(order).index("message_id") + 1]
+        object.__setattr__(self, "sort", tuple((key, order[key]) for key in used))
 
     @classmethod
     def of(cls, pagination: "Page | Mapping[str, Any] | None") -> "Page":
-        """Return the page that ``{"limit", "marker", "sort": [(key, dir)]}`` stands for; None is all events."""
-        if isinstance(pagination, cls):
+        """Return the page for a mapping with ``limit``, ``marker`` and ``sort``; for None, a page of all events."""
+        if isinstance(pagination, Page):
             return pagination
         given = pagination or {}
         return cls(given.get("limit"), given.get("marker"), tuple(given.get("sort") or ()))

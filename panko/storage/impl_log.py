@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``log`` driver: each event becomes a line of the log, and nothing is kept."""
+"""The ``log`` driver, which logs each event and stores none."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,22 +18,22 @@ LOG = log.getLogger(__name__)
 
 
 class Connection(base.Connection):
-    """Logs events at the level info, as the JSON that the API would answer with."""
+    """Log events at the level INFO, as the JSON that the API would return."""
 
     CONTRACT_VERSION = 11
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        """Need nothing of the URL or the configuration: where the log goes is said by oslo.log's options."""
+        """Ignore URL and configuration: oslo.log's options say where the log goes."""
 
     def upgrade(self) -> None: ...
 
     def clear(self) -> None: ...
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
-        # Nothing is remembered but the ids of this call, so only its own duplicates are known.
+        # Duplicates are found only within the call, as nothing is stored.
         validator, stored = BatchValidator(), 0
         for _, checked in validator.validate(events):
-            LOG.info("event %s", serialization.event_document(checked).decode())
+            LOG.info("event %s", serialization.serialize_event(checked).decode())
             stored += 1
         return validator.outcome(stored)
 

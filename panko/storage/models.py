@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events and their traits, the values that every driver takes and gives."""
+"""Events, traits and their types: the values that drivers accept and return."""
 
 import datetime
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from oslo_utils import timeutils
 
 NAME_LENGTH = 255
-"""Characters that a message_id, an event type and a trait name may have."""
+"""Maximum number of characters of a message_id, an event type and a trait name."""
 
 INT64 = range(-(2**63), 2**63)
 
-EXCERPT = 80
-"""Characters of a value that a reason repeats."""
+MAX_SHORT_CHARACTERS = 80
+"""Maximum number of characters of a value in an error text."""
 
 
-def utc(value: datetime.datetime) -> datetime.datetime:
-    """Return a time as naive UTC; a naive one is taken for UTC.
+def to_utc(value: datetime.datetime) -> datetime.datetime:
+    """Return a time as naive UTC; a naive time is assumed to be UTC.
 
-    :raises ValueError: where the time in UTC is outside the years 1 to 9999
+    :raises ValueError: if the time in UTC is outside the years 1 to 9999
     """
     try:
         return timeutils.normalize_time(value)
@@ -31,25 +31,25 @@ def utc(value: datetime.datetime) -> datetime.datetime:
 
 
 def parse_time(value: str) -> datetime.datetime:
-    """Return the naive UTC time that an ISO 8601 text names.
+    """Parse an ISO 8601 text, and return the time as naive UTC.
 
-    The grammar is that of :func:`oslo_utils.timeutils.parse_isotime`; of digits alone, only a year (4) or a date (8)
-    is read.
+    The grammar is that of :func:`oslo_utils.timeutils.parse_isotime`, but a text of digits only must be a year (4) or a
+    date (8).
 
-    :raises ValueError: where the text is no such time
+    :raises ValueError: if the text is not a time
     """
     if value.isdigit() and len(value) not in (4, 8):
-        raise ValueError(f"{value} is no ISO 8601 time")
-    return utc(timeutils.parse_isotime(value))
+        raise ValueError(f"{value} is not an ISO 8601 time (expected 2026-01-02T03:04:05Z)")
+    return to_utc(timeutils.parse_isotime(value))
 
 
 def format_time(value: datetime.datetime) -> str:
-    """Return a naive UTC time as ISO 8601, with a fraction only where it has one."""
+    """Return a naive UTC time as ISO 8601, with a fraction only if it is not zero."""
     return value.isoformat()
 
 
 def is_storable(text: str) -> bool:
-    """Whether every database keeps a text as it is: one with NUL or a lone surrogate is not."""
+    """Return whether all databases can store a text unchanged: not if it contains NUL or a lone surrogate."""
     try:
         convert_text(text)
     except ValueError:
@@ -58,6 +58,10 @@ def is_storable(text: str) -> bool:
 
 
 def convert_text(value: Any) -> str:
+    """Return a value as text.
+
+    :raises ValueError: if not all databases can store it, see :func:`is_storable`
+    """
     text = value if type(value) is str else str(value)
     if "\x00" in text:
         raise ValueError("it has a NUL character")
@@ -66,24 +70,25 @@ def convert_text(value: Any) -> str:
     return text
 
 
-def excerpt(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """Return a value's ``repr()``, truncated for an error text."""
     try:
         text = repr(value)
     except ValueError:
-        return "a number of too many digits"  # Python does not write what takes it long.
-    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+        return "a number of too many digits"  # Python refuses to write them, as that takes long.
+    return text if len(text) <= MAX_SHORT_CHARACTERS else f"{text[:MAX_SHORT_CHARACTERS]}…"
 
 
-def _integer(value: Any) -> int:
+def _convert_integer(value: Any) -> int:
     number = int(value)
     if number != value and not isinstance(value, str):
-        raise ValueError(f"{excerpt(value)} is no integer")
+        raise ValueError(f"{shorten(value)} is no integer")
     if number not in INT64:
-        raise ValueError(f"{excerpt(number)} does not fit into 64 bits")
+        raise ValueError(f"{shorten(number)} does not fit into 64 bits")
     return number
 
 
-def _float(value: Any) -> float:
+def _convert_float(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{number!r} is not finite")
@@ -91,51 +96,64 @@ def _float(value: Any) -> float:
 
 
 def convert_datetime(value: Any) -> datetime.datetime:
-    return parse_time(value) if isinstance(value, str) else utc(value)
+    """Return a time or an ISO 8601 text as naive UTC.
+
+    :raises ValueError: if the text is not a time, or the time is outside the years 1 to 9999
+    :raises AttributeError: if the value is neither a time nor a text; or a TypeError
+    """
+    return parse_time(value) if isinstance(value, str) else to_utc(value)
 
 
 class TraitType(enum.IntEnum):
-    """The types of traits, by Ceilometer's dtype number: the one list of them.
+    """All types of traits, with Ceilometer's dtype numbers.
 
-    ``label`` is the name on the wire. ``convert`` makes the value that is stored of a given one (ValueError, TypeError,
-    OverflowError or AttributeError where it cannot be done without loss), ``format`` its text on the wire, and
-    ``parse`` the value again of that text.
+    * ``label``: name of the type in the API
+    * ``convert``: turn a given value into the value to store; raises ValueError, TypeError, OverflowError or
+      AttributeError if that would change it
+    * ``format``: return a stored value as text for the API
+    * ``parse``: return the stored value for that text
     """
 
+    label: str
+    convert: Callable[[Any], Any]
+    format: Callable[[Any], str]
+    parse: Callable[[str], Any]
+
     TEXT = 1, "string", convert_text, str, str
-    INTEGER = 2, "integer", _integer, str, int
-    FLOAT = 3, "float", _float, repr, float
+    INTEGER = 2, "integer", _convert_integer, str, int
+    FLOAT = 3, "float", _convert_float, repr, float
     DATETIME = 4, "datetime", convert_datetime, format_time, datetime.datetime.fromisoformat
 
-    # Enum's own is written in Python, and each trait of each event is looked up by its type.
+    # Enum's own method is written in Python, and slow for a lookup by type for each trait of each event.
     __hash__ = int.__hash__
 
-    def __new__(cls, dtype, label, convert, format, parse):
+    def __new__(cls, dtype: int, *attributes: Any) -> "TraitType":
         member = int.__new__(cls, dtype)
         member._value_ = dtype
-        member.label = label
-        member.convert = convert
-        member.format = format
-        member.parse = parse
+        member.label, member.convert, member.format, member.parse = attributes
         return member
 
 
 TRAIT_TYPES_BY_DTYPE: Mapping[int, TraitType] = {0: TraitType.TEXT, **{int(type_): type_ for type_ in TraitType}}
-"""The types by dtype number; 0, a trait without a type, reads as text."""
+"""The types by dtype number; 0, a trait without a type, is treated as text."""
 
 TRAIT_TYPES_BY_LABEL: Mapping[str, TraitType] = {type_.label: type_ for type_ in TraitType}
-"""The types by their name on the wire."""
+"""The types by their names in the API."""
 
 
-class Trait(NamedTuple):
-    """A named, typed value of an event.
-
-    A tuple, since a page of events has a thousand traits: no other frozen value is made as fast.
-    """
-
+class _TraitFields(NamedTuple):
     name: str
     dtype: int
     value: Any
+
+
+class Trait(_TraitFields):
+    """A named, typed value of an event.
+
+    A tuple, as a page of events has a thousand traits, and no other immutable value is created as fast.
+    """
+
+    __slots__ = ()
 
     NONE_TYPE = 0
     TEXT_TYPE = TraitType.TEXT
@@ -145,13 +163,20 @@ class Trait(NamedTuple):
 
     @staticmethod
     def get_name_by_type(dtype: int) -> str:
-        """Return the name on the wire of a dtype number; KeyError where there is no such type."""
+        """Return the name of a type in the API.
+
+        :raises KeyError: if no type has this number
+        """
         return TRAIT_TYPES_BY_DTYPE[dtype].label
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: ``generated`` is naive UTC, ``raw`` the notification it was made of, or empty."""
+    """A record of something that happened.
+
+    :param generated: naive UTC
+    :param raw: the notification that the event was made of, or empty
+    """
 
     message_id: str
     event_type: str

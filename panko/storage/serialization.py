@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as the JSON that the API answers with."""
+"""Events as the JSON that the API returns."""
 
 import json
 from collections.abc import Iterable
@@ -8,30 +8,33 @@ from typing import Any
 import orjson
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, format_time
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, format_time
 
 
-def traits_document(traits: Iterable[Trait]) -> str:
+def serialize_traits(traits: Iterable[Trait]) -> str:
     """Return the traits of a checked event as a JSON array."""
-    members = [{"name": name, "value": type_.format(value), "type": type_.label} for name, type_, value in traits]
+    members = []
+    for name, dtype, value in traits:
+        type_ = TRAIT_TYPES_BY_DTYPE[dtype]
+        members.append({"name": name, "value": type_.format(value), "type": type_.label})
     return orjson.dumps(members).decode()
 
 
-def event_document(event: Event) -> bytes:
-    """Return a checked event's JSON object."""
+def serialize_event(event: Event) -> bytes:
+    """Return a checked event as a JSON object."""
     return b'{"message_id":%b,"event_type":%b,"traits":%b,"generated":"%b","raw":%b}' % (
         orjson.dumps(event.message_id),
         orjson.dumps(event.event_type),
-        traits_document(event.traits).encode(),
+        serialize_traits(event.traits).encode(),
         format_time(event.generated).encode(),
-        raw_json(event.raw).encode(),
+        serialize_raw(event.raw).encode(),
     )
 
 
-def raw_json(raw: Any) -> str:
-    """Return ``raw`` as JSON in ASCII, in which any character, NUL and lone surrogates too, and any number can stand.
+def serialize_raw(raw: Any) -> str:
+    """Return ``raw`` as JSON in ASCII, which can represent NUL, lone surrogates and numbers of any size.
 
-    :raises InvalidEvent: where it is not JSON, for a float that is not finite or an object of another class
+    :raises InvalidEvent: if it is not JSON, for example because of a float that is not finite or an unknown class
     """
     try:
         return json.dumps(raw, allow_nan=False, separators=(",", ":"))

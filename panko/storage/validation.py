@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validation of the events of one call: which are stored, which are duplicates, which are refused."""
+"""Validation of events before they are stored."""
 
 import functools
 import operator
@@ -16,19 +16,22 @@ from panko.storage.models import (
     Trait,
     convert_datetime,
     convert_text,
-    excerpt,
+    shorten,
 )
-from panko.storage.serialization import raw_json
+from panko.storage.serialization import serialize_raw
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedEvent(Event):
-    """An event as it will be stored, ``raw_document`` its raw as JSON: :func:`checked_event` is the only maker."""
+    """An event as it will be stored; only :func:`checked_event` creates it.
+
+    :param raw_document: ``raw`` as JSON
+    """
 
     raw_document: str = "{}"
 
 
-def _identifier(value: Any, what: str) -> str:
+def _check_identifier(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidEvent(f"it has no {what}")
     if len(value) > NAME_LENGTH:
@@ -40,18 +43,18 @@ def _identifier(value: Any, what: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _trait_name(name: Any) -> str:
-    return _identifier(name, "trait name")
+def _check_trait_name(name: Any) -> str:
+    return _check_identifier(name, "trait name")
 
 
-def _checked_trait(trait: Any) -> Trait:
+def _check_trait(trait: Any) -> Trait:
     is_trait = type(trait) is Trait
     name, dtype, value = trait if is_trait else (trait.name, trait.dtype, trait.value)
-    _trait_name(name if isinstance(name, str) else None)
+    _check_trait_name(name if isinstance(name, str) else None)
     try:
         trait_type = TRAIT_TYPES_BY_DTYPE[dtype]
     except (KeyError, TypeError) as error:
-        raise InvalidEvent(f"trait {name} has the unknown dtype {excerpt(dtype)}") from error
+        raise InvalidEvent(f"trait {name} has the unknown dtype {shorten(dtype)}") from error
     if value is None:
         raise InvalidEvent(f"trait {name} has no value")
     try:
@@ -67,37 +70,39 @@ _NAME = operator.attrgetter("name")
 
 
 def checked_event(event: Any) -> CheckedEvent:
-    """Return an event as it will be stored: its names checked, its trait values of their type's class.
+    """Return an event as it will be stored, with checked names and converted trait values.
 
-    Traits are ordered by name, those of one name as they were. Anything with the attributes of :class:`Event` is
-    taken, Ceilometer's own events among them.
+    The traits are sorted by name; traits of one name keep their order. The event may be any object with the attributes
+    of :class:`Event`, such as Ceilometer's own events.
 
-    :raises InvalidEvent: with the reason, where the event cannot be stored without loss
+    :raises InvalidEvent: with the reason, if the event cannot be stored without loss
     """
     if type(event) is CheckedEvent:
         return event
     try:
-        return _checked(event)
+        return _check_event(event)
     except (AttributeError, TypeError) as error:
         raise InvalidEvent(f"it is no event: {error}") from error
 
 
-def _checked(event: Any) -> CheckedEvent:
-    message_id = _identifier(event.message_id, "message_id")
-    event_type = _identifier(event.event_type, "event_type")
+def _check_event(event: Any) -> CheckedEvent:
+    message_id = _check_identifier(event.message_id, "message_id")
+    event_type = _check_identifier(event.event_type, "event_type")
     try:
         generated = convert_datetime(event.generated)
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidEvent(f"its time of generation is not readable: {error}") from error
-    traits = sorted([_checked_trait(trait) for trait in event.traits or ()], key=_NAME)
+    traits = sorted([_check_trait(trait) for trait in event.traits or ()], key=_NAME)
     raw = {} if event.raw is None else event.raw
-    return CheckedEvent(message_id, event_type, generated, tuple(traits), raw, raw_json(raw) if raw != {} else "{}")
+    return CheckedEvent(
+        message_id, event_type, generated, tuple(traits), raw, serialize_raw(raw) if raw != {} else "{}"
+    )
 
 
 class BatchValidator:
-    """Goes through the events of one call, and counts what is not to be stored.
+    """Check the events of one call, and collect those that must not be stored.
 
-    :param check: raises InvalidEvent where the driver cannot store a checked event
+    :param check: raises InvalidEvent if the driver cannot store a checked event
     """
 
     def __init__(self, check: Callable[[CheckedEvent], None] = lambda event: None):
@@ -106,9 +111,9 @@ class BatchValidator:
         self.refusals: list[Refusal] = []
 
     def validate(self, events: Iterable[Any]) -> Iterator[tuple[Any, CheckedEvent]]:
-        """Yield each event that is to be stored, as it was given and as it will be stored.
+        """Yield each event to store, as it was given and as it will be stored.
 
-        Of several with one message_id it is the first that can be stored; the others are duplicates.
+        If several valid events have the same message_id, all but the first are duplicates.
         """
         seen: set[str] = set()
         for event in events:
@@ -125,10 +130,10 @@ class BatchValidator:
             yield event, checked
 
     def outcome(self, stored: int) -> Recorded:
-        """Return what the call returns.
+        """Return the result of the call.
 
         :param stored: how many of the events were stored
-        :raises EventsRefused: where some were refused
+        :raises EventsRefused: if some events were refused
         """
         if self.refusals:
             raise EventsRefused(self.refusals, stored, self.duplicates)

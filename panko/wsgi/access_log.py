@@ -10,7 +10,7 @@ from typing import Any
 
 from gunicorn import glogging
 
-from panko.api.errors import AnswerAborted
+from panko.api.errors import ResponseAborted
 
 LOG = logging.getLogger("panko.access")
 
@@ -36,7 +36,7 @@ class ServerLog(glogging.Logger):
         An aborted response is logged with its cause before it gets here, and a client may disconnect at any time.
         """
         error = sys.exception()
-        if isinstance(error, (AnswerAborted, OSError)):
+        if isinstance(error, (ResponseAborted, OSError)):
             self.error_log.info(msg.rstrip(".") + ": %s", *args, error)
         else:
             super().exception(msg, *args, **kwargs)

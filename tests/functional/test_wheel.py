@@ -71,7 +71,9 @@ def test_it_has_the_migrations_and_the_paste_file_as_files(wheel):
         f"panko/storage/sqlalchemy/alembic/versions/{path.name}" for path in ROOT.glob("alembic/versions/*.py")
     }
     assert migrations
-    assert migrations | {"panko/api/api_paste.ini", "panko/storage/sqlalchemy/alembic/env.py"} <= names
+    assert (
+        migrations | {"panko/py.typed", "panko/api/api_paste.ini", "panko/storage/sqlalchemy/alembic/env.py"} <= names
+    )
     assert not [name for name in names if "tests" in name or "__pycache__" in name]
 
 

@@ -24,6 +24,9 @@ _TIMEOUT = 900
 class Environment:
     """A virtual environment with the releases that were newest when it was created.
 
+    constraints.txt does not apply, on purpose: operators and users upgrade these programs without Panko, so the tests
+    must meet a release that breaks the two together.
+
     :param requirements: arguments of pip. A path is installed editable and without its requirements; if its directory
         has a setup.cfg, a change of that file recreates the environment
     :param shown: the packages whose versions are shown at the end of a test run

@@ -26,7 +26,7 @@ CONTRACT = tuple(f"panko.storage.{name}" for name in CONTRACT_MODULES)
 BUS = ("panko.cmd.collector", "panko.ingest.amqp_transport", "panko.ingest.listener")
 """The modules that may use the message bus and the libraries of its extra."""
 
-DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("postgresql", "mysql"))
+DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("postgresql", "postgresql_binary", "mysql"))
 """The modules that are imported only for such a database, and may use the libraries of its extra."""
 
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")

@@ -6,13 +6,12 @@ from typing import Any
 
 import orjson
 import pecan
-import webob
 
-from panko.api.controllers.decorators import asking, exposed, negotiate
+from panko.api.authorization import Authorization
+from panko.api.controllers.decorators import expose_document, expose_get, expose_query
 from panko.api.grafana import frames, rows, targets, variables
 from panko.api.grafana.request import parse_object
-from panko.api.negotiation import JSON
-from panko.api.responses import respond
+from panko.api.hooks import Context
 from panko.api.routing import Resource, Root
 from panko.policies import events
 from panko.storage.filters import EventFilter, Scope
@@ -21,7 +20,7 @@ from panko.storage.filters import EventFilter, Scope
 class MetricsController(Resource):
     """What panels can show."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the metrics, each with the fields of its payload."""
         parse_object(body)
@@ -31,7 +30,7 @@ class MetricsController(Resource):
 class OptionsController(Resource):
     """The options of the fields of a payload."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return label and value of each option of a field; none if any text can be entered."""
         field, request = variables.parse_options(parse_object(body))
@@ -43,11 +42,11 @@ class OptionsController(Resource):
 class QueryController(Resource):
     """The contents of panels."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the time series and tables of all targets."""
-        context = pecan.request.panko
-        requested = targets.parse_query(parse_object(body), context.limits.largest)
+        context: Context = pecan.request.panko
+        requested = targets.parse_query(parse_object(body), context.limits.max_limit)
         scopes = [_authorize(target.metric.rule, target.selection.all_tenants) for target in requested]
         return frames.render_frames(context.storage, zip(requested, scopes, strict=True))
 
@@ -55,7 +54,7 @@ class QueryController(Resource):
 class VariableController(Resource):
     """The values of variables of dashboards."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return text and value of each value of a variable."""
         names = _list_names(variables.parse_variable(parse_object(body)))
@@ -65,7 +64,7 @@ class VariableController(Resource):
 class TagKeysController(Resource):
     """The keys of ad hoc filters."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return type and name of each key."""
         parse_object(body)
@@ -77,7 +76,7 @@ class TagKeysController(Resource):
 class TagValuesController(Resource):
     """The values that ad hoc filters can compare with."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the values for a key."""
         request = variables.parse_tag(parse_object(body))
@@ -87,7 +86,7 @@ class TagValuesController(Resource):
 class SearchController(Resource):
     """The names of metrics and the values of variables, as SimpleJSON requests them."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the values of a variable if the target names one, and the names of all metrics otherwise."""
         request = variables.parse_search(parse_object(body))
@@ -97,12 +96,12 @@ class SearchController(Resource):
 class AnnotationsController(Resource):
     """Annotations, as SimpleJSON requests them."""
 
-    @asking
+    @expose_query
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the annotations in a time range."""
-        context = pecan.request.panko
+        context: Context = pecan.request.panko
         given = parse_object(body)
-        target = targets.parse_annotations(given, context.limits.largest)
+        target = targets.parse_annotations(given, context.limits.max_limit)
         scope = _authorize(target.metric.rule, target.selection.all_tenants)
         return frames.render_annotations(context.storage, target, scope, given.members.get("annotation"))
 
@@ -110,16 +109,15 @@ class AnnotationsController(Resource):
 class RowsController(Resource):
     """Events as rows."""
 
-    @pecan.expose(content_type=JSON)
-    def get_all(self) -> webob.Response:
+    @expose_document
+    def get_all(self) -> Iterator[bytes]:
         """Return the rows that the arguments select, and the cursor of the next ones."""
-        request = pecan.request
-        context, content_type = request.panko, negotiate(request, (JSON,))
-        context.access.require(events.INDEX)
-        requested = rows.parse_rows(request.GET, context.limits.default, context.limits.largest)
-        scope = context.access.scope_of_grafana(requested.selection.all_tenants)
+        context: Context = pecan.request.panko
+        context.authorization.require(events.INDEX)
+        requested = rows.parse_rows(pecan.request.GET, context.limits.default_limit, context.limits.max_limit)
+        scope = context.authorization.grafana_scope(requested.selection.all_tenants)
         found = context.storage.get_events(requested.selection.limit_to(scope), requested.page)
-        return respond(rows.render_rows(found, requested.limit), found, content_type, request)
+        return rows.render_rows(found, requested.limit)
 
 
 class GrafanaController(Root):
@@ -132,10 +130,10 @@ class GrafanaController(Root):
     search = SearchController()
     variable = VariableController()
 
-    @exposed({str: str})
+    @expose_get({str: str})
     def get_all(self) -> bytes:
         """Confirm that the service works and the caller may use it: Grafana's "Save & test"."""
-        pecan.request.panko.access.require_known()
+        pecan.request.panko.authorization.require_known()
         return orjson.dumps({"status": "ok"})
 
 
@@ -154,9 +152,9 @@ def _authorize(rule: str, all_tenants: bool | None) -> Scope:
 
     :raises Refused: if the rule does not allow the request
     """
-    access = pecan.request.panko.access
-    access.require(rule)
-    return access.scope_of_grafana(all_tenants)
+    authorization: Authorization = pecan.request.panko.authorization
+    authorization.require(rule)
+    return authorization.grafana_scope(all_tenants)
 
 
 def _list_names(request: variables.ListRequest) -> Sequence[str]:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The versions of the API."""
 
-from collections.abc import Callable, Sequence
+import http
+from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pecan
-import webob
 
-from panko.api.controllers.decorators import negotiate, respond_with
-from panko.api.negotiation import JSON
-from panko.api.routing import Branch
+from panko.api.controllers.decorators import expose_document
+from panko.api.routing import EndpointMethod, Root
 
 MEDIA_TYPES = [
     {"base": "application/json", "type": "application/vnd.openstack.telemetry-v2+json"},
@@ -18,25 +18,25 @@ MEDIA_TYPES = [
 DOCUMENTATION = {"href": "https://docs.openstack.org/", "rel": "describedby", "type": "text/html"}
 
 
-class VersionsController(Branch):
-    """Tells a client, whoever it is and whatever the method, where each version is."""
+class VersionsController(Root):
+    """The version document, for any caller and any HTTP method."""
 
-    @pecan.expose()
-    def _route(self, args: Sequence[str], request: webob.Request) -> tuple[Callable, list[str]]:
-        """Return the method that answers for the root, which has nothing below it."""
-        return super()._route(args, request) if any(args) else (self.index, [])
+    def find_method(self, segments: Sequence[str], http_method: str) -> tuple[EndpointMethod, list[str]]:
+        """Return the method that responds to the root; every HTTP method is treated as GET."""
+        return super().find_method(segments, http.HTTPMethod.GET)
 
-    @pecan.expose(content_type=JSON)
-    def index(self):
+    @expose_document
+    def get_all(self) -> bytes:
         """Return the version document."""
-        content_type = negotiate(pecan.request, (JSON,))
         version = describe_version(f"{pecan.request.application_url}/v2")
-        document = {"versions": {"values": [version]}}
-        return respond_with(orjson.dumps(document), None, content_type, pecan.request)
+        return orjson.dumps({"versions": {"values": [version]}})
 
 
-def describe_version(url: str) -> dict:
-    """Return what the version documents say of version 2, whose URL is given."""
+def describe_version(url: str) -> dict[str, Any]:
+    """Return the description of version 2 for version documents.
+
+    :param url: where version 2 is served
+    """
     return {
         "id": "v2",
         "links": [{"href": url, "rel": "self"}, DOCUMENTATION],

@@ -13,12 +13,13 @@ from panko.api.grafana.frames import TRAIT_PREFIX, find_project, first_traits, t
 from panko.api.grafana.request import JsonObject, Selection, make_condition, read_range, read_selection
 from panko.api.grafana.targets import NEWEST, SORT_DIRECTIONS_BY_ORDER
 from panko.api.query import MAX_LIMIT
-from panko.storage.aggregates import EVENT_TYPE, PROJECT_ID
+from panko.storage.aggregates import PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
 
 TRAIT_ARGUMENT_PREFIX = "trait."
 
+EVENT_TYPE_ARGUMENT = "event_type"
 SINGLE_ARGUMENTS = ("from", "to", PROJECT_ID, "limit", "cursor", "all_tenants", "order")
 """The arguments that may be given only once."""
 
@@ -48,7 +49,7 @@ def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_lim
         for name, value in arguments.items()
         if name.startswith(TRAIT_ARGUMENT_PREFIX) and value.strip()
     ]
-    selected = {**single, EVENT_TYPE: arguments.getall(EVENT_TYPE)}
+    selected = {**single, EVENT_TYPE_ARGUMENT: arguments.getall(EVENT_TYPE_ARGUMENT)}
     order = single.get("order", NEWEST)
     if order not in SORT_DIRECTIONS_BY_ORDER:
         raise ClientSideError(f"order: one of {', '.join(SORT_DIRECTIONS_BY_ORDER)} is expected")
@@ -60,7 +61,7 @@ def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_lim
 def _read_single_arguments(arguments: webob.multidict.MultiDict) -> dict[str, str]:
     """Return the arguments that may be given once and are not empty; check that all arguments are known."""
     for name in dict.fromkeys(arguments):
-        if name not in (*SINGLE_ARGUMENTS, EVENT_TYPE) and not name.startswith(TRAIT_ARGUMENT_PREFIX):
+        if name not in (*SINGLE_ARGUMENTS, EVENT_TYPE_ARGUMENT) and not name.startswith(TRAIT_ARGUMENT_PREFIX):
             raise UnknownArgument(name)
         if name in SINGLE_ARGUMENTS and len(arguments.getall(name)) > 1:
             raise ClientSideError(f"Parameter {name} was given several times")

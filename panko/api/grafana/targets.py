@@ -21,7 +21,7 @@ from panko.api.grafana.request import (
     read_selection,
     split_key,
 )
-from panko.api.query import EPOCH, GROUPS, parse_interval
+from panko.api.query import DEFAULT_GROUPS, EPOCH, parse_interval
 from panko.policies import event_counts, events
 from panko.storage.aggregates import MAX_COUNTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery
 from panko.storage.filters import Page
@@ -249,7 +249,7 @@ def parse_counts(ref_id: str, payload: JsonObject, panel: Panel) -> CountsTarget
     :raises ClientSideError: if the payload is invalid
     """
     group_by = _read_group_by(payload)
-    top = payload.integer("top", 1, MAX_GROUPS, GROUPS)
+    top = payload.integer("top", 1, MAX_GROUPS, DEFAULT_GROUPS)
     # All groups beyond the top ones are counted as one more group.
     max_periods = MAX_COUNTS // (top + 1 if group_by else 1)
     requested = parse_period(payload.text("interval").strip(), f"{payload.path}interval")

@@ -29,10 +29,10 @@ from panko.api.grafana.targets import (
 )
 from panko.policies import event_counts, events
 from panko.policies import traits as trait_rules
-from panko.storage.aggregates import EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Scope
-from panko.storage.models import TraitDescription, TraitType
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, TraitDescription, TraitType
 
 MAX_EVENTS_FOR_TRAITS = 200
 """Number of the newest events whose traits are listed."""
@@ -161,7 +161,9 @@ def parse_options(body: JsonObject) -> tuple[Field | None, ListRequest | None]:
     if name not in _KINDS_BY_FIELD:
         return fields[name], None
     # The field itself is about to change, and a filter may be incomplete.
-    chosen = {each: payload.members.get(each) for each in (EVENT_TYPE, PROJECT_ID, "all_tenants") if each != name}
+    chosen = {
+        each: payload.members.get(each) for each in (EVENT_TYPE_FIELD.name, PROJECT_ID, "all_tenants") if each != name
+    }
     selection = read_selection(JsonObject(chosen, payload.path), TimeRange())
     return fields[name], ListRequest(_KINDS_BY_FIELD[name], selection)
 
@@ -177,7 +179,7 @@ def parse_tag(body: JsonObject) -> ListRequest | None:
     if key == MESSAGE_ID:
         return None
     everything = read_selection(JsonObject({}), TimeRange())
-    if key == EVENT_TYPE:
+    if key == EVENT_TYPE_FIELD.name:
         return ListRequest(ListKind.EVENT_TYPES, everything)
     trait_type, name = split_key(key)
     return ListRequest(ListKind.TRAIT_VALUES, everything, name, trait_type or TraitType.TEXT)
@@ -185,7 +187,7 @@ def parse_tag(body: JsonObject) -> ListRequest | None:
 
 def make_tag_keys(traits: Iterable[TraitDescription]) -> list[tuple[str, str]]:
     """Return the keys of ad hoc filters, each with its type; the key of a trait starts with its type, unless string."""
-    keys = [(EVENT_TYPE, "string"), (MESSAGE_ID, "string"), (PROJECT_ID, "string")]
+    keys = [(EVENT_TYPE_FIELD.name, "string"), (MESSAGE_ID, "string"), (PROJECT_ID, "string")]
     for trait in traits:
         text = trait.name if trait.type is TraitType.TEXT else f"{trait.type.label}{TYPE_SEPARATOR}{trait.name}"
         keys.append((text, trait.type.label))
@@ -205,14 +207,14 @@ def list_names(storage: Connection, request: ListRequest, scope: Scope) -> Seque
     if request.kind is ListKind.TRAITS:
         return list(dict.fromkeys(trait.name for trait in traits))
     strings = (trait.name for trait in traits if trait.type is TraitType.TEXT)
-    return list(dict.fromkeys((NO_GROUPS, EVENT_TYPE, PROJECT_ID, *strings)))
+    return list(dict.fromkeys((NO_GROUPS, BY_EVENT_TYPE, PROJECT_ID, *strings)))
 
 
 def list_event_types(storage: Connection, event_filter: EventFilter) -> list[str]:
     """Return the types of the selected events, sorted; if there are too many, those with the most events."""
     if event_filter == EventFilter(scope=event_filter.scope):
         return list(storage.get_event_types(event_filter.scope))
-    counts = storage.count_events(event_filter, CountQuery(group_by=EVENT_TYPE, limit=MAX_GROUPS))
+    counts = storage.count_events(event_filter, CountQuery(group_by=BY_EVENT_TYPE, limit=MAX_GROUPS))
     return sorted(count.group for count in counts if count.group is not None)
 
 
@@ -230,5 +232,5 @@ def list_trait_values(
 def list_traits(storage: Connection, event_filter: EventFilter) -> list[TraitDescription]:
     """Return name and type of the traits of the newest selected events, sorted by both."""
     newest = storage.get_events(event_filter, Page(MAX_EVENTS_FOR_TRAITS, sort=(("generated", "desc"),)))
-    found = {(trait.name, TraitType(trait.dtype)) for event in newest for trait in event.traits}
+    found = {(trait.name, TRAIT_TYPES_BY_DTYPE[trait.dtype]) for event in newest for trait in event.traits}
     return [TraitDescription(*each) for each in sorted(found)[:MAX_TRAITS]]

@@ -105,7 +105,7 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 def translate_errors() -> Iterator[None]:
     """Raise errors of SQLAlchemy and oslo.db as those of the contract.
 
-    The original is left out of their tracebacks, whoever logs these: its text contains SQL with the values of events.
+    The original is left out of their tracebacks, as its text contains SQL with the values of events.
     """
     start = time.monotonic()
     try:

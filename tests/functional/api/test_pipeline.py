@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import webob
@@ -119,6 +120,16 @@ def test_paste_file_can_be_loaded_without_load_app(tmp_path, filled_url):
     )
     arguments = [sys.executable, "-c", program, paste, json.dumps(configured), json.dumps(ADMIN)]
     assert subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60).stdout == "3\n"
+
+
+def test_a_copy_of_an_earlier_paste_file_still_works(load_app, filled_url):
+    current = Path(find_paste_file(service.prepare_service([], config_files=[], share=True))).read_text()
+    assert current.count("panko.api.middleware.factories:") == 6
+    earlier = current.replace("panko.api.middleware.factories:", "panko.api.pipeline:")
+    api = load_app(filled_url, paste=earlier, config=CORS)
+    assert message_ids(api.get("/v2/events?limit=1", headers=ADMIN))
+    assert api.get("/healthcheck").text == "OK"
+    assert load_app(filled_url, paste=earlier, name="panko+keystone").get("/v2/events", status=401)
 
 
 def test_two_applications_of_one_process_share_nothing(load_app, filled_url, tmp_path):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from panko import policies
-from panko.api.policy import SEARCH_INTERVAL
+from panko.api.policy import SEARCH_INTERVAL_SECONDS
 from tests.functional.e2e.conftest import running_panko
 
 LIST, SHOW, ALL = "/v2/events", "/v2/events/a", "/v2/events?q.field=all_tenants&q.value=True"
@@ -95,5 +95,5 @@ def test_policy_json_is_used_if_there_is_no_policy_yaml(panko):
     assert panko.seen(alice) == "403"
     newer.write_text("{}")
     old.unlink()
-    time.sleep(SEARCH_INTERVAL)
+    time.sleep(SEARCH_INTERVAL_SECONDS)
     assert panko.seen(alice) == "a"

@@ -14,7 +14,7 @@ from panko.storage.models import Event
 from panko.storage.sqlalchemy import catalog, expiry, keys
 from panko.storage.sqlalchemy.shapes import MAX_DOCUMENT_CHARACTERS
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
-from tests.functional.storage.builders import DAY, ago, event, found, has, owned, trait
+from tests.functional.storage.builders import DAY, ago, event, found, has, in_scope, owned, trait
 from tests.functional.storage.test_tables import count_rows, without_counts
 from tests.functional.storage.workers import connected
 
@@ -33,16 +33,6 @@ def of_many_kinds(days: int = 0) -> list[Event]:
     return made
 
 
-def is_in(each: Event, scope: Scope) -> bool:
-    """Return whether an event is in scope, according to its traits."""
-    own = {one.name: one.value for one in each.traits}
-    if scope.unowned and "project_id" not in own:
-        return True
-    if scope.project_id is None:
-        return not scope.unowned
-    return own.get("project_id") == scope.project_id and scope.user_id in (None, own.get("user_id"))
-
-
 def assert_all_is_right(storage, events: list[Event]) -> None:
     """Check the answers to all kinds of queries."""
     given = {each.message_id: each for each in events}
@@ -55,7 +45,7 @@ def assert_all_is_right(storage, events: list[Event]) -> None:
         )
         assert sorted(each.traits) == sorted(given[each.message_id].traits)
     for scope in SCOPES:
-        visible = [each for each in events if is_in(each, scope)]
+        visible = [each for each in events if in_scope(each, scope)]
         assert sorted(found(storage, scope=scope)) == sorted(each.message_id for each in visible)
         assert list(storage.get_event_types(scope)) == sorted({each.event_type for each in visible})
         counts = storage.count_events(EventFilter(scope=scope), CountQuery(group_by="event_type", limit=100))
@@ -78,7 +68,7 @@ def assert_type_is_right(storage, event_type: str, events: list[Event]) -> None:
     values = sorted((each.name, str(each.value)) for one in events for each in one.traits)
     assert sorted((each.name, str(each.value)) for each in storage.get_traits(event_type)) == values
     for scope in SCOPES[1:]:
-        expected = {each.name for one in events if is_in(one, scope) for each in one.traits}
+        expected = {each.name for one in events if in_scope(one, scope) for each in one.traits}
         assert {each.name for each in storage.get_trait_types(event_type, scope)} == expected
 
 

@@ -14,7 +14,7 @@ import pytest
 from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from tests.functional.storage import long_times
 from tests.functional.storage.builders import found, has, ordered, walk
 from tests.functional.storage.long_times import (
@@ -164,4 +164,4 @@ def test_events_are_read_as_recorded(storage):
             own = given[each.message_id]
             assert (each.event_type, each.generated, each.raw) == (own.event_type, own.generated, own.raw)
             assert list(each.traits) == sorted(own.traits, key=lambda one: one.name)
-        assert list(storage.get_documents(event_filter)) == [event_document(each) for each in events]
+        assert list(storage.get_documents(event_filter)) == [serialize_event(each) for each in events]

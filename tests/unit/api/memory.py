@@ -8,7 +8,7 @@ import webtest
 
 from panko import service
 from panko.api.hooks import ContextHook, ErrorHook
-from panko.api.pecan_app import Application
+from panko.api.pecan_app import PecanApplication
 from panko.api.policy import Policy
 from panko.storage import base
 
@@ -55,10 +55,10 @@ class MemoryConnection(base.Connection):
     def clear_expired_data(self, ttl, max_count=None, *, now=None): ...
 
 
-def make_application(storage: base.Connection) -> Application:
+def make_application(storage: base.Connection) -> PecanApplication:
     """Return version 2 of the API on a storage."""
     conf = service.prepare_service([], config_files=[], share=True)
-    return Application(ROOT, [ContextHook(conf, Policy(conf), storage, threading.Semaphore(1)), ErrorHook()])
+    return PecanApplication(ROOT, [ContextHook(conf, Policy(conf), storage, threading.Semaphore(1)), ErrorHook()])
 
 
 def make_client(storage: base.Connection) -> webtest.TestApp:

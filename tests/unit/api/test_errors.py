@@ -16,8 +16,8 @@ from panko.api.errors import (
     PolicyUnusable,
     ProjectNotAuthorized,
     Refused,
-    fault_of,
     log_fault,
+    make_fault,
 )
 from panko.storage.errors import InvalidFilter, InvalidMarker, SchemaMismatch, StorageUnavailable
 from tests.unit.api.memory import ADMIN, MemoryConnection, make_client
@@ -39,7 +39,7 @@ SECRET = "SELECT * FROM mysql://panko:secret@host/panko"
     ],
 )
 def test_what_is_the_clients_fault_is_told_in_words(error, status, text):
-    fault = fault_of(error)
+    fault = make_fault(error)
     assert (fault.status, fault.text) == (status, text)
     assert fault.body == {"faultcode": "Client", "faultstring": text, "debuginfo": None}
 
@@ -56,7 +56,7 @@ def test_what_is_the_clients_fault_is_told_in_words(error, status, text):
     ],
 )
 def test_what_is_the_services_fault_is_not_told(error, status):
-    fault = fault_of(error)
+    fault = make_fault(error)
     assert fault.status == status
     assert fault.body["faultcode"] == "Server"
     assert SECRET not in json.dumps(fault.body)
@@ -74,9 +74,9 @@ def test_what_the_driver_lacks_is_501_and_no_line_of_the_log(caplog):
 
 
 def test_routing_errors_have_a_form_of_their_own():
-    fault = fault_of(webob.exc.HTTPNotFound())
+    fault = make_fault(webob.exc.HTTPNotFound())
     assert fault.body == {"code": 404, "title": "Not Found", "description": None}
-    assert fault_of(webob.exc.HTTPBadRequest("why")).body["description"] == "why"
+    assert make_fault(webob.exc.HTTPBadRequest("why")).body["description"] == "why"
 
 
 def test_an_invalid_configuration_is_told_in_one_line():
@@ -85,7 +85,7 @@ def test_an_invalid_configuration_is_told_in_one_line():
 
 @pytest.mark.parametrize("error", [ClientSideError("no"), InvalidMarker("m"), Refused(), webob.exc.HTTPNotFound()])
 def test_the_clients_faults_are_not_logged(caplog, error):
-    log_fault(error, fault_of(error), "req-1")
+    log_fault(error, make_fault(error), "req-1")
     assert not caplog.records
 
 

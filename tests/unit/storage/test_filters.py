@@ -21,24 +21,24 @@ def test_time_bound_is_naive_utc(name, given) -> None:
 
 
 @pytest.mark.parametrize("given", [None, ""])
-def test_empty_parts_of_a_filter_are_none(given) -> None:
+def test_empty_conditions_are_ignored(given) -> None:
     assert EventFilter(given, given, given, given, given) == EventFilter()
 
 
 @pytest.mark.parametrize("given", ["noon", "1420113600000"])
-def test_unreadable_time_bound_is_no_filter(given) -> None:
+def test_unreadable_time_is_an_invalid_filter(given) -> None:
     with pytest.raises(InvalidFilter):
         EventFilter(start_timestamp=given)
 
 
 @pytest.mark.parametrize("name", ["event_type", "message_id"])
-def test_names_are_one_or_several_without_repetition(name) -> None:
+def test_names_are_one_or_several_without_duplicates(name) -> None:
     assert getattr(EventFilter(**{name: "b"}), name) == ("b",)
     assert getattr(EventFilter(**{name: ["b", "a", "b"]}), name) == ("b", "a")
     assert getattr(EventFilter(**{name: (each for each in "ab")}), name) == ("a", "b")
 
 
-def test_filter_does_not_follow_what_it_was_made_of() -> None:
+def test_filter_is_independent_of_the_lists_that_it_was_made_of() -> None:
     names, traits = ["a"], [{"key": "x", "integer": 1}]
     event_filter = EventFilter(event_type=names, traits_filter=traits)
     names.append("b")
@@ -63,7 +63,7 @@ def test_only_the_empty_scope_is_everything(scope, everything) -> None:
     assert scope.everything is everything
 
 
-def test_user_without_a_project_is_no_scope() -> None:
+def test_scope_of_a_user_needs_a_project() -> None:
     """It would hide nothing."""
     with pytest.raises(InvalidFilter):
         Scope(user_id="u")
@@ -101,7 +101,7 @@ def test_mapping_is_read_as_a_trait_filter(mapping, expected) -> None:
         {"key": "x", "datetime": 5},
     ],
 )
-def test_mapping_that_says_no_comparison_is_no_filter(mapping) -> None:
+def test_mapping_without_one_comparison_is_an_invalid_filter(mapping) -> None:
     with pytest.raises(InvalidFilter):
         EventFilter(traits_filter=[mapping])
 
@@ -118,7 +118,7 @@ def test_mapping_that_says_no_comparison_is_no_filter(mapping) -> None:
         ("x", TraitType.FLOAT, float("inf"), False),
     ],
 )
-def test_filter_knows_what_no_event_has(key, type_, value, nothing) -> None:
+def test_filter_knows_that_no_event_can_match(key, type_, value, nothing) -> None:
     assert all(TraitFilter(key, type_, value, op).matches_nothing() is nothing for op in OPERATORS)
 
 
@@ -138,12 +138,12 @@ def test_sort_is_complete(given, expected) -> None:
 
 
 @pytest.mark.parametrize("sort", [("name", "asc"), ("generated", "up"), ("", "asc")])
-def test_unknown_sort_is_no_page(sort) -> None:
+def test_unknown_sort_is_an_invalid_filter(sort) -> None:
     with pytest.raises(InvalidFilter):
         Page(sort=(sort,))
 
 
-def test_negative_limit_is_no_page() -> None:
+def test_negative_limit_is_an_invalid_filter() -> None:
     with pytest.raises(InvalidFilter):
         Page(limit=-1)
 
@@ -156,6 +156,6 @@ def test_mapping_is_read_as_a_page() -> None:
 
 
 @pytest.mark.parametrize("given", [None, {}, {"limit": None, "marker": None, "sort": None}])
-def test_page_of_nothing_is_all_events(given) -> None:
+def test_page_without_a_limit_has_all_events(given) -> None:
     assert Page.of(given) == Page()
     assert Page().limit is None

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import Event, Trait, TraitType, format_time, is_storable, parse_time, utc
-from panko.storage.serialization import raw_json
+from panko.storage.models import Event, Trait, TraitType, format_time, is_storable, parse_time, to_utc
+from panko.storage.serialization import serialize_raw
 from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -26,7 +26,7 @@ STORABLE = {
 @pytest.mark.parametrize(
     ("dtype", "name"), [(0, "string"), (1, "string"), (2, "integer"), (3, "float"), (4, "datetime")]
 )
-def test_dtypes_have_names_on_the_wire(dtype, name) -> None:
+def test_dtypes_have_names_in_the_api(dtype, name) -> None:
     assert Trait.get_name_by_type(dtype) == name
 
 
@@ -38,7 +38,7 @@ def test_dtypes_are_numbered_as_ceilometer_does() -> None:
 @pytest.mark.parametrize("type_", TraitType)
 @settings(database=None, deadline=None)
 @given(data=st.data())
-def test_value_survives_its_text_on_the_wire(type_, data) -> None:
+def test_value_survives_its_text_in_the_api(type_, data) -> None:
     """To the last digit, and to the sign of zero."""
     value = data.draw(STORABLE[type_])
     assert repr(type_.convert(value)) == repr(value)
@@ -59,7 +59,7 @@ def test_value_survives_its_text_on_the_wire(type_, data) -> None:
         (TraitType.DATETIME, datetime.datetime.min, "0001-01-01T00:00:00"),
     ],
 )
-def test_values_look_on_the_wire_as_clients_know_them(type_, value, text) -> None:
+def test_values_look_in_the_api_as_clients_know_them(type_, value, text) -> None:
     assert type_.format(value) == text
 
 
@@ -105,17 +105,17 @@ def test_time_is_read_as_naive_utc(text, time) -> None:
 @pytest.mark.parametrize(
     "text", ["", "noon", "20", "201501", "1420113600", "1420113600000", "2024-13-01", "0001-01-01T00:00:00+01:00"]
 )
-def test_text_that_is_no_time_is_a_value_error(text) -> None:
+def test_text_that_is_not_a_time_is_a_value_error(text) -> None:
     with pytest.raises(ValueError, match=r"\w|^$"):
         parse_time(text)
 
 
 def test_times_outside_the_years_are_a_value_error() -> None:
     with pytest.raises(ValueError, match="years"):
-        utc(datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1))))
+        to_utc(datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-1))))
 
 
-def test_time_has_a_fraction_only_where_it_is_one() -> None:
+def test_time_has_a_fraction_only_if_it_is_not_zero() -> None:
     assert format_time(NOON) == "2024-01-15T12:00:00"
     assert format_time(NOON.replace(microsecond=500_000)) == "2024-01-15T12:00:00.500000"
 
@@ -161,12 +161,12 @@ def test_reason_names_what_is_wrong() -> None:
 
 
 def test_raw_is_json_in_ascii() -> None:
-    assert raw_json({"é": "\x00\ud800", "big": 2**100, "none": None}) == (
+    assert serialize_raw({"é": "\x00\ud800", "big": 2**100, "none": None}) == (
         '{"\\u00e9":"\\u0000\\ud800","big":1267650600228229401496703205376,"none":null}'
     )
 
 
 @pytest.mark.parametrize("raw", [float("nan"), {"x": float("-inf")}, {1, 2}, b"", object(), {(1,): 2}, [10**5000]])
-def test_raw_that_is_no_json_is_invalid(raw) -> None:
+def test_raw_that_is_not_json_is_invalid(raw) -> None:
     with pytest.raises(InvalidEvent, match="raw"):
-        raw_json(raw)
+        serialize_raw(raw)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from panko.storage.models import Event, Trait
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from panko.storage.validation import checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -22,7 +22,7 @@ TRAITS = (
 
 def test_document_is_an_event_as_clients_know_it() -> None:
     event = checked_event(Event("m", "type", NOON, TRAITS, {"payload": [1, None]}))
-    assert json.loads(event_document(event)) == {
+    assert json.loads(serialize_event(event)) == {
         "message_id": "m",
         "event_type": "type",
         "traits": [
@@ -38,13 +38,13 @@ def test_document_is_an_event_as_clients_know_it() -> None:
 
 
 def test_members_come_in_the_order_of_the_documentation() -> None:
-    members = json.loads(event_document(checked_event(Event("m", "type", NOON))))
+    members = json.loads(serialize_event(checked_event(Event("m", "type", NOON))))
     assert list(members) == ["message_id", "event_type", "traits", "generated", "raw"]
 
 
 @pytest.mark.parametrize("name", ['"', "\\", "é", "\U0001f600", "\n", "%s", "{}", "\x7f"])
 def test_names_are_escaped(name) -> None:
-    document = json.loads(event_document(checked_event(Event(name, name, NOON, [Trait(name, 1, name)]))))
+    document = json.loads(serialize_event(checked_event(Event(name, name, NOON, [Trait(name, 1, name)]))))
     assert document["message_id"] == document["event_type"] == name
     assert document["traits"] == [{"name": name, "value": name, "type": "string"}]
 
@@ -52,9 +52,9 @@ def test_names_are_escaped(name) -> None:
 def test_raw_is_given_as_it_is() -> None:
     """Any character and any number, those too that no trait can have."""
     raw = {"é": "\x00\ud800", "big": 2**100}
-    assert json.loads(event_document(checked_event(Event("m", "type", NOON, TRAITS, raw))))["raw"] == raw
+    assert json.loads(serialize_event(checked_event(Event("m", "type", NOON, TRAITS, raw))))["raw"] == raw
 
 
 @pytest.mark.parametrize("raw", [None, {}])
 def test_event_without_raw_has_an_empty_one(raw) -> None:
-    assert json.loads(event_document(checked_event(Event("m", "type", NOON, (), raw))))["raw"] == {}
+    assert json.loads(serialize_event(checked_event(Event("m", "type", NOON, (), raw))))["raw"] == {}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the WSME types of version 2 share."""
+"""The bases of the WSME types of version 2."""
 
 import json
+from typing import Any
 
 import wsme
 import wsme.types
@@ -14,40 +15,40 @@ class Base(wsme.types.DynamicBase):
 
 
 class JsonType(wsme.types.UserType):
-    """Any JSON. Where the form of an answer has no objects of its own, as XML, it is the text of it."""
+    """Any JSON. In XML, it is a string that holds the JSON."""
 
     basetype = str
     name = "json"
 
-    def tobasetype(self, value):
-        """Return the text of a value."""
+    def tobasetype(self, value: Any) -> str:
+        """Return a value as a string of JSON."""
         return json.dumps(value, separators=(",", ":"))
 
 
 class Query(Base):
-    """A condition that events are to meet."""
+    """A condition that events must meet."""
 
-    _op = None
+    _op: str | None = None
 
-    def get_op(self):
-        """Return the comparison, which is for equality where none was given."""
+    def get_op(self) -> str:
+        """Return the operator."""
         return self._op or DEFAULT_OPERATOR
 
-    def set_op(self, value):
-        """Set the comparison; none or an empty one is the default."""
+    def set_op(self, value: Any) -> None:
+        """Set the operator; an empty one is the default."""
         try:
             self._op = wsme.types.validate_value(str, value) or None
         except ValueError as error:
             raise wsme.exc.InvalidInput("op", value, str(error)) from error
 
     field = wsme.wsattr(str, mandatory=True)
-    "What is compared"
+    "Name of the field to compare"
 
     op = wsme.wsproperty(str, get_op, set_op)
-    "How it is compared"
+    "Operator to compare with"
 
     type = wsme.wsattr(str, default="")
-    "The type of the value"
+    "Type of the value"
 
     value = wsme.wsattr(str, mandatory=True)
-    "What it is compared with"
+    "Value to compare with"

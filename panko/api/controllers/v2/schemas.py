@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The WSME types of events and traits, as clients see them; import them from ``panko.api.controllers.v2.events``."""
+"""The WSME types of events and traits in the API; import them from ``panko.api.controllers.v2.events``."""
 
 import datetime
+from collections.abc import Iterable
 
 import wsme
 import wsme.types
 
 from panko.api.controllers.v2 import base
 
-# XML has the attributes of a type in the order in which they stand here.
+# In XML, the attributes of a type have the order of this file.
 
 
 class TraitDescription(base.Base):
     """Name and type of a trait."""
 
     type = wsme.wsattr(str, default="string")
-    "One of string, integer, float and datetime"
+    "Type of the trait: string, integer, float or datetime"
 
     name = wsme.wsattr(str, mandatory=True)
-    "What the trait is called"
+    "Name of the trait"
 
     @classmethod
-    def sample(cls):
+    def sample(cls) -> "TraitDescription":
         """Return an example for the documentation."""
         return cls(name="disk_gb", type="integer")
 
@@ -30,16 +31,16 @@ class Trait(base.Base):
     """A named value of an event."""
 
     name = wsme.wsattr(str, mandatory=True)
-    "What the trait is called"
+    "Name of the trait"
 
     value = wsme.wsattr(str, mandatory=True)
-    "Its value, as text whatever the type"
+    "The value as text, whatever its type"
 
     type = wsme.wsattr(str, default="string")
-    "What the text stands for: string, integer, float or datetime"
+    "Type of the value: string, integer, float or datetime"
 
     @classmethod
-    def sample(cls):
+    def sample(cls) -> "Trait":
         """Return an example for the documentation."""
         return cls(name="disk_gb", type="integer", value="20")
 
@@ -47,33 +48,33 @@ class Trait(base.Base):
 class Event(base.Base):
     """Something that happened in the cloud."""
 
-    _traits = ()
+    _traits: tuple[Trait, ...] = ()
 
-    def get_traits(self):
-        """Return the list of the event's traits."""
+    def get_traits(self) -> list[Trait]:
+        """Return the event's traits."""
         return list(self._traits)
 
-    def set_traits(self, traits):
-        """Set the event's traits, in their order."""
+    def set_traits(self, traits: Iterable[Trait]) -> None:
+        """Set the event's traits, in this order."""
         self._traits = tuple(traits)
 
     message_id = wsme.wsattr(str, mandatory=True)
-    "Identifies the event"
+    "Id of the event"
 
     event_type = wsme.wsattr(str, mandatory=True)
-    "What kind of event it is"
+    "Type of the event"
 
     traits = wsme.wsproperty(wsme.types.ArrayType(Trait), get_traits, set_traits)
-    "What else is known of the event"
+    "Traits of the event"
 
     generated = wsme.wsattr(datetime.datetime)
-    "When it happened, in UTC"
+    "When the event happened, in UTC"
 
     raw = wsme.wsattr(base.JsonType())
-    "The notification that the event was made of; empty where it was not kept"
+    "The original notification; empty if it was not stored"
 
     @classmethod
-    def sample(cls):
+    def sample(cls) -> "Event":
         """Return an example for the documentation."""
         return cls(
             message_id="94834db1-8f1b-404d-b2ec-c35901f1b7f0",
@@ -85,14 +86,14 @@ class Event(base.Base):
 
 
 class EventQuery(base.Query):
-    """A condition that the events of an answer meet.
+    """A filter.
 
-    ``field`` is a trait's name, or one of: ``event_type`` and ``message_id`` (several of one: any of them will do),
-    ``start_timestamp`` with ``ge`` and ``end_timestamp`` with ``le`` for the time of the event, and ``all_tenants``,
-    which asks for the events of all projects.
+    ``field`` is the name of a trait, or one of: ``event_type`` and ``message_id`` (given several times, any of them
+    matches), ``start_timestamp`` with ``ge`` and ``end_timestamp`` with ``le`` for the time of the event, and
+    ``all_tenants``, which requests the events of all projects.
     """
 
     @classmethod
-    def sample(cls):
+    def sample(cls) -> "EventQuery":
         """Return an example for the documentation."""
         return cls(field="event_type", op="eq", type="string", value="compute.instance.create.start")

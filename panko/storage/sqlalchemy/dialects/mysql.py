@@ -139,7 +139,7 @@ class MySQL(Dialect):
             return
         size = sum(
             len(pymysql.converters.escape_string(text).encode())
-            for text in (event.raw_document, serialization.traits_document(event.traits))
+            for text in (event.raw_document, serialization.serialize_traits(event.traits))
         )
         if size + OVERHEAD_BYTES > self._max_statement_bytes:
             raise InvalidEvent(

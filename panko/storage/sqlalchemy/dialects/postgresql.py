@@ -89,7 +89,7 @@ class PostgreSQL(Dialect):
         @sa.event.listens_for(engine, "connect")
         def prepare_connection(connection: TimedConnection, record: Any) -> None:
             connection.autocommit = True
-            binary.register(connection.adapters)
+            binary.register(connection)
             # Compiling a plan takes longer than Panko's statements.
             connection.execute(f"SET jit = off; {self._statement_timeout(self._timeouts.read)}")
 

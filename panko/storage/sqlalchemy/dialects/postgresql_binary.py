@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many numbers in PostgreSQL's binary forms: as one parameter of a statement, and as the rows of a COPY.
+"""Numbers in PostgreSQL's binary formats: arrays as parameters of a statement, and the rows of a COPY.
 
-psycopg has a call for each number of a list and for each row, which takes up to ten times as long. The forms are those
-of PostgreSQL's documentation: of the type array as ``array_send`` writes it, and of the command COPY.
+psycopg calls a function for each number of a list and for each row, which takes up to ten times as long. PostgreSQL
+documents the formats: arrays with ``array_send``, rows with the command COPY.
 """
 
 import functools
@@ -10,50 +10,37 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-BINARY = 1
-SIZE = 8
-"""Bytes of a number."""
+import psycopg
+from psycopg.adapt import Dumper
+
+NUMBER_BYTES = 8
 
 
-class Integers(tuple):
-    """Integers of 64 bits, as one parameter of a statement."""
+class Integers(tuple[int, ...]):
+    """An array of 64-bit integers, as one parameter ``%b`` of a statement."""
 
 
-class _Dumper:
-    """What psycopg calls a dumper: see :class:`psycopg.abc.Dumper`."""
-
-    format = BINARY
+class _IntegersDumper(Dumper):
+    format = psycopg.pq.Format.BINARY
     oid = 1016
 
-    def __init__(self, cls: type, context: Any = None):
-        pass
-
     def dump(self, numbers: Integers) -> bytes:
-        """Return one dimension without nulls, counted from 1: each number's size, and the number."""
-        members: list[Any] = [SIZE] * (2 * len(numbers))
+        """Return an array of one dimension without nulls and with the lower bound 1: each number after its size."""
+        members: list[int] = [NUMBER_BYTES] * (2 * len(numbers))
         members[1::2] = numbers
         return struct.pack(f">iiIii{'iq' * len(numbers)}", 1, 0, 20, len(numbers), 1, *members)
 
-    def get_key(self, numbers: Integers, format: Any) -> type:
-        """Return what another array must have for this dumper to serve it."""
-        return Integers
 
-    def upgrade(self, numbers: Integers, format: Any) -> "_Dumper":
-        """Return the dumper for an array of that key."""
-        return self
-
-
-def register(adapters: Any) -> None:
-    """Let a connection take such parameters, by the ``%b`` of a statement."""
-    adapters.register_dumper(Integers, _Dumper)
+def register(connection: psycopg.Connection[Any]) -> None:
+    """Have a connection send :class:`Integers` in binary."""
+    connection.adapters.register_dumper(Integers, _IntegersDumper)
 
 
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 COPY_END = struct.pack(">h", -1)
 
-
-ROWS = 50
-"""Events that are sent together."""
+MAX_ROWS = 50
+"""Number of events that are sent together."""
 
 _NUMBERS = struct.Struct(">hiqiqiqiqiq")
 _LENGTH = struct.Struct(">i")
@@ -68,7 +55,7 @@ def _keys_struct(count: int) -> struct.Struct:
 
 
 def _pack_keys(keys: Sequence[int]) -> bytes:
-    """Return the field of an array of 32-bit integers."""
+    """Return an array of 32-bit integers as a field of a row."""
     if not keys:
         return _NO_KEYS
     count = len(keys)
@@ -77,8 +64,8 @@ def _pack_keys(keys: Sequence[int]) -> bytes:
     return _keys_struct(count).pack(20 + 8 * count, 1, 0, 23, count, 1, *members)
 
 
-def copy_events(events: Iterable[tuple[tuple, Sequence[int]]]) -> Iterator[bytes]:
-    """Yield the data of a COPY of events.
+def copy_events(events: Iterable[tuple[tuple[Any, ...], Sequence[int]]]) -> Iterator[bytes]:
+    """Yield the data of a COPY that inserts events.
 
     :param events: rows of ``event``, each with the keys of the event
     """
@@ -95,7 +82,7 @@ def copy_events(events: Iterable[tuple[tuple, Sequence[int]]]) -> Iterator[bytes
             _NULL if raw is None else _pack_length(len(raw)) + raw,
             _pack_keys(keys),
         )
-        if len(data) > 7 * ROWS:
+        if len(data) > 7 * MAX_ROWS:
             yield b"".join(data)
             data.clear()
     data.append(COPY_END)

@@ -7,7 +7,7 @@ import orjson
 
 from panko.storage import EventFilter
 from panko.storage.models import TraitType
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from tests.functional.storage.builders import VALUES, at, event, found, has, trait
 
 
@@ -31,7 +31,7 @@ class GetEvents:
             [event("a", *texts), event('"\\', *others, type_="'"), event("c", raw={"x": "é"}), event("d")]
         )
         documents = list(storage.get_documents(EventFilter()))
-        assert documents == [event_document(each) for each in storage.get_events(EventFilter())]
+        assert documents == [serialize_event(each) for each in storage.get_events(EventFilter())]
         assert orjson.loads(documents[-1]) == {
             "message_id": "d",
             "event_type": "sample.created",

@@ -8,7 +8,7 @@ import pytest
 
 from panko.storage import EventFilter
 from panko.storage.filters import Page
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from tests.functional.storage.builders import DAY, ago, event, found, has, ordered, trait
 
 LAST = ("last", "sample.created", 1)
@@ -62,7 +62,7 @@ class Streams:
         storage.record_events(event(f"m{number:04}") for number in range(2500))
         pairs = list(zip(storage.get_events(EventFilter()), storage.get_documents(EventFilter()), strict=True))
         assert len(pairs) == 2500
-        assert all(event_document(each) == document for each, document in pairs)
+        assert all(serialize_event(each) == document for each, document in pairs)
 
     def test_events_are_recorded_while_an_answer_is_read(self, storage, other):
         """Neither waits for the other; the answer may or may not include the new events."""
@@ -143,7 +143,7 @@ class Streams:
             for number in range(7)
         ]
         storage.record_events(events)
-        given = [event_document(each) for each in storage.get_events(EventFilter())]
+        given = [serialize_event(each) for each in storage.get_events(EventFilter())]
         assert list(storage.get_documents(EventFilter())) == given
         assert [each.raw for each in storage.get_events(EventFilter())] == [each.raw for each in events]
         assert [each.value for each in storage.get_traits("sample.created", "x")] == [text] * 2

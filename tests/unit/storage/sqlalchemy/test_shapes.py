@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from panko.storage.filters import OPERATORS, TraitFilter
 from panko.storage.models import Event, Trait, TraitType, format_time
-from panko.storage.serialization import event_document
+from panko.storage.serialization import serialize_event
 from panko.storage.sqlalchemy import keys, shapes
 from panko.storage.sqlalchemy.shapes import Evaluator, Shape, join_values, kind_of, names_of, split_row
 from panko.storage.validation import CheckedEvent, checked_event
@@ -51,7 +51,7 @@ def assert_is(event: CheckedEvent, shape: Shape, values: list[str]) -> None:
     """Make sure that an event is read as it was given, value by value, and rendered as the API returns it."""
     assert repr(shape.parse(values)) == repr(event.traits)
     rendered = shape.render(event.message_id, values, format_time(event.generated), event.raw_document)
-    assert rendered == event_document(event)
+    assert rendered == serialize_event(event)
 
 
 @quick

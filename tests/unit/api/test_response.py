@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Short answers are sent whole and long ones streamed; what fails on the way is broken off."""
+"""Responses have the format that the client accepts; short ones are sent whole, large ones streamed or aborted."""
 
 import gzip
 import itertools
@@ -13,12 +13,12 @@ import orjson
 import pytest
 import webob
 
-from panko.api.errors import AnswerAborted
-from panko.api.responses import CHUNK, WHOLE
+from panko.api.errors import ResponseAborted
+from panko.api.response import CHUNK_BYTES, MAX_UNSTREAMED_BYTES, accepts_gzip, choose_content_type
 from panko.storage.errors import StorageUnavailable
 from tests.unit.api.memory import ADMIN, MemoryConnection, make_application, make_client
 
-LONG = 3 * WHOLE // 10_000
+LONG = 3 * MAX_UNSTREAMED_BYTES // 10_000
 """How many documents make a long answer."""
 
 
@@ -67,7 +67,7 @@ def test_a_long_answer_is_streamed_in_chunks():
     assert response.content_length is None
     assert storage.given < len(storage.documents) / 2
     chunks = list(response.app_iter)
-    assert max(map(len, chunks)) < 2 * CHUNK
+    assert max(map(len, chunks)) < 2 * CHUNK_BYTES
     assert orjson.loads(b"".join(chunks)) == [orjson.loads(given) for given in storage.documents]
 
 
@@ -80,8 +80,8 @@ def test_memory_does_not_grow_with_an_answer():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert size > 20 * WHOLE
-    assert peak < 4 * WHOLE
+    assert size > 20 * MAX_UNSTREAMED_BYTES
+    assert peak < 4 * MAX_UNSTREAMED_BYTES
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
@@ -90,7 +90,7 @@ def test_an_answer_that_fails_on_the_way_is_broken_off_and_logged_once(caplog, e
     storage = MemoryConnection([*long_answer(), cause])
     response = stream(storage, **{"Accept-Encoding": encoding})
     chunks = []
-    with caplog.at_level(logging.WARNING), pytest.raises(AnswerAborted) as raised:
+    with caplog.at_level(logging.WARNING), pytest.raises(ResponseAborted) as raised:
         chunks.extend(response.app_iter)
     response.app_iter.close()
     assert raised.value.__cause__ is None
@@ -176,3 +176,56 @@ def test_xml_has_raw_as_the_text_of_its_json():
     root = ElementTree.fromstring(stream(MemoryConnection([given.encode()]), Accept="text/xml").body)
     assert root.find("item/raw").text == raw.replace("é", "\\u00e9")
     assert root.find("item/generated").text == "2024-01-01T00:00:00.500000"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *(None, "", "*/*", "application/json", "application/*", "application/json;q=0.1"),
+        *("application/json, text/plain, */*", "application/json;q=0.9,text/plain", "text/plain, */*;q=0.1"),
+        *("application/xml, */*", "text/xml, application/json", "application/json;q=0.5, application/xml;q=0.5"),
+        *("application/json; charset=utf-8", "APPLICATION/JSON", "text/html,*/*;q=0.8", "this is / no, header;;;"),
+    ],
+)
+def test_json_is_for_who_takes_it_and_does_not_prefer_xml(accept):
+    assert choose_content_type(accept) == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("application/xml", "application/xml"),
+        ("text/xml", "text/xml"),
+        ("text/xml; charset=utf-8", "text/xml"),
+        ("text/*", "text/xml"),
+        ("text/xml, application/xml", "application/xml"),
+        ("text/xml, application/xml;q=0.9", "text/xml"),
+        ("application/json;q=0.5, application/xml", "application/xml"),
+        ("text/html, application/xml;q=0.9, */*;q=0.8", "application/xml"),
+        ("*/*;q=0.1, text/xml", "text/xml"),
+    ],
+)
+def test_xml_is_for_who_prefers_it(accept, chosen):
+    assert choose_content_type(accept) == chosen
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/png", "text/plain", "application/json;q=0"])
+def test_nothing_is_for_who_takes_neither(accept):
+    assert choose_content_type(accept) is None
+    response = stream(MemoryConnection(), Accept=accept)
+    assert (response.status_code, response.content_type) == (406, "application/json")
+
+
+def test_only_what_is_offered_is_chosen():
+    assert choose_content_type("application/xml", ("application/json",)) is None
+    assert choose_content_type("application/xml, */*;q=0.1", ("application/json",)) == "application/json"
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br", "gzip;q=0.5", "deflate;q=0.9, gzip;q=0.9", "*"])
+def test_gzip_is_for_who_asks(accepted):
+    assert accepts_gzip(accepted)
+
+
+@pytest.mark.parametrize("accepted", [None, "", "identity", "br", "gzip;q=0", "identity, gzip;q=0.5", ";;"])
+def test_gzip_is_not_for_who_does_not(accepted):
+    assert not accepts_gzip(accepted)

@@ -9,7 +9,8 @@ import webob
 import webtest
 from webob.exc import HTTPServiceUnavailable
 
-from panko.api.middleware import KEEP_ERRORS, ErrorBodies
+from panko.api.middleware.errors import ErrorMiddleware
+from panko.api.response import KEEP_ERROR
 
 
 def answer(response, path="/", accept=None, environ=None):
@@ -21,7 +22,7 @@ def answer(response, path="/", accept=None, environ=None):
         return response(environ, start_response)
 
     request = webob.Request.blank(path, headers={"Accept": accept} if accept else {}, environ=environ)
-    return request.get_response(webtest.lint.middleware(ErrorBodies(application)))
+    return request.get_response(webtest.lint.middleware(ErrorMiddleware(application)))
 
 
 UNAUTHORIZED = {"error": {"code": 401, "title": "Unauthorized", "message": "Who are you?"}}
@@ -73,7 +74,7 @@ def test_what_is_no_error_is_left_alone(status):
 
 def test_an_error_that_is_in_our_form_is_left_alone():
     ours = webob.Response(json={"error_message": "ours"}, status=404)
-    assert answer(ours, environ={KEEP_ERRORS: True}).json == {"error_message": "ours"}
+    assert answer(ours, environ={KEEP_ERROR: True}).json == {"error_message": "ours"}
 
 
 def test_an_exception_of_a_filter_is_an_error_with_the_requests_id(caplog):
@@ -87,6 +88,6 @@ def test_an_exception_of_a_filter_is_an_error_with_the_requests_id(caplog):
 def test_an_address_without_a_path_is_the_clients_fault():
     request = webob.Request.blank("/", method="OPTIONS")
     request.environ["PATH_INFO"] = "*"
-    response = request.get_response(ErrorBodies(None))
+    response = request.get_response(ErrorMiddleware(None))
     assert response.status_code == 400
     assert json.loads(response.body)["error_message"]["description"] == "The address has no path."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens are got once for each credential, kept while they can be used, and no secret is kept with them."""
+"""A token is requested once for each credential and cached until it expires; no secret is kept."""
 
 import threading
 import time
@@ -7,8 +7,8 @@ import time
 import pytest
 from keystoneauth1.exceptions import ClientException, ConnectFailure
 
-from panko.api import credentials
-from panko.api.credentials import REFUSED_FOR, Credential, CredentialRefused, Token, Tokens
+from panko.api import keystone
+from panko.api.keystone import REFUSAL_SECONDS, Credential, CredentialRefused, Token, TokenCache
 
 CREDENTIAL = Credential("id", "a-secret-that-is-nowhere-else")
 OTHER = Credential("id", "another")
@@ -36,7 +36,7 @@ class Issuer:
 
 
 def make_tokens(issuer):
-    return Tokens(issuer, issuer.clock)
+    return TokenCache(issuer, issuer.clock)
 
 
 def test_a_token_is_used_again():
@@ -75,7 +75,7 @@ def test_a_credential_that_was_refused_is_not_asked_about_for_a_while():
     assert issuer.asked == 1
     issuer.error = None
     assert tokens.get(OTHER) == "token-2"
-    issuer.now += REFUSED_FOR
+    issuer.now += REFUSAL_SECONDS
     assert tokens.get(CREDENTIAL) == "token-3"
 
 
@@ -115,7 +115,7 @@ def test_of_many_that_ask_at_once_one_asks_keystone(error, expected):
 
 
 def test_what_is_known_is_bounded_and_guesses_do_not_push_out_what_is_known(monkeypatch):
-    monkeypatch.setattr(credentials, "MOST", 4)
+    monkeypatch.setattr(keystone, "MAX_CACHED_CREDENTIALS", 4)
     issuer = Issuer()
     tokens = make_tokens(issuer)
     assert tokens.get(CREDENTIAL) == "token-1"

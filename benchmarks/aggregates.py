@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counts and values that are measured, each as a storage call and as a request."""
+"""Aggregates, counts and trait values, to measure: each as a storage call and as a request."""
 
 import datetime
 import urllib.parse
@@ -12,15 +12,15 @@ from benchmarks.loading import Facts
 
 WINDOW = datetime.timedelta(hours=6)
 ALL_TYPES = len(dataset.TYPES)
-LOOKED_INTO = 500
-"""Events that the API looks into where a request for values does not say."""
+DEFAULT_NEWEST_EVENTS = 500
+"""The API's default for the number of newest events whose values are listed."""
 
 ADMIN = {"X-Roles": "admin", "X-Project-Id": "benchmark", "X-User-Id": "benchmark"}
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A question for what events amount to.
+class Aggregate:
+    """A query for an aggregate of events.
 
     :param command: the storage call, as the worker's command
     :param path: the request's path
@@ -40,7 +40,7 @@ class Summary:
         return {**self.command, "filters": {**self.command.get("filters", {}), **window}}
 
     def as_request(self) -> dict[str, Any]:
-        """Return the worker's command for the request of one who sees all events."""
+        """Return the worker's command for a request for all events."""
         conditions = [("all_tenants", "eq", "True")]
         if self.window:
             conditions += [("start_timestamp", "ge", self.window[0]), ("end_timestamp", "le", self.window[1])]
@@ -53,8 +53,8 @@ class Summary:
         return {"do": "request", "path": self.path, "query": urllib.parse.urlencode(query), "headers": ADMIN}
 
 
-def summaries(facts: Facts) -> list[Summary]:
-    """Return the questions of the table, for an event set."""
+def aggregates(facts: Facts) -> list[Aggregate]:
+    """Return the aggregates to measure on an event set."""
     middle = datetime.datetime.fromisoformat(facts.generated)
     window = (middle.isoformat(), (middle + WINDOW).isoformat())
     busy = dataset.TYPES[0]
@@ -64,9 +64,9 @@ def summaries(facts: Facts) -> list[Summary]:
         _counts("per 5 minutes by type, 6 hours", window, interval=300, group_by="event_type"),
         _counts(BY_PROJECT, group_by="project_id"),
         _counts(BY_STATE, group_by="state"),
-        Summary(
+        Aggregate(
             VALUES,
-            {"do": "values", "trait_name": "state", "filters": {"event_type": busy}, "newest": LOOKED_INTO},
+            {"do": "values", "trait_name": "state", "filters": {"event_type": busy}, "newest": DEFAULT_NEWEST_EVENTS},
             f"/v2/event_types/{busy}/traits/state/values",
             {},
         ),
@@ -77,5 +77,5 @@ HOURLY, RECENT, VALUES = "per hour by type, all time", "per 5 minutes, 6 hours",
 BY_PROJECT, BY_STATE = "by project, all time", "by state, all time"
 
 
-def _counts(name: str, window: tuple[str, str] | None = None, **asked: Any) -> Summary:
-    return Summary(name, {"do": "count", **asked}, "/v2/event_counts", asked, window)
+def _counts(name: str, window: tuple[str, str] | None = None, **parameters: Any) -> Aggregate:
+    return Aggregate(name, {"do": "count", **parameters}, "/v2/event_counts", parameters, window)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walks of the documentation are what happens: their functions are called, in that order."""
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import webtest
+
+import panko
+from panko import service
+from panko.api import app
+from panko.ingest.collector import Collector
+from panko.ingest.decoding import read_notification
+from panko.ingest.stats import Stats
+from panko.storage import get_connection
+from panko.storage.sqlalchemy import queries
+from tests.functional.api.conftest import MEMBER, NOAUTH, fill, write_config
+from tests.unit.doc.test_walks import read_walk
+
+PACKAGE = Path(panko.__file__).parent
+
+
+@contextlib.contextmanager
+def tracing() -> Iterator[dict[tuple[str, str], None]]:
+    """Give a list of the functions of Panko that are called in the block, in the order of their first calls."""
+    called = {}
+
+    def note(frame, event, _):
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(PACKAGE):
+            # Of a function in another one, such as a decorator's, it is the outer one that has a name.
+            name = frame.f_code.co_qualname.partition(".<locals>")[0]
+            called.setdefault((str(path.relative_to(PACKAGE)), name))
+
+    sys.setprofile(note)
+    try:
+        yield called
+    finally:
+        sys.setprofile(None)
+
+
+def in_order(steps, called):
+    """Return those of some steps that were called, in the order of the calls."""
+    return [step for step in called if step in steps]
+
+
+def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
+    url = f"sqlite:///{tmp_path}/panko.sqlite"
+    fill(url)
+    conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
+    application = app.load_app(conf, NOAUTH)
+    address = "/v2/events?q.field=size&q.op=gt&q.type=integer&q.value=-60&marker=msg-000&limit=3"
+    queries.scan_query.cache_clear()
+    with tracing() as called:
+        response = webtest.TestApp(application).get(address, headers=MEMBER)
+    application.close()
+    assert response.json
+    walk = read_walk("walk-of-a-request")
+    assert in_order(walk, called) == walk
+
+
+def test_an_event_goes_the_way_that_the_documentation_says(tmp_path):
+    connection = get_connection(f"sqlite:///{tmp_path}/panko.sqlite", service.prepare_service([], [], share=True))
+    connection.upgrade()
+    collector = Collector(connection, None, Stats(), threading.Event())
+    event = {"message_id": "1", "event_type": "a.b", "generated": "2026-01-02T03:04:05", "traits": [["vcpus", 2, 2]]}
+    body = json.dumps({"event_type": "event", "payload": [event]})
+    with tracing() as called:
+        assert collector.collect([read_notification(body)["payload"]])
+    connection.close()
+    # These two need oslo.messaging, which changes the process; their own tests show that they are called.
+    with_a_broker = ("ingest/amqp_transport.py", "ingest/listener.py")
+    walk = [step for step in read_walk("walk-of-an-event") if step[0] not in with_a_broker]
+    assert in_order(walk, called) == walk

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a driver does not define, the contract answers for it."""
+
+import pytest
+from oslo_config import cfg
+
+from panko.storage import base
+from panko.storage.aggregates import CountQuery, TraitValues
+from panko.storage.errors import NotSupported
+from panko.storage.filters import EventFilter
+
+
+class Plain(base.Connection):
+    """A driver that defines what it must, and nothing else."""
+
+    CAPABILITIES = {"events:query:simple": True}
+
+    def __init__(self, url, conf): ...
+
+    def upgrade(self): ...
+
+    def clear(self): ...
+
+    def record_events(self, events):
+        return base.Recorded()
+
+    def get_events(self, event_filter, pagination=None):
+        return iter(())
+
+    def get_event_types(self, scope=base.EVERYTHING):
+        return iter(())
+
+    def get_trait_types(self, event_type, scope=base.EVERYTHING):
+        return iter(())
+
+    def get_traits(self, event_type, trait_type=None, scope=base.EVERYTHING):
+        return iter(())
+
+    def clear_expired_data(self, ttl, max_count=None, *, now=None):
+        return 0
+
+
+class Counting(Plain):
+    """A driver that also counts."""
+
+    def count_events(self, event_filter, count_query):
+        return iter(())
+
+
+class Complete(Counting):
+    """A driver that lacks nothing, part of which it inherits."""
+
+    def get_trait_values(self, trait_name, event_filter, newest):
+        return TraitValues((), 0, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("driver", "lacking"), [(Plain, {base.COUNT, base.VALUES}), (Counting, {base.VALUES}), (Complete, set())]
+)
+def test_capabilities_name_what_the_driver_does_not_define(driver, lacking):
+    capabilities = driver("plain://", cfg.ConfigOpts()).get_capabilities()
+    assert capabilities == {"events:query:simple": True, **dict.fromkeys(lacking, False)}
+
+
+def test_what_a_driver_does_not_define_is_not_supported():
+    storage = Plain("plain://", cfg.ConfigOpts())
+    with pytest.raises(NotSupported, match=base.COUNT):
+        storage.count_events(EventFilter(), CountQuery())
+    with pytest.raises(NotSupported, match=base.VALUES):
+        storage.get_trait_values("x", EventFilter(), 1)
