@@ -55,7 +55,12 @@ class Complete(Countable):
 
 
 @pytest.mark.parametrize(
-    ("driver", "missing"), [(Plain, {base.COUNT, base.VALUES}), (Countable, {base.VALUES}), (Complete, set())]
+    ("driver", "missing"),
+    [
+        (Plain, {base.COUNT_CAPABILITY, base.VALUES_CAPABILITY}),
+        (Countable, {base.VALUES_CAPABILITY}),
+        (Complete, set()),
+    ],
 )
 def test_capabilities_name_what_the_driver_does_not_define(driver, missing):
     capabilities = driver("plain://", cfg.ConfigOpts()).get_capabilities()
@@ -64,7 +69,7 @@ def test_capabilities_name_what_the_driver_does_not_define(driver, missing):
 
 def test_what_a_driver_does_not_define_is_not_supported():
     storage = Plain("plain://", cfg.ConfigOpts())
-    with pytest.raises(NotSupported, match=base.COUNT):
+    with pytest.raises(NotSupported, match=base.COUNT_CAPABILITY):
         storage.count_events(EventFilter(), CountQuery())
-    with pytest.raises(NotSupported, match=base.VALUES):
+    with pytest.raises(NotSupported, match=base.VALUES_CAPABILITY):
         storage.get_trait_values("x", EventFilter(), 1)
