@@ -80,9 +80,13 @@ def _parse_url(url: str) -> sa.URL:
 
 
 def _set_log_level(connection_debug: int) -> None:
-    """Set what SQLAlchemy logs, as oslo.db documents its option: from 50 on statements, at 100 rows as well."""
-    level = logging.DEBUG if connection_debug == 100 else logging.INFO if connection_debug >= 50 else logging.WARNING
-    logging.getLogger("sqlalchemy.engine").setLevel(level)
+    """Set what SQLAlchemy logs, as oslo.db documents its option: from 50 on statements, at 100 rows as well.
+
+    Process-wide: the logger belongs to all engines. Below 50, leave its level as the program has set it.
+    """
+    if connection_debug >= 50:
+        level = logging.DEBUG if connection_debug == 100 else logging.INFO
+        logging.getLogger("sqlalchemy.engine").setLevel(level)
 
 
 def _check_connections(engine: sa.Engine, timeouts: Timeouts) -> None:
