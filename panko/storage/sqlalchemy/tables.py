@@ -10,7 +10,7 @@ from panko.storage.models import NAME_LENGTH
 from panko.storage.sqlalchemy.types import Blob, CodePointString, Document, Timestamp
 
 OWNER_LENGTH = 80
-"""Characters of a project or user id as a key: see :func:`panko.storage.sqlalchemy.keys.owner_key`."""
+"""Characters of a project or user as it is stored: see :func:`panko.storage.sqlalchemy.keys.owner_text`."""
 
 PERIOD = datetime.timedelta(minutes=5)
 """Length of the periods that events are counted in; they begin at multiples of it since 1970."""
@@ -71,6 +71,8 @@ OWNER = sa.Table(
     comment="The projects and users that events belong to",
 )
 
+# If the columns change: EVENT_ROW in dialects/mysql.py and copy_events in dialects/postgresql_binary.py have them in
+# this order, as have the rows of writer.py.
 EVENT = sa.Table(
     "event",
     METADATA,

@@ -30,8 +30,9 @@ CHARSET = "utf8mb4"
 MAX_BYTES_PER_CHARACTER = 8  # A quote is escaped in the document, and again in the SQL string with the document.
 OVERHEAD_BYTES = 64 * 1024
 """Bytes of a statement beside the documents of an event."""
-MAX_STATEMENT_CHARACTERS = 200_000  # Of 4 bytes at most: less than the 1 MiB that any server takes as one packet.
-MAX_STATEMENT_ROWS = 10_000  # Of numbers: less than the 1 MiB that any server takes as one packet.
+MAX_STATEMENT_CHARACTERS = 200_000  # 200,000 * 4 bytes < 1 MiB, the smallest max_allowed_packet.
+MAX_STATEMENT_ROWS = 10_000  # Rows of numbers, which are less than 1 MiB, too.
+# The columns of EVENT in order; change with tables.py.
 EVENT_ROW = "(%d,%d,%d,%d,%d,%s,%s,%s)"
 LOCK_TIMEOUT = datetime.timedelta(minutes=10)
 MAX_DATABASE_CHARACTERS = 50

@@ -13,7 +13,10 @@ from typing import Any
 import psycopg
 from psycopg.adapt import Dumper
 
-NUMBER_BYTES = 8
+# PostgreSQL's numbers of types.
+INT8_OID, INT4_OID, INT8_ARRAY_OID = 20, 23, 1016
+
+INT8_BYTES, INT4_BYTES = 8, 4
 
 
 class Integers(tuple[int, ...]):
@@ -22,13 +25,13 @@ class Integers(tuple[int, ...]):
 
 class _IntegersDumper(Dumper):
     format = psycopg.pq.Format.BINARY
-    oid = 1016
+    oid = INT8_ARRAY_OID
 
     def dump(self, numbers: Integers) -> bytes:
         """Return an array of one dimension without nulls and with the lower bound 1: each number after its size."""
-        members: list[int] = [NUMBER_BYTES] * (2 * len(numbers))
+        members: list[int] = [INT8_BYTES] * (2 * len(numbers))
         members[1::2] = numbers
-        return struct.pack(f">iiIii{'iq' * len(numbers)}", 1, 0, 20, len(numbers), 1, *members)
+        return struct.pack(f">iiIii{'iq' * len(numbers)}", 1, 0, INT8_OID, len(numbers), 1, *members)
 
 
 def register(connection: psycopg.Connection[Any]) -> None:
@@ -42,14 +45,17 @@ COPY_END = struct.pack(">h", -1)
 MAX_COPY_ROWS = 50
 """Number of events that are sent together."""
 
+# The columns of EVENT in order, and the keys; change with tables.py.
+FIELDS = 9
 _NUMBERS = struct.Struct(">hiqiqiqiqiq")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _pack_length = _LENGTH.pack
-_NO_KEYS = struct.pack(">iiiI", 12, 0, 0, 23)
+_NO_KEYS = struct.pack(">iiiI", 12, 0, 0, INT4_OID)
 
 
-@functools.cache
+# Most events have a dozen keys; bounded, as one may have any number.
+@functools.lru_cache(maxsize=256)
 def _keys_struct(count: int) -> struct.Struct:
     return struct.Struct(f">iiiIii{'ii' * count}")
 
@@ -59,9 +65,9 @@ def _pack_keys(keys: Sequence[int]) -> bytes:
     if not keys:
         return _NO_KEYS
     count = len(keys)
-    members = [4] * (2 * count)
+    members = [INT4_BYTES] * (2 * count)
     members[1::2] = keys
-    return _keys_struct(count).pack(20 + 8 * count, 1, 0, 23, count, 1, *members)
+    return _keys_struct(count).pack(20 + 8 * count, 1, 0, INT4_OID, count, 1, *members)
 
 
 def copy_events(events: Iterable[tuple[tuple[Any, ...], Sequence[int]]]) -> Iterator[bytes]:
@@ -74,7 +80,7 @@ def copy_events(events: Iterable[tuple[tuple[Any, ...], Sequence[int]]]) -> Iter
         name, text = message_id.encode(), values.encode()
         id_, generated, event_type_id, shape_id, owner_id = numbers
         data += (
-            _NUMBERS.pack(9, 8, id_, 8, generated, 8, event_type_id, 8, shape_id, 8, owner_id),
+            _NUMBERS.pack(FIELDS, 8, id_, 8, generated, 8, event_type_id, 8, shape_id, 8, owner_id),
             _pack_length(len(name)),
             name,
             _pack_length(len(text)),
