@@ -6,16 +6,20 @@ import re
 import threading
 
 _REASONS = (
-    (r"it is not a JSON object|it is no event|it is not an event", "not an event"),
+    (r"it is not a JSON object|it is not an event", "not an event"),
     (r"it has no message_id", "no message_id"),
     (r"its message_id", "bad message_id"),
     (r"it has no event_type", "no event_type"),
     (r"its event_type", "bad event_type"),
     (r"it has no generated|its generated|its time of generation", "unreadable time"),
     (r"trait .* has the unknown dtype", "unknown dtype"),
+    (r"trait |a trait |its traits|it has no trait name|its trait name", "bad trait"),
     (r"its raw notification", "bad raw notification"),
+    (r"its \d+ bytes as SQL", "too large"),
+    (r"the database refused it", "refused by the database"),
+    (r"it is nested too deeply", "nested too deeply"),
 )
-_OTHER = "bad trait"
+_OTHER = "other"
 
 
 def reason_of(text: str) -> str:

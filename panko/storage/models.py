@@ -71,7 +71,7 @@ def convert_text(value: Any) -> str:
 
 
 def shorten(value: Any) -> str:
-    """Return a value's ``repr()``, truncated for an error text."""
+    """Return a value's ``repr()``, truncated for an error text: for a member of an event, whose type may be wrong."""
     try:
         text = repr(value)
     except ValueError:
@@ -82,7 +82,7 @@ def shorten(value: Any) -> str:
 def _convert_integer(value: Any) -> int:
     number = int(value)
     if number != value and not isinstance(value, str):
-        raise ValueError(f"{shorten(value)} is no integer")
+        raise ValueError(f"{shorten(value)} is not an integer")
     if number not in INT64:
         raise ValueError(f"{shorten(number)} does not fit into 64 bits")
     return number

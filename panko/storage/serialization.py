@@ -39,4 +39,4 @@ def serialize_raw(raw: Any) -> str:
     try:
         return json.dumps(raw, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidEvent(f"its raw notification is no JSON: {error}") from error
+        raise InvalidEvent(f"its raw notification is not valid JSON: {error}") from error

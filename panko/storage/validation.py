@@ -23,7 +23,7 @@ from panko.storage.serialization import serialize_raw
 
 @dataclass(frozen=True, slots=True)
 class CheckedEvent(Event):
-    """An event as it will be stored; only :func:`checked_event` creates it.
+    """An event as it will be stored: made by :func:`checked_event`, or a copy of such an event with other times.
 
     :param raw_document: ``raw`` as JSON
     """
@@ -32,8 +32,10 @@ class CheckedEvent(Event):
 
 
 def _check_identifier(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
+    if value is None or value == "":
         raise InvalidEvent(f"it has no {what}")
+    if not isinstance(value, str):
+        raise InvalidEvent(f"its {what} is not a text: {shorten(value)}")
     if len(value) > NAME_LENGTH:
         raise InvalidEvent(f"its {what} has {len(value)} characters, more than {NAME_LENGTH}")
     try:
@@ -50,7 +52,10 @@ def _check_trait_name(name: Any) -> str:
 def _check_trait(trait: Any) -> Trait:
     is_trait = type(trait) is Trait
     name, dtype, value = trait if is_trait else (trait.name, trait.dtype, trait.value)
-    _check_trait_name(name if isinstance(name, str) else None)
+    if isinstance(name, str):
+        _check_trait_name(name)
+    else:
+        _check_identifier(name, "trait name")  # It may be unhashable.
     try:
         trait_type = TRAIT_TYPES_BY_DTYPE[dtype]
     except (KeyError, TypeError) as error:
@@ -60,7 +65,7 @@ def _check_trait(trait: Any) -> Trait:
     try:
         converted = trait_type.convert(value)
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
-        raise InvalidEvent(f"trait {name} is no {trait_type.label} that can be stored: {error}") from error
+        raise InvalidEvent(f"trait {name} is not a valid {trait_type.label}: {error}") from error
     if is_trait and converted is value and dtype is trait_type:
         return trait
     return Trait(name, trait_type, converted)
@@ -82,7 +87,7 @@ def checked_event(event: Any) -> CheckedEvent:
     try:
         return _check_event(event)
     except (AttributeError, TypeError) as error:
-        raise InvalidEvent(f"it is no event: {error}") from error
+        raise InvalidEvent(f"it is not an event: {error}") from error
 
 
 def _check_event(event: Any) -> CheckedEvent:

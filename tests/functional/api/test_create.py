@@ -134,7 +134,7 @@ def test_stored_event_is_a_duplicate_and_is_not_changed(client):
 def test_refused_events_are_listed_and_the_others_are_stored(client):
     good, bad = event(), with_trait(2, "many", "vcpus")
     answer = post(client, [5, good, bad, {"message_id": "m", "event_type": "t"}]).json
-    reason = "trait vcpus is no integer that can be stored: invalid literal for int() with base 10: 'many'"
+    reason = "trait vcpus is not a valid integer: invalid literal for int() with base 10: 'many'"
     assert answer == account(
         1,
         0,
@@ -184,18 +184,18 @@ def test_several_traits_of_one_name_and_type_are_all_stored(client):
 
 
 BAD = {
-    "a fraction": (with_trait(2, 1.5), "trait x is no integer that can be stored: 1.5 is no integer"),
+    "a fraction": (with_trait(2, 1.5), "trait x is not a valid integer: 1.5 is not an integer"),
     "65 bits": (with_trait(2, 2**63), "9223372036854775808 does not fit into 64 bits"),
-    "text for an integer": (with_trait(2, "many"), "trait x is no integer"),
-    "text for a float": (with_trait(3, "much"), "trait x is no float"),
-    "a number for a time": (with_trait(4, 1705320000), "trait x is no datetime"),
-    "NaN": (with_trait(3, float("nan")), "trait x is no float that can be stored: nan is not finite"),
+    "text for an integer": (with_trait(2, "many"), "trait x is not a valid integer"),
+    "text for a float": (with_trait(3, "much"), "trait x is not a valid float"),
+    "a number for a time": (with_trait(4, 1705320000), "trait x is not a valid datetime"),
+    "NaN": (with_trait(3, float("nan")), "trait x is not a valid float: nan is not finite"),
     "Infinity": (with_trait(3, float("inf")), "inf is not finite"),
-    "infinite integer": (with_trait(2, float("inf")), "trait x is no integer"),
-    "NaN in raw": (event(raw={"a": [float("nan")]}), "its raw notification is no JSON"),
+    "infinite integer": (with_trait(2, float("inf")), "trait x is not a valid integer"),
+    "NaN in raw": (event(raw={"a": [float("nan")]}), "its raw notification is not valid JSON"),
     "NUL in a text": (with_trait(1, "a\0b"), "it has a NUL character"),
     "NUL in the message_id": (event("m\0"), "its message_id cannot be stored: it has a NUL character"),
-    "lone surrogate in a text": (with_trait(1, "\ud800"), "trait x is no string that can be stored"),
+    "lone surrogate in a text": (with_trait(1, "\ud800"), "trait x is not a valid string"),
     "lone surrogate in the message_id": (event("m\ud800"), "its message_id cannot be stored"),
     "lone surrogate in a name": (with_trait(1, "x", "\udfff"), "its trait name cannot be stored"),
     "a long message_id": (event("m" * 256), "its message_id has 256 characters, more than 255"),
@@ -206,7 +206,7 @@ BAD = {
     "an unreadable time": (event(generated="yesterday"), "its time of generation is not readable"),
     "no time": (event(generated=None), "it has no generated"),
     "no message_id": ({**event(), "message_id": None}, "it has no message_id"),
-    "a number for a message_id": ({**event(), "message_id": 5}, "it has no message_id"),
+    "a number for a message_id": ({**event(), "message_id": 5}, "its message_id is not a text: 5"),
     "no traits": (event(traits=5), "its traits are not a list"),
     "a trait of two": (event(traits=[["x", 1]]), "a trait is neither [name, dtype, value] nor an object of them"),
     "text": ("event", "it is not a JSON object"),
@@ -423,7 +423,7 @@ def test_refused_events_are_logged_with_their_id_but_not_their_content(lite, cap
     post(lite, [event(), event("m-1", ["password", 2, "secret\nforged"]), event("m\n2", ["x", 9, 1]), 5])
     said = [record.getMessage().partition(": ")[2] for record in caplog.records]
     assert said == [
-        "event 'm-1' was refused: 'trait password is no integer that can be stored'",
+        "event 'm-1' was refused: 'trait password is not a valid integer'",
         "event 'm\\n2' was refused: 'trait x has the unknown dtype 9'",
         "event 3 was refused: 'it is not a JSON object'",
     ]

@@ -90,7 +90,7 @@ def test_panko_publisher(running, agent, private_postgresql, tmp_path):
     with running(url) as panko, agent(publisher, ACKNOWLEDGE_WHAT_IS_STORED) as process:
         process.notify("compute.instance.create.end", instance("p", vcpus=2**70))
         assert_events_arrive(panko, process)
-        assert process.log.count("trait vcpus is no integer that can be stored") == 1
+        assert process.log.count("trait vcpus is not a valid integer") == 1
         private_postgresql.kill()
         payloads = [instance("p") for _ in range(20)]
         for payload in payloads:

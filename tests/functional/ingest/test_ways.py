@@ -44,19 +44,19 @@ STORED = {
 """Traits as received, and as stored, sorted by name."""
 
 REFUSED = {
-    "half an integer": ([["t", 2, 2.5]], "2.5 is no integer"),
-    "text that is no integer": ([["t", 2, "12.5"]], "trait t is no integer"),
+    "half an integer": ([["t", 2, 2.5]], "2.5 is not an integer"),
+    "text that is no integer": ([["t", 2, "12.5"]], "trait t is not a valid integer"),
     "integer of 65 bits": ([["t", 2, 2**63]], "does not fit into 64 bits"),
     "integer of 5000 digits": ([["t", 2, TOO_LONG]], "does not fit into 64 bits"),
-    "float of 5000 digits": ([["t", 3, TOO_LONG]], "trait t is no float"),
-    "text of 5000 digits, as a number": ([["t", 1, TOO_LONG]], "trait t is no string"),
+    "float of 5000 digits": ([["t", 3, TOO_LONG]], "trait t is not a valid float"),
+    "text of 5000 digits, as a number": ([["t", 1, TOO_LONG]], "trait t is not a valid string"),
     "type of 5000 digits": ([["t", TOO_LONG, 1]], "unknown dtype"),
-    "list with 5000 digits": ([["t", 1, [TOO_LONG]]], "trait t is no string"),
-    "text that is no number": ([["t", 3, "much"]], "trait t is no float"),
+    "list with 5000 digits": ([["t", 1, [TOO_LONG]]], "trait t is not a valid string"),
+    "text that is no number": ([["t", 3, "much"]], "trait t is not a valid float"),
     "not a number": ([["t", 3, "nan"]], "not finite"),
-    "text that is no time": ([["t", 4, "yesterday"]], "trait t is no datetime"),
-    "number that is no time": ([["t", 4, 5]], "trait t is no datetime"),
-    "list as integer": ([["t", 2, [1]]], "trait t is no integer"),
+    "text that is no time": ([["t", 4, "yesterday"]], "trait t is not a valid datetime"),
+    "number that is no time": ([["t", 4, 5]], "trait t is not a valid datetime"),
+    "list as integer": ([["t", 2, [1]]], "trait t is not a valid integer"),
     "unknown type": ([["t", 9, "x"]], "unknown dtype 9"),
     "type as text": ([["t", "2", 1]], "unknown dtype '2'"),
     "no type": ([["t", None, 1]], "unknown dtype None"),
@@ -64,7 +64,7 @@ REFUSED = {
     "no name": ([["", 1, "x"]], "it has no trait name"),
     "name of 256 characters": ([["n" * 256, 1, "x"]], "more than 255"),
     "NUL": ([["t", 1, "a\0b"]], "NUL"),
-    "one bad trait of three": ([["a", 1, "x"], ["b", 2, "x"], ["c", 1, "x"]], "trait b is no integer"),
+    "one bad trait of three": ([["a", 1, "x"], ["b", 2, "x"], ["c", 1, "x"]], "trait b is not a valid integer"),
 }
 """Traits as received, and a part of the reason. An event is stored completely or not at all."""
 

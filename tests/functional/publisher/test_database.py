@@ -100,7 +100,9 @@ def test_an_invalid_url_is_an_error(load, url, reason):
 def test_refused_event_is_raised_or_logged_as_the_url_requests(load, configure, sqlite_url, caplog):
     url = configure(sqlite_url)
     bad = event("bad", trait("number", 2**70))
-    with pytest.raises(EventsRefused, match=r"^event 'bad' was not stored: trait number is no integer") as caught:
+    with pytest.raises(
+        EventsRefused, match=r"^event 'bad' was not stored: trait number is not a valid integer"
+    ) as caught:
         load(url).publish_events([bad, event("good")])
     assert str(2**70) not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
@@ -108,7 +110,7 @@ def test_refused_event_is_raised_or_logged_as_the_url_requests(load, configure, 
     assert [frame.name for frame in frames][1:] == ["publish_events"]
     load(f"{url}&refused=log").publish_events([bad, event("good")])
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert record.getMessage() == "event 'bad' was not stored: trait number is no integer that can be stored"
+    assert record.getMessage() == "event 'bad' was not stored: trait number is not a valid integer"
 
 
 def test_an_error_of_the_database_is_not_logged_with_the_events_by_a_library(postgresql_url, caplog):

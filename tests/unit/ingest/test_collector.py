@@ -9,7 +9,7 @@ import pytest
 from panko.ingest.collector import Collector
 from panko.ingest.decoding import Unreadable
 from panko.ingest.signatures import sign
-from panko.ingest.stats import Stats
+from panko.ingest.stats import Stats, reason_of
 from panko.storage import impl_log
 from panko.storage.base import Recorded
 from panko.storage.errors import EventsRefused, Refusal, StorageUnavailable
@@ -74,6 +74,7 @@ def test_all_collectors_store_events_in_one_order(stats):
     [
         (event(None), "no message_id"),
         (event("b" * 256), "bad message_id"),
+        (event(5), "bad message_id"),
         (event("bad", event_type=None), "no event_type"),
         (event("bad", event_type="t" * 256), "bad event_type"),
         (event("bad", generated=None), "unreadable time"),
@@ -85,6 +86,10 @@ def test_all_collectors_store_events_in_one_order(stats):
         (event("bad", traits=[["n", 2, HIDDEN]]), "bad trait"),
         (event("bad", traits=[["n", 2]]), "bad trait"),
         (event("bad", traits=HIDDEN), "bad trait"),
+        (event("bad", traits=[HIDDEN]), "bad trait"),
+        (event("bad", traits=[["", 1, HIDDEN]]), "bad trait"),
+        (event("bad", traits=[["n" * 256, 1, HIDDEN]]), "bad trait"),
+        (event("bad", traits=[[[HIDDEN], 1, "x"]]), "bad trait"),
         (event("bad", raw={"n": float("nan")}), "bad raw notification"),
         (HIDDEN, "not an event"),
     ],
@@ -97,9 +102,23 @@ def test_a_bad_event_is_refused_alone(stats, caplog, bad, reason):
     (said,) = caplog.messages
     assert said.endswith(f" was refused: {reason}")
     assert HIDDEN not in said
-    if isinstance(bad, dict) and bad["message_id"]:
+    if isinstance(bad, dict) and isinstance(bad["message_id"], str):
         assert bad["message_id"][:255] in said
     assert str(stats) == f"2 events stored, 0 duplicates, 1 refused ({reason}: 1)"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("its 2000000 bytes as SQL are more than the database takes: see its max_allowed_packet", "too large"),
+        ("the database refused it", "refused by the database"),
+        ("it is nested too deeply", "nested too deeply"),
+        ("it is not an event: 'int' object has no attribute 'traits'", "not an event"),
+        ("a driver of another package says this", "other"),
+    ],
+)
+def test_a_refusal_is_counted_by_its_reason(text, reason):
+    assert reason_of(text) == reason
 
 
 def test_a_message_that_cannot_be_read_is_refused_alone(stats, caplog):

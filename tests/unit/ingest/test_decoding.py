@@ -98,7 +98,7 @@ def test_decoding_leaves_its_argument_as_it_was(http_form):
     ("change", "reason"),
     [
         ({"message_id": None}, "it has no message_id"),
-        ({"message_id": 42}, "it has no message_id"),
+        ({"message_id": 42}, "its message_id is not a text: 42"),
         ({"event_type": ""}, "it has no event_type"),
         ({"generated": None}, "it has no generated"),
         ({"generated": 1767323045}, "its generated is not a text"),

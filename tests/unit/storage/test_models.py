@@ -150,7 +150,7 @@ def test_reason_names_what_is_wrong() -> None:
         ({"message_id": "m" * 256}, "256 characters"),
         ({"event_type": "\x00"}, "NUL"),
         ({"generated": "noon"}, "time of generation"),
-        ({"traits": [Trait("size", 2, "many")]}, "trait size is no integer"),
+        ({"traits": [Trait("size", 2, "many")]}, "trait size is not a valid integer"),
         ({"traits": [Trait("size", 7, 1)]}, "dtype 7"),
         ({"traits": [Trait("size", 1, None)]}, "trait size has no value"),
         ({"traits": [Trait("n" * 256, 1, "x")]}, "trait name"),
