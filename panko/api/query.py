@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
-from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
+from panko.storage.aggregates import MAX_EXAMINED_EVENTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
@@ -247,7 +247,7 @@ def parse_values_query(limit: int | None, sort: str | None, events: int | None, 
     if sort and sort not in VALUE_ORDERS:
         raise InvalidInput("sort", sort, f"It is one of {', '.join(VALUE_ORDERS)}.")
     return ValuesQuery(
-        events=_check_range("events", events, DEFAULT_EXAMINED_EVENTS, MAX_EVENTS_LOOKED_INTO),
+        events=_check_range("events", events, DEFAULT_EXAMINED_EVENTS, MAX_EXAMINED_EVENTS),
         limit=_check_range("limit", limit, default_limit, DEFAULT_MAX_LIMIT),
         newest_first=sort == "last",
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A faster kombu transport for RabbitMQ: reads every message that has arrived, and acknowledges many at once.
 
-The libraries' own transport makes a system call for each third of a frame, and one for each acknowledgement. Each of
+The libraries' own transport makes three system calls per frame, and one for each acknowledgement. Each of
 these calls releases the interpreter's lock, which the thread that stores events then keeps for a while.
 """
 
@@ -59,7 +59,7 @@ class Channel(pyamqp.Channel):
         self._delivered: dict[int, None] = {}
         """Delivery tags of messages that the broker waits for an answer to, in order."""
         self._acknowledged: set[int] = set()
-        """Those of them that the next acknowledgements are for."""
+        """Tags to acknowledge with the next frame."""
         return super().open()
 
     def message_to_python(self, raw_message: Any) -> Any:
@@ -70,7 +70,10 @@ class Channel(pyamqp.Channel):
         return super().message_to_python(raw_message)
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
-        """Acknowledge a message when messages are read the next time, or when the channel is closed."""
+        """Acknowledge a message when messages are read the next time, or when the channel is closed.
+
+        ``multiple`` is ignored: oslo.messaging acknowledges each message.
+        """
         if delivery_tag in self._delivered:
             self._acknowledged.add(delivery_tag)
 

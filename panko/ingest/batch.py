@@ -16,7 +16,7 @@ from panko.storage.validation import CheckedEvent
 LOG = log.getLogger(__name__)
 
 MAX_BATCH_EVENTS = 10_000
-"""Events of one batch: the result names each refused one, and a body may hold a million members that are none."""
+"""The result names each refused event, so limit their number: a body can hold a million invalid members."""
 
 MAX_LOGGED_REFUSALS = 100
 """Refused events of one batch that are logged one by one."""

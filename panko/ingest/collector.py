@@ -45,9 +45,10 @@ class Collector:
         self._stopping = stopping
 
     def collect(self, payloads: Iterable[list[Any] | Unreadable]) -> bool:
-        """Store the events of several messages in one transaction.
+        """Store the events of several messages in one call of record_events.
 
-        While the database is unavailable, the batch is retried with growing pauses.
+        After any error except refused events, the batch is retried with growing pauses, until RETRY_TIMEOUT_SECONDS
+        have passed or the process should end.
 
         :param payloads: of :func:`~panko.ingest.decoding.read_notification`
         :returns: whether every event is stored or refused; if not, the messages must go back to the queue
@@ -80,7 +81,10 @@ class Collector:
         return events, refused
 
     def _store(self, events: list[CheckedEvent]) -> bool:
-        """Return whether each event is stored, or refused by storage; retry while the database is unavailable."""
+        """Return whether each event is stored, or refused by storage.
+
+        Retry after any error except refused events, until RETRY_TIMEOUT_SECONDS have passed or the process should end.
+        """
         # Two collectors that store the same events in different orders would block each other, for a second or longer.
         events.sort(key=_MESSAGE_ID)
         retrying = tenacity.Retrying(

@@ -79,10 +79,10 @@ def _parse_integer(digits: str) -> int:
 def read_notification(body: str | bytes) -> dict[str, Any]:
     """Return the notification in a message, with or without the envelope of oslo.messaging; raise nothing.
 
-    oslo.messaging would reject a message that it cannot read, so that it could not be counted, and would never answer
-    one of an unknown priority. So it always gets a notification of the right priority, whose payload is
-    :class:`Unreadable` if something is wrong. The ``_unique_id`` by which oslo.messaging skips repeated messages is
-    left out: storage recognizes events by their own id.
+    oslo.messaging would reject a message that it cannot read, so that it could not be counted, and would never
+    acknowledge a message with an unknown priority. So it always gets a notification of the right priority, whose
+    payload is :class:`Unreadable` if something is wrong. The ``_unique_id`` by which oslo.messaging skips repeated
+    messages is left out: storage recognizes events by their own id.
     """
     reason = "not a notification"
     try:
@@ -197,6 +197,7 @@ def _decode_time(text: str) -> Any:
 
 
 def _excerpt(value: Any) -> str:
+    """Return a bad trait as JSON, as the sender wrote it, truncated for an error text."""
     try:
         text = json.dumps(value)
     except ValueError:

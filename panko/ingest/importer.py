@@ -105,7 +105,7 @@ def newest_time(lines: Iterable[Line]) -> datetime.datetime | None:
 class Importer:
     """Stores the events of lines in batches, and counts them.
 
-    ``counts`` covers only what is durable: if storage raises an exception, the lines stored before it.
+    ``counts`` covers only what is durable. Only batches that were stored are counted; a failed batch is not.
 
     :param connection: storage
     :param report: called for each event that was not stored, with its line and the reason

@@ -74,9 +74,11 @@ def connection_url(conf: cfg.ConfigOpts) -> str:
 
 
 def get_connection_from_config(conf: cfg.ConfigOpts) -> Connection:
-    """Return a driver for ``[database] connection``; retry while the database is unavailable.
+    """Return a driver for the configured database; retry while the database is unavailable.
 
-    Retry up to ``[database] max_retries`` times (-1: forever), every ``[database] retry_interval`` seconds.
+    Its URL is ``[database] connection`` or ``event_connection``, see :func:`connection_url`. Retry up to ``[database]
+    max_retries`` times (-1: forever), every ``[database] retry_interval`` seconds. The deprecated options of these
+    names in ``[storage]`` override them.
 
     :raises UnknownDriver: if no driver of that scheme is installed
     :raises StorageUnavailable: if the database was unreachable each time

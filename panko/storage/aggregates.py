@@ -17,7 +17,7 @@ MAX_GROUPS = 1000
 MAX_COUNTS = 100_000
 """Maximum number of counts in one answer. For more events, use a longer interval or fewer groups."""
 
-MAX_EVENTS_LOOKED_INTO = 10_000
+MAX_EXAMINED_EVENTS = 10_000
 """Maximum number of events that are examined for the values of a trait."""
 
 

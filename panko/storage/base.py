@@ -123,7 +123,8 @@ class Connection(abc.ABC):
     def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
         """Yield the exact numbers of events that match the filter, by period and group.
 
-        They are sorted by period. Within a period the group with the most events over all time comes first, and the
+        They are sorted by period. Within a period the group with the most events over the whole time of the filter
+        comes first, and the
         sum of the other groups last.
 
         :raises InvalidFilter: if there are more than :data:`~panko.storage.aggregates.MAX_COUNTS` counts; the call may
@@ -138,7 +139,7 @@ class Connection(abc.ABC):
         The cost depends on ``newest``, and not on the number of events stored.
 
         :param newest: maximum number of events to examine, from 1 to
-            :data:`~panko.storage.aggregates.MAX_EVENTS_LOOKED_INTO`
+            :data:`~panko.storage.aggregates.MAX_EXAMINED_EVENTS`
         :raises InvalidFilter: if ``newest`` is out of range
         :raises NotSupported: if the driver cannot find trait values
         """
@@ -171,7 +172,7 @@ class Connection(abc.ABC):
     def get_capabilities(self) -> dict[str, bool]:
         """Return what the driver can answer, by name.
 
-        Optional capabilities are listed only if the driver lacks them: clients of Panko 10 know the list of all others.
+        An optional capability is listed (as False) only if unsupported, because Panko 10 clients expect the fixed list.
         """
         capabilities = dict(self.CAPABILITIES)
         if type(self).count_events is Connection.count_events:

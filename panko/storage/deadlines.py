@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deadline of the calling thread: how long it waits for the storage, over several calls."""
+"""Deadline of the calling context: how long it waits for the storage, over several calls."""
 
 import contextlib
 import contextvars
@@ -19,7 +19,7 @@ def within(seconds: float) -> Iterator[None]:
 
     Databases stop working at the deadline; Panko closes the connection to one that does not :data:`GRACE_SECONDS`
     later. An inner block never extends the deadline of an outer one. Do not yield from the block: the deadline belongs
-    to the thread, not to a generator.
+    to the calling context; new threads do not inherit it.
     """
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
@@ -29,6 +29,6 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the thread's deadline: negative after it, infinity without one."""
+    """Return the seconds until the caller's deadline: negative after it, infinity without one."""
     deadline = _deadline.get()
     return deadline if deadline == math.inf else deadline - time.monotonic()

@@ -10,7 +10,7 @@ MAX_REPEATED = 200
 
 
 def excerpt(value: Any, length: int = MAX_REPEATED) -> str:
-    """Return a value as text, truncated for an error text."""
+    """Return a value as text, truncated for an error text: for what users wrote, such as an argument or a reason."""
     text = str(value)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
@@ -39,7 +39,6 @@ class _DatabaseError(StorageError):
 
     def __init__(self, detail: str = ""):
         super().__init__(self.TEXT)
-        self.cause = detail
         self.detail = " ".join(filter(None, (detail, self.ADVICE)))
         if self.detail:
             self.add_note(self.detail)
@@ -60,7 +59,7 @@ class StorageTimeout(StorageUnavailable):
 class QueryTimeout(StorageUnavailable):
     """The database responds, but stopped a statement at its timeout."""
 
-    TEXT = "The database needed more time than it is given."
+    TEXT = "The database stopped a statement at its timeout."
     ADVICE = "The timeouts are [api] query_timeout for reads and [database] statement_timeout for other statements."
 
 
@@ -74,8 +73,8 @@ class StorageFull(StorageUnavailable):
 class StorageReadOnly(StorageUnavailable):
     """The database accepts no changes now, for example because it is a standby server."""
 
-    TEXT = "The database takes no changes."
-    ADVICE = "Let [database] connection name the server that does."
+    TEXT = "The database is read-only."
+    ADVICE = "Set [database] connection to the primary server."
 
 
 class StorageMisconfigured(_DatabaseError):
@@ -88,7 +87,9 @@ class AccessDenied(StorageMisconfigured):
     """The database refuses the login."""
 
     TEXT = "The database refuses the login."
-    ADVICE = "Check user and password in [database] connection, and whether the server lets them in from this host."
+    ADVICE = (
+        "Check user and password in [database] connection, and whether the server allows this login from this host."
+    )
 
 
 class DatabaseMissing(StorageMisconfigured):

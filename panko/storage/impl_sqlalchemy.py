@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT_ID, CountQuery, EventCount, TraitValues
+from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
@@ -28,7 +28,7 @@ from panko.storage.sqlalchemy.count_query import (
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
-from panko.storage.sqlalchemy.keys import is_whole_owner
+from panko.storage.sqlalchemy.keys import is_plain_id
 from panko.storage.sqlalchemy.page_reader import PageReader, matches_nothing
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
 from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
@@ -168,18 +168,18 @@ class Connection(base.Connection):
                 group = project_id(group)
             yield EventCount(None if start is None else to_time(start), group, bool(is_other), events)
 
-    def _project_id(self, key: str) -> str | None:
-        """Return the project id of an owner's key, which is a hash if the id is long."""
-        if is_whole_owner(key):
-            return key
-        for row in fetch(self._reader, select_event_of_project(key)):
+    def _project_id(self, owner: str) -> str | None:
+        """Return the id of a project that is stored as its id or, if that is long, as a hash."""
+        if is_plain_id(owner):
+            return owner
+        for row in fetch(self._reader, select_event_of_project(owner)):
             for shape in self._catalog.shapes([row.shape_id]).values():
                 return next(texts_of(*split_row(shape, row.trait_values), PROJECT_ID), None)
         return None  # Its events have expired since they were counted.
 
     def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
-        if not 1 <= newest <= MAX_EVENTS_LOOKED_INTO:
-            raise InvalidFilter(f"{newest} is no number of events from 1 to {MAX_EVENTS_LOOKED_INTO}")
+        if not 1 <= newest <= MAX_EXAMINED_EVENTS:
+            raise InvalidFilter(f"{newest} is not a number of events from 1 to {MAX_EXAMINED_EVENTS}")
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
         return trait_values.summarize(found, trait_name, newest)
 

@@ -29,7 +29,7 @@ from panko.api.grafana.targets import (
 )
 from panko.policies import event_counts, events
 from panko.policies import traits as trait_rules
-from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EVENTS_LOOKED_INTO, MAX_GROUPS, PROJECT_ID, CountQuery
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EXAMINED_EVENTS, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Scope
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, TraitDescription, TraitType
@@ -225,7 +225,7 @@ def list_trait_values(
 
     :param trait_type: type of the values; None: all types
     """
-    values = storage.get_trait_values(name, event_filter, MAX_EVENTS_LOOKED_INTO).values
+    values = storage.get_trait_values(name, event_filter, MAX_EXAMINED_EVENTS).values
     return list(dict.fromkeys(to_text(each.type, each.value) for each in values if trait_type in (None, each.type)))
 
 

@@ -16,13 +16,13 @@ from panko.storage.filters import Scope
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
 from panko.storage.sqlalchemy.queries import fetch, owner_conditions_of, scope_parameters, select_owners
-from panko.storage.sqlalchemy.shapes import Kind, Owner, Shape, kind_of, names_of
+from panko.storage.sqlalchemy.shapes import Owner, Shape, ShapeKey, names_of, shape_key_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from panko.storage.sqlalchemy.types import split_by_count
 from panko.storage.validation import CheckedEvent
 
 MAX_SHAPES = 1000
-"""Shapes of one event type; events of further kinds have its open shape."""
+"""Shapes of one event type; if it has more, further events use its open shape."""
 
 MAX_CACHE_BYTES = 16 << 20
 
@@ -30,8 +30,8 @@ STATEMENT_ROWS = 1000
 """Rows of one statement: databases limit the number of its values."""
 
 
-class KindEntry(NamedTuple):
-    """The rows that events of a kind refer to.
+class ShapeEntry(NamedTuple):
+    """The rows that events of a shape refer to.
 
     :param shape: the shape of the events
     :param shape_id: id of its row; if ``shape`` has none, that of the open shape
@@ -42,16 +42,16 @@ class KindEntry(NamedTuple):
     event_type_id: int
 
 
-class Entries:
-    """Rows of the catalog by what events have; it only grows.
+class KnownRows:
+    """The rows of the catalog that a process knows; it only grows.
 
-    :ivar kinds: the shapes
+    :ivar shapes: the rows for events of a shape
     :ivar owners: ids of the owners
     :ivar size: bytes in memory, roughly
     """
 
     def __init__(self) -> None:
-        self.kinds: dict[Kind, KindEntry] = {}
+        self.shapes: dict[ShapeKey, ShapeEntry] = {}
         self.owners: dict[Owner, int] = {}
         self.size = 0
 
@@ -60,13 +60,13 @@ class Entries:
 class References:
     """The rows that the events of a batch refer to, in the order of the events.
 
-    :param new_kinds: those that the process did not know before; call :meth:`Catalog.remember` after the commit
+    :param new_shapes: shapes that the process did not know before; call :meth:`Catalog.remember` after the commit
     :param new_owners: likewise
     """
 
-    kinds: Sequence[KindEntry]
+    shapes: Sequence[ShapeEntry]
     owner_ids: Sequence[int]
-    new_kinds: Mapping[Kind, KindEntry]
+    new_shapes: Mapping[ShapeKey, ShapeEntry]
     new_owners: Mapping[Owner, int]
 
 
@@ -80,45 +80,45 @@ class Catalog:
     def __init__(self, engine: sa.Engine, dialect: Dialect):
         self._reader = dialect.reader(engine)
         self._dialect = dialect
-        self._entries = Entries()
+        self._known = KnownRows()
         self._shapes: dict[int, Shape] = {}
         self._size = 0
 
-    def enter(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> References:
+    def find_or_insert(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> References:
         """Return the rows that events refer to, and insert those that are missing.
 
         :param connection: a connection in a writer's transaction
         """
-        known = self._entries
-        new_kinds: dict[Kind, KindEntry] = {}
+        known = self._known
+        new_shapes: dict[ShapeKey, ShapeEntry] = {}
         new_owners: dict[Owner, int] = {}
-        given = [kind_of(event) for event in events]
-        unknown = {kind: event for kind, event in zip(given, events, strict=True) if kind not in known.kinds}
+        keys = [shape_key_of(event) for event in events]
+        unknown = {key: event for key, event in zip(keys, events, strict=True) if key not in known.shapes}
         if unknown:
-            shapes = {kind: Shape(event.event_type, names_of(event)) for kind, event in unknown.items()}
-            new_kinds = _Entering(connection, self._dialect).enter_kinds(shapes)
-        kinds = [known.kinds.get(kind) or new_kinds[kind] for kind in given]
-        owners = [entry.shape.owner_of(event.traits) for entry, event in zip(kinds, events, strict=True)]
+            missing_shapes = {key: Shape(event.event_type, names_of(event)) for key, event in unknown.items()}
+            new_shapes = _CatalogWriter(connection, self._dialect).find_or_insert_shapes(missing_shapes)
+        shapes = [known.shapes.get(key) or new_shapes[key] for key in keys]
+        owners = [entry.shape.owner_of(event.traits) for entry, event in zip(shapes, events, strict=True)]
         missing = {owner: None for owner in owners if owner not in known.owners}
         if missing:
-            new_owners = _Entering(connection, self._dialect).insert(OWNER, missing)
+            new_owners = _CatalogWriter(connection, self._dialect).find_or_insert(OWNER, missing)
         owner_ids = [new_owners[owner] if owner in missing else known.owners[owner] for owner in owners]
-        return References(kinds, owner_ids, new_kinds, new_owners)
+        return References(shapes, owner_ids, new_shapes, new_owners)
 
     def remember(self, references: References) -> None:
-        """Keep what a transaction has entered, after its commit."""
-        if self._entries.size > MAX_CACHE_BYTES:
-            self._entries = Entries()
-        if references.new_kinds or references.new_owners:
-            entries = self._entries
-            entries.kinds.update(references.new_kinds)
-            entries.owners.update(references.new_owners)
-            entries.size += sum(entry.shape.size for entry in references.new_kinds.values())
-            entries.size += 500 * len(references.new_owners)
+        """Remember the rows that a transaction has found or inserted, after its commit."""
+        if self._known.size > MAX_CACHE_BYTES:
+            self._known = KnownRows()
+        if references.new_shapes or references.new_owners:
+            known = self._known
+            known.shapes.update(references.new_shapes)
+            known.owners.update(references.new_owners)
+            known.size += sum(entry.shape.size for entry in references.new_shapes.values())
+            known.size += 500 * len(references.new_owners)
 
     def forget(self) -> None:
         """Forget all rows that events refer to, because one was removed."""
-        self._entries = Entries()
+        self._known = KnownRows()
 
     def shapes(self, ids: Iterable[int]) -> dict[int, Shape]:
         """Return shapes by their ids. One is only missing if its events were deleted, too."""
@@ -167,34 +167,34 @@ def _has_events(owners: frozenset[str]) -> sa.ColumnElement[bool]:
     return owner.correlate(SHAPE).scalar_subquery().is_not(None)
 
 
-class _Entering:
+class _CatalogWriter:
     """Finds or inserts rows of the catalog in a writer's transaction."""
 
     def __init__(self, connection: sa.Connection, dialect: Dialect):
         self._connection = connection
         self._dialect = dialect
 
-    def enter_kinds(self, shapes: Mapping[Kind, Shape]) -> dict[Kind, KindEntry]:
-        """Return the rows for kinds of events, set the ids of their shapes, and insert the rows that are missing."""
-        types = self._enter_event_types({shape.event_type for shape in shapes.values()})
-        contents: dict[Kind, tuple[int, str | None]] = {
-            kind: (types[shape.event_type], shape.document) for kind, shape in shapes.items()
+    def find_or_insert_shapes(self, shapes: Mapping[ShapeKey, Shape]) -> dict[ShapeKey, ShapeEntry]:
+        """Return the rows for shapes, set the ids of these, and insert the rows that are missing."""
+        types = self._find_or_insert_event_types({shape.event_type for shape in shapes.values()})
+        contents: dict[ShapeKey, tuple[int, str | None]] = {
+            key: (types[shape.event_type], shape.document) for key, shape in shapes.items()
         }
-        ids = self._find(SHAPE, [contents[kind] for kind, shape in shapes.items() if shape.fits_catalog])
+        ids = self._find(SHAPE, [contents[key] for key, shape in shapes.items() if shape.fits_catalog])
         room = self._count_room({content[0] for content in contents.values() if content not in ids})
-        for kind, shape in shapes.items():
-            event_type_id, _ = content = contents[kind]
+        for key, shape in shapes.items():
+            event_type_id, _ = content = contents[key]
             if content not in ids:
                 if not shape.fits_catalog or room[event_type_id] <= 0:
-                    contents[kind] = (event_type_id, None)
+                    contents[key] = (event_type_id, None)
                 room[event_type_id] -= 1
-        ids.update(self.insert(SHAPE, {content: None for content in contents.values() if content not in ids}))
+        ids.update(self.find_or_insert(SHAPE, {content: None for content in contents.values() if content not in ids}))
         entries = {}
-        for kind, shape in shapes.items():
-            event_type_id, document = contents[kind]
-            shape_id = ids[contents[kind]]
+        for key, shape in shapes.items():
+            event_type_id, document = contents[key]
+            shape_id = ids[contents[key]]
             shape.id = None if document is None else shape_id
-            entries[kind] = KindEntry(shape, shape_id, event_type_id)
+            entries[key] = ShapeEntry(shape, shape_id, event_type_id)
         return entries
 
     def _count_room(self, growing: Collection[int]) -> dict[int, int]:
@@ -206,14 +206,14 @@ class _Entering:
         counts = dict(map(tuple, self._connection.execute(query.group_by(column))))
         return {id_: MAX_SHAPES - counts.get(id_, 0) for id_ in growing}
 
-    def _enter_event_types(self, names: Collection[str]) -> dict[str, int]:
+    def _find_or_insert_event_types(self, names: Collection[str]) -> dict[str, int]:
         query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id)
         ids: dict[str, int] = {}
         for some in split_by_count(sorted(names), STATEMENT_ROWS):
             found = self._connection.execute(query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, some)))
             ids.update(map(tuple, found))
         missing = {(name,): None for name in names if name not in ids}
-        return ids | {name: id_ for (name,), id_ in self.insert(EVENT_TYPE, missing).items()}
+        return ids | {name: id_ for (name,), id_ in self.find_or_insert(EVENT_TYPE, missing).items()}
 
     def _find(self, table: sa.Table, contents: Iterable[tuple]) -> dict[Any, int]:
         """Return the ids of the existing rows with some contents."""
@@ -228,7 +228,7 @@ class _Entering:
             found.update((row[0], tuple(row[1:])) for row in rows)
         return found
 
-    def insert(self, table: sa.Table, contents: Iterable[tuple]) -> dict[Any, int]:
+    def find_or_insert(self, table: sa.Table, contents: Iterable[tuple]) -> dict[Any, int]:
         """Return the ids of the rows with some contents, and insert those that are missing."""
         ids: dict[tuple, int] = {}
         left, salt = list(contents), 0

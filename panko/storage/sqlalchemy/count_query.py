@@ -20,7 +20,7 @@ from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.keys import NO_TEXT
-from panko.storage.sqlalchemy.queries import GENERATED, Conditions, QueryKey, in_scope
+from panko.storage.sqlalchemy.queries import GENERATED, Conditions, QueryForm, in_scope
 from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
@@ -51,9 +51,12 @@ def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: D
     return query.limit(MAX_COUNTS + 1)
 
 
-def select_event_of_project(key: str) -> sa.Select:
-    """Return the query for shape_id and trait_values of one event of the project with this key."""
-    owners = sa.select(OWNER.c.id).where(OWNER.c.project_id == key)
+def select_event_of_project(owner: str) -> sa.Select:
+    """Return the query for shape_id and trait_values of one event of a project.
+
+    :param owner: the project as :func:`~panko.storage.sqlalchemy.keys.owner_text` returns it
+    """
+    owners = sa.select(OWNER.c.id).where(OWNER.c.project_id == owner)
     return sa.select(EVENT.c.shape_id, EVENT.c.trait_values).where(EVENT.c.owner_id.in_(owners)).limit(1)
 
 
@@ -61,86 +64,94 @@ class CountRow(NamedTuple):
     """A count.
 
     :param start: beginning of the period, in microseconds since 1970; None if there are no periods
-    :param label: the group; None if there are no groups, or if the events have no such trait
+    :param group: None if there are no groups, or if the events have no such trait
     :param is_other: whether it counts all groups beyond the limit
     """
 
     start: int | None
-    label: str | None
+    group: str | None
     is_other: bool
     events: int
 
 
 class _CountSelect:
-    """Builds the query from sources, which have columns ``start`` (if there are periods), ``key`` and ``events``."""
+    """Builds the query from sources, which have columns ``start`` (if there are periods), ``group_id`` and ``events``.
+
+    A group_id is the id of an event type, or a project as it is stored in ``owner``.
+    """
 
     def __init__(self, event_filter: EventFilter, count_query: CountQuery, dialect: Dialect):
         self._filter = event_filter
         self._count_query = count_query
-        self._key = QueryKey.of(event_filter, (), ())
-        self._conditions = Conditions(dialect, self._key)
+        self._form = QueryForm.of(event_filter, (), ())
+        self._conditions = Conditions(dialect, self._form)
 
     def select_total(self) -> sa.Select:
         """Return the query for counts without groups."""
-        counted = self._counted(grouped=False).subquery()
-        columns = (_start(counted), sa.null().label("label"), sa.false().label("is_other"), counted.c.events)
+        counted = self._sum_source(grouped=False).subquery()
+        columns = (_start(counted), sa.null().label("group"), sa.false().label("is_other"), counted.c.events)
         return sa.select(*columns).order_by(*_periods(counted))
 
     def select_groups(self) -> sa.Select:
         """Return the query for the counts of groups; those beyond the limit are one group."""
-        counted = self._counted(grouped=True).cte("counted")
-        top = self._top_groups(counted).subquery()
+        counted = self._sum_source(grouped=True).cte("counted")
+        top = self._select_top_groups(counted).subquery()
         is_other = top.c.rank.is_(None)
-        columns = (_start(counted), top.c.label, is_other.label("is_other"), _sum(counted.c.events))
-        query = sa.select(*columns).select_from(counted).join(top, _same(counted.c.key, top.c.key), isouter=True)
-        query = query.group_by(*_periods(counted), top.c.label, top.c.rank)
+        columns = (_start(counted), top.c.group, is_other.label("is_other"), _sum(counted.c.events))
+        query = (
+            sa.select(*columns).select_from(counted).join(top, _same(counted.c.group_id, top.c.group_id), isouter=True)
+        )
+        query = query.group_by(*_periods(counted), top.c.group, top.c.rank)
         return query.order_by(*_periods(counted), is_other, top.c.rank)
 
-    def _top_groups(self, counted: sa.CTE) -> sa.Select:
-        """Return the query for the keys, labels and ranks of the groups that have the most events."""
-        totals = sa.select(counted.c.key, _sum(counted.c.events)).group_by(counted.c.key).subquery()
+    def _select_top_groups(self, counted: sa.CTE) -> sa.Select:
+        """Return the query for the ids, names and ranks of the groups that have the most events."""
+        totals = sa.select(counted.c.group_id, _sum(counted.c.events)).group_by(counted.c.group_id).subquery()
         source: sa.FromClause = totals
-        label: sa.ColumnElement = totals.c.key
+        group: sa.ColumnElement = totals.c.group_id
         if self._count_query.group_by == BY_EVENT_TYPE:
-            source, label = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.key), EVENT_TYPE.c.name
+            source, group = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.group_id), EVENT_TYPE.c.name
         # Databases differ in where NULL sorts.
-        rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), label.is_(None), label)).label("rank")
-        ranked = sa.select(totals.c.key, label.label("label"), rank).select_from(source)
+        rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), group.is_(None), group)).label("rank")
+        ranked = sa.select(totals.c.group_id, group.label("group"), rank).select_from(source)
         return ranked.order_by(rank).limit(self._count_query.limit)
 
-    def _counted(self, grouped: bool) -> sa.Select:
-        """Return the query for the number of events by ``start`` and ``key``."""
-        source = self._source().subquery()
-        keys = [*_periods(source), *([source.c.key] if grouped else [])]
-        return sa.select(*keys, _sum(source.c.events)).group_by(*keys).having(sa.func.sum(source.c.events) != 0)
+    def _sum_source(self, grouped: bool) -> sa.Select:
+        """Return the query for the number of events by ``start`` and ``group_id``."""
+        source = self._select_source().subquery()
+        columns = [*_periods(source), *([source.c.group_id] if grouped else [])]
+        return sa.select(*columns, _sum(source.c.events)).group_by(*columns).having(sa.func.sum(source.c.events) != 0)
 
-    def _source(self) -> sa.Select | sa.CompoundSelect:
+    def _select_source(self) -> sa.Select | sa.CompoundSelect:
+        """Return the source of the query: ``event_count`` if it suffices, otherwise the events."""
         if self._is_in_event_count():
-            return sa.union_all(*self._from_event_count())
-        read = self._read()
+            return sa.union_all(*self._select_from_event_count())
+        matching = self._select_matching()
         if self._count_query.group_by != PROJECT_ID:
-            return read
+            return matching
         # A row of each owner is joined, not one of each event.
-        counts = read.group_by(*read.selected_columns[:-1]).subquery()
-        key = sa.func.nullif(OWNER.c.project_id, NO_TEXT, type_=OWNER.c.project_id.type).label("key")
-        return sa.select(*_periods(counts), key, counts.c.events).join_from(counts, OWNER, OWNER.c.id == counts.c.key)
+        counts = matching.group_by(*matching.selected_columns[:-1]).subquery()
+        project = sa.func.nullif(OWNER.c.project_id, NO_TEXT, type_=OWNER.c.project_id.type).label("group_id")
+        query = sa.select(*_periods(counts), project, counts.c.events)
+        return query.join_from(counts, OWNER, OWNER.c.id == counts.c.group_id)
 
     def _is_in_event_count(self) -> bool:
-        f, query = self._filter, self._count_query
+        event_filter, query = self._filter, self._count_query
         whole = query.interval is None or query.interval % PERIOD == datetime.timedelta(0)
         by_type = query.group_by in (None, BY_EVENT_TYPE)
-        return whole and by_type and f.scope.everything and not f.message_id
+        return whole and by_type and event_filter.scope.everything and not event_filter.message_id
 
-    def _read(self) -> sa.Select:
+    def _select_matching(self) -> sa.Select:
         """Return the source of the events that meet the filter."""
-        return self._each().where(*self._conditions.on_event(), *in_scope(self._key.owners, EVENT.c.owner_id))
+        return self._select_all().where(*self._conditions.on_event(), *in_scope(self._form.owners, EVENT.c.owner_id))
 
-    def _each(self) -> sa.Select:
+    def _select_all(self) -> sa.Select:
         """Return the source of all events, to be grouped by owner if the groups are projects."""
         by_project = self._count_query.group_by == PROJECT_ID
-        key = EVENT.c.owner_id if by_project else EVENT.c.event_type_id
+        group_id = EVENT.c.owner_id if by_project else EVENT.c.event_type_id
         events = sa.func.count() if by_project else sa.literal(1, sa.BigInteger)
-        return sa.select(*self._beginning(_GENERATED), key.label("key"), events.label("events")).select_from(EVENT)
+        columns = (*self._beginning(_GENERATED), group_id.label("group_id"), events.label("events"))
+        return sa.select(*columns).select_from(EVENT)
 
     def _beginning(
         self, time: sa.ColumnElement[int], multiple_of: datetime.timedelta | None = None
@@ -159,23 +170,27 @@ class _CountSelect:
         # The remainder of a time before 1970 is negative.
         yield (time - (time % length + length) % length).label("start")
 
-    def _from_event_count(self) -> Iterator[sa.Select]:
+    def _select_from_event_count(self) -> Iterator[sa.Select]:
         """Yield sources that together have each event once: of whole periods, and of the time before and after."""
         begin, end = self._whole_periods()
         if begin is not None and end is not None and begin >= end:
-            yield self._read()
+            yield self._select_matching()
             return
         sources = []
         for table in (EVENT_COUNT, EVENT_COUNT_CHANGE):
-            columns = (*self._beginning(table.c.period, PERIOD), table.c.event_type_id.label("key"), table.c.events)
+            columns = (
+                *self._beginning(table.c.period, PERIOD),
+                table.c.event_type_id.label("group_id"),
+                table.c.events,
+            )
             sources.append(sa.select(*columns).where(*_within(table.c.period, begin, end)))
         if begin is not None:
-            sources.append(self._each().where(*_within(_GENERATED, _start_of(self._filter), begin)))
+            sources.append(self._select_all().where(*_within(_GENERATED, _start_of(self._filter), begin)))
         if end is not None:
-            sources.append(self._each().where(*_within(_GENERATED, end, _end_of(self._filter))))
+            sources.append(self._select_all().where(*_within(_GENERATED, end, _end_of(self._filter))))
         for source in sources:
             if self._filter.event_type:
-                source = source.where(self._conditions.on_type(source.selected_columns.key))
+                source = source.where(self._conditions.on_type(source.selected_columns.group_id))
             yield source
 
     def _whole_periods(self) -> tuple[int | None, int | None]:
@@ -217,17 +232,17 @@ def _start(counted: sa.FromClause) -> sa.ColumnElement[Any]:
 
 
 def _same(one: sa.ColumnElement, other: sa.ColumnElement) -> sa.ColumnElement[bool]:
-    """Return the condition that two keys are equal or both NULL, in a form that allows a hash join."""
+    """Return the condition that two group_ids are equal or both NULL, in a form that allows a hash join."""
     if isinstance(one.type, sa.Integer):
         return one == other
     return sa.and_(sa.func.coalesce(one, "") == sa.func.coalesce(other, ""), one.is_(None) == other.is_(None))
 
 
-Group = tuple[int | None, Any]
-"""Start and label."""
+PeriodGroup = tuple[int | None, Any]
+"""Start of a period, and group."""
 
 _OTHER = object()
-"""The label of all groups beyond the limit."""
+"""Stands for all groups beyond the limit."""
 
 
 class _TooManyCounters(Exception):
@@ -242,7 +257,7 @@ def count_groups(read: Callable[[], Iterable[FoundEvent]], count_query: CountQue
     interval = None if count_query.interval is None else count_query.interval // MICROSECOND
     group_by = count_query.group_by
 
-    def read_groups() -> Iterator[Group]:
+    def read_groups() -> Iterator[PeriodGroup]:
         for shape, _, generated, values, _ in read():
             start = None if interval is None else generated - generated % interval
             if group_by is None:
@@ -255,12 +270,12 @@ def count_groups(read: Callable[[], Iterable[FoundEvent]], count_query: CountQue
     try:
         counts = _count(read_groups(), MAX_COUNTERS)
         totals: collections.Counter[str | None] = collections.Counter()
-        for (_, label), events in counts.items():
-            totals[label] += events
+        for (_, group), events in counts.items():
+            totals[group] += events
         ranks = _rank(totals, count_query.limit)
     except _TooManyCounters:
         ranks = _rank_in_parts(read_groups, count_query.limit)
-        groups = ((start, label if label in ranks else _OTHER) for start, label in read_groups())
+        groups = ((start, group if group in ranks else _OTHER) for start, group in read_groups())
         counts = _count(groups, MAX_COUNTS + 1, may_truncate=True)
     return _sort(counts, ranks)
 
@@ -281,16 +296,16 @@ def _count(values: Iterable[_Value], max_counters: int, may_truncate: bool = Fal
     return counts
 
 
-def _rank_in_parts(read_groups: Callable[[], Iterable[Group]], limit: int) -> dict[str | None, int]:
+def _rank_in_parts(read_groups: Callable[[], Iterable[PeriodGroup]], limit: int) -> dict[str | None, int]:
     """Return the groups with the most events and their ranks; read the events once for each part of the groups."""
     parts = 4
     while True:
         totals: dict[str | None, int] = {}
         try:
             for part in range(parts):
-                labels = (label for _, label in read_groups() if hash(label) % parts == part)
-                totals.update(_count(labels, MAX_COUNTERS))
-                totals = {label: totals[label] for label in _rank(totals, limit)}
+                groups = (group for _, group in read_groups() if hash(group) % parts == part)
+                totals.update(_count(groups, MAX_COUNTERS))
+                totals = {group: totals[group] for group in _rank(totals, limit)}
             return _rank(totals, limit)
         except _TooManyCounters:
             parts *= 4
@@ -299,18 +314,18 @@ def _rank_in_parts(read_groups: Callable[[], Iterable[Group]], limit: int) -> di
 def _rank(totals: Mapping[str | None, int], limit: int) -> dict[str | None, int]:
     """Return the groups with the most events and their ranks."""
 
-    def order(label: str | None) -> tuple:
-        return (-totals[label], label is None, label or "")
+    def order(group: str | None) -> tuple:
+        return (-totals[group], group is None, group or "")
 
-    return {label: rank for rank, label in enumerate(heapq.nsmallest(limit, totals, key=order))}
+    return {group: rank for rank, group in enumerate(heapq.nsmallest(limit, totals, key=order))}
 
 
-def _sort(counts: Mapping[Group, int], ranks: Mapping[str | None, int]) -> list[CountRow]:
+def _sort(counts: Mapping[PeriodGroup, int], ranks: Mapping[str | None, int]) -> list[CountRow]:
     """Return the counts in the order of the contract; those of groups without a rank are summed up."""
     sums: collections.Counter[tuple[int | None, bool, str | None]] = collections.Counter()
-    for (start, label), events in counts.items():
-        is_other = label not in ranks
-        sums[start, is_other, None if is_other else label] += events
-    rows = [CountRow(start, label, is_other, events) for (start, is_other, label), events in sums.items()]
-    rows.sort(key=lambda row: (row.start or 0, row.is_other, ranks.get(row.label, 0)))
+    for (start, group), events in counts.items():
+        is_other = group not in ranks
+        sums[start, is_other, None if is_other else group] += events
+    rows = [CountRow(start, group, is_other, events) for (start, is_other, group), events in sums.items()]
+    rows.sort(key=lambda row: (row.start or 0, row.is_other, ranks.get(row.group, 0)))
     return rows

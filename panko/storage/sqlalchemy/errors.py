@@ -75,6 +75,9 @@ _PLACE = "panko_place"
 
 _FILTERS_LOG = logging.getLogger("oslo_db.sqlalchemy.exc_filters")
 
+MAX_RETRIES = 20
+"""Retries of one transaction that conflicts with others."""
+
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
@@ -120,32 +123,32 @@ def _translate(error: Exception, seconds: float) -> StorageError:
     :param seconds: duration of the failed call
     """
     original = getattr(_unwrap(error), "orig", None) or error
-    kind = _find_kind(original, error)
+    error_class = _find_error_class(original, error)
     message = describe(error)
     place = getattr(original, _PLACE, "")
-    if kind is SchemaMismatch:
+    if error_class is SchemaMismatch:
         return SchemaMismatch(f"The database's schema is not this version's: {message}{place}. Run panko-dbsync.")
-    if kind is StorageTimeout:
+    if error_class is StorageTimeout:
         message = f"no answer within {seconds:.0f} s: {message}"
-    return kind(f"{message}{place}.")
+    return error_class(f"{message}{place}.")
 
 
-def _find_kind(original: BaseException, error: Exception) -> type[StorageError]:
+def _find_error_class(original: BaseException, error: Exception) -> type[StorageError]:
     if isinstance(error, sa.exc.TimeoutError) or is_timeout(original):
         return StorageTimeout
-    kind: type[StorageError] | None
+    error_class: type[StorageError] | None
     if isinstance(original, sqlite3.Error):
-        kind = _find_sqlite_kind(original)
+        error_class = _find_sqlite_error_class(original)
     elif isinstance(code := next(iter(original.args), None), int):
-        kind = MYSQL_CODES.get(code)
+        error_class = MYSQL_CODES.get(code)
     else:
-        kind = SQLSTATES.get(getattr(original, "sqlstate", None) or _find_login_state(str(original)))
-    if kind is not None:
-        return kind
+        error_class = SQLSTATES.get(getattr(original, "sqlstate", None) or _find_login_state(str(original)))
+    if error_class is not None:
+        return error_class
     return errors.StatementFailed if isinstance(_unwrap(error), STATEMENT_ERRORS) else StorageUnavailable
 
 
-def _find_sqlite_kind(error: sqlite3.Error) -> type[StorageError] | None:
+def _find_sqlite_error_class(error: sqlite3.Error) -> type[StorageError] | None:
     if str(error).startswith(("no such table", "no such column")):
         return SchemaMismatch
     return SQLITE_CODES.get(_primary_code(error))
@@ -164,13 +167,14 @@ def retry_on_conflict(
 ) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
     """Return a decorator for a function that runs one transaction and has no other lasting effect.
 
-    Retry after a deadlock, a lock timeout or a conflict with another node of a Galera cluster, up to 20 times. The
-    pauses are random and growing, so that two transactions do not conflict again.
+    Retry after a deadlock, a lock timeout or a conflict with another node of a Galera cluster, up to MAX_RETRIES
+    times. The pauses are random and growing, so that two transactions do not conflict again.
 
     :param also_on: returns whether to retry after another exception
     """
     retry: Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]] = db_api.wrap_db_retry(
         retry_interval=0.01,
+        max_retries=MAX_RETRIES,
         max_retry_interval=1,
         retry_on_deadlock=True,
         exception_checker=also_on,
@@ -201,7 +205,7 @@ def is_missing_reference(error: Exception) -> bool:
 
 
 def is_recovery_conflict(error: Exception) -> bool:
-    """Return whether a hot standby of PostgreSQL cancelled a read because of what the primary has removed."""
+    """Return whether a hot standby of PostgreSQL canceled a read because of what the primary has removed."""
     return getattr(getattr(_unwrap(error), "orig", None), "sqlstate", None) == "40001"
 
 

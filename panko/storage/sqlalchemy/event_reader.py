@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events from their rows, which are completed by shapes and by large documents, in memory that is bounded."""
+"""Make events from rows: add shapes and large documents, in bounded memory."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence

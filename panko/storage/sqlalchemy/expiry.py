@@ -17,10 +17,10 @@ from panko.storage.sqlalchemy.queries import GENERATED, by_index
 from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY, EVENT_TYPE, OWNER, SHAPE
 
-SCANNED_ROWS = 1000
+MAX_SCANNED_ROWS = 1000
 """Rows of the catalog that one statement looks at."""
 
-REMOVED_ROWS = 100
+MAX_REMOVED_ROWS = 100
 """Rows of the catalog that one transaction removes: few enough that writers hardly wait."""
 
 REFERENCES = ((SHAPE, EVENT.c.shape_id), (OWNER, EVENT.c.owner_id), (EVENT_TYPE, SHAPE.c.event_type_id))
@@ -33,7 +33,7 @@ class Expiry:
     :param engine: engine of the database
     :param dialect: dialect of the database
     :param catalog: the shapes that this process has read
-    :param compactor: compacts the changes of counts
+    :param compactor: compacts the count deltas
     """
 
     def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
@@ -84,13 +84,13 @@ class Expiry:
         return _Deletion(lambda size: self._delete_batch(chosen.limit(size)), self._dialect, max_count).run()
 
     def _delete_batch(self, chosen: sa.Select) -> int:
-        deleted, changed_counts = self._delete_chosen(chosen)
-        self._compactor.add(changed_counts)
+        deleted, deltas = self._delete_chosen(chosen)
+        self._compactor.note_deltas(deltas)
         return deleted
 
     @errors.retry_on_conflict()
     def _delete_chosen(self, chosen: sa.Select) -> tuple[int, int]:
-        """Return how many events were deleted, and how many counts that changes."""
+        """Return how many events were deleted, and how many count deltas were inserted."""
         with self._engine.begin() as connection:
             self._dialect.begin_write(connection)
             rows = connection.execute(chosen).all()
@@ -115,16 +115,16 @@ class Expiry:
     def _find_unused(self, table: sa.Table, reference: sa.Column) -> Iterator[Sequence[int]]:
         """Yield the ids that nothing refers to, a few at a time. No lock is held meanwhile."""
         used = sa.select(reference).where(reference == table.c.id).limit(1).scalar_subquery()
-        query = sa.select(table.c.id, used.is_not(None)).order_by(table.c.id).limit(SCANNED_ROWS)
+        query = sa.select(table.c.id, used.is_not(None)).order_by(table.c.id).limit(MAX_SCANNED_ROWS)
         last = None
         unused: collections.deque[int] = collections.deque()
         while True:
             with self._dialect.reader(self._engine).connect() as connection:
                 rows = connection.execute(query if last is None else query.where(table.c.id > last)).all()
             unused.extend(id_ for id_, is_used in rows if not is_used)
-            while len(unused) >= REMOVED_ROWS or (unused and len(rows) < SCANNED_ROWS):
-                yield [unused.popleft() for _ in range(min(REMOVED_ROWS, len(unused)))]
-            if len(rows) < SCANNED_ROWS:
+            while len(unused) >= MAX_REMOVED_ROWS or (unused and len(rows) < MAX_SCANNED_ROWS):
+                yield [unused.popleft() for _ in range(min(MAX_REMOVED_ROWS, len(unused)))]
+            if len(rows) < MAX_SCANNED_ROWS:
                 return
             last = rows[-1][0]
 
@@ -141,7 +141,7 @@ class Expiry:
 
     @errors.retry_on_conflict()
     def _remove_all(self, table: sa.Table, ids: Sequence[int]) -> None:
-        # Skip locked rows: a writer uses them, and to wait for it would make other writers wait, too.
+        # Skip locked rows: a writer uses them, and waiting for it would make other writers wait, too.
         unlocked = (
             sa.select(table.c.id).where(self._dialect.is_one_of(table.c.id, ids)).with_for_update(skip_locked=True)
         )
@@ -205,7 +205,7 @@ class _Deletion:
         return size
 
     def _release(self, count: int) -> None:
-        """Return what this worker reserved and did not find, so that others can delete as many."""
+        """Make the unused part of a reservation available to other workers."""
         if self._left is not None:
             with self._lock:
                 self._left += count

@@ -21,13 +21,13 @@ from panko.storage.models import INT64, TraitType
 
 MARK = "\x01"
 NO_TEXT = MARK
-"""The key of a project or user if the event's trait of that name is not a text."""
+"""Stands for a project or user whose trait exists but is not a string."""
 
 IMPOSSIBLE_OWNER = MARK * 2
-"""A key that no owner has: what :func:`owner_key` returns never begins with two marks."""
+"""A text that stands for no owner: what :func:`owner_text` returns never begins with two marks."""
 
 MAX_OWNER_CHARACTERS = 64
-"""A longer project or user id has a hash for its key."""
+"""A longer project or user id is stored as a hash."""
 
 BUCKET_BITS = 34
 """Bits of the microseconds of a bucket, which lasts 4.8 hours."""
@@ -52,8 +52,8 @@ def content_id(content: object, salt: int = 0) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def owner_key(value: str | None) -> str:
-    """Return the key of a project or user in the table of owners: unique, and of at most 80 characters.
+def owner_text(value: str | None) -> str:
+    """Return the text for a project or user in the table of owners: unique, and of at most 80 characters.
 
     :param value: the id; None if the event's trait of that name is not a text
     """
@@ -64,9 +64,9 @@ def owner_key(value: str | None) -> str:
     return MARK + hashlib.blake2b(value.encode(), digest_size=32).hexdigest()
 
 
-def is_whole_owner(key: str) -> bool:
-    """Return whether a key is the id itself, not a hash."""
-    return not key.startswith(MARK)
+def is_plain_id(text: str) -> bool:
+    """Return whether the text for a project or user is the id itself, not a hash."""
+    return not text.startswith(MARK)
 
 
 def bucket_of(generated: int) -> int:
@@ -150,9 +150,9 @@ def _octave_hashes(name: str, size: int, lowest: int, highest: int, first: int, 
 class EventIds:
     """Ids that grow in the order of recording, unique without asking the database.
 
-    The ids of a transaction follow each other. The first is the time in microseconds since 1970, shifted by 10 bits
-    that are random, and greater than the last in this process. If another process draws one of the same ids in the same
-    microsecond, the primary key refuses the second, which takes new ids and tries again.
+    The ids of a transaction follow each other. The first id is the time in microseconds in the upper bits and 10 random
+    bits below. It is always greater than the last id of this process. If another process draws one of the same ids in
+    the same microsecond, the primary key refuses the second, which takes new ids and tries again.
     """
 
     RANDOM_BITS = 10

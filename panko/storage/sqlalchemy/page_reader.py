@@ -6,8 +6,8 @@ The next statement continues after the position of the last event, whether or no
 
 There are two ways to find the events that have some traits or an owner. A scan reads all events in the order of time:
 its cost grows with the events that are not asked for. The other way is by keys, one window of time after the other: its
-cost grows with the events that are asked for. A scan of the nearest events often fills the page; otherwise it tells
-which way is shorter.
+cost grows with the events that are asked for. A scan of the nearest events often fills the page; otherwise it
+shows which way is faster.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from panko.storage.models import NAME_LENGTH, TraitType, is_storable
 from panko.storage.sqlalchemy import keys, queries
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
-from panko.storage.sqlalchemy.queries import Position, QueryKey, fetch
+from panko.storage.sqlalchemy.queries import Position, QueryForm, fetch
 from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, escape
 from panko.storage.sqlalchemy.tables import EVENT
 
@@ -41,14 +41,14 @@ MAX_WORD_CHARACTERS = 12
 """Characters of a text that is taken for a word, which many events have."""
 
 SCANS_PER_CANDIDATE = 5
-"""Events that are scanned in the time that takes one event to be found by its keys."""
+"""Events that a scan reads in the time that finding one event by keys takes."""
 
 RARE = 0.05
-"""Events that are expected in as many as a scan without success has read."""
+"""Number of matches assumed in a scan that found none; used to estimate density."""
 
 SCAN_MARGIN = 1.5
 WINDOW_MARGIN = 2
-"""How many times more events are scanned, or found by keys, than would be enough if they were spread evenly."""
+"""Read this many times more than an even distribution needs."""
 
 MAX_GROWTH = 8
 """How many times longer than a window the next one is at most."""
@@ -131,23 +131,23 @@ class _Search:
         self._descends = page.sort[0][1] == "desc"
         self._documents = documents
         self._position = position
-        self._key = QueryKey.of(event_filter, page.sort, documents)
+        self._form = QueryForm.of(event_filter, page.sort, documents)
         self._parameters = queries.filter_parameters(event_filter, pages.dialect)
         self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
         texts = [text for each in event_filter.traits_filter if (text := _contained_text(each))]
         self._texts = {f"text_{number}": text for number, text in enumerate(texts)}
         self.hashes = _hashes_of(event_filter)
-        most = max(map(len, self.hashes), default=1)
-        self._max_buckets = max(1, min(keys.BUCKETS // 2, MAX_KEYS // most))
+        max_hashes = max(map(len, self.hashes), default=1)
+        self._max_buckets = max(1, min(keys.BUCKETS // 2, MAX_KEYS // max_hashes))
         self._limit = page.limit
-        self._given = 0
+        self._yielded = 0
         self._rows = MAX_ROWS if page.limit is not None and page.limit <= MAX_ROWS else FIRST_ROWS
 
     def read_in_order(self) -> Iterator[FoundEvent]:
         """Yield the events from all rows that meet the conditions in SQL."""
         while True:
             size = self._batch_size() if self._evaluator is None else self._rows
-            query = queries.page_query(self._dialect, self._key, self._position is not None)
+            query = queries.page_query(self._dialect, self._form, self._position is not None)
             rows = self._fetch(query, limit=size)
             yield from self._complete(rows)
             if len(rows) < size:
@@ -159,17 +159,17 @@ class _Search:
         is_word = self._texts and all(len(text) <= MAX_WORD_CHARACTERS for text in self._texts.values())
         size = 3 * FIRST_SCAN if is_word else FIRST_SCAN
         while True:
-            query = queries.scan_query(self._dialect, self._key, self._position is not None, len(self._texts))
+            query = queries.scan_query(self._dialect, self._form, self._position is not None, len(self._texts))
             scanned = self._fetch(query, **self._texts, size=size, middle=size // 2 - 1, last=size - 1)
             (middle, last, last_id), rows = self._split_head(scanned, 3)
-            before = self._given
+            before = self._yielded
             yield from self._complete(rows)
             if last is None:
                 return
             self._position, self._rows = Position(last, last_id), MAX_ROWS
-            # From the middle on, as a few events of distant times would say nothing about those that follow.
+            # Measure density in the second half only: a few old outliers would distort it.
             span = 2 * abs(last - middle) or 1
-            found, wanted = self._given - before, self._batch_size()
+            found, wanted = self._yielded - before, self._batch_size()
             density = (found or RARE) / span
             needed = _scan_size(size, found, wanted)
             is_sparse = size * self._max_buckets * BUCKET < SPARSE_SCAN * span
@@ -186,8 +186,8 @@ class _Search:
 
         After a few windows without an event, return so that the next events are scanned: they may be far apart.
 
-        :param start: time of the first event that may be one of them
-        :param density: expected number of them in a microsecond
+        :param start: where the first window begins, in microseconds
+        :param density: expected number of events in a microsecond
         """
         length = self._window_length(density)
         empty = 0
@@ -208,9 +208,9 @@ class _Search:
             empty = 0 if found else empty + 1
             length = min(self._window_length(found / (length * BUCKET)), MAX_GROWTH * length)
         if start is not None:
-            # The position is between the windows and the next event.
-            beyond_all = "" if self._sort[1][1] == "desc" else LAST_MESSAGE_ID
-            self._position = Position(start + (1 if self._descends else -1), beyond_all)
+            # Continue just before the next event: nothing lies between.
+            boundary_id = "" if self._sort[1][1] == "desc" else LAST_MESSAGE_ID
+            self._position = Position(start + (1 if self._descends else -1), boundary_id)
         return start is None
 
     def _window_length(self, density: float) -> int:
@@ -227,7 +227,7 @@ class _Search:
             for number, hashes in enumerate(self.hashes)
         }
         are_several = tuple(len(hashes) > 1 for hashes in self.hashes)
-        query = queries.window_query(self._dialect, self._key, self._position is not None, are_several)
+        query = queries.window_query(self._dialect, self._form, self._position is not None, are_several)
         return self._fetch(query, **lists, first=buckets.start * BUCKET, beyond=buckets.stop * BUCKET, limit=size)
 
     def _fetch(self, query: sa.Select, **parameters: Any) -> Sequence[sa.Row]:
@@ -248,7 +248,7 @@ class _Search:
         evaluator = self._evaluator
         for event in self._events.complete(rows, self._documents):
             if evaluator is None or evaluator.meets(event.shape, event.values):
-                self._given += 1
+                self._yielded += 1
                 yield event
 
     def _continue_after(self, row: Sequence[Any]) -> None:
@@ -257,7 +257,7 @@ class _Search:
 
     def _batch_size(self) -> int:
         """Return how many events the next statement should find."""
-        return self._rows if self._limit is None else min(self._rows, self._limit - self._given)
+        return self._rows if self._limit is None else min(self._rows, self._limit - self._yielded)
 
 
 def matches_nothing(event_filter: EventFilter) -> bool:

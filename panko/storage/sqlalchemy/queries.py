@@ -12,7 +12,7 @@ from panko.storage.filters import OPERATORS, EventFilter, Scope
 from panko.storage.models import is_storable
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_key
+from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_text
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER
 from panko.storage.sqlalchemy.types import to_microseconds
 
@@ -61,7 +61,7 @@ def fetch(reader: sa.Engine, query: sa.Executable, parameters: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class QueryKey:
+class QueryForm:
     """What determines the SQL text of a query; everything else is a parameter.
 
     :ivar event_types: 0 if the filter has no event type, 1 if it has one, 2 if it has several
@@ -77,8 +77,8 @@ class QueryKey:
     owners: frozenset[str]
 
     @classmethod
-    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "QueryKey":
-        """Return the key of the queries for a filter."""
+    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "QueryForm":
+        """Return the form of the queries for a filter."""
         return cls(
             sort,
             documents,
@@ -100,7 +100,7 @@ def scope_parameters(scope: Scope) -> dict[str, Any]:
     """Return the parameters of the conditions that a scope sets."""
     owners = {"project": scope.project_id, "user": scope.user_id}
     return {
-        name: owner_key(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
+        name: owner_text(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
         for name, owner in owners.items()
         if owner is not None
     }
@@ -129,9 +129,9 @@ class Conditions:
     position after which to continue.
     """
 
-    def __init__(self, dialect: Dialect, key: QueryKey):
+    def __init__(self, dialect: Dialect, form: QueryForm):
         self._dialect = dialect
-        self._key = key
+        self._form = form
 
     def on_event(self, columns: Columns = _INDEXED) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on time, event type and message_id.
@@ -139,22 +139,22 @@ class Conditions:
         :param columns: what to compare
         """
         yield from self.on_time(columns["generated"])
-        if self._key.event_types:
+        if self._form.event_types:
             yield self.on_type(columns["event_type_id"])
-        if self._key.has_message_ids:
+        if self._form.has_message_ids:
             yield self._dialect.is_in_list(EVENT.c.message_id, "message_ids")
 
     def on_time(self, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on the time of an event."""
-        if self._key.has_start:
+        if self._form.has_start:
             yield generated >= _number("start")
-        if self._key.has_end:
+        if self._form.has_end:
             yield generated <= _number("end")
 
     def on_type(self, event_type_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         """Return the condition that a column has the id of one of the event types."""
         ids = sa.select(EVENT_TYPE.c.id)
-        if self._key.event_types == 1:
+        if self._form.event_types == 1:
             return event_type_id == ids.where(EVENT_TYPE.c.name == sa.bindparam("types")).scalar_subquery()
         return event_type_id.in_(ids.where(self._dialect.is_in_list(EVENT_TYPE.c.name, "types")))
 
@@ -170,7 +170,7 @@ class Conditions:
         columns = {"generated": generated, "message_id": EVENT.c.message_id}
         sort = [
             (columns[name], direction == "desc", sa.bindparam(f"after_{name}", type_=columns[name].type))
-            for name, direction in self._key.sort
+            for name, direction in self._form.sort
         ]
         follows = [OPERATORS["lt" if down else "gt"](column, value) for column, down, value in sort]
         if len(sort) == 1:
@@ -185,40 +185,40 @@ class Conditions:
 
 
 @functools.lru_cache(maxsize=1000)
-def page_query(dialect: Dialect, key: QueryKey, is_continued: bool) -> sa.Select:
+def page_query(dialect: Dialect, form: QueryForm, is_continued: bool) -> sa.Select:
     """Return the query for the next events, in order.
 
     :param is_continued: whether it continues after a position
     """
-    conditions = Conditions(dialect, key)
-    query = sa.select(*row_columns(dialect, key.documents)).where(
-        *conditions.on_event(), *in_scope(key.owners, EVENT.c.owner_id), *conditions.on_position(is_continued)
+    conditions = Conditions(dialect, form)
+    query = sa.select(*row_columns(dialect, form.documents)).where(
+        *conditions.on_event(), *in_scope(form.owners, EVENT.c.owner_id), *conditions.on_position(is_continued)
     )
-    return query.order_by(*_order(EVENT, key.sort)).limit(_literal("limit"))
+    return query.order_by(*_order(EVENT, form.sort)).limit(_literal("limit"))
 
 
 @functools.lru_cache(maxsize=1000)
-def scan_query(dialect: Dialect, key: QueryKey, is_continued: bool, texts: int) -> sa.Select:
+def scan_query(dialect: Dialect, form: QueryForm, is_continued: bool, texts: int) -> sa.Select:
     """Return the query that scans the next events by time for those that are in scope and contain some texts.
 
-    Before the columns of an event come the time of the event in the ``middle`` of the scanned ones, and the position of
-    the ``last``; they are NULL if there are fewer. The rows are in any order; one may have no event.
+    Each row: middle_time, last_time, last_id (NULL if the scan found fewer events), then the event. Rows are unordered.
+    If no event matches, one row has NULL instead.
 
     :param texts: number of texts, which are the parameters ``text_0``, ``text_1`` …
     """
-    conditions = Conditions(dialect, key)
+    conditions = Conditions(dialect, form)
     where = [*conditions.on_event(), *conditions.on_position(is_continued)]
-    order = list(_order(EVENT, key.sort))
-    columns = _found_columns(dialect, key)
+    order = list(_order(EVENT, form.sort))
+    columns = _found_columns(dialect, form)
     parameters = [sa.bindparam(f"text_{number}", type_=sa.Text) for number in range(texts)]
     contained = (dialect.contains(EVENT.c.trait_values, text) for text in parameters)
     # A large event is read afterwards.
-    holds = sa.or_(sa.not_(_is_small(dialect, key.documents)), sa.and_(sa.true(), *contained)).label("holds")
+    holds = sa.or_(sa.not_(_is_small(dialect, form.documents)), sa.and_(sa.true(), *contained)).label("holds")
     query = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*where)
-    if key.event_types < 2:
-        query = by_index(query, "ix_event_event_type" if key.event_types else "ix_event_generated")
+    if form.event_types < 2:
+        query = by_index(query, "ix_event_event_type" if form.event_types else "ix_event_generated")
     scanned = query.order_by(*order).limit(_literal("size")).subquery("scanned")
-    found = sa.select(*list(scanned.c)[: len(columns)]).where(*in_scope(key.owners, scanned.c.owner_id))
+    found = sa.select(*list(scanned.c)[: len(columns)]).where(*in_scope(form.owners, scanned.c.owner_id))
     if texts:
         found = found.where(scanned.c.holds)
     positions = sa.select(GENERATED, EVENT.c.message_id).where(*where).order_by(*order).limit(_ONE)
@@ -230,60 +230,60 @@ def scan_query(dialect: Dialect, key: QueryKey, is_continued: bool, texts: int) 
         last.c.generated.label("last_time"),
         last.c.message_id.label("last_id"),
     ).select_from(first.join(middle, sa.true(), isouter=True).join(last, sa.true(), isouter=True))
-    return _with_head(dialect, key, found.subquery("found"), head)
+    return _with_head(dialect, form, found.subquery("found"), head)
 
 
 @functools.lru_cache(maxsize=1000)
-def window_query(dialect: Dialect, key: QueryKey, is_continued: bool, are_several: tuple[bool, ...]) -> sa.Select:
+def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_several: tuple[bool, ...]) -> sa.Select:
     """Return the query for the events of a window of time that have keys, and for the next event beyond it.
 
-    The window begins at ``first`` and ends before ``beyond``, both in microseconds. Before the columns of an event
-    comes the time of the next event beyond the window, in the order of the page, whatever its scope; NULL: there is
-    none. The rows are in any order; if no event is found, there is one row without.
+    The window begins at ``first`` and ends before ``beyond``, both in microseconds. An event of it has at least one key
+    of each list ``keys_0``, ``keys_1`` … Each row: next_time, the time of the next event beyond the window in the order
+    of the page, whatever its scope (NULL if there is none), then the event. Rows are unordered. If no event matches,
+    one row has NULL instead.
 
-    :param are_several: for each list of keys, ``keys_0``, ``keys_1`` …, of which an event has at least one, whether it
-        may have several
+    :param are_several: for each list of keys: True if one event can match several of its keys
     """
-    conditions = Conditions(dialect, key)
-    # Conditions that no index serves, and a CTE by itself, so that no planner reads more by another index.
+    conditions = Conditions(dialect, form)
+    # Disable other indexes (+ 0) and materialize the CTE, so that the planner searches by keys.
     generated = _UNINDEXED["generated"]
     names = {f"keys_{number}": several for number, several in enumerate(are_several)}
-    query = dialect.select_with_keys(_found_columns(dialect, key), names).where(
+    query = dialect.select_with_keys(_found_columns(dialect, form), names).where(
         generated >= _number("first"),
         generated < _number("beyond"),
         *conditions.on_event(_UNINDEXED),
-        *in_scope(key.owners, _UNINDEXED["owner_id"]),
+        *in_scope(form.owners, _UNINDEXED["owner_id"]),
         *conditions.on_position(is_continued, generated),
     )
     candidates: sa.FromClause = (
         query.subquery("candidates") if dialect.HAS_KEY_TABLE else query.cte("candidates").prefix_with("MATERIALIZED")
     )
-    found = sa.select(candidates).order_by(*_order(candidates, key.sort)).limit(_number("limit")).subquery("found")
+    found = sa.select(candidates).order_by(*_order(candidates, form.sort)).limit(_number("limit")).subquery("found")
     generated = _INDEXED["generated"]
-    is_beyond = generated < _number("first") if key.sort[0][1] == "desc" else generated >= _number("beyond")
+    is_beyond = generated < _number("first") if form.sort[0][1] == "desc" else generated >= _number("beyond")
     following = sa.select(generated).where(is_beyond, *conditions.on_time(generated))
-    if key.event_types == 1:
+    if form.event_types == 1:
         following = following.where(conditions.on_type(EVENT.c.event_type_id))
-    following = following.order_by(*_order(EVENT, key.sort[:1])).limit(_ONE)
-    return _with_head(dialect, key, found, sa.select(following.scalar_subquery().label("next_time")))
+    following = following.order_by(*_order(EVENT, form.sort[:1])).limit(_ONE)
+    return _with_head(dialect, form, found, sa.select(following.scalar_subquery().label("next_time")))
 
 
-def _found_columns(dialect: Dialect, key: QueryKey) -> Sequence[sa.ColumnElement]:
+def _found_columns(dialect: Dialect, form: QueryForm) -> Sequence[sa.ColumnElement]:
     """Return the columns of the events that are found before :func:`_with_head` completes them."""
-    columns = row_columns(dialect, key.documents)
+    columns = row_columns(dialect, form.documents)
     return columns[:3] if dialect.COPIES_DOCUMENTS else columns
 
 
-def _with_head(dialect: Dialect, key: QueryKey, found: sa.Subquery, head: sa.Select) -> sa.Select:
-    """Return the query for events, in any order, each after the columns of the only row of ``head``.
+def _with_head(dialect: Dialect, form: QueryForm, found: sa.Subquery, head: sa.Select) -> sa.Select:
+    """Join the single row of ``head`` to every event.
 
-    If there is no event, there is one row with NULL in the columns of an event.
+    Rows are unordered. If there is no event, one row has NULL instead.
     """
     heads = head.subquery("head")
     columns: Sequence[sa.ColumnElement] = list(found.c)
     source: sa.FromClause = found
     if dialect.COPIES_DOCUMENTS:
-        columns = row_columns(dialect, key.documents)
+        columns = row_columns(dialect, form.documents)
         source = found.join(EVENT, EVENT.c.id == found.c.id)
     return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
 
@@ -310,7 +310,8 @@ def _order(source: sa.FromClause, sort: Sort) -> Iterator[sa.ColumnElement]:
         yield source.c[name].desc() if direction == "desc" else source.c[name].asc()
 
 
-@functools.cache
+# Bounded, as it keeps dialects; each has two lists of documents.
+@functools.lru_cache(maxsize=100)
 def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa.ColumnElement]:
     """Return the columns of a row of ``event`` that is bounded in bytes.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes: what events of a kind have in common, so that each row holds only what is its own.
+"""Shapes: what many events have in common, so that the row of an event holds only what is its own.
 
 The values are stored as JSON strings without their quotes, one per line: a line break in a value is escaped. An event
 of an open shape has the names and types of its traits as JSON in a line before its values. A large notification is
@@ -33,8 +33,8 @@ COMPRESSION_LEVEL = 1
 
 TraitNames = tuple[tuple[str, TraitType], ...]
 
-Kind = tuple[Any, ...]
-"""What events of a shape have in common: event type, names and types; see :func:`kind_of`."""
+ShapeKey = tuple[Any, ...]
+"""What events of a shape have in common: event type, names and types; see :func:`shape_key_of`."""
 
 # To look up a member of an enumeration takes several times as long, and each event has a dozen traits.
 _TEXT, _INTEGER, _, _DATETIME = TraitType
@@ -45,16 +45,16 @@ _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 Owner = tuple[str | None, str | None]
-"""The keys of a project and of a user; None if the event has no such trait."""
+"""A project and a user as they are stored, see :func:`keys.owner_text`; None if the event has no such trait."""
 
 
 class Shape:
-    """An event type, and the names and types of traits in their answered order.
+    """An event type, and the names and types of traits in the order in which the API returns them.
 
     :param event_type: name of the event type
     :param traits: names and types
-    :param id: id of its row; None if it has none, because the row of its events has the open shape
-    :param is_open: whether its events have names and types of their own; it has none then
+    :param id: id of its row; None for the names and types of a single event that uses the open shape
+    :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
     def __init__(self, event_type: str, traits: TraitNames, id: int | None = None, is_open: bool = False):
@@ -118,9 +118,9 @@ class Shape:
         return [self.positions.get((name, _TEXT), [-1])[0] if name in named else None for name in OWNER_TRAITS]
 
     def owner_of(self, traits: Sequence[Trait]) -> Owner:
-        """Return the keys of an event's project and user, each the first text of its name."""
+        """Return an event's project and user as they are stored, each the first text of its name."""
         project, user = (
-            None if position is None else keys.owner_key(None if position < 0 else traits[position].value)
+            None if position is None else keys.owner_text(None if position < 0 else traits[position].value)
             for position in self._owner_positions
         )
         return project, user
@@ -237,7 +237,7 @@ def names_of(event: CheckedEvent) -> TraitNames:
     return tuple((trait.name, TRAIT_TYPES_BY_DTYPE[trait.dtype]) for trait in event.traits)
 
 
-def kind_of(event: CheckedEvent) -> Kind:
+def shape_key_of(event: CheckedEvent) -> ShapeKey:
     """Return the event type, the names and the types of an event, one after the other."""
     return (event.event_type, *map(_NAME, event.traits), *map(_TYPE, event.traits))
 

@@ -25,7 +25,7 @@ class Timeouts:
 
     :param connect: to get a connection, and to check whether one still works
     :param read: for all statements of one read together
-    :param write: for each statement of a write
+    :param write: for each statement of a write; not on SQLite, where only the caller's deadline limits a write
     :param migrate: for each statement that changes the schema
     """
 

@@ -58,7 +58,7 @@ class Document(sa.types.TypeDecorator[str]):
 
 
 class Blob(sa.types.TypeDecorator[bytes]):
-    """Bytes of any number."""
+    """Bytes of any length."""
 
     impl = sa.LargeBinary
     cache_ok = True

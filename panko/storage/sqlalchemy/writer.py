@@ -22,7 +22,7 @@ from panko.storage.validation import BatchValidator, CheckedEvent
 LOG = log.getLogger(__name__)
 
 LOOKUP_BATCHES = 100
-"""Batches whose events are looked up before they are stored, after a batch with events that were stored already."""
+"""After a batch with duplicates, check the next 100 batches for duplicates first."""
 
 
 class EventWriter:
@@ -31,7 +31,7 @@ class EventWriter:
     :param engine: engine of the database
     :param dialect: dialect of the database
     :param catalog: the rows that events refer to, as this process remembers them
-    :param compactor: compacts the changes of counts
+    :param compactor: compacts the count deltas
     """
 
     def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
@@ -90,11 +90,11 @@ class EventWriter:
                     events = self._skip_stored(connection, events)
                 if not events:
                     return 0
-                references = self._catalog.enter(connection, events)
+                references = self._catalog.find_or_insert(connection, events)
                 ids = self._dialect.take_ids(connection, self._ids, len(events))
                 times = [to_microseconds(event.generated) for event in events]
                 self._dialect.insert_events(connection, _rows_of(events, ids, times, references))
-                counted = zip(times, (entry.event_type_id for entry in references.kinds), strict=True)
+                counted = zip(times, (entry.event_type_id for entry in references.shapes), strict=True)
                 deltas = count_deltas(counted, ids[0], 1)
                 self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
         except errors.DATABASE_ERRORS as error:
@@ -104,7 +104,7 @@ class EventWriter:
                 self._lookups = LOOKUP_BATCHES
             raise
         self._catalog.remember(references)
-        self._compactor.add(len(deltas))
+        self._compactor.note_deltas(len(deltas))
         return len(events)
 
     def _skip_stored(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Sequence[CheckedEvent]:
@@ -123,7 +123,7 @@ def _rows_of(
     A generator, so that a database that takes rows one by one can work meanwhile.
     """
     for event, id_, generated, (shape, shape_id, event_type_id), owner_id in zip(
-        events, ids, times, references.kinds, references.owner_ids, strict=True
+        events, ids, times, references.shapes, references.owner_ids, strict=True
     ):
         traits = event.traits
         values = join_values(shape.format_values(traits))

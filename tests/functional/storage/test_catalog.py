@@ -219,7 +219,7 @@ def test_what_is_in_use_is_not_removed(any_storage, engine) -> None:
 @pytest.mark.parametrize("rows", [100, 250])
 def test_unused_rows_are_removed_however_many(any_storage, engine, monkeypatch, rows) -> None:
     """In more than one transaction, those that were found by more than one query."""
-    monkeypatch.setattr(expiry, "SCANNED_ROWS", 40)
+    monkeypatch.setattr(expiry, "MAX_SCANNED_ROWS", 40)
     monkeypatch.setattr(catalog, "STATEMENT_ROWS", 40)
     any_storage.record_events(owned(f"m{n}", f"p{n}", type_=f"t{n}", generated=ago(days=2)) for n in range(rows))
     any_storage.record_events([owned("kept", "p1", type_="t1", generated=ago(hours=1))])
@@ -234,14 +234,14 @@ def test_what_a_process_remembers_is_bounded(any_storage, monkeypatch) -> None:
     monkeypatch.setattr(catalog, "MAX_CACHE_BYTES", limit)
     events = [owned(f"m{n}", f"p{n}", f"u{n}", type_=f"t{n}") for n in range(100)]
     events += [event(f"n{n}", trait(f"name {n}", n), type_="many shapes") for n in range(100)]
-    known = any_storage._catalog
+    remembered = any_storage._catalog
     for _, batch in itertools.groupby(enumerate(events), lambda each: each[0] // 10):
         any_storage.record_events([each for _, each in batch])
-        assert known._entries.size <= limit + 10 * 3000
-        assert len(known._entries.kinds) < 60
+        assert remembered._known.size <= limit + 10 * 3000
+        assert len(remembered._known.shapes) < 60
     for name in (f"t{n}" for n in range(100)):
         assert len(found(any_storage, event_type=name)) == 1
-        assert known._size <= limit
+        assert remembered._size <= limit
     assert len(found(any_storage)) == 200
     again = [Event(f"{each.message_id} again", each.event_type, each.generated, each.traits) for each in events]
     assert any_storage.record_events(again).stored == 200

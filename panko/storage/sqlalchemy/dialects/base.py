@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The differences between databases: nothing else asks which database it is."""
+"""What differs between databases. Column types and tables have a few differences of their own."""
 
 import abc
 import contextlib
@@ -33,9 +33,9 @@ class Dialect(abc.ABC):
     LIBRARY: str
     """The client library, as SQLAlchemy's URLs name it."""
     PLACEHOLDER = "?"
-    """The place of a parameter in a statement."""
+    """The placeholder of a parameter in a statement."""
     insert: Callable[[sa.Table], Any]
-    """SQLAlchemy's INSERT of the database, which also says what to do with existing rows."""
+    """SQLAlchemy's INSERT for this database, which can also handle rows that exist already."""
     MAX_DELETED_EVENTS = 1000
     """Events deleted per transaction: few enough that writers hardly wait."""
     DELETE_WORKERS = 2
@@ -128,7 +128,7 @@ class Dialect(abc.ABC):
         return f"INSERT INTO {table.name} ({columns}) VALUES ({values})"  # noqa: S608
 
     def _quote(self, column: sa.Column[Any]) -> str:
-        # Always, as the reserved words are only known once a server has told its version.
+        # Quote every name: SQLAlchemy learns the reserved words only after it has connected.
         return self._dialect.identifier_preparer.quote_identifier(column.name)
 
     def insert_rows(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -181,7 +181,7 @@ class Dialect(abc.ABC):
             with_key = sa.select(keys.c.event_id).where(self.is_in_list(keys.c.key, name))
             found = (with_key.distinct() if several else with_key).subquery()
             source = found.join(source, EVENT.c.id == found.c.event_id)
-        # MariaDB and MySQL would read all events rather than so many by their ids.
+        # MariaDB and MySQL would read all events instead of looking up these ids.
         return sa.select(*columns).select_from(source).prefix_with("STRAIGHT_JOIN", dialect="mysql")
 
     def delete_rows(self, connection: sa.Connection, table: sa.Table, keys: Sequence[Row]) -> None:

@@ -20,6 +20,7 @@ from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.timeouts import Timer
 
 BUSY_SECONDS = 30
+"""How long a writer waits for another one, unless the caller's deadline is earlier."""
 
 PROGRESS_STEPS = 100_000
 """Steps of SQLite's virtual machine, about a millisecond, after which a statement checks the time."""
@@ -34,7 +35,10 @@ UNLIMITED = -1
 
 
 class TimedConnection(sqlite3.Connection):
-    """A connection that interrupts statements after their timeout."""
+    """A connection that interrupts reads at their timeout, and writes at the deadline of the caller, if it has one.
+
+    ``[database] statement_timeout`` does not limit writes.
+    """
 
     def __init__(self, *arguments: Any, **parameters: Any):
         super().__init__(*arguments, **parameters)
@@ -70,7 +74,8 @@ class SQLite(Dialect):
     DRIVER = "sqlite"
     LIBRARY = "pysqlite"
     insert = staticmethod(sqlite.insert)
-    MAX_DELETED_EVENTS = 4000  # A transaction writes each page that it changes: most pages, whatever its size.
+    # Larger than elsewhere: even a small transaction rewrites most pages, so fewer transactions are faster.
+    MAX_DELETED_EVENTS = 4000
     DELETE_WORKERS = 1
 
     @classmethod

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from panko.storage.aggregates import MAX_EVENTS_LOOKED_INTO, TraitValue, TraitValues
+from panko.storage.aggregates import MAX_EXAMINED_EVENTS, TraitValue, TraitValues
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EventFilter, Scope
 from panko.storage.models import Trait, TraitType
@@ -54,7 +54,7 @@ class GetTraitValues:
         some = values(storage, newest=3)
         assert ([each.value for each in some.values], some.events, some.complete) == (["9", "8", "7"], 3, False)
         assert values(storage, newest=11).complete
-        assert len(values(storage, newest=MAX_EVENTS_LOOKED_INTO).values) == 10
+        assert len(values(storage, newest=MAX_EXAMINED_EVENTS).values) == 10
 
     def test_filter_selects_the_events(self, storage):
         storage.record_events(
@@ -105,9 +105,9 @@ class GetTraitValues:
         storage.record_events([event("a", Trait("x", Trait.NONE_TYPE, 5))])
         assert [(each.value, each.type) for each in values(storage).values] == [("5", TraitType.TEXT)]
 
-    @pytest.mark.parametrize("newest", [0, -1, MAX_EVENTS_LOOKED_INTO + 1])
+    @pytest.mark.parametrize("newest", [0, -1, MAX_EXAMINED_EVENTS + 1])
     def test_number_of_events_out_of_range_is_refused(self, storage, newest):
-        with pytest.raises(InvalidFilter, match="no number of events"):
+        with pytest.raises(InvalidFilter, match="not a number of events"):
             values(storage, newest=newest)
 
     def test_last_event_may_be_of_the_year_1(self, storage):

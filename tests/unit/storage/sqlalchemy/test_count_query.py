@@ -57,7 +57,7 @@ def test_groups_come_in_the_order_of_the_contract() -> None:
     """The most events first, then by name, then the group without a name; the sum of all other groups is last."""
     events = [found([Trait("x", 1, name)] if name else []) for name in ["b", "b", "a", "a", None, None, "c", "c", "d"]]
     rows = count_query.count_groups(lambda: events, CountQuery(None, "x", 4))
-    assert [(row.label, row.is_other, row.events) for row in rows] == [
+    assert [(row.group, row.is_other, row.events) for row in rows] == [
         ("a", False, 2),
         ("b", False, 2),
         ("c", False, 2),
@@ -69,7 +69,7 @@ def test_groups_come_in_the_order_of_the_contract() -> None:
 def test_of_several_texts_the_first_counts() -> None:
     events = [found([Trait("x", 2, 7), Trait("x", 1, "b\n"), Trait("x", 1, "a")])]
     (row,) = count_query.count_groups(lambda: events, CountQuery(None, "x"))
-    assert row.label == "b\n"
+    assert row.group == "b\n"
 
 
 @pytest.mark.parametrize("counters", [10, 200_000])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from panko.storage.filters import OPERATORS, TraitFilter
 from panko.storage.models import INT64, TraitType
 from panko.storage.sqlalchemy import keys
-from panko.storage.sqlalchemy.keys import EventIds, content_id, filter_hashes, integer_hashes, owner_key
+from panko.storage.sqlalchemy.keys import EventIds, content_id, filter_hashes, integer_hashes, owner_text
 from panko.storage.sqlalchemy.tables import OWNER_LENGTH
 from panko.storage.sqlalchemy.types import to_microseconds
 
@@ -41,7 +41,7 @@ def test_ids_and_keys_stay_what_databases_hold() -> None:
     assert integer_hashes("memory_mb", 2048) == (557563, 3701064)
     assert integer_hashes("delta", -(2**63)) == (2932059, 115330)
     assert keys.NO_PROJECT == 1287277
-    assert owner_key("p" * 65) == "\x011c06fcb4f6f56c9489c7b5f591da9ad9b2a8d63ac2098262d63efc388c63aa83"
+    assert owner_text("p" * 65) == "\x011c06fcb4f6f56c9489c7b5f591da9ad9b2a8d63ac2098262d63efc388c63aa83"
 
 
 def test_content_ids_are_64_bits_and_differ() -> None:
@@ -128,18 +128,18 @@ def test_other_filters_have_no_hashes(type_, op) -> None:
 
 @pytest.mark.parametrize("owner", ["", "p", "p" * 64, "\U0001f600" * 64, " \x01"])
 def test_short_owner_is_its_own_key(owner) -> None:
-    assert owner_key(owner) == owner
-    assert keys.is_whole_owner(owner_key(owner))
+    assert owner_text(owner) == owner
+    assert keys.is_plain_id(owner_text(owner))
 
 
 def test_owners_have_keys_of_their_own() -> None:
     """Also an id that looks like the key of another."""
     owners = ["", "p", "P", "p ", "\x01", "\x01\x01", *("p" * length for length in (63, 64, 65, 66, 1000))]
-    owners += [owner_key(owner) for owner in owners if owner_key(owner) != owner]
-    found = [owner_key(owner) for owner in owners]
+    owners += [owner_text(owner) for owner in owners if owner_text(owner) != owner]
+    found = [owner_text(owner) for owner in owners]
     assert len(set(found)) == len(set(owners))
     assert max(map(len, found)) <= OWNER_LENGTH
-    assert owner_key(None) not in found
+    assert owner_text(None) not in found
     assert "\x01\x01" not in found
 
 

@@ -11,7 +11,7 @@ from panko.storage.filters import OPERATORS, TraitFilter
 from panko.storage.models import Event, Trait, TraitType, format_time
 from panko.storage.serialization import serialize_event
 from panko.storage.sqlalchemy import keys, shapes
-from panko.storage.sqlalchemy.shapes import Evaluator, Shape, join_values, kind_of, names_of, split_row
+from panko.storage.sqlalchemy.shapes import Evaluator, Shape, join_values, names_of, shape_key_of, split_row
 from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -95,7 +95,7 @@ def test_a_row_has_one_line_for_each_value(event) -> None:
 @given(events, events)
 def test_events_have_a_kind_in_common_if_they_have_a_shape_in_common(one, other) -> None:
     shape_of = [(event.event_type, stored(event)[0]) for event in (one, other)]
-    assert (kind_of(one) == kind_of(other)) == (shape_of[0] == shape_of[1])
+    assert (shape_key_of(one) == shape_key_of(other)) == (shape_of[0] == shape_of[1])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_events_have_a_kind_in_common_if_they_have_a_shape_in_common(one, other)
     ],
 )
 def test_other_names_types_and_orders_are_other_kinds(one, other) -> None:
-    assert len({kind_of(checked_event(Event("m", "t", NOON, traits))) for traits in (one, other)}) == 2
+    assert len({shape_key_of(checked_event(Event("m", "t", NOON, traits))) for traits in (one, other)}) == 2
 
 
 @st.composite
