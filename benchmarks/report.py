@@ -172,7 +172,7 @@ def write_section(name: str, text: str) -> None:
 PREFACE = """\
 # Measured beside Panko 10.0
 
-`make bench` measures this; `python -m benchmarks --help` tells of its options. Times are medians; each case's two sides
+`make bench` measures this; `python -m benchmarks --help` lists its options. Times are medians; each case's two sides
 took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
 `get_events` in Panko 10.0, and in ours one that gives events as JSON. `counts` are storage calls that Panko 10.0 lacks;

@@ -38,7 +38,7 @@ API_OPTS: list[cfg.Opt] = [
         min=1,
         default=30,
         help="Seconds that a request may spend in the database; if its response is streamed, each piece of it. Then "
-        "the database is told to stop, and the response is 503; if the database does not react, two seconds later. "
+        "the query is cancelled, and the response is 503; if the database does not react, two seconds later. "
         "Each of Panko's other reads has the same limit.",
     ),
     cfg.BoolOpt(
@@ -81,7 +81,7 @@ SERVER_OPTS: list[cfg.Opt] = [
         "graceful_timeout",
         min=0,
         default=30,
-        help="Seconds that current requests have to finish after panko-api is told to stop.",
+        help="Seconds that current requests have to finish after panko-api is asked to stop.",
     ),
 ]
 
@@ -165,7 +165,7 @@ COLLECTOR_OPTS: list[cfg.Opt] = [
         "graceful_timeout",
         min=1,
         default=30,
-        help="Seconds that the current batch has to finish after panko-collector is told to stop.",
+        help="Seconds that the current batch has to finish after panko-collector is asked to stop.",
     ),
     cfg.IntOpt(
         "log_interval",

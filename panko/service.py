@@ -2,6 +2,7 @@
 """The service's configuration, the defaults of libraries' options, and the settings of the garbage collector."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ QUIET_LIBRARIES = [
     # It logs its own plugins at level INFO each time it is imported.
     "alembic=WARN",
 ]
+
+MAX_DEFAULT_WORKERS = 8
 
 STORING_GC = 100_000, 20, 20
 """Garbage collector thresholds for processes that store batches.
@@ -120,3 +123,8 @@ def tune_gc(thresholds: tuple[int, int, int]) -> None:
     """
     gc.freeze()
     gc.set_threshold(*thresholds)
+
+
+def default_workers() -> int:
+    """Return how many processes a server of Panko starts if nothing sets it: one per usable core, up to 8."""
+    return min(len(os.sched_getaffinity(0)), MAX_DEFAULT_WORKERS)

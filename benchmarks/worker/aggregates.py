@@ -27,7 +27,9 @@ def count(
     try:
         from panko.storage.aggregates import CountQuery
     except ImportError:  # An earlier commit, in a run with --against.
-        from panko.storage.summaries import Counting as CountQuery
+        from panko.storage import summaries
+
+        CountQuery = summaries.Counting
 
     count_query = CountQuery(interval and datetime.timedelta(seconds=interval), group_by, limit)
 

@@ -29,8 +29,6 @@ class PecanApplication(pecan.Pecan):
         super().__init__(
             root,
             hooks=list(hooks),
-            force_canonical=False,
-            guess_content_type_from_ext=False,
             request_cls=webob.Request,
             response_cls=webob.Response,
             # New locals would replace those that another application's requests are using.

@@ -18,11 +18,11 @@ from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 ALL_TENANTS = "all_tenants"
 
 MAX_FILTERS = 1000
-MAX_TRAIT_FILTERS = 50
+MAX_QUERY_TRAIT_FILTERS = 50
 """Filters of a request, and filters on traits among them, which cost much more."""
 
-MAX_LIMIT = 2**62
-"""A limit that every database accepts and no response reaches."""
+DEFAULT_MAX_LIMIT = 2**62
+"""The largest limit without [api] max_api_return_limit: no response reaches it."""
 
 TYPE_NAMES = ["integer", "float", "string", "datetime"]
 """The types of traits, in the order of the error text that lists them."""
@@ -86,8 +86,8 @@ def parse_filters(filters: Sequence[FilterArgument] | None) -> tuple[EventFilter
             traits.append(_parse_trait_filter(given, field, value))
         elif value:
             values[field].append(EVENT_FIELDS[field][1](value))
-    if len(traits) > MAX_TRAIT_FILTERS:
-        raise ClientSideError(f"There are more than {MAX_TRAIT_FILTERS} filters on traits")
+    if len(traits) > MAX_QUERY_TRAIT_FILTERS:
+        raise ClientSideError(f"There are more than {MAX_QUERY_TRAIT_FILTERS} filters on traits")
     event_filter = EventFilter(
         start_timestamp=max(values["start_timestamp"], default=None),
         end_timestamp=min(values["end_timestamp"], default=None),
@@ -181,7 +181,7 @@ def parse_page(
     if limit is not None and limit < 0:
         raise InvalidInput("limit", limit, "the limit should be a positive integer.")
     order = tuple([_parse_sort_key(key) for key in sort or ()])
-    return Page(min(limit or default_limit, max_limit or MAX_LIMIT), marker or None, order)
+    return Page(min(limit or default_limit, max_limit or DEFAULT_MAX_LIMIT), marker or None, order)
 
 
 def _parse_sort_key(given: str | None) -> tuple[str, str]:
@@ -248,7 +248,7 @@ def parse_values_query(limit: int | None, sort: str | None, events: int | None, 
         raise InvalidInput("sort", sort, f"It is one of {', '.join(VALUE_ORDERS)}.")
     return ValuesQuery(
         events=_check_range("events", events, DEFAULT_EXAMINED_EVENTS, MAX_EVENTS_LOOKED_INTO),
-        limit=_check_range("limit", limit, default_limit, MAX_LIMIT),
+        limit=_check_range("limit", limit, default_limit, DEFAULT_MAX_LIMIT),
         newest_first=sort == "last",
     )
 

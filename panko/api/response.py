@@ -33,7 +33,7 @@ MAX_UNSTREAMED_BYTES = 1024 * 1024
 """A response of up to this size is sent whole: the database connection is free before the client reads it, its length
 is known, and an error while it is read from the database becomes an error response. Larger ones are streamed."""
 
-MIN_COMPRESSED_BYTES = 1024
+MIN_GZIP_BYTES = 1024
 """Size from which compression is worth it."""
 
 GZIP_LEVEL = 1
@@ -99,7 +99,7 @@ def respond(
     except BaseException:
         _close(result)
         raise
-    compressed = length > MIN_COMPRESSED_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
+    compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
     if compressed:
         response.content_encoding = "gzip"
     if length <= MAX_UNSTREAMED_BYTES:

@@ -19,8 +19,6 @@ from panko.wsgi.server import Server, ServerSettings
 
 KEYSTONE = "panko+keystone"
 NOAUTH = "panko+noauth"
-MAX_DEFAULT_WORKERS = 8
-"""Processes at most, if neither the command line nor the configuration gives a number."""
 
 SERVER_CLI_OPTS = [
     cfg.HostAddressOpt("host", short="b", help="Address to listen on. Overrides [api] host."),
@@ -73,7 +71,7 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
     return ServerSettings(
         host=_setting(conf, "host"),
         port=_setting(conf, "port"),
-        workers=_setting(conf, "workers") or min(len(os.sched_getaffinity(0)), MAX_DEFAULT_WORKERS),
+        workers=_setting(conf, "workers") or service.default_workers(),
         threads=_setting(conf, "threads"),
         graceful_timeout=conf.api.graceful_timeout,
         client_timeout=conf.api.client_timeout,

@@ -2,7 +2,6 @@
 """The worker processes that listen on the message bus, and the only use of oslo.messaging."""
 
 import json
-import os
 import threading
 from typing import Any
 
@@ -23,9 +22,6 @@ from panko.storage.base import Connection
 LOG = log.getLogger(__name__)
 
 RABBIT = "oslo_messaging_rabbit"
-
-MAX_DEFAULT_WORKERS = 8
-"""Processes at most, if the configuration gives no number."""
 
 
 class Endpoint:
@@ -100,7 +96,7 @@ class Worker(cotyledon.Service):
         self._listener: Any = None
 
     def run(self) -> None:
-        """Listen, and log the counts at intervals, until the process is told to stop."""
+        """Listen, and log the counts at intervals, until the process is asked to stop."""
         service.tune_gc(service.STORING_GC)
         secret = self._conf.collector.telemetry_secret
         collector = Collector(self._connection, secret, self._stats, self._stopping)
@@ -129,6 +125,6 @@ class Worker(cotyledon.Service):
 def make_manager(conf: cfg.ConfigOpts, connection: Connection) -> cotyledon.ServiceManager:
     """Return the manager that starts the workers, replaces one that dies, and stops all on SIGTERM."""
     manager = cotyledon.ServiceManager(graceful_shutdown_timeout=conf.collector.graceful_timeout)
-    workers = conf.collector.workers or min(len(os.sched_getaffinity(0)), MAX_DEFAULT_WORKERS)
+    workers = conf.collector.workers or service.default_workers()
     manager.add(Worker, workers=workers, args=(conf, connection))
     return manager

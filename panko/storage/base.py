@@ -18,8 +18,8 @@ from panko.storage.models import Event, Trait, TraitDescription
 CONTRACT_VERSION = 11
 """Version of this contract. It changes if drivers written for the previous version could answer wrongly."""
 
-COUNT = "events:count"
-VALUES = "traits:values"
+COUNT_CAPABILITY = "events:count"
+VALUES_CAPABILITY = "traits:values"
 """Names of the optional capabilities of a driver."""
 
 
@@ -130,7 +130,7 @@ class Connection(abc.ABC):
             raise it, or the first ``next``
         :raises NotSupported: if the driver cannot count
         """
-        raise NotSupported(COUNT)
+        raise NotSupported(COUNT_CAPABILITY)
 
     def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
         """Return the distinct values of a trait in the newest events that match the filter.
@@ -142,7 +142,7 @@ class Connection(abc.ABC):
         :raises InvalidFilter: if ``newest`` is out of range
         :raises NotSupported: if the driver cannot find trait values
         """
-        raise NotSupported(VALUES)
+        raise NotSupported(VALUES_CAPABILITY)
 
     @abc.abstractmethod
     def clear_expired_data(
@@ -175,9 +175,9 @@ class Connection(abc.ABC):
         """
         capabilities = dict(self.CAPABILITIES)
         if type(self).count_events is Connection.count_events:
-            capabilities[COUNT] = False
+            capabilities[COUNT_CAPABILITY] = False
         if type(self).get_trait_values is Connection.get_trait_values:
-            capabilities[VALUES] = False
+            capabilities[VALUES_CAPABILITY] = False
         return capabilities
 
     def get_storage_capabilities(self) -> dict[str, bool]:

@@ -21,10 +21,10 @@ OPERATORS = {
 }
 """The comparisons of trait filters, by their names in the API."""
 
-MAX_TRAIT_FILTERS = 100
+MAX_TRAIT_CONDITIONS = 100
 """Maximum number of trait filters: each may add a search for keys to the statement."""
 
-MAX_LIMIT = 2**63 - 1
+MAX_PAGE_EVENTS = 2**63 - 1
 """The largest limit that databases accept; no answer reaches it."""
 
 SORT_KEYS = ("message_id", "generated")
@@ -144,8 +144,10 @@ class EventFilter:
         self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
-        if len(self.traits_filter) > MAX_TRAIT_FILTERS:
-            raise InvalidFilter(f"there are {len(self.traits_filter)} filters on traits, more than {MAX_TRAIT_FILTERS}")
+        if len(self.traits_filter) > MAX_TRAIT_CONDITIONS:
+            raise InvalidFilter(
+                f"there are {len(self.traits_filter)} filters on traits, more than {MAX_TRAIT_CONDITIONS}"
+            )
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -170,7 +172,7 @@ class Page:
         if self.limit is not None:
             if self.limit < 0:
                 raise InvalidFilter(f"the limit {self.limit} is negative")
-            object.__setattr__(self, "limit", min(self.limit, MAX_LIMIT))
+            object.__setattr__(self, "limit", min(self.limit, MAX_PAGE_EVENTS))
         order: dict[str, str] = {}
         for key, direction in self.sort or (("generated", "asc"),):
             if key not in SORT_KEYS or direction not in SORT_DIRECTIONS:

@@ -17,8 +17,14 @@ from panko.storage.aggregates import MAX_COUNTS, MAX_EVENTS_LOOKED_INTO, PROJECT
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
-from panko.storage.sqlalchemy import count_query, engine, errors, migration, trait_values
+from panko.storage.sqlalchemy import engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
+from panko.storage.sqlalchemy.count_query import (
+    count_groups,
+    is_counted_by_sql,
+    select_counts,
+    select_event_of_project,
+)
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
@@ -140,23 +146,23 @@ class Connection(base.Connection):
                     if (trait.name, trait.dtype) in of_type:
                         yield trait
 
-    def count_events(self, event_filter: EventFilter, counting: CountQuery) -> Iterator[EventCount]:
+    def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
         if matches_nothing(event_filter):
             return
         rows: Sequence[Sequence[Any]]
-        if count_query.is_counted_by_sql(event_filter, counting):
-            query = count_query.select_counts(event_filter, counting, self._dialect)
+        if is_counted_by_sql(event_filter, count_query):
+            query = select_counts(event_filter, count_query, self._dialect)
             rows = fetch(self._reader, query, filter_parameters(event_filter, self._dialect))
         else:
             page = Page(sort=NEWEST_FIRST)
-            rows = count_query.count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), counting)
+            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
         if len(rows) > MAX_COUNTS:
             raise InvalidFilter(
                 f"there are more than {MAX_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
             )
         to_time = functools.lru_cache(maxsize=1)(from_period)  # The counts of a period follow each other.
         project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group occurs again in each period.
-        by_owner = counting.group_by == PROJECT_ID and not event_filter.traits_filter
+        by_owner = count_query.group_by == PROJECT_ID and not event_filter.traits_filter
         for start, group, is_other, events in rows:
             if by_owner and group is not None:
                 group = project_id(group)
@@ -166,7 +172,7 @@ class Connection(base.Connection):
         """Return the project id of an owner's key, which is a hash if the id is long."""
         if is_whole_owner(key):
             return key
-        for row in fetch(self._reader, count_query.select_event_of_project(key)):
+        for row in fetch(self._reader, select_event_of_project(key)):
             for shape in self._catalog.shapes([row.shape_id]).values():
                 return next(texts_of(*split_row(shape, row.trait_values), PROJECT_ID), None)
         return None  # Its events have expired since they were counted.

@@ -40,7 +40,7 @@ MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 
 MAX_DISCARD_SECONDS = 5
 
-RETRY_AFTER_SECONDS = 10
+BUSY_RETRY_SECONDS = 10
 """When a client may repeat a request that the server had no room for."""
 
 TURN_SECONDS = 0.05
@@ -80,7 +80,7 @@ class ServerError(Exception):
             "Content-Length": str(len(self.body)),
         }
         if self.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
         return headers
 
 

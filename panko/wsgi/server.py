@@ -41,7 +41,7 @@ RESPAWN_PAUSE_SECONDS = 1
 class ServerSettings:
     """Settings of the server.
 
-    :param graceful_timeout: seconds that current requests have to finish after the server is told to stop
+    :param graceful_timeout: seconds that current requests have to finish after the server is asked to stop
     :param client_timeout: seconds that a client may take for the headers of its request; also the period over which
         its rate is measured
     :param min_client_rate: bytes per second; a client that sends a body or receives a response more slowly is

@@ -27,6 +27,7 @@ from panko.storage.errors import (
     StorageUnavailable,
     UnknownDriver,
 )
+from panko.storage.sqlalchemy.queries import fetch
 from tests.functional.storage.builders import event, found
 from tests.servers import MariaDB, Server
 
@@ -184,7 +185,7 @@ def test_slow_sqlite_read_is_stopped(conf, sqlite_url):
     with contextlib.closing(get_connection(sqlite_url, conf)) as storage:
         storage.upgrade()
         with pytest.raises(QueryTimeout):
-            list(storage._rows(sa.text(endless)))
+            fetch(storage._reader, sa.text(endless))
         assert found(storage) == []
 
 

@@ -16,9 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
 
+MAX_MODULES = 100
 FUNCTION_LINES = 45
 FILE_LINES = 350
-"""Maximum numbers of lines; the rules say "about 40" and "350"."""
+"""Maximum numbers of modules besides ``__init__.py``, and of lines; the rules say "about 40" and "350"."""
 
 CONTRACT_MODULES = ("base", "models", "validation", "filters", "errors", "serialization", "aggregates")
 CONTRACT = tuple(f"panko.storage.{name}" for name in CONTRACT_MODULES)
@@ -29,6 +30,18 @@ DATABASES = tuple(f"panko.storage.sqlalchemy.dialects.{name}" for name in ("post
 """The modules that are imported only for such a database, and may use the libraries of its extra."""
 
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
+
+API_LAYERS = (
+    ("errors", "keystone", "query", "routing"),
+    ("response", "policy"),
+    ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
+    ("hooks",),
+    ("controllers",),
+    ("app",),
+    ("middleware.factories",),
+    ("pipeline",),
+)
+"""The modules and packages of ``panko.api`` from bottom to top: each may import only those of lower layers."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,11 @@ def outside(*packages: str) -> list[Module]:
     return [module for module in PANKO if not is_in(module.name, packages)]
 
 
+def part_of(name: str, parts: Iterable[str]) -> str | None:
+    """Return which of some modules and packages a name belongs to."""
+    return next((part for part in parts if is_in(name, (part,))), None)
+
+
 def breaches(importers: list[Module], *forbidden: str) -> list[str]:
     """Return the forbidden imports of some modules."""
     return [
@@ -104,6 +122,29 @@ def test_imports_go_downwards():
     assert not breaches(inside("panko.storage"), *above_storage)
     assert not breaches(inside("panko.policies", "panko.ingest", "panko.publisher", "panko.opts"), "panko.api")
     assert not breaches(outside("panko.cmd", "panko.wsgi"), "panko.cmd", "panko.wsgi")
+
+
+def test_imports_go_downwards_inside_the_api():
+    parts = {f"panko.api.{name}": layer for layer, names in enumerate(API_LAYERS) for name in names}
+    assert not [
+        f"{module.name} imports {name}"
+        for module in inside("panko.api")
+        for name in sorted(module.imports())
+        if (own := part_of(module.name, parts)) and (other := part_of(name, parts))
+        if own != other and parts[other] >= parts[own]
+    ]
+
+
+def test_every_module_of_the_api_has_a_layer():
+    parts = [f"panko.api.{name}" for names in API_LAYERS for name in names]
+    packages = ("panko.api", "panko.api.middleware")
+    assert not [m.name for m in inside("panko.api") if m.name not in packages and not part_of(m.name, parts)]
+    assert not [part for part in parts if not inside(part)]
+
+
+def test_only_controllers_import_controllers():
+    """Paste files name the root controllers."""
+    assert not breaches(outside("panko.api.controllers"), "panko.api.controllers")
 
 
 def test_plugin_of_the_openstack_command_is_independent():
@@ -209,6 +250,11 @@ def test_file_begins_with_its_licence_and_a_docstring(module):
     docstring = ast.get_docstring(module.tree)
     assert docstring
     assert docstring.splitlines()[0].endswith((".", ":", "?"))
+
+
+def test_number_of_modules_is_limited():
+    """So that a reader can know them all; small modules with one caller belong to the caller."""
+    assert len([module for module in PANKO if module.path.name != "__init__.py"]) <= MAX_MODULES
 
 
 def test_files_and_functions_are_small():

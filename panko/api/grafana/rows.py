@@ -12,7 +12,7 @@ from wsme.exc import ClientSideError, UnknownArgument
 from panko.api.grafana.frames import TRAIT_PREFIX, find_project, first_traits, to_json, to_utc_text
 from panko.api.grafana.request import JsonObject, Selection, make_condition, read_range, read_selection
 from panko.api.grafana.targets import NEWEST, SORT_DIRECTIONS_BY_ORDER
-from panko.api.query import MAX_LIMIT
+from panko.api.query import DEFAULT_MAX_LIMIT
 from panko.storage.aggregates import PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
@@ -53,7 +53,7 @@ def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_lim
     order = single.get("order", NEWEST)
     if order not in SORT_DIRECTIONS_BY_ORDER:
         raise ClientSideError(f"order: one of {', '.join(SORT_DIRECTIONS_BY_ORDER)} is expected")
-    limit = min(_parse_limit(single.get("limit", "0")) or default_limit, max_limit or MAX_LIMIT)
+    limit = min(_parse_limit(single.get("limit", "0")) or default_limit, max_limit or DEFAULT_MAX_LIMIT)
     page = Page(limit + 1, single.get("cursor"), (("generated", SORT_DIRECTIONS_BY_ORDER[order]),))
     return RowsRequest(read_selection(JsonObject(selected), times, conditions), page, limit)
 

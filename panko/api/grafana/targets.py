@@ -28,7 +28,7 @@ from panko.storage.filters import Page
 from panko.storage.models import TraitType, is_storable
 
 MAX_TARGETS = 50
-MAX_ROWS = 10_000
+MAX_TABLE_ROWS = 10_000
 MAX_INTEGER = 2**53
 DEFAULT_ROWS = 100
 DEFAULT_POINTS = 1000
@@ -192,7 +192,7 @@ def parse_panel(body: JsonObject, max_events: int | None) -> Panel:
         times=BoundedRange(times.start, times.end),
         min_interval_ms=body.number("intervalMs", 0),
         max_points=body.integer("maxDataPoints", 1, MAX_INTEGER, 0) or None,
-        max_events=min(MAX_ROWS, max_events or MAX_ROWS),
+        max_events=min(MAX_TABLE_ROWS, max_events or MAX_TABLE_ROWS),
         ad_hoc=tuple(read_ad_hoc_filters(body)),
     )
 

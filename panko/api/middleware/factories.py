@@ -24,7 +24,10 @@ from panko.api.middleware.basic_auth import BasicAuth
 from panko.api.response import KEEP_ERROR
 
 HEALTHCHECK_DISABLE_FILE = "/etc/panko/healthcheck_disable"
-"""While this file exists, load balancers are told not to use the server; [healthcheck] can name another file."""
+"""While this file exists, the health check fails, so that load balancers avoid the server.
+
+[healthcheck] can name another file.
+"""
 
 Filter = Callable[[WSGIApplication], WSGIApplication]
 

@@ -33,12 +33,12 @@ MAX_COUNTERS = 200_000
 _GENERATED = GENERATED.element
 
 
-def is_counted_by_sql(event_filter: EventFilter, counting: CountQuery) -> bool:
+def is_counted_by_sql(event_filter: EventFilter, count_query: CountQuery) -> bool:
     """Return whether the counts need no traits except the owner."""
-    return not event_filter.traits_filter and counting.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
+    return not event_filter.traits_filter and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
 
 
-def select_counts(event_filter: EventFilter, counting: CountQuery, dialect: Dialect) -> sa.Select:
+def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: Dialect) -> sa.Select:
     """Return the query for the counts, each with the columns of :class:`CountRow`.
 
     Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.filter_parameters`. The counts are in the order
@@ -46,8 +46,8 @@ def select_counts(event_filter: EventFilter, counting: CountQuery, dialect: Dial
 
     :param event_filter: a filter that some event can meet
     """
-    select = _CountSelect(event_filter, counting, dialect)
-    query = select.select_total() if counting.group_by is None else select.select_groups()
+    select = _CountSelect(event_filter, count_query, dialect)
+    query = select.select_total() if count_query.group_by is None else select.select_groups()
     return query.limit(MAX_COUNTS + 1)
 
 
@@ -74,9 +74,9 @@ class CountRow(NamedTuple):
 class _CountSelect:
     """Builds the query from sources, which have columns ``start`` (if there are periods), ``key`` and ``events``."""
 
-    def __init__(self, event_filter: EventFilter, counting: CountQuery, dialect: Dialect):
+    def __init__(self, event_filter: EventFilter, count_query: CountQuery, dialect: Dialect):
         self._filter = event_filter
-        self._counting = counting
+        self._count_query = count_query
         self._key = QueryKey.of(event_filter, (), ())
         self._conditions = Conditions(dialect, self._key)
 
@@ -101,12 +101,12 @@ class _CountSelect:
         totals = sa.select(counted.c.key, _sum(counted.c.events)).group_by(counted.c.key).subquery()
         source: sa.FromClause = totals
         label: sa.ColumnElement = totals.c.key
-        if self._counting.group_by == BY_EVENT_TYPE:
+        if self._count_query.group_by == BY_EVENT_TYPE:
             source, label = totals.join(EVENT_TYPE, EVENT_TYPE.c.id == totals.c.key), EVENT_TYPE.c.name
         # Databases differ in where NULL sorts.
         rank = sa.func.row_number().over(order_by=(totals.c.events.desc(), label.is_(None), label)).label("rank")
         ranked = sa.select(totals.c.key, label.label("label"), rank).select_from(source)
-        return ranked.order_by(rank).limit(self._counting.limit)
+        return ranked.order_by(rank).limit(self._count_query.limit)
 
     def _counted(self, grouped: bool) -> sa.Select:
         """Return the query for the number of events by ``start`` and ``key``."""
@@ -118,7 +118,7 @@ class _CountSelect:
         if self._is_in_event_count():
             return sa.union_all(*self._from_event_count())
         read = self._read()
-        if self._counting.group_by != PROJECT_ID:
+        if self._count_query.group_by != PROJECT_ID:
             return read
         # A row of each owner is joined, not one of each event.
         counts = read.group_by(*read.selected_columns[:-1]).subquery()
@@ -126,9 +126,9 @@ class _CountSelect:
         return sa.select(*_periods(counts), key, counts.c.events).join_from(counts, OWNER, OWNER.c.id == counts.c.key)
 
     def _is_in_event_count(self) -> bool:
-        f, counting = self._filter, self._counting
-        whole = counting.interval is None or counting.interval % PERIOD == datetime.timedelta(0)
-        by_type = counting.group_by in (None, BY_EVENT_TYPE)
+        f, query = self._filter, self._count_query
+        whole = query.interval is None or query.interval % PERIOD == datetime.timedelta(0)
+        by_type = query.group_by in (None, BY_EVENT_TYPE)
         return whole and by_type and f.scope.everything and not f.message_id
 
     def _read(self) -> sa.Select:
@@ -137,7 +137,7 @@ class _CountSelect:
 
     def _each(self) -> sa.Select:
         """Return the source of all events, to be grouped by owner if the groups are projects."""
-        by_project = self._counting.group_by == PROJECT_ID
+        by_project = self._count_query.group_by == PROJECT_ID
         key = EVENT.c.owner_id if by_project else EVENT.c.event_type_id
         events = sa.func.count() if by_project else sa.literal(1, sa.BigInteger)
         return sa.select(*self._beginning(_GENERATED), key.label("key"), events.label("events")).select_from(EVENT)
@@ -149,7 +149,7 @@ class _CountSelect:
 
         :param multiple_of: the time is always a multiple of this
         """
-        interval = self._counting.interval
+        interval = self._count_query.interval
         if interval is None:
             return
         if interval == multiple_of:
@@ -234,13 +234,13 @@ class _TooManyCounters(Exception):
     """There are more counters than are kept in memory at a time."""
 
 
-def count_groups(read: Callable[[], Iterable[FoundEvent]], counting: CountQuery) -> list[CountRow]:
+def count_groups(read: Callable[[], Iterable[FoundEvent]], count_query: CountQuery) -> list[CountRow]:
     """Return the counts of events, in the order of the contract; more than it allows if there are too many.
 
     :param read: returns the events, in any order
     """
-    interval = None if counting.interval is None else counting.interval // MICROSECOND
-    group_by = counting.group_by
+    interval = None if count_query.interval is None else count_query.interval // MICROSECOND
+    group_by = count_query.group_by
 
     def read_groups() -> Iterator[Group]:
         for shape, _, generated, values, _ in read():
@@ -257,9 +257,9 @@ def count_groups(read: Callable[[], Iterable[FoundEvent]], counting: CountQuery)
         totals: collections.Counter[str | None] = collections.Counter()
         for (_, label), events in counts.items():
             totals[label] += events
-        ranks = _rank(totals, counting.limit)
+        ranks = _rank(totals, count_query.limit)
     except _TooManyCounters:
-        ranks = _rank_in_parts(read_groups, counting.limit)
+        ranks = _rank_in_parts(read_groups, count_query.limit)
         groups = ((start, label if label in ranks else _OTHER) for start, label in read_groups())
         counts = _count(groups, MAX_COUNTS + 1, may_truncate=True)
     return _sort(counts, ranks)

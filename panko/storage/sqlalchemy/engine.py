@@ -50,7 +50,7 @@ def create_engine(url: str, conf: cfg.ConfigOpts) -> tuple[sa.Engine, Dialect]:
         engine = sa.create_engine(
             completed,
             pool_recycle=options.connection_recycle_time,
-            # SQLAlchemy would warn of joins without a condition, which queries.EventStatements makes on purpose.
+            # SQLAlchemy would warn of joins without a condition, which queries.py makes on purpose.
             enable_from_linting=False,
             **dialect_class.pool_arguments(completed, options, pool_timeout),
         )

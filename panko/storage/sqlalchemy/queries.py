@@ -301,7 +301,7 @@ _ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Inte
 
 
 def _literal(name: str) -> sa.BindParameter[int]:
-    """Return a parameter that is a number in the SQL: PostgreSQL plans each query anew if it does not know a limit."""
+    """Return a parameter that is a number in the SQL: PostgreSQL plans each query again if it does not know a limit."""
     return sa.bindparam(name, type_=sa.Integer, literal_execute=True)
 
 

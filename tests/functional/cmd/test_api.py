@@ -99,7 +99,7 @@ def test_a_database_that_dies_during_a_response_aborts_it(configure, log_file, p
         assert server.get(query, **ADMIN).status == 503
         private_postgresql.start()
         assert len(json.loads(server.get(query, **ADMIN).body)) == 1000
-        server.wait_for_log("Error in ASGI application: an answer was broken off")
+        server.wait_for_log("Error in ASGI application: a response was aborted")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])

@@ -58,3 +58,9 @@ def test_a_walk_is_short(label):
     max_calls, max_files = MAX_CALLS_AND_FILES[label]
     assert 0 < len(steps) <= max_calls
     assert len({file for file, _ in steps}) <= max_files
+
+
+@pytest.mark.parametrize("page", [*PAGES.glob("*.rst"), ROOT / "CONTRIBUTING.rst"], ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(r"(?<=[` <])((?:tests|alembic|benchmarks|doc|etc|panko)/[\w/.-]*[\w/])", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -40,31 +40,36 @@ class Plain(base.Connection):
         return 0
 
 
-class Counting(Plain):
+class Countable(Plain):
     """A driver that also counts."""
 
     def count_events(self, event_filter, count_query):
         return iter(())
 
 
-class Complete(Counting):
-    """A driver that lacks nothing, part of which it inherits."""
+class Complete(Countable):
+    """A driver with every method, one of them inherited."""
 
     def get_trait_values(self, trait_name, event_filter, newest):
         return TraitValues((), 0, complete=True)
 
 
 @pytest.mark.parametrize(
-    ("driver", "lacking"), [(Plain, {base.COUNT, base.VALUES}), (Counting, {base.VALUES}), (Complete, set())]
+    ("driver", "missing"),
+    [
+        (Plain, {base.COUNT_CAPABILITY, base.VALUES_CAPABILITY}),
+        (Countable, {base.VALUES_CAPABILITY}),
+        (Complete, set()),
+    ],
 )
-def test_capabilities_name_what_the_driver_does_not_define(driver, lacking):
+def test_capabilities_name_what_the_driver_does_not_define(driver, missing):
     capabilities = driver("plain://", cfg.ConfigOpts()).get_capabilities()
-    assert capabilities == {"events:query:simple": True, **dict.fromkeys(lacking, False)}
+    assert capabilities == {"events:query:simple": True, **dict.fromkeys(missing, False)}
 
 
 def test_what_a_driver_does_not_define_is_not_supported():
     storage = Plain("plain://", cfg.ConfigOpts())
-    with pytest.raises(NotSupported, match=base.COUNT):
+    with pytest.raises(NotSupported, match=base.COUNT_CAPABILITY):
         storage.count_events(EventFilter(), CountQuery())
-    with pytest.raises(NotSupported, match=base.VALUES):
+    with pytest.raises(NotSupported, match=base.VALUES_CAPABILITY):
         storage.get_trait_values("x", EventFilter(), 1)

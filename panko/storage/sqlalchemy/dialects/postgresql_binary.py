@@ -39,7 +39,7 @@ def register(connection: psycopg.Connection[Any]) -> None:
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 COPY_END = struct.pack(">h", -1)
 
-MAX_ROWS = 50
+MAX_COPY_ROWS = 50
 """Number of events that are sent together."""
 
 _NUMBERS = struct.Struct(">hiqiqiqiqiq")
@@ -82,7 +82,7 @@ def copy_events(events: Iterable[tuple[tuple[Any, ...], Sequence[int]]]) -> Iter
             _NULL if raw is None else _pack_length(len(raw)) + raw,
             _pack_keys(keys),
         )
-        if len(data) > 7 * MAX_ROWS:
+        if len(data) > 7 * MAX_COPY_ROWS:
             yield b"".join(data)
             data.clear()
     data.append(COPY_END)

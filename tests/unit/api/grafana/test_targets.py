@@ -10,7 +10,7 @@ from wsme.exc import ClientSideError
 
 from panko.api.grafana.request import BoundedRange, JsonObject
 from panko.api.grafana.targets import (
-    MAX_ROWS,
+    MAX_TABLE_ROWS,
     MAX_TARGETS,
     choose_interval,
     number_periods,
@@ -92,7 +92,7 @@ def test_tables_have_the_requested_number_of_rows_up_to_a_maximum():
     assert one("events", {}).page.limit == 100
     assert one("events", {}, maxDataPoints=550).page.limit == 550
     assert one("events", {"limit": "7"}, maxDataPoints=550).page.limit == 7
-    assert one("events", {"limit": 10**9}).page.limit == MAX_ROWS
+    assert one("events", {"limit": 10**9}).page.limit == MAX_TABLE_ROWS
     assert one("events", {"limit": 10**9}, max_events=50).page.limit == 50
 
 
