@@ -109,7 +109,7 @@ def test_an_unreachable_database_is_reported_at_once(configure):
 
 def test_an_unknown_driver_is_reported(configure):
     _, details = check(configure(url="nosuch://host/db"))
-    assert "no storage driver is named 'nosuch'" in details[SCHEMA]
+    assert "There is no storage driver 'nosuch'" in details[SCHEMA]
 
 
 @pytest.mark.parametrize(

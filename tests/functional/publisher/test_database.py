@@ -70,7 +70,7 @@ def test_one_event_and_a_list_of_them_are_stored(load, configure, sqlite_url):
 @pytest.mark.parametrize(
     ("url", "kind", "reason"),
     [
-        ("oracle://panko:s3cret@127.0.0.1/panko", UnknownDriver, "no storage driver is named 'oracle'"),
+        ("oracle://panko:s3cret@127.0.0.1/panko", UnknownDriver, "There is no storage driver 'oracle'"),
         ("sqlite:///{directory}/empty.sqlite", SchemaMismatch, "Run panko-dbsync"),
         ("postgresql://panko:s3cret@127.0.0.1:port/panko", StorageError, "connection"),
     ],
