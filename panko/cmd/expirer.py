@@ -39,7 +39,8 @@ def main(argv: Sequence[str]) -> int:
 def expire(connection: Connection, ttl: int, batch_size: int) -> int:
     """Delete events that are older than ``ttl`` seconds.
 
-    :param batch_size: most events that one transaction deletes; 0: the driver chooses
+    :param batch_size: maximum number of events that one call of storage deletes, in one transaction or in several;
+        0: DEFAULT_CALL_EVENTS
     :returns: number of deleted events
     """
     # Events that expire meanwhile are left to the next run; else this run would never end in a busy cloud.

@@ -17,6 +17,9 @@ from kombu.transport import pyamqp
 MAX_MESSAGES_PER_READ = 100
 """Messages handled by one call of drain_events; between two calls, the library sends its heartbeats."""
 
+NEXT_MESSAGE_SECONDS = 0.001
+"""Wait for another message after the first one. Not 0: for the rest of a frame, the library would then loop forever."""
+
 JSON = "application/json"
 
 EMPTY_BODY = b" "
@@ -155,7 +158,7 @@ class Transport(pyamqp.Transport):
         result = super().drain_events(connection, **kwargs)
         try:
             for _ in range(MAX_MESSAGES_PER_READ - 1):
-                super().drain_events(connection, timeout=0)
+                super().drain_events(connection, timeout=NEXT_MESSAGE_SECONDS)
         except TimeoutError:
             pass  # No other message has arrived, or only a part of one, which stays in the buffer.
         return result

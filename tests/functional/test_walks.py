@@ -63,6 +63,21 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
     assert in_order(walk, called) == walk
 
 
+def test_a_panel_of_grafana_goes_the_way_that_the_documentation_says(tmp_path):
+    url = f"sqlite:///{tmp_path}/panko.sqlite"
+    fill(url)
+    conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
+    application = app.load_app(conf, NOAUTH)
+    target = {"refId": "A", "target": "event_counts", "payload": {"group_by": "event_type"}}
+    body = {"range": {"from": "2015-01-01T00:00:00Z", "to": "2017-01-01T00:00:00Z"}, "targets": [target]}
+    with tracing() as called:
+        response = webtest.TestApp(application).post_json("/grafana/query", body, headers=MEMBER)
+    application.close()
+    assert response.json
+    walk = read_walk("walk-of-a-panel")
+    assert in_order(walk, called) == walk
+
+
 def test_an_event_goes_the_way_that_the_documentation_says(tmp_path):
     connection = get_connection(f"sqlite:///{tmp_path}/panko.sqlite", service.prepare_service([], [], share=True))
     connection.upgrade()
