@@ -34,7 +34,7 @@ help:
 run: var/panko.conf var/panko.sqlite
 	@PATH="$(abspath $(BIN)):$$PATH" tools/run_sample var/panko.conf $(PORT)
 
-# COVERAGE=true does what `make cover` does, as CI wants it: the tests take half as long again.
+# COVERAGE=true also measures coverage, for CI: the tests take half as long again.
 test: lint
 	$(PYTEST) -m "not slow" $(if $(COVERAGE),$(COVER)) $(PYTEST_ARGS)
 
@@ -48,7 +48,7 @@ test-slow: $(VENV)/test.stamp
 cover: $(VENV)/test.stamp
 	$(PYTEST) -m "not slow" $(COVER) $(PYTEST_ARGS)
 
-# sphinx-lint reads files named .rst only; the text of a release note stands in YAML.
+# sphinx-lint reads files named .rst only; the text of a release note is in YAML.
 lint: typecheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -29,8 +29,8 @@ from panko.storage.errors import (
 
 LOG = log.getLogger(__name__)
 
-MAX_TEXT = 450
-"""Characters of an error text. Panko's own texts, with what they repeat, are shorter."""
+MAX_ERROR_CHARACTERS = 450
+"""Maximum length of an error text. Panko's own texts, with what they repeat, are shorter."""
 
 RETRY_AFTER_SECONDS = 10
 """Seconds after which a client may repeat a request that failed for now."""
@@ -44,7 +44,10 @@ class InvalidConfiguration(cfg.Error):
 
 
 class PolicyUnusable(Exception):
-    """The policy has become unreadable, so every request is refused; the text has the file and the reason."""
+    """The policy files have become invalid.
+
+    Requests that need a rule fail until they are corrected; the text has the file and the reason.
+    """
 
 
 class Refused(ClientSideError):
@@ -92,7 +95,7 @@ class ResponseAborted(Exception):
 class Fault:
     """The content of an error response.
 
-    :param text: the message in XML
+    :param text: the message in XML; :meth:`create` has it in the JSON too
     :param body: the JSON under ``error_message``
     """
 
@@ -137,9 +140,9 @@ def _shorten(error: InvalidInput) -> InvalidInput:
 
 
 def _truncate(text: str) -> str:
-    """Return a text without its middle if it is longer than MAX_TEXT: other libraries repeat everything."""
+    """Return a text without its middle if it is longer than MAX_ERROR_CHARACTERS: other libraries repeat everything."""
     half = MAX_REPEATED // 2
-    return text if len(text) <= MAX_TEXT else f"{text[:half]}…{text[-half:]}"
+    return text if len(text) <= MAX_ERROR_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def _routing_fault(error: webob.exc.HTTPException) -> Fault:
@@ -200,7 +203,7 @@ def describe(error: Exception) -> str:
 
 
 def log_fault(error: Exception, fault: Fault, request_id: str | None) -> None:
-    """Log an error unless it is the client's; errors before the response has begun are logged only here."""
+    """Log a server error, except 501 (not supported). Errors before the response has begun are logged only here."""
     if fault.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         LOG.error("Request %s cannot be answered now: %s", request_id, describe(error))
     elif fault.code == "Server" and fault.status != http.HTTPStatus.NOT_IMPLEMENTED:

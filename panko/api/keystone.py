@@ -38,7 +38,7 @@ MAX_CACHED_CREDENTIALS = 1024
 """Credentials with a cached token, and as many that were refused."""
 
 TOKEN_MARGIN_SECONDS = 60
-"""How long before it expires a token is no longer used for another request."""
+"""A token is not used in its last seconds, so that it does not expire during a request."""
 
 REFUSAL_SECONDS = 10
 """How long Keystone is not asked again about credentials that it refused."""
@@ -139,7 +139,7 @@ class Token:
 
 
 class Keystone:
-    """The Keystone of [keystone_authtoken], which validates tokens as well.
+    """Gets tokens for application credentials from the Keystone of [keystone_authtoken].
 
     :param conf: the service's configuration
     """
@@ -194,7 +194,7 @@ def _authenticate(plugin: ApplicationCredential, session: Session) -> AccessInfo
 class TokenCache:
     """Caches tokens of credentials until they expire; any number of threads may use it.
 
-    Credentials are cached as keyed hashes, so no secret is kept in memory.
+    Stores keyed hashes of credentials, never their secrets.
 
     :param issue: returns a new token, as :meth:`Keystone.issue` does
     :param clock: returns the time in seconds, on the clock of the tokens' ends

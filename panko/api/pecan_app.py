@@ -14,7 +14,7 @@ import webob
 import webob.exc
 
 from panko.api.response import choose_content_type, respond, respond_to_error
-from panko.api.routing import EndpointMethod
+from panko.api.routing import APPLICATION_REACHED, EndpointMethod
 from panko.storage import deadlines
 
 
@@ -37,6 +37,7 @@ class PecanApplication(pecan.Pecan):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond to a request."""
+        environ[APPLICATION_REACHED] = True
         try:
             # WSGI passes the bytes as Latin-1.
             environ.get("PATH_INFO", "").encode("latin-1", "replace").decode()

@@ -24,8 +24,10 @@ DEFAULT_RULE = "default"
 """The rule that oslo.policy checks instead of a missing one. Its name is an option that nobody sets."""
 
 OPERATION_SIMILARITY = 0.6
+"""How similar an unknown name with a colon must be to one of Panko's rules to be a typo, from 0 to 1."""
+
 RULE_SIMILARITY = 0.85
-"""How similar an unknown name must be to one of Panko's rules to be a typo, from 0 to 1: with and without a colon."""
+"""The same for a name without a colon, which may be a helper rule of another service."""
 
 SEARCH_INTERVAL_SECONDS = 1.0
 """How often new policy files are searched for; a change of a known file is noticed at once."""

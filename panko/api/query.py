@@ -15,7 +15,8 @@ from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 
-ALL_TENANTS = "all_tenants"
+ALL_TENANTS_FILTER = "all_tenants"
+"""Field of the filter that requests the events of all tenants."""
 
 MAX_FILTERS = 1000
 MAX_QUERY_TRAIT_FILTERS = 50
@@ -80,7 +81,7 @@ def parse_filters(filters: Sequence[FilterArgument] | None) -> tuple[EventFilter
     all_tenants = False
     for given in filters:
         field, value = _check_filter(given)
-        if field == ALL_TENANTS:
+        if field == ALL_TENANTS_FILTER:
             all_tenants = parse_all_tenants(value)
         elif field not in EVENT_FIELDS:
             traits.append(_parse_trait_filter(given, field, value))

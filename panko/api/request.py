@@ -143,7 +143,7 @@ def require_json(request: webob.Request, max_bytes: int, content: str) -> None:
     that the browser knows.
 
     :param content: what the body holds, for the error text
-    :raises ClientSideError: if it is not
+    :raises ClientSideError: if the headers say otherwise
     """
     content_type = request.content_type.lower()
     if content_type != JSON:

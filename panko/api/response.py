@@ -97,13 +97,13 @@ def respond(
                     raise TooManyStreams
                 break
     except BaseException:
-        _close(result)
+        close_iterable(result)
         raise
     compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
     if compressed:
         response.content_encoding = "gzip"
     if length <= MAX_UNSTREAMED_BYTES:
-        _close(result)
+        close_iterable(result)
         body = b"".join(head)
         response.body = b"".join(_gzip([body])) if compressed else body
     else:
@@ -181,15 +181,16 @@ class Stream:
     def close(self) -> None:
         """Close the result, and with it the database connection that it reads from, and free the slot."""
         try:
-            _close(self._chunks)
-            _close(self._result)
+            close_iterable(self._chunks)
+            close_iterable(self._result)
         finally:
             slots, self._slots = self._slots, None
             if slots is not None:
                 slots.release()
 
 
-def _close(iterable: Any) -> None:
+def close_iterable(iterable: Any) -> None:
+    """Close an iterable if it can be closed."""
     close = getattr(iterable, "close", None)
     if close is not None:
         close()

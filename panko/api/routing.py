@@ -14,6 +14,9 @@ import webob
 import webob.exc
 from pecan import rest
 
+APPLICATION_REACHED = "panko.application_reached"
+"""Environ key: the request has passed all filters, and the application may have read its body."""
+
 COLLECTION_METHODS = {http.HTTPMethod.GET.value: "get_all", http.HTTPMethod.POST.value: "post"}
 MEMBER_METHODS = {http.HTTPMethod.GET.value: "get_one"}
 """From HTTP methods to the names of a controller's methods."""
@@ -64,6 +67,7 @@ class Root(Resource):
         if segments and (child := _child(self, segments[0])):
             controller, segments = child, segments[1:]
         segments = [segment for segment in segments if segment]
+        # Members exist only below resources, not below the root.
         while controller is not self and len(segments) > 1 and (child := _child(controller, segments[1])):
             names.append(segments[0])
             controller, segments = child, segments[2:]

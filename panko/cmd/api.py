@@ -60,10 +60,16 @@ def main(argv: Sequence[str]) -> int:
     try:
         server = Server(functools.partial(app.load_app, conf, conf.pipeline), settings)
     except OSError as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise CommandError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
+        raise CommandError(f"cannot listen on {settings.host} port {settings.port}: {find_reason(error)}") from error
     server.run()
     return 0
+
+
+def find_reason(error: OSError) -> str:
+    """Return why an address cannot be bound, in a few words."""
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)  # create_server adds the address to error.strerror.
+    return error.strerror or str(error)
 
 
 def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:

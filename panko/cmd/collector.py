@@ -35,10 +35,12 @@ def _import_listener() -> ModuleType:
     try:
         from oslo_service import backend
 
-        backend.init_backend(backend.BackendType.THREADING)
+        try:
+            backend.init_backend(backend.BackendType.THREADING)
+        except ValueError as error:  # It knows no such backend if cotyledon is missing.
+            raise ImportError(str(error)) from error
         from panko.ingest import listener
-    except (ImportError, ValueError) as error:
-        # ValueError: oslo.service knows no such backend if cotyledon is missing.
+    except ImportError as error:
         raise CommandError(f"{error}: install panko[collector]") from error
     return listener
 

@@ -78,14 +78,12 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def _check_expirer(self) -> Result:
         ttl = self._conf.database.event_time_to_live
-        return (
-            Result(Code.SUCCESS)
-            if ttl <= 0
-            else self._check_storage(lambda connection: _check_last_run(connection, ttl))
-        )
+        if ttl <= 0:
+            return Result(Code.SUCCESS)
+        return self._check_storage(lambda connection: _check_last_run(connection, ttl))
 
     def _check_storage(self, check: Callable[[Connection], Result]) -> Result:
-        """Return the result of a check that reads the database; a failure if its schema is not that of this version."""
+        """Return the result of a check that reads the database; a failure if the database cannot be used."""
         url = storage.connection_url(self._conf)
         try:
             _require_file(url)

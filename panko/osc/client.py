@@ -47,33 +47,33 @@ class EventClient:
         self._endpoint = endpoint.rstrip("/").removesuffix("/v2")
         self._headers = {"Accept": "application/json", **(ANONYMOUS_HEADERS if anonymous else {})}
         self.service_time: datetime.datetime | None = None
-        """Time of the latest answer by the clock of the service, in naive UTC; None before the first answer."""
+        """Time of the latest response by the clock of the service, in naive UTC; None before the first response."""
 
     def get(self, *path: str, query: Query = ()) -> Any:
         """Return the JSON of a resource of /v2.
 
         :param path: segments of its path, which are not encoded yet
-        :raises ServiceUnavailable: if the service may answer later
+        :raises ServiceUnavailable: if the service may respond later
         :raises CommandError: if the request fails for another reason; its text is for the user
         """
         if not all(path):
             raise CommandError("The name must not be empty.")
         url = "/".join([self._endpoint, "v2", *(quote(part, safe="") for part in path)])
         try:
-            answer = self._session.get(
+            response = self._session.get(
                 url, params=list(query), headers=self._headers, raise_exc=False, user_agent="panko"
             )
         except keystone_errors.ConnectFailure as error:
             raise ServiceUnavailable(
                 f"The event service at {self._endpoint} cannot be reached: {_root_cause(error)}"
             ) from error
-        if answer.status_code != 200:
-            error_class = ServiceUnavailable if answer.status_code in UNAVAILABLE_STATUSES else CommandError
-            raise error_class(_describe_error(answer))
-        if "Date" in answer.headers:
-            self.service_time = parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=None)
+        if response.status_code != 200:
+            error_class = ServiceUnavailable if response.status_code in UNAVAILABLE_STATUSES else CommandError
+            raise error_class(_describe_error(response))
+        if "Date" in response.headers:
+            self.service_time = parsedate_to_datetime(response.headers["Date"]).replace(tzinfo=None)
         try:
-            return answer.json()
+            return response.json()
         except ValueError as error:
             raise CommandError(f"{url} is not an event service: check the endpoint in the catalog.") from error
 
@@ -99,16 +99,16 @@ def _root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _describe_error(answer: Any) -> str:
-    request_id = answer.headers.get("X-Openstack-Request-Id")
-    line = " ".join(_find_reason(answer).split())
-    return f"{line} (HTTP {answer.status_code})" + (f" (Request-ID: {request_id})" if request_id else "")
+def _describe_error(response: Any) -> str:
+    request_id = response.headers.get("X-Openstack-Request-Id")
+    line = " ".join(_find_reason(response).split())
+    return f"{line} (HTTP {response.status_code})" + (f" (Request-ID: {request_id})" if request_id else "")
 
 
-def _find_reason(answer: Any) -> str:
+def _find_reason(response: Any) -> str:
     """Return the reason in an error response: of Panko, of keystonemiddleware, or of HTTP if there is no other."""
     try:
-        body = answer.json()
+        body = response.json()
     except ValueError:
         body = None
     body = body if isinstance(body, dict) else {}
@@ -117,4 +117,4 @@ def _find_reason(answer: Any) -> str:
         reason = reason.get(text) if isinstance(reason, dict) else reason
         if reason and isinstance(reason, str):
             return reason
-    return f"{answer.url.partition('?')[0]} answers {answer.reason}"
+    return f"{response.url.partition('?')[0]} returned: {response.reason}"

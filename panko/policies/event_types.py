@@ -11,7 +11,8 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         f"rule:{base.SEGREGATION}",
-        "List event types. Callers without the rule segregation get only those of events that they may see.",
+        "List event types. If the rule segregation does not match the caller, only those of events that the caller may "
+        "see are listed.",
         [
             {"path": "/v2/event_types", "method": "GET"},
             {"path": "/v2/event_types/{event_type}", "method": "GET"},

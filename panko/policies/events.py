@@ -42,7 +42,8 @@ RULES = [
     policy.DocumentedRuleDefault(
         PROJECT_EVENTS,
         "!",
-        "See the events of all users of the own project, for callers without the rule segregation.",
+        "See the events of all users of the caller's project. It is checked if the rule segregation does not match the "
+        "caller.",
         [LIST_EVENTS, SHOW_EVENT],
         scope_types=base.SCOPES,
     ),

@@ -13,16 +13,16 @@ RULES = [
     policy.DocumentedRuleDefault(
         INDEX,
         f"rule:{base.SEGREGATION}",
-        "List the names and types of an event type's traits. Callers without the rule segregation get only those "
-        "of events that they may see.",
+        "List the names and types of an event type's traits. If the rule segregation does not match the caller, only "
+        "those of events that the caller may see are listed.",
         [{"path": "/v2/event_types/{event_type}/traits", "method": "GET"}],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
         SHOW,
         f"rule:{base.SEGREGATION}",
-        "List the values of a trait in all events of a type. Callers without the rule segregation get only those "
-        "of events that they may see.",
+        "List the values of a trait in all events of a type. If the rule segregation does not match the caller, only "
+        "those of events that the caller may see are listed.",
         [{"path": "/v2/event_types/{event_type}/traits/{trait_name}", "method": "GET"}],
         scope_types=base.SCOPES,
     ),

@@ -24,7 +24,7 @@ Ceilometer would only write tracebacks, five megabytes of them per second.
 """
 
 LAST_TRY_SECONDS = 1 + deadlines.GRACE_SECONDS
-"""Time left after which no other try starts: a try takes this long if the database does not answer."""
+"""If less time than this is left, no other try starts: a try takes this long if the database does not respond."""
 
 
 class DatabasePublisher:

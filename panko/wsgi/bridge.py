@@ -39,6 +39,7 @@ MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """Bytes read and discarded after an early response, so that a client that sends its whole body first receives it."""
 
 MAX_DISCARD_SECONDS = 5
+"""How long the rest of a body is discarded before the connection is closed."""
 
 BUSY_RETRY_SECONDS = 10
 """When a client may repeat a request that the server had no room for."""
@@ -54,7 +55,10 @@ POLL_SECONDS = 0.005
 """How often a call is checked during its turn: if it uses little CPU time, it waits for the database; its turn ends."""
 
 MIN_CPU_SHARE = 0.2
-"""Share of CPU time between two checks below which a call counts as waiting; calls reach it on a busy machine too."""
+"""A call that used less than this share of CPU time since the last check is waiting, for example for the database.
+
+Calls that compute use more, even on a busy machine.
+"""
 
 
 class ServerError(Exception):
@@ -130,7 +134,8 @@ class Bridge:
 
     :param application: the WSGI application
     :param threads: number of threads
-    :param max_body: bytes of the largest body that the application accepts; of a larger one it gets a bit more
+    :param max_body: bytes of the largest body that the application accepts; a larger body is truncated soon after this
+        size, and the application refuses it
     """
 
     def __init__(self, application: Application, threads: int, max_body: int):

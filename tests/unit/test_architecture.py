@@ -37,8 +37,8 @@ API_LAYERS = (
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
     ("hooks",),
     ("controllers",),
-    ("app",),
     ("middleware.factories",),
+    ("app",),
     ("pipeline",),
 )
 """The modules and packages of ``panko.api`` from bottom to top: each may import only those of lower layers."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames, the answers to targets: events as tables and annotations, event counts as time series."""
+"""Frames, the responses to targets: events as tables and annotations, event counts as time series."""
 
 import collections
 import datetime
@@ -18,7 +18,7 @@ from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
 MAX_COLUMNS = 200
 """Maximum number of traits that get a column: those that most events have."""
 
-MAX_TEXT_CHARACTERS = 1000
+MAX_ANNOTATION_CHARACTERS = 1000
 """Maximum length of the text of an annotation."""
 
 EVENT_COLUMNS = (("Time", "time"), ("event_type", "string"), ("message_id", "string"), (PROJECT_ID, "string"))
@@ -55,7 +55,7 @@ def _make_frames(storage: Connection, target: Target, event_filter: EventFilter)
 def render_annotations(storage: Connection, target: EventsTarget, scope: Scope, annotation: Any) -> Iterator[bytes]:
     """Yield annotations in SimpleJSON's form.
 
-    :param annotation: the member of the request that the answer repeats
+    :param annotation: the member of the request that the response repeats
     """
     events = storage.get_events(target.selection.limit_to(scope), target.page)
     for made in make_annotations(events, target.traits):
@@ -145,7 +145,7 @@ def make_annotations(events: Iterable[Event], names: Sequence[str]) -> Iterator[
 def _summarize(event: Event, names: Sequence[str]) -> str:
     chosen = (trait for trait in event.traits if not names or trait.name in names)
     text = ", ".join(f"{trait.name}={to_text(trait.dtype, trait.value)}" for trait in chosen)
-    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[:MAX_TEXT_CHARACTERS]}…"
+    return text if len(text) <= MAX_ANNOTATION_CHARACTERS else f"{text[:MAX_ANNOTATION_CHARACTERS]}…"
 
 
 def _make_table(columns: Iterable[tuple[str, str]], rows: list[list[Any]], ref_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import orjson
 from oslo_utils import strutils
 from wsme.exc import ClientSideError
 
-from panko.api.query import ALL_TENANTS, EVENT_FIELDS, parse_bound, parse_filters
+from panko.api.query import ALL_TENANTS_FILTER, EVENT_FIELDS, parse_bound, parse_filters
 from panko.storage.aggregates import PROJECT_ID
 from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import INT64, TRAIT_TYPES_BY_LABEL, TraitType
@@ -259,7 +259,9 @@ def read_conditions(payload: JsonObject, name: str) -> list[Condition]:
 def read_ad_hoc_filters(body: JsonObject) -> list[Condition]:
     """Return the ad hoc filters of a request as conditions; filters without a key are ignored."""
     conditions = []
-    for given in (each for name in ("filters", "adhocFilters") for each in body.objects(name, MAX_AD_HOC_FILTERS)):
+    # All are read first, so that an error in the lists is reported before one in a filter.
+    filters = [each for name in ("filters", "adhocFilters") for each in body.objects(name, MAX_AD_HOC_FILTERS)]
+    for given in filters:
         if key := given.text("key"):
             symbol = given.text("operator") or "="
             if symbol not in AD_HOC_SYMBOLS:
@@ -285,8 +287,8 @@ def make_filter(conditions: Sequence[Condition]) -> EventFilter:
 
     :raises ClientSideError: if the API does not support a condition
     """
-    if any(condition.field == ALL_TENANTS for condition in conditions):
-        raise ClientSideError(f"{ALL_TENANTS} is a member of its own, not a condition")
+    if any(condition.field == ALL_TENANTS_FILTER for condition in conditions):
+        raise ClientSideError(f"{ALL_TENANTS_FILTER} is a member of its own, not a condition")
     return parse_filters(conditions)[0]
 
 

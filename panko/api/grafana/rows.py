@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows: events as flat JSON objects over GET, for clients such as Grafana's Infinity or a spreadsheet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from panko.api.grafana.frames import TRAIT_PREFIX, find_project, first_traits, t
 from panko.api.grafana.request import JsonObject, Selection, make_condition, read_range, read_selection
 from panko.api.grafana.targets import NEWEST, SORT_DIRECTIONS_BY_ORDER
 from panko.api.query import DEFAULT_MAX_LIMIT
+from panko.api.response import close_iterable
 from panko.storage.aggregates import PROJECT_ID
 from panko.storage.filters import Page
 from panko.storage.models import Event
@@ -77,17 +78,23 @@ def _parse_limit(value: str) -> int:
         raise ClientSideError("limit: a whole number is expected") from error
 
 
-def render_rows(events: Iterable[Event], limit: int) -> Iterator[bytes]:
-    """Yield the answer in pieces: at most ``limit`` rows, and the cursor of the next ones if there are more."""
+def render_rows(events: Iterator[Event], limit: int) -> Iterator[bytes]:
+    """Yield the response in pieces: at most ``limit`` rows, and the cursor of the next ones if there are more.
+
+    The events are closed at the end, or when the response is closed.
+    """
     before, last, count = b'{"rows":[', None, 0
-    for event in events:
-        if count == limit:
-            break
-        yield before
-        yield orjson.dumps(make_row(event))
-        before, last, count = b",", event.message_id, count + 1
-    else:
-        last = None
+    try:
+        for event in events:
+            if count == limit:
+                break
+            yield before
+            yield orjson.dumps(make_row(event))
+            before, last, count = b",", event.message_id, count + 1
+        else:
+            last = None
+    finally:
+        close_iterable(events)
     if not count:
         yield before
     yield b'],"next":%b}' % orjson.dumps(last)

@@ -29,7 +29,7 @@ from panko.storage.models import TraitType, is_storable
 
 MAX_TARGETS = 50
 MAX_TABLE_ROWS = 10_000
-MAX_INTEGER = 2**53
+MAX_INTEGER = 2**53  # JavaScript represents all integers up to this one exactly.
 DEFAULT_ROWS = 100
 DEFAULT_POINTS = 1000
 
@@ -159,7 +159,7 @@ class Panel:
 
     :param min_interval_ms: length of a period, in milliseconds, unless a target sets one
     :param max_points: maximum number of points of a series; None: the request does not say
-    :param max_events: maximum number of events in the answer to a target
+    :param max_events: maximum number of events in the response to a target
     """
 
     times: BoundedRange
@@ -172,7 +172,7 @@ class Panel:
 def parse_query(body: JsonObject, max_events: int | None) -> tuple[Target, ...]:
     """Return the targets of a request; hidden targets, and those without a metric, are ignored.
 
-    :param max_events: maximum number of events in the answer to a target; None: no limit
+    :param max_events: maximum number of events in the response to a target; None: no limit
     :raises ClientSideError: if the request is invalid
     """
     panel = parse_panel(body, max_events)
@@ -314,14 +314,14 @@ def choose_interval(
     :param requested: used unless it makes too many periods
     :param min_interval_ms: minimum length, in milliseconds, if none is requested
     """
-    if requested and len(number_periods(times, requested)) <= max_points:
+    if requested and len(list_periods(times, requested)) <= max_points:
         return requested
     minimum = requested / SECOND if requested else max(min_interval_ms / 1000, 1)
     # If the range begins within a period, it reaches into one more: the second divisor makes room for that.
     lengths = ((times.end - times.start) / SECOND / divisor for divisor in (max_points, max(max_points - 1, 1)))
     rounded = (_round_up(max(length, minimum)) for length in lengths)
     shorter = next(rounded) * SECOND
-    return shorter if len(number_periods(times, shorter)) <= max_points else next(rounded) * SECOND
+    return shorter if len(list_periods(times, shorter)) <= max_points else next(rounded) * SECOND
 
 
 def _round_up(seconds: float) -> int:
@@ -338,12 +338,12 @@ def _round_up(seconds: float) -> int:
     return min(math.ceil(whole / step) * step, MAX_INTERVAL // SECOND)
 
 
-def number_periods(times: BoundedRange, interval: datetime.timedelta) -> range:
+def list_periods(times: BoundedRange, interval: datetime.timedelta) -> range:
     """Return the numbers of the periods that a time range covers, also in part; period 0 starts in 1970."""
     return range((times.start - EPOCH) // interval, (times.end - EPOCH) // interval + 1)
 
 
 def start_times(times: BoundedRange, interval: datetime.timedelta) -> Iterator[datetime.datetime]:
     """Yield the start of each period that a time range covers, as in counts: not before the year 1."""
-    for number in number_periods(times, interval):
+    for number in list_periods(times, interval):
         yield EPOCH + max(number * interval, datetime.datetime.min - EPOCH)

@@ -110,7 +110,7 @@ def parse_variable(body: JsonObject) -> ListRequest:
 
 
 def parse_list(text: str, payload: JsonObject, times: TimeRange) -> ListRequest | None:
-    """Return the list that a text such as ``trait_values(type, name)`` requests; None if it is no such text.
+    """Return the list that a text such as ``trait_values(type, name)`` requests; None if the text has another form.
 
     :param payload: has type and name if the text does not, and what else the events have to meet
     :raises ClientSideError: if the name of the trait is missing

@@ -11,7 +11,8 @@ import webob
 
 from panko.api.errors import Fault
 from panko.api.keystone import Credential, CredentialRefused, KeystoneCalls, TokenCache
-from panko.api.response import KEEP_ERROR, respond_with_fault
+from panko.api.response import respond_with_fault
+from panko.api.routing import APPLICATION_REACHED
 
 CHALLENGE = 'Basic realm="Panko", charset="UTF-8"'
 
@@ -56,9 +57,8 @@ class BasicAuth:
         before = dict(request.environ)
         token = self._tokens.get(credential)
         response = self._send_on(request, token)
-        # A 401 in Panko's format is the policy's.
-        if response.status_code == http.HTTPStatus.UNAUTHORIZED and KEEP_ERROR not in request.environ:
-            # Keystone has revoked the token. Nothing has read the body of the request yet.
+        if response.status_code == http.HTTPStatus.UNAUTHORIZED and APPLICATION_REACHED not in request.environ:
+            # Keystone has revoked the token. The application has not read the body of the request yet.
             self._tokens.forget(credential, token)
             request.environ.clear()
             request.environ.update(before)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Factories for api_paste.ini of middleware that other packages provide, with the service's configuration.
+"""Factories that api_paste.ini names: they give each part the service's configuration.
 
-The factories of those packages read only one configuration file, which a paste file has to name.
+The factories of other packages read only one configuration file, which a paste file has to name.
 """
 
+import contextvars
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,14 +16,20 @@ import oslo_middleware
 import webob
 from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
+from oslo_config import cfg
 from oslo_middleware.base import ConfigurableMiddleware
 from oslo_middleware.healthcheck import opts as healthcheck_opts
 
-from panko.api.app import current_deployment
+from panko import service, storage
 from panko.api.errors import RETRY_AFTER_SECONDS
 from panko.api.keystone import Keystone, KeystoneCalls, TokenCache, register_options
 from panko.api.middleware.basic_auth import BasicAuth
+from panko.api.policy import Policy
 from panko.api.response import KEEP_ERROR
+from panko.storage.base import Connection
+
+CONFIG_FILE = "oslo_config_file"
+"""Name under which filters of other packages find the service's configuration file in PasteDeploy's global options."""
 
 HEALTHCHECK_DISABLE_FILE = "/etc/panko/healthcheck_disable"
 """While this file exists, the health check fails, so that load balancers avoid the server.
@@ -30,6 +38,53 @@ HEALTHCHECK_DISABLE_FILE = "/etc/panko/healthcheck_disable"
 """
 
 Filter = Callable[[WSGIApplication], WSGIApplication]
+
+
+class Deployment:
+    """What the parts of one application share; each is created when it is first used.
+
+    :param conf: the service's configuration
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self.conf = conf
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """The application's policy; raises InvalidConfiguration if it cannot be read."""
+        return Policy(self.conf)
+
+    @functools.cached_property
+    def storage(self) -> Connection:
+        """The application's storage driver; raises StorageError if the driver cannot be used."""
+        return storage.get_connection_from_config(self.conf)
+
+    @functools.cached_property
+    def stream_slots(self) -> threading.Semaphore:
+        """Limits how many responses are streamed at once to half of the threads, so that others stay free."""
+        return threading.BoundedSemaphore(max(1, self.conf.api.threads // 2))
+
+    def close(self) -> None:
+        """Close all connections to the database; a later request opens new ones."""
+        if "storage" in vars(self):
+            self.storage.close()
+
+
+# PasteDeploy passes only strings to the factories.
+deployment_being_loaded: contextvars.ContextVar[Deployment] = contextvars.ContextVar("deployment_being_loaded")
+
+
+def current_deployment(global_config: Mapping[str, str]) -> Deployment:
+    """Return the deployment that is being loaded, for a factory of one of its parts.
+
+    If a paste file is loaded without :func:`panko.api.app.load_app`, each part gets its own deployment, with the
+    configuration file that the paste file names, or those that oslo.config finds.
+    """
+    deployment = deployment_being_loaded.get(None)
+    if deployment is not None:
+        return deployment
+    file = global_config.get(CONFIG_FILE)
+    return Deployment(service.prepare_service([], config_files=[file] if file else None))
 
 
 def cors(global_config: Mapping[str, str]) -> Filter:

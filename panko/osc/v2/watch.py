@@ -97,7 +97,7 @@ class EventFollower:
 
     def start(self, since: str | None) -> None:
         """Follow from a time on; None: from now on."""
-        # Get the time of the service, which any answer has.
+        # Get the time of the service, which any response has.
         self._client.get("capabilities")
         start = since or (self._now() - self._window).isoformat()
         self._filters = [*self._filters, Filter("start_timestamp", "ge", "", start)]

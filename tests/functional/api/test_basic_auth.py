@@ -3,15 +3,20 @@
 
 import base64
 import datetime
+import functools
 import json
+from pathlib import Path
 
 import pytest
+import webob
 
+import panko.api
 from tests.functional.api.conftest import message_ids
 from tests.functional.api.keystone import EXPIRES, running_keystone
 from tests.functional.api.test_keystone import OLD_PASTE
 
 KEYSTONE_APP = "panko+keystone"
+PASTE_FILE = Path(panko.api.__file__).with_name("api_paste.ini")
 OWN = ["msg-000", "msg-012", "msg-036"]
 BASIC = {"Authorization": f"Basic {base64.b64encode(b'id:secret').decode()}"}
 
@@ -60,6 +65,25 @@ def test_revoked_token_is_replaced(api, keystone, member):
     answer = api.request("/v2/events", headers={**member, "Content-Type": "application/json"}, body=body)
     assert message_ids(answer) == OWN[:1]
     assert keystone.trades == 2
+
+
+def make_refusing_filter(global_config):
+    """Return a filter, for a paste file, that calls the application and then refuses the request."""
+
+    def respond(application, environ, start_response):
+        webob.Request(environ).get_response(application)
+        return webob.Response("no", 401)(environ, start_response)
+
+    return lambda application: functools.partial(respond, application)
+
+
+def test_a_request_that_has_reached_the_application_is_not_repeated(load_app, filled_url, keystone, member):
+    paste = PASTE_FILE.read_text().replace("authtoken v2", "authtoken refusing v2")
+    paste += f"[filter:refusing]\npaste.filter_factory = {__name__}:make_refusing_filter\n"
+    api = load(load_app, filled_url, keystone, paste=paste)
+    for _ in range(2):
+        api.get("/v2/events", headers=member, status=401)
+    assert keystone.trades == 1
 
 
 def test_deleted_credential_is_401(api, keystone, member):

@@ -165,7 +165,8 @@ def test_an_error_names_an_address_that_is_not_panko_s(admin, cloud):
 
     nobody = f"http://127.0.0.1:{free_port()}"
     assert refused(nobody) == f"The event service at {nobody} cannot be reached: [Errno 111] Connection refused"
-    assert re.match(f"{cloud.keystone.url}/v3/v2/events answers .* [(]HTTP 404[)]", refused(f"{cloud.keystone.url}/v3"))
+    wrong = f"{cloud.keystone.url}/v3"
+    assert re.match(f"{wrong}/v2/events returned: .* [(]HTTP 404[)]", refused(wrong))
     assert admin.run("event", "list", OS_EVENT_ENDPOINT_OVERRIDE=f"http://127.0.0.1:{cloud.server.port}/v2/").stdout
     done = admin.run("event", "list", OS_REGION_NAME="RegionOne")
     assert done.stderr == "public endpoint for event service in RegionOne region not found\n"

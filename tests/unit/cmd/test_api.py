@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What panko-api makes of its command line and configuration, before it serves."""
 
+import errno
+import socket
+
 import pytest
 
 from panko import service
-from panko.cmd.api import CLI_OPTS, is_loopback, refuse_remote_noauth, server_settings
+from panko.cmd.api import CLI_OPTS, find_reason, is_loopback, refuse_remote_noauth, server_settings
 from panko.cmd.errors import CommandError
 
 
@@ -64,3 +67,15 @@ def test_noauth_is_served_on_loopback_alone(configured):
 
 def test_noauth_is_served_anywhere_where_that_is_allowed(configured):
     refuse_remote_noauth(configured("--pipeline", "panko+noauth", "--allow-remote-noauth"), "0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("no room"), "no room"),
+        (OSError(errno.EACCES, "Permission denied (address 'x')"), "Permission denied"),
+        (socket.gaierror(-2, "Name unknown"), "Name unknown"),
+    ],
+)
+def test_the_reason_of_an_error_is_never_success(error, reason):
+    assert find_reason(error) == reason

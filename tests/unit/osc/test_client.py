@@ -64,10 +64,10 @@ def session():
         (404, b'{"error_message": "Not\\n  here"}', "Not here (HTTP 404)"),
         (401, b'{"error": {"code": 401, "title": "Unauthorized", "message": "Whose?"}}', "Whose? (HTTP 401)"),
         (503, b'{"error_message": {"faultstring": "Away"}}', "Away (HTTP 503)"),
-        (502, b"<html><h1>Bad Gateway</h1></html>", "{address}/v2/events answers Bad Gateway (HTTP 502)"),
-        (500, b'{"error_message": {}}', "{address}/v2/events answers Internal Server Error (HTTP 500)"),
-        (403, b"[]", "{address}/v2/events answers Forbidden (HTTP 403)"),
-        (204, b"", "{address}/v2/events answers No Content (HTTP 204)"),
+        (502, b"<html><h1>Bad Gateway</h1></html>", "{address}/v2/events returned: Bad Gateway (HTTP 502)"),
+        (500, b'{"error_message": {}}', "{address}/v2/events returned: Internal Server Error (HTTP 500)"),
+        (403, b"[]", "{address}/v2/events returned: Forbidden (HTTP 403)"),
+        (204, b"", "{address}/v2/events returned: No Content (HTTP 204)"),
     ],
 )
 def test_an_error_is_one_line(server, address, session, status, body, expected):

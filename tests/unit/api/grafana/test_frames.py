@@ -4,8 +4,8 @@
 import datetime
 
 from panko.api.grafana.frames import (
+    MAX_ANNOTATION_CHARACTERS,
     MAX_COLUMNS,
-    MAX_TEXT_CHARACTERS,
     make_annotations,
     make_annotations_table,
     make_events_table,
@@ -77,7 +77,7 @@ def test_annotations_have_the_columns_that_grafana_maps():
 
 def test_the_text_of_an_annotation_is_truncated():
     (made,) = make_annotations([event(("a", 1, "x" * 5000))], ())
-    assert len(made["text"]) == MAX_TEXT_CHARACTERS + 1
+    assert len(made["text"]) == MAX_ANNOTATION_CHARACTERS + 1
     assert made["tags"] == ["kind"]
 
 

@@ -296,3 +296,8 @@ def test_a_payload_names_one_project_at_most():
     assert not read_selection(JsonObject({"project_id": ".*"}), TimeRange()).event_filter.traits_filter
     with pytest.raises(ClientSideError, match="project_id: one project, or none for all, is expected"):
         read_selection(JsonObject({"project_id": "(p|q)"}), TimeRange())
+
+
+def test_an_error_in_a_list_of_ad_hoc_filters_is_reported_before_one_in_a_filter():
+    with pytest.raises(ClientSideError, match="adhocFilters"):
+        read_ad_hoc_filters(JsonObject({"filters": [{"key": "a", "operator": "~"}], "adhocFilters": "b"}))

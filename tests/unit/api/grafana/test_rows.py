@@ -115,5 +115,37 @@ def test_rows_are_read_one_by_one_while_they_are_sent():
     assert drawn == [0]
 
 
+@pytest.mark.parametrize("limit", [1, 3])
+def test_the_events_are_closed_at_the_limit_and_at_their_end(limit):
+    events = Events(3)
+    assert len(orjson.loads(b"".join(render_rows(events, limit)))["rows"]) == limit
+    assert events.closed
+
+
+def test_the_events_are_closed_with_the_response():
+    events = Events(3)
+    pieces = render_rows(events, 3)
+    next(pieces)
+    pieces.close()
+    assert events.closed
+
+
+class Events:
+    """Some events; unlike those of a generator, they are closed only explicitly."""
+
+    def __init__(self, number):
+        self._events = iter([event(message_id=str(each)) for each in range(number)])
+        self.closed = False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._events)
+
+    def close(self):
+        self.closed = True
+
+
 def test_of_several_traits_of_a_name_the_first_recorded_is_in_the_row():
     assert make_row(event(("a", 1, "z"), ("a", 1, "b")))["traits.a"] == "z"

@@ -13,7 +13,7 @@ from panko.api.grafana.targets import (
     MAX_TABLE_ROWS,
     MAX_TARGETS,
     choose_interval,
-    number_periods,
+    list_periods,
     parse_annotations,
     parse_period,
     parse_query,
@@ -196,7 +196,7 @@ def test_there_are_never_more_points_than_there_is_room_for(ends, milliseconds, 
     span = BoundedRange(*ends)
     asked = seconds and seconds * SECOND
     interval = choose_interval(asked, span, milliseconds, points)
-    assert len(number_periods(span, interval)) <= points
+    assert len(list_periods(span, interval)) <= points
     assert interval % SECOND == datetime.timedelta()
     assert interval >= SECOND
 
