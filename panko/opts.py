@@ -105,8 +105,8 @@ DATABASE_OPTS: list[cfg.Opt] = [
         "statement_timeout",
         min=1,
         default=300,
-        help="Seconds that a statement which stores or deletes may take before it is given up. A request or a "
-        "publisher never waits longer than its own limit.",
+        help="Seconds that a statement which stores or deletes may take before it is given up; SQLite has no such "
+        "limit. A request or a publisher never waits longer than its own limit.",
     ),
     cfg.IntOpt(
         "migration_timeout",
