@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from panko.api.errors import RETRY_AFTER_SECONDS
 from panko.wsgi import access_log
 
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
@@ -40,9 +41,6 @@ MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 
 MAX_DISCARD_SECONDS = 5
 """How long the rest of a body is discarded before the connection is closed."""
-
-BUSY_RETRY_SECONDS = 10
-"""When a client may repeat a request that the server had no room for."""
 
 TURN_SECONDS = 0.05
 """How long a call has the interpreter to itself, before the next waiting call starts in another thread.
@@ -84,7 +82,7 @@ class ServerError(Exception):
             "Content-Length": str(len(self.body)),
         }
         if self.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
+            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return headers
 
 
