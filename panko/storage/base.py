@@ -3,7 +3,7 @@
 
 import abc
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,16 @@ from oslo_config import cfg
 from panko.storage import serialization
 from panko.storage.aggregates import CountQuery, EventCount, TraitValues
 from panko.storage.errors import NotSupported
+from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription
 
-CONTRACT_VERSION = 11
+CONTRACT_VERSION = 12
 """Version of this contract. It changes if drivers written for the previous version could answer wrongly."""
 
 COUNT_CAPABILITY = "events:count"
 VALUES_CAPABILITY = "traits:values"
+FEED_CAPABILITY = "events:feed"
 """Names of the optional capabilities of a driver."""
 
 
@@ -145,6 +147,31 @@ class Connection(abc.ABC):
         """
         raise NotSupported(VALUES_CAPABILITY)
 
+    def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
+        """Return the next events of the feed for each of several readers, all from the same state of the feed.
+
+        The feed has every event once, in the order in which the events became readable, which is the same for all
+        readers. Whoever reads on from the cursor of each page gets each event that was stored later once, and misses
+        none, whatever writers, crashes and restarts did meanwhile; events that are deleted before they are read are
+        skipped. :data:`~panko.storage.feed.Start.NOW` begins after all events whose storing ended before this call.
+
+        The cost depends on the number of events after the cursors, of which one call examines a bounded number.
+        Readers with the same cursor share most of it.
+
+        :returns: a page for each request, in the same order
+        :raises NotSupported: if the driver has no feed
+        """
+        raise NotSupported(FEED_CAPABILITY)
+
+    def get_secret(self) -> bytes:
+        """Return the 32 random bytes, made when the schema was created, that the API encrypts cursors with.
+
+        They are the same in all processes that share the database, and are restored with it.
+
+        :raises NotSupported: if the driver has none
+        """
+        raise NotSupported(FEED_CAPABILITY)
+
     @abc.abstractmethod
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
@@ -179,6 +206,8 @@ class Connection(abc.ABC):
             capabilities[COUNT_CAPABILITY] = False
         if type(self).get_trait_values is Connection.get_trait_values:
             capabilities[VALUES_CAPABILITY] = False
+        if type(self).read_feed is Connection.read_feed:
+            capabilities[FEED_CAPABILITY] = False
         return capabilities
 
     def get_storage_capabilities(self) -> dict[str, bool]:

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType, convert_datetime, is_storable
@@ -153,11 +153,23 @@ class EventFilter:
         object.__setattr__(self, name, value)
 
 
+class Place(NamedTuple):
+    """Where an event is in every order of pages; the event itself may have been deleted.
+
+    :param generated: naive UTC
+    """
+
+    generated: datetime.datetime
+    message_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of the matching events: at most ``limit`` (None: all) after the event ``marker`` in the order ``sort``.
 
-    An empty marker means none.
+    An empty marker means none. Instead of a marker, ``after`` may be the place of the last event of the previous page:
+    it is compared with other events, but never looked up. ``until`` is the place of the last event that may belong to
+    the page.
 
     ``sort`` contains ``(key, direction)`` pairs of :data:`SORT_KEYS` and :data:`SORT_DIRECTIONS`. If a key occurs
     twice, the second is ignored. Events that are equal so far are sorted by ``message_id``, in the direction of the
@@ -167,8 +179,12 @@ class Page:
     limit: int | None = None
     marker: str | None = None
     sort: tuple[tuple[str, str], ...] = ()
+    after: Place | None = None
+    until: Place | None = None
 
     def __post_init__(self) -> None:
+        if self.marker and self.after:
+            raise InvalidFilter("a page begins after a marker or after a place, not after both")
         if self.limit is not None:
             if self.limit < 0:
                 raise InvalidFilter(f"the limit {self.limit} is negative")

@@ -47,7 +47,7 @@ WITHOUT_RAW = (EVENT.c.trait_values,)
 class Connection(base.Connection):
     """Events in SQLite, PostgreSQL, MariaDB or MySQL."""
 
-    CONTRACT_VERSION = 11
+    CONTRACT_VERSION = 12
     CAPABILITIES = {"events:query:simple": True}
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
