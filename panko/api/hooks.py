@@ -10,6 +10,7 @@ from oslo_config import cfg
 from pecan.hooks import PecanHook
 
 from panko.api.authorization import Authorization
+from panko.api.cursors import Secret
 from panko.api.policy import Identity, Policy
 from panko.api.response import respond_to_error
 from panko.storage.base import Connection
@@ -39,12 +40,14 @@ class Context:
     """What controllers need to respond to a request.
 
     :param stream_slots: limits how many responses are streamed at once
+    :param secret: the database's secret, which encrypts cursors
     """
 
     authorization: Authorization
     storage: Connection
     limits: Limits
     stream_slots: threading.Semaphore
+    secret: Secret
 
 
 class ContextHook(PecanHook):
@@ -66,11 +69,12 @@ class ContextHook(PecanHook):
         self._policy = policy
         self._storage = storage
         self._stream_slots = stream_slots
+        self._secret = Secret(storage)
 
     def on_route(self, state: Any) -> None:
         """Set the context before the request is routed."""
         authorization = Authorization(self._policy, identify(state.request))
-        state.request.panko = Context(authorization, self._storage, self._limits, self._stream_slots)
+        state.request.panko = Context(authorization, self._storage, self._limits, self._stream_slots, self._secret)
 
 
 def identify(request: webob.Request) -> Identity:

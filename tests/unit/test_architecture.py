@@ -34,6 +34,7 @@ SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
 API_LAYERS = (
     ("errors", "keystone", "query", "routing"),
     ("response", "policy"),
+    ("cursors",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
     ("hooks",),
     ("controllers",),
