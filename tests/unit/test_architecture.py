@@ -36,6 +36,7 @@ API_LAYERS = (
     ("response", "policy"),
     ("cursors",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
+    ("feed",),
     ("hooks",),
     ("controllers",),
     ("middleware.factories",),
