@@ -12,14 +12,16 @@ import pymysql.connections
 import pymysql.converters
 import sqlalchemy as sa
 from oslo_log import log
+from pymysql.constants import SERVER_STATUS
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
-from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE
 from panko.storage.sqlalchemy.timeouts import Timer, timer_of
 from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 from panko.storage.validation import CheckedEvent
@@ -53,9 +55,16 @@ class TimedConnection(pymysql.connections.Connection):
         super().__init__(*arguments, **parameters)
 
     def _execute_command(self, command: Any, sql: Any) -> None:
+        # Until the server says that the transaction has ended.
+        self.server_status |= SERVER_STATUS.SERVER_STATUS_IN_TRANS
         # In whole seconds, as each change of a socket's timeout costs time.
         self._read_timeout = self._write_timeout = int(self.timer.wait_seconds()) or 1
         super()._execute_command(command, sql)
+
+    def rollback(self) -> None:
+        """Roll back, unless the last statement was a commit: the pool rolls back each connection that is returned."""
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            super().rollback()
 
 
 class MySQL(Dialect):
@@ -162,8 +171,17 @@ class MySQL(Dialect):
 
     def locks_one_node(self, engine: sa.Engine) -> bool:
         with engine.connect() as connection:
-            status = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone()
-            return status == ("wsrep_ready", "ON")
+            return _is_node(connection)
+
+    def wait_for_nodes(self, reader: sa.Engine) -> bool:
+        with errors.translate_errors(), reader.connect() as connection:
+            if not _is_node(connection):
+                return False
+            before = connection.exec_driver_sql("SELECT @@wsrep_sync_wait").scalar_one()
+            connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before | 1}")
+            connection.execute(sa.select(FEED_STATE.c.id))
+            connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before}")
+            return True
 
     def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         escape = connection.connection.dbapi_connection.escape  # type: ignore[union-attr] # PyMySQL has it.
@@ -209,3 +227,9 @@ class MySQL(Dialect):
         statement = self.insert(table).values(list(rows))
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
+
+
+def _is_node(connection: sa.Connection) -> bool:
+    """Return whether the server is a node of a Galera cluster."""
+    status = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone()
+    return status == ("wsrep_ready", "ON")
