@@ -4,6 +4,7 @@
 from oslo_policy import policy
 
 from panko.policies import base
+from panko.policies.event_feed import FOLLOW_EVENTS
 
 INDEX = "telemetry:events:index"
 SHOW = "telemetry:events:show"
@@ -34,9 +35,9 @@ RULES = [
     policy.DocumentedRuleDefault(
         ALL_TENANTS,
         f"rule:{base.SEGREGATION}",
-        "List and show the events of all projects if the request has all_tenants=True. Grafana shows them unless the "
-        "request has all_tenants=False.",
-        [LIST_EVENTS, SHOW_EVENT, QUERY, ROWS],
+        "List, show and follow the events of all projects if the request has all_tenants=True. Grafana shows them "
+        "unless the request has all_tenants=False.",
+        [LIST_EVENTS, SHOW_EVENT, FOLLOW_EVENTS, QUERY, ROWS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
@@ -44,7 +45,7 @@ RULES = [
         "!",
         "See the events of all users of the caller's project. It is checked if the rule segregation does not match the "
         "caller.",
-        [LIST_EVENTS, SHOW_EVENT],
+        [LIST_EVENTS, SHOW_EVENT, FOLLOW_EVENTS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(
