@@ -5,8 +5,9 @@ import collections
 import dataclasses
 import random
 import shutil
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from tests.functional.storage.builders import DAY, ago
 
 TIMEOUT = 120
 WRITERS, SEQUENCERS = 8, 2
-SECONDS = (0.6, 1.0)
-"""How long a round stores events."""
+LOGGED_BYTES = (50_000, 150_000)
+"""The size of the writers' logs after which a round ends: 500 to 1,500 events, however slow the machine is."""
+
+KILLS = 8
+"""Minimum number of kills in a round."""
 
 SECONDS_BETWEEN_KILLS = 0.06
 KINDS = ("plain", "expire", "clear", "expire", "short")
@@ -56,17 +60,26 @@ class Worker:
         self.process = CONTEXT.Process(target=feed_workers.run, args=(role, self.work))
         self.process.start()
 
-    def kill(self) -> bool:
-        """Kill it, and return whether it was running."""
+    def kill(self) -> None:
+        """Kill it; it must not have ended before by itself."""
         self.process.kill()
-        self.process.join(TIMEOUT)
-        return self.process.exitcode < 0
+        self._join(-signal.SIGKILL)
 
     def wait(self) -> None:
         """Wait until it ends by itself."""
+        self._join(0)
+
+    def end(self) -> None:
+        """Kill it, in whatever state it is."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join(TIMEOUT)
+            self.process.close()
+
+    def _join(self, exit_code: int) -> None:
         self.process.join(TIMEOUT)
-        failure = self.work.failure
-        assert self.process.exitcode == 0, failure.read_text() if failure.exists() else f"{self.work.name} hangs"
+        failure, ended = self.work.failure, self.process.exitcode
+        assert ended == exit_code, failure.read_text() if failure.exists() else f"{self.work.name}: {ended}"
 
 
 class Feed:
@@ -105,18 +118,12 @@ class Feed:
 
     def _work(self, number: int, kind: str, chance: random.Random, directory: Path) -> None:
         """Run all processes, and kill some again and again."""
-        until = time.monotonic() + chance.uniform(*SECONDS)
-        workers = {name: self._make_worker(name, number, kind, directory, until) for name in _names(kind)}
+        workers = {name: self._make_worker(name, number, kind, directory) for name in _names(kind)}
         try:
             for worker in workers.values():
                 worker.start(chance.choice(self._urls))
-            while time.monotonic() < until:
-                time.sleep(chance.expovariate(1 / SECONDS_BETWEEN_KILLS))
-                # The times of a call of clear must be known.
-                killed = workers[chance.choice([name for name in workers if name != "clear"])]
-                if time.monotonic() < until and killed.kill():
-                    self.totals["kills"] += 1
-                    killed.start(chance.choice(self._urls))
+            self._kill_some(workers, chance, directory)
+            (directory / "stop").touch()
             reading = {name for name in workers if name in FOLLOWERS}
             for name in workers.keys() - reading:
                 workers[name].wait()
@@ -127,13 +134,25 @@ class Feed:
                 workers[name].wait()
         finally:
             for worker in workers.values():
-                if worker.process is not None:
-                    worker.kill()
-                    worker.process.close()
+                worker.end()
 
-    def _make_worker(self, name: str, number: int, kind: str, directory: Path, until: float) -> Worker:
+    def _kill_some(self, workers: Mapping[str, Worker], chance: random.Random, directory: Path) -> None:
+        """Kill processes until enough was stored, and start each again."""
+        size, kills, deadline = chance.randint(*LOGGED_BYTES), 0, time.monotonic() + TIMEOUT
+        # The times of a call of clear must be known.
+        names = [name for name in workers if name != "clear"]
+        while kills < KILLS or sum(path.stat().st_size for path in directory.glob("writer*.log")) < size:
+            assert time.monotonic() < deadline, f"only {kills} kills, logs in {directory}"
+            time.sleep(chance.expovariate(1 / SECONDS_BETWEEN_KILLS))
+            killed = workers[chance.choice(names)]
+            killed.kill()
+            kills += 1
+            killed.start(chance.choice(self._urls))
+        self.totals["kills"] += kills
+
+    def _make_worker(self, name: str, number: int, kind: str, directory: Path) -> Worker:
         ages = (EXPIRED, FUTURE) if kind == "short" else (EXPIRED, RECENT, RECENT, FUTURE)
-        return Worker(Work(name, "", number, 0, directory, until, ages, 0 if kind == "short" else DAY, self._naive))
+        return Worker(Work(name, "", number, 0, directory, ages, 0 if kind == "short" else DAY, self._naive))
 
     def _history(self, number: int, kind: str, directory: Path) -> History:
         given = {each.copy: each for path in sorted(directory.glob("writer*.log")) for each in given_by(path)}

@@ -42,7 +42,6 @@ class Work:
     :param round: number of the round
     :param starts: how often it was started before
     :param directory: directory of the logs, each named after its writer or reader
-    :param until: when it ends, by the monotonic clock
     :param ages: hours before now when events were generated
     :param ttl: for the expirer: age in seconds from which events are deleted
     :param naive: whether to read events in the order of their ids
@@ -53,7 +52,6 @@ class Work:
     round: int
     starts: int
     directory: Path
-    until: float
     ages: tuple[int, ...]
     ttl: int
     naive: bool
@@ -77,9 +75,14 @@ class Work:
         """Return the log of this process, or of one of its readers."""
         return Log(self.directory / f"{name or self.name}.log")
 
+    @property
+    def stop(self) -> Path:
+        """A file that exists when the processes shall end, except readers."""
+        return self.directory / "stop"
+
     def is_on(self) -> bool:
-        """Return whether the time of the round is not over."""
-        return time.monotonic() < self.until
+        """Return whether the round goes on."""
+        return not self.stop.exists()
 
 
 def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> None:
@@ -212,7 +215,7 @@ def expire(storage: Connection, work: Work, chance: random.Random) -> None:
 
 def clear(storage: Connection, work: Work, chance: random.Random) -> None:
     """Delete all events once."""
-    time.sleep(chance.uniform(0, max(0.0, work.until - time.monotonic())))
+    time.sleep(chance.uniform(0, 0.8))
     began = time.monotonic()
     storage.clear()
     work.log().add(began=began, ended=time.monotonic())
@@ -280,13 +283,14 @@ def read(storage: Connection, work: Work, chance: random.Random) -> None:
     followers = [
         Follower(name, type_of(name), start_of(name, work.round), work.log(name)) for name in FOLLOWERS[work.name]
     ]
-    log, last = work.log(), work.until + MAX_END_SECONDS
-    while time.monotonic() < last:
+    log, ended = work.log(), 0.0
+    while not ended or time.monotonic() < ended + MAX_END_SECONDS:
         is_finished = work.finished.exists()
+        ended = ended or (time.monotonic() if is_finished else 0.0)
         began = time.monotonic()
         with _tolerant(log):
             # A slow follower leaves out most calls, so that its cursor is often an old one.
-            reading = [each for each in followers if is_finished or "slow" not in each.name or chance.random() < 0.1]
+            reading = [each for each in followers if is_finished or "slow" not in each.name or chance.random() < 0.03]
             pages = storage.read_feed([each.request(chance) for each in reading])
             more = [each.keep(page, began, chance) for each, page in zip(reading, pages, strict=True)]
             if is_finished and not any(more):
