@@ -93,7 +93,7 @@ class Feed:
 
     def __init__(self, urls: Sequence[str], storages: Sequence[Connection], directory: Path, naive: bool = False):
         self._urls = urls
-        self._storages = storages
+        self.storages = storages
         self._directory = directory
         self._naive = naive
         for storage in storages if naive else ():
@@ -127,8 +127,11 @@ class Feed:
             reading = {name for name in workers if name in FOLLOWERS}
             for name in workers.keys() - reading:
                 workers[name].wait()
-            for storage in self._storages:
+            for storage in self.storages:
                 list(storage.get_events(EventFilter(), Page(limit=1)))  # Wait for the commits of other servers.
+            # Give a position to all that is stored, so that no reader ends because another is about to do that.
+            self.storages[0].read_feed([FeedRequest(Start.NOW, EventFilter(), 1)])
+            list(self.storages[-1].get_events(EventFilter(), Page(limit=1)))
             (directory / "finished").touch()
             for name in reading:
                 workers[name].wait()
@@ -156,7 +159,7 @@ class Feed:
 
     def _history(self, number: int, kind: str, directory: Path) -> History:
         given = {each.copy: each for path in sorted(directory.glob("writer*.log")) for each in given_by(path)}
-        stored = [each.raw["copy"] for each in self._storages[0].get_events(EventFilter())]
+        stored = [each.raw["copy"] for each in self.storages[0].get_events(EventFilter())]
         readers = [_reader(directory, follower, number) for names in FOLLOWERS.values() for follower in names]
         cleared = next(iter(read_log(directory / "clear.log")), None)
         return History(
@@ -175,7 +178,7 @@ class Feed:
         steps, start, more = [], Start.OLDEST, True
         while more:
             began = time.monotonic()
-            (page,) = self._storages[-1].read_feed([FeedRequest(start, EventFilter(), MAX_FEED_LIMIT)])
+            (page,) = self.storages[-1].read_feed([FeedRequest(start, EventFilter(), MAX_FEED_LIMIT)])
             steps.append(Step(began, time.monotonic(), page.is_gone, feed_workers.copies_of(page.events)))
             start, more = page.cursor, page.more
         return Reader("afterwards", None, False, steps)
@@ -193,9 +196,9 @@ class Feed:
         """Sometimes delete all events. What a feed that is kept short has forgotten would confuse the next round."""
         how = chance.choice(["clear", "expire"] if kind == "short" else ["clear", "expire", "leave", "leave"])
         if how == "clear":
-            self._storages[0].clear()
+            self.storages[0].clear()
         elif how == "expire":
-            self._storages[0].clear_expired_data(DAY, now=ago(days=-10))
+            self.storages[0].clear_expired_data(DAY, now=ago(days=-10))
         if how != "leave":
             self._left = {}
 

@@ -9,15 +9,18 @@ import datetime
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from panko import service
-from panko.storage import get_connection
+from panko.storage import EventFilter, get_connection
+from panko.storage.feed import FeedRequest, Start
 from tests.faults.feed_history import Given, History, Log, Reader, Step, read_log
 from tests.faults.feed_rounds import KINDS, Feed
+from tests.functional.storage.builders import ago, event, found
 from tests.servers import ServerMissing
 from tests.servers.galera import GaleraCluster
 
@@ -81,6 +84,21 @@ def test_rounds_find_events_that_are_missed_because_they_are_committed_late(post
     """In a feed in the order of ids, which are given before the commit."""
     with feed_on([postgresql_url], tmp_path, naive=True) as feed, pytest.raises(AssertionError, match=r"missed: \d+"):
         run_rounds(feed, range(0, 100, len(KINDS)))  # Those without deletions.
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql", "mysql"])
+def test_unread_rest_of_a_trimmed_entry_is_not_skipped_silently(request, tmp_path, database):
+    """The entry is too old, but its events are not: they were generated in the future."""
+    with feed_on([request.getfixturevalue(f"{database}_url")], tmp_path) as feed:
+        (storage,) = feed.storages
+        storage.record_events(event(name, generated=ago(hours=-1)) for name in ("a", "b"))
+        (page,) = storage.read_feed([FeedRequest(Start.OLDEST, EventFilter(), 1)])
+        assert len(page.events) == 1
+        time.sleep(1.1)  # An age is in whole seconds.
+        storage.clear_expired_data(0)
+        assert found(storage) == ["a", "b"]
+        (page,) = storage.read_feed([FeedRequest(page.cursor, EventFilter(), 1)])
+        assert page.is_gone or len(page.events) == 1
 
 
 NOON = datetime.datetime(2026, 1, 1, 12)

@@ -46,6 +46,7 @@ class Reader:
 
     def read_all(self):
         """Read all that there is, and return all that it has read."""
+        place_all(self._storage)
         while self.read():
             pass
         return self.names
@@ -55,6 +56,11 @@ class Reader:
 def other(connect, any_url, any_storage):
     """A connection of another process that exists before the restore."""
     return connect(any_url)
+
+
+def place_all(storage):
+    """Give a position to all that is stored, even if another reader is about to."""
+    storage.read_feed([FeedRequest(Start.NOW, EventFilter(), 1)])
 
 
 def record(storage, *names):
