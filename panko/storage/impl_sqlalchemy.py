@@ -36,7 +36,7 @@ from panko.storage.sqlalchemy.matcher import matches_nothing
 from panko.storage.sqlalchemy.page_reader import PageReader
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
 from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
-from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN, FEED_STATE
+from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import from_microseconds, from_period
 from panko.storage.sqlalchemy.writer import EventWriter
 
@@ -193,7 +193,7 @@ class Connection(base.Connection):
         return self._feed.read(requests)
 
     def get_secret(self) -> bytes:
-        return bytes(fetch(self._reader, sa.select(FEED_STATE.c.secret))[0].secret)
+        return self._feed.read_secret()
 
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None

@@ -10,6 +10,7 @@ from tests.functional.storage.contract.get_events import GetEvents
 from tests.functional.storage.contract.get_trait_values import GetTraitValues
 from tests.functional.storage.contract.maintenance import Maintenance
 from tests.functional.storage.contract.pages import Pages
+from tests.functional.storage.contract.places import Places
 from tests.functional.storage.contract.read_feed import ReadFeed
 from tests.functional.storage.contract.record_events import RecordEvents
 from tests.functional.storage.contract.scopes import Scopes
@@ -25,6 +26,7 @@ class StorageContract(
     FiltersAtScale,
     Scopes,
     Pages,
+    Places,
     Streams,
     EventTypes,
     CountEvents,
