@@ -15,6 +15,7 @@ from oslo_utils import timeutils
 from panko.storage import base
 from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
+from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import engine, errors, migration, trait_values
@@ -28,11 +29,14 @@ from panko.storage.sqlalchemy.count_query import (
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
+from panko.storage.sqlalchemy.feed_reader import FeedReader
+from panko.storage.sqlalchemy.journal import Sequencer
 from panko.storage.sqlalchemy.keys import is_plain_id
-from panko.storage.sqlalchemy.page_reader import PageReader, matches_nothing
+from panko.storage.sqlalchemy.matcher import matches_nothing
+from panko.storage.sqlalchemy.page_reader import PageReader
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
 from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
-from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
+from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN, FEED_STATE
 from panko.storage.sqlalchemy.types import from_microseconds, from_period
 from panko.storage.sqlalchemy.writer import EventWriter
 
@@ -61,8 +65,10 @@ class Connection(base.Connection):
         self._events = EventReader(self._engine, self._dialect, self._catalog)
         self._pages = PageReader(self._engine, self._dialect, self._events)
         compactor = CountCompactor(self._engine, self._dialect)
-        self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor)
-        self._expiry = Expiry(self._engine, self._dialect, self._catalog, compactor)
+        sequencer = Sequencer(self._engine, self._dialect)
+        self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor, sequencer)
+        self._feed = FeedReader(self._engine, self._dialect, self._events, sequencer)
+        self._expiry = Expiry(self._engine, self._dialect, self._catalog, compactor, sequencer)
 
     def upgrade(self) -> None:
         try:
@@ -182,6 +188,12 @@ class Connection(base.Connection):
             raise InvalidFilter(f"{newest} is not a number of events from 1 to {MAX_EXAMINED_EVENTS}")
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
         return trait_values.summarize(found, trait_name, newest)
+
+    def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
+        return self._feed.read(requests)
+
+    def get_secret(self) -> bytes:
+        return bytes(fetch(self._reader, sa.select(FEED_STATE.c.secret))[0].secret)
 
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None

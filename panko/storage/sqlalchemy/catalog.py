@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from panko.storage.filters import Scope
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import content_id
-from panko.storage.sqlalchemy.queries import fetch, owner_conditions_of, scope_parameters, select_owners
+from panko.storage.sqlalchemy.queries import fetch
+from panko.storage.sqlalchemy.scopes import owner_conditions_of, scope_parameters, select_owners
 from panko.storage.sqlalchemy.shapes import Owner, Shape, ShapeKey, names_of, shape_key_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from panko.storage.sqlalchemy.types import split_by_count
@@ -159,7 +160,7 @@ class Catalog:
 def _has_events(owners: frozenset[str]) -> sa.ColumnElement[bool]:
     """Return the condition that an event in scope has a shape: one step in an index for each owner.
 
-    :param owners: see :func:`~panko.storage.sqlalchemy.queries.owner_conditions_of`
+    :param owners: see :func:`~panko.storage.sqlalchemy.scopes.owner_conditions_of`
     """
     event = sa.select(EVENT.c.id).where(EVENT.c.shape_id == SHAPE.c.id, EVENT.c.owner_id == OWNER.c.id).limit(1)
     has_event = event.correlate(SHAPE, OWNER).scalar_subquery().is_not(None)

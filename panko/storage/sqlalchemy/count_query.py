@@ -20,7 +20,8 @@ from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
 from panko.storage.sqlalchemy.event_reader import FoundEvent
 from panko.storage.sqlalchemy.keys import NO_TEXT
-from panko.storage.sqlalchemy.queries import GENERATED, Conditions, QueryForm, in_scope
+from panko.storage.sqlalchemy.queries import GENERATED, Conditions, QueryForm
+from panko.storage.sqlalchemy.scopes import in_scope
 from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
 from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds

@@ -209,6 +209,12 @@ def is_recovery_conflict(error: Exception) -> bool:
     return getattr(getattr(_unwrap(error), "orig", None), "sqlstate", None) == "40001"
 
 
+def is_read_only(error: Exception) -> bool:
+    """Return whether the database accepts no changes, or none by this user."""
+    original = getattr(_unwrap(error), "orig", None) or error
+    return issubclass(_find_error_class(original, error), errors.StorageReadOnly | errors.PermissionDenied)
+
+
 def is_invalid_value(error: Exception) -> bool:
     """Return whether the database rejected a value, and would reject it again."""
     return isinstance(error, oslo_db.exception.DBDataError) or isinstance(_unwrap(error), sa.exc.DataError)

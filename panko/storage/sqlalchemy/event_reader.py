@@ -11,7 +11,8 @@ from panko.storage.filters import Scope
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.queries import fetch, in_scope, owner_conditions_of, row_columns, scope_parameters
+from panko.storage.sqlalchemy.queries import fetch, row_columns
+from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
 from panko.storage.sqlalchemy.shapes import Shape, split_row
 from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.types import split_by_count, split_by_size

@@ -13,9 +13,11 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
+from panko.storage.sqlalchemy.journal import Sequencer
 from panko.storage.sqlalchemy.queries import GENERATED, by_index
 from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY, EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.types import to_microseconds
 
 MAX_SCANNED_ROWS = 1000
 """Rows of the catalog that one statement looks at."""
@@ -34,13 +36,22 @@ class Expiry:
     :param dialect: dialect of the database
     :param catalog: the shapes that this process has read
     :param compactor: compacts the count deltas
+    :param sequencer: trims the journal
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
+    def __init__(
+        self,
+        engine: sa.Engine,
+        dialect: Dialect,
+        catalog: Catalog,
+        compactor: CountCompactor,
+        sequencer: Sequencer,
+    ):
         self._engine = engine
         self._dialect = dialect
         self._catalog = catalog
         self._compactor = compactor
+        self._sequencer = sequencer
 
     def delete_expired(self, expired_before: datetime.datetime, max_count: int | None) -> int:
         """Delete events generated before a time, oldest first, and clean up if none is left.
@@ -54,7 +65,7 @@ class Expiry:
         oldest_first = (EVENT.c.generated, EVENT.c.message_id)
         deleted = self._delete(EVENT.c.generated < expired_before, oldest_first, "ix_event_generated", max_count)
         if max_count is None or deleted < max_count:
-            self._clean_up()
+            self._clean_up(to_microseconds(expired_before))
         return deleted
 
     def delete_all(self) -> None:
@@ -65,8 +76,14 @@ class Expiry:
             self._delete(EVENT.c.id <= newest, (EVENT.c.id,), "PRIMARY", None)
         self._clean_up()
 
-    def _clean_up(self) -> None:
+    def _clean_up(self, expired_before: int | None = None) -> None:
+        """Remove what the deleted events have left.
+
+        :param expired_before: microseconds since 1970; also remove older entries of the journal
+        """
         self._compactor.compact_all()
+        self._sequencer.place_all()
+        self._sequencer.trim(expired_before)
         for table, reference in REFERENCES:
             for ids in self._find_unused(table, reference):
                 self._remove(table, ids)

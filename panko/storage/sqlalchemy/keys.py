@@ -147,15 +147,27 @@ def _octave_hashes(name: str, size: int, lowest: int, highest: int, first: int, 
         yield _hash_integer(name, shift, prefix)
 
 
+RANDOM_BITS = 10
+"""Random bits of a number that is made of the time."""
+
+
+def draw_number() -> int:
+    """Return a number that nobody else draws: the time in microseconds since 1970, and random bits below."""
+    return number_at(time.time_ns() // 1000) + secrets.randbelow(1 << RANDOM_BITS)
+
+
+def number_at(time_: int) -> int:
+    """Return the least number that can be drawn at a time in microseconds since 1970; within 64 bits in any case."""
+    return max(0, min(time_ << RANDOM_BITS, INT64.stop - 1))
+
+
 class EventIds:
     """Ids that grow in the order of recording, unique without asking the database.
 
-    The ids of a transaction follow each other. The first id is the time in microseconds in the upper bits and 10 random
-    bits below. It is always greater than the last id of this process. If another process draws one of the same ids in
-    the same microsecond, the primary key refuses the second, which takes new ids and tries again.
+    The ids of a transaction follow each other. The first id is drawn, see :func:`draw_number`. It is always
+    greater than the last id of this process. If another process draws one of the same ids in the same microsecond, the
+    primary key refuses the second, which takes new ids and tries again.
     """
-
-    RANDOM_BITS = 10
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -163,7 +175,7 @@ class EventIds:
 
     def take(self, count: int) -> range:
         """Return ``count`` ids in growing order."""
-        drawn = (time.time_ns() // 1000 << self.RANDOM_BITS) + secrets.randbelow(1 << self.RANDOM_BITS)
+        drawn = draw_number()
         with self._lock:
             first = max(drawn, self._last + 1)
             self._last = first + count - 1

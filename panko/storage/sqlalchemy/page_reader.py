@@ -10,6 +10,7 @@ cost grows with the events that are asked for. A scan of the nearest events ofte
 shows which way is faster.
 """
 
+import dataclasses
 import itertools
 import math
 import operator
@@ -19,14 +20,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from panko.storage.errors import InvalidMarker
-from panko.storage.filters import EventFilter, Page, Scope, TraitFilter
+from panko.storage.filters import EventFilter, Page, Place, Scope, TraitFilter
 from panko.storage.models import NAME_LENGTH, TraitType, is_storable
-from panko.storage.sqlalchemy import keys, queries
+from panko.storage.sqlalchemy import keys, queries, scopes
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
+from panko.storage.sqlalchemy.matcher import matches_nothing
 from panko.storage.sqlalchemy.queries import Position, QueryForm, fetch
 from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, escape
 from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.types import to_microseconds
 
 FIRST_ROWS = 100
 """Events of the first statement if a page needs several, so that a client soon gets the beginning."""
@@ -92,10 +95,10 @@ class PageReader:
         :param documents: the documents to read of each event, trait_values first
         :raises InvalidMarker: if the scope does not contain the event of the page's marker
         """
-        position = self._find_marker(page.marker, event_filter.scope) if page.marker else None
+        position = self._find_marker(page.marker, event_filter.scope) if page.marker else _position_of(page.after)
         if matches_nothing(event_filter):
             return iter(())
-        search = _Search(self, event_filter, page, documents, position)
+        search = _Search(self, _limit_time(event_filter, page), page, documents, position)
         if event_filter.message_id or page.sort[0][0] != "generated" or not search.hashes:
             found = search.read_in_order()
         else:
@@ -103,9 +106,9 @@ class PageReader:
         return itertools.islice(found, page.limit)
 
     def _find_marker(self, marker: str, scope: Scope) -> Position:
-        conditions = queries.in_scope(queries.owner_conditions_of(scope), EVENT.c.owner_id)
+        conditions = scopes.in_scope(scopes.owner_conditions_of(scope), EVENT.c.owner_id)
         query = sa.select(queries.GENERATED, EVENT.c.message_id).where(EVENT.c.message_id == marker, *conditions)
-        for row in fetch(self.reader, query, queries.scope_parameters(scope)) if is_storable(marker) else ():
+        for row in fetch(self.reader, query, scopes.scope_parameters(scope)) if is_storable(marker) else ():
             return Position(*row)
         raise InvalidMarker(marker)
 
@@ -131,8 +134,10 @@ class _Search:
         self._descends = page.sort[0][1] == "desc"
         self._documents = documents
         self._position = position
-        self._form = QueryForm.of(event_filter, page.sort, documents)
+        self._form = QueryForm.of(event_filter, page.sort, documents, page.until is not None)
         self._parameters = queries.filter_parameters(event_filter, pages.dialect)
+        if until := _position_of(page.until):
+            self._parameters["until_generated"], self._parameters["until_message_id"] = until
         self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
         texts = [text for each in event_filter.traits_filter if (text := _contained_text(each))]
         self._texts = {f"text_{number}": text for number, text in enumerate(texts)}
@@ -260,12 +265,28 @@ class _Search:
         return self._rows if self._limit is None else min(self._rows, self._limit - self._yielded)
 
 
-def matches_nothing(event_filter: EventFilter) -> bool:
-    """Return whether no event that can be stored meets the filter."""
-    names = (event_filter.event_type, event_filter.message_id)
-    return any(given and not any(map(is_storable, given)) for given in names) or any(
-        trait_filter.matches_nothing() for trait_filter in event_filter.traits_filter
-    )
+def _position_of(place: Place | None) -> Position | None:
+    """Return the position of a place.
+
+    :raises InvalidMarker: if no event can be there
+    """
+    if place is None:
+        return None
+    if not is_storable(place.message_id):
+        raise InvalidMarker(place.message_id)
+    return Position(to_microseconds(place.generated), place.message_id)
+
+
+def _limit_time(event_filter: EventFilter, page: Page) -> EventFilter:
+    """Return a filter that ends at the time of the page's last place, so that no search goes beyond it."""
+    (key, direction), until = page.sort[0], page.until
+    if until is None or key != "generated":
+        return event_filter
+    if direction == "desc":
+        start = max(event_filter.start_timestamp or until.generated, until.generated)
+        return dataclasses.replace(event_filter, start_timestamp=start)
+    end = min(event_filter.end_timestamp or until.generated, until.generated)
+    return dataclasses.replace(event_filter, end_timestamp=end)
 
 
 def _scan_size(size: int, found: int, wanted: int) -> float:

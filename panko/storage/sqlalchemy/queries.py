@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from panko.storage.filters import OPERATORS, EventFilter, Scope
+from panko.storage.filters import OPERATORS, EventFilter
 from panko.storage.models import is_storable
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_text
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER
+from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE
 from panko.storage.sqlalchemy.types import to_microseconds
 
 MAX_SMALL_BYTES = 8 << 10
@@ -28,7 +28,7 @@ _INDEXED: Columns = {
     "event_type_id": EVENT.c.event_type_id,
     "owner_id": EVENT.c.owner_id,
 }
-_UNINDEXED: Columns = {name: column + sa.literal_column("0") for name, column in _INDEXED.items()}
+UNINDEXED: Columns = {name: column + sa.literal_column("0") for name, column in _INDEXED.items()}
 """Columns of an event, and the same in a form that no index serves."""
 
 Sort = tuple[tuple[str, str], ...]
@@ -64,8 +64,9 @@ def fetch(reader: sa.Engine, query: sa.Executable, parameters: Mapping[str, Any]
 class QueryForm:
     """What determines the SQL text of a query; everything else is a parameter.
 
+    :ivar has_until: whether the page has a last place
     :ivar event_types: 0 if the filter has no event type, 1 if it has one, 2 if it has several
-    :ivar owners: see :func:`owner_conditions_of`
+    :ivar owners: see :func:`~panko.storage.sqlalchemy.scopes.owner_conditions_of`
     """
 
     sort: Sort
@@ -75,9 +76,12 @@ class QueryForm:
     event_types: int
     has_message_ids: bool
     owners: frozenset[str]
+    has_until: bool
 
     @classmethod
-    def of(cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...]) -> "QueryForm":
+    def of(
+        cls, event_filter: EventFilter, sort: Sort, documents: tuple[sa.Column, ...], has_until: bool = False
+    ) -> "QueryForm":
         """Return the form of the queries for a filter."""
         return cls(
             sort,
@@ -87,23 +91,8 @@ class QueryForm:
             min(2, len(event_filter.event_type)),
             bool(event_filter.message_id),
             owner_conditions_of(event_filter.scope),
+            has_until,
         )
-
-
-def owner_conditions_of(scope: Scope) -> frozenset[str]:
-    """Return which conditions a scope sets on owners: any of "project", "user" (with a project) and "unowned"."""
-    given = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
-    return frozenset(name for name, is_given in given.items() if is_given)
-
-
-def scope_parameters(scope: Scope) -> dict[str, Any]:
-    """Return the parameters of the conditions that a scope sets."""
-    owners = {"project": scope.project_id, "user": scope.user_id}
-    return {
-        name: owner_text(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
-        for name, owner in owners.items()
-        if owner is not None
-    }
 
 
 def filter_parameters(event_filter: EventFilter, dialect: Dialect) -> dict[str, Any]:
@@ -147,9 +136,9 @@ class Conditions:
     def on_time(self, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on the time of an event."""
         if self._form.has_start:
-            yield generated >= _number("start")
+            yield generated >= number("start")
         if self._form.has_end:
-            yield generated <= _number("end")
+            yield generated <= number("end")
 
     def on_type(self, event_type_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         """Return the condition that a column has the id of one of the event types."""
@@ -161,27 +150,33 @@ class Conditions:
     def on_position(
         self, is_continued: bool, generated: sa.ColumnElement[int] = _INDEXED["generated"]
     ) -> Iterator[sa.ColumnElement[bool]]:
-        """Yield the conditions that an event follows a position, the first of which an index can serve.
+        """Yield the conditions that an event belongs to the rest of the page; an index can serve the first of a place.
 
-        :param is_continued: whether there is a position
+        :param is_continued: whether a part of the page has been read
         """
-        if not is_continued:
-            return
+        if is_continued:
+            yield from self._compare("after", generated)
+        if self._form.has_until:
+            yield from self._compare("until", generated)
+
+    def _compare(self, place: str, generated: sa.ColumnElement[int]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions that an event is beyond the place ``after``, or not beyond the place ``until``."""
+        is_last = place == "until"
         columns = {"generated": generated, "message_id": EVENT.c.message_id}
         sort = [
-            (columns[name], direction == "desc", sa.bindparam(f"after_{name}", type_=columns[name].type))
+            (columns[name], (direction == "desc") != is_last, sa.bindparam(f"{place}_{name}", type_=columns[name].type))
             for name, direction in self._form.sort
         ]
-        follows = [OPERATORS["lt" if down else "gt"](column, value) for column, down, value in sort]
+        (first, down, value), (second, other_down, other_value) = sort[0], sort[-1]
+        compare = OPERATORS[("le" if is_last else "lt") if other_down else ("ge" if is_last else "gt")]
         if len(sort) == 1:
-            yield follows[0]
-            return
-        (first, down, value), (second, other_down, other_value) = sort
-        if self._dialect.COMPARES_ROWS and down == other_down:
-            yield OPERATORS["lt" if down else "gt"](sa.tuple_(first, second), sa.tuple_(value, other_value))
-            return
-        yield OPERATORS["le" if down else "ge"](first, value)
-        yield sa.or_(follows[0], sa.and_(first == value, follows[1]))
+            yield compare(first, value)
+        elif self._dialect.COMPARES_ROWS and down == other_down:
+            yield compare(sa.tuple_(first, second), sa.tuple_(value, other_value))
+        else:
+            yield OPERATORS["le" if down else "ge"](first, value)
+            is_beyond = OPERATORS["lt" if down else "gt"](first, value)
+            yield sa.or_(is_beyond, sa.and_(first == value, compare(second, other_value)))
 
 
 @functools.lru_cache(maxsize=1000)
@@ -246,21 +241,21 @@ def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_seve
     """
     conditions = Conditions(dialect, form)
     # Disable other indexes (+ 0) and materialize the CTE, so that the planner searches by keys.
-    generated = _UNINDEXED["generated"]
+    generated = UNINDEXED["generated"]
     names = {f"keys_{number}": several for number, several in enumerate(are_several)}
     query = dialect.select_with_keys(_found_columns(dialect, form), names).where(
-        generated >= _number("first"),
-        generated < _number("beyond"),
-        *conditions.on_event(_UNINDEXED),
-        *in_scope(form.owners, _UNINDEXED["owner_id"]),
+        generated >= number("first"),
+        generated < number("beyond"),
+        *conditions.on_event(UNINDEXED),
+        *in_scope(form.owners, UNINDEXED["owner_id"]),
         *conditions.on_position(is_continued, generated),
     )
     candidates: sa.FromClause = (
         query.subquery("candidates") if dialect.HAS_KEY_TABLE else query.cte("candidates").prefix_with("MATERIALIZED")
     )
-    found = sa.select(candidates).order_by(*_order(candidates, form.sort)).limit(_number("limit")).subquery("found")
+    found = sa.select(candidates).order_by(*_order(candidates, form.sort)).limit(number("limit")).subquery("found")
     generated = _INDEXED["generated"]
-    is_beyond = generated < _number("first") if form.sort[0][1] == "desc" else generated >= _number("beyond")
+    is_beyond = generated < number("first") if form.sort[0][1] == "desc" else generated >= number("beyond")
     following = sa.select(generated).where(is_beyond, *conditions.on_time(generated))
     if form.event_types == 1:
         following = following.where(conditions.on_type(EVENT.c.event_type_id))
@@ -293,7 +288,8 @@ def by_index(query: sa.Select, index: str) -> sa.Select:
     return query.with_hint(EVENT, f"FORCE INDEX ({index})", "mysql")
 
 
-def _number(name: str) -> sa.BindParameter[int]:
+def number(name: str) -> sa.BindParameter[int]:
+    """Return a parameter of 64 bits."""
     return sa.bindparam(name, type_=sa.BigInteger)
 
 
@@ -326,25 +322,3 @@ def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa
 def _is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElement[bool]:
     sizes = (f"coalesce({dialect.octets(each)}, 0)" if each.nullable else dialect.octets(each) for each in documents)
     return sa.literal_column(f"({' AND '.join(f'{size} <= {MAX_SMALL_BYTES}' for size in sizes)})", sa.Boolean)
-
-
-def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that an owner is in a scope; none if the scope is everything.
-
-    :param owners: see :func:`owner_conditions_of`
-    """
-    return [owner_id.in_(select_owners(owners))] if owners else []
-
-
-def select_owners(owners: frozenset[str]) -> sa.Select:
-    """Return the query for the ids of the owners in a scope, whose parameters are those of :func:`scope_parameters`.
-
-    :param owners: see :func:`owner_conditions_of`
-    """
-    conditions = []
-    if "project" in owners:
-        of_project = OWNER.c.project_id == sa.bindparam("project")
-        conditions.append(of_project & (OWNER.c.user_id == sa.bindparam("user")) if "user" in owners else of_project)
-    if "unowned" in owners:
-        conditions.append(OWNER.c.project_id.is_(None))
-    return sa.select(OWNER.c.id).where(sa.or_(*conditions))

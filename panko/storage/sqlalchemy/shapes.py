@@ -168,6 +168,14 @@ class Shape:
         """
         return (self._template % (orjson.dumps(message_id).decode(), *values, generated, raw)).encode()
 
+    def owner_of_values(self, values: Sequence[str]) -> Owner:
+        """Return the same as :meth:`owner_of` for the escaped values of an event."""
+        project, user = (
+            None if position is None else keys.owner_text(None if position < 0 else unescape(values[position]))
+            for position in self._owner_positions
+        )
+        return project, user
+
     def parse(self, values: Sequence[str]) -> tuple[Trait, ...]:
         """Return the traits of an event.
 

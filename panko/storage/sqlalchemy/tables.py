@@ -136,6 +136,34 @@ EVENT_COUNT_CHANGE = _counts(
     _key("cause", sa.BigInteger(), "id of an event that the transaction stored; negative if it deleted that event"),
 )
 
+JOURNAL_ENTRY = sa.Table(
+    "journal_entry",
+    METADATA,
+    _key("position", ID, "the order of the feed; never given twice"),
+    _column("first_id", sa.BigInteger(), "least id of the events that one transaction stored"),
+    _column("last_id", sa.BigInteger(), "greatest id of these events"),
+    comment="The feed: what transactions stored, in the order in which it became readable",
+)
+
+PENDING_ENTRY = sa.Table(
+    "pending_entry",
+    METADATA,
+    _key("first_id", sa.BigInteger(), "least id of the events that one transaction stored"),
+    _column("last_id", sa.BigInteger(), "greatest id of these events"),
+    comment="Entries of the journal that have no position yet",
+)
+"""A table of the databases with several writers at a time; on SQLite, a writer gives its entry the position."""
+
+FEED_STATE = sa.Table(
+    "feed_state",
+    METADATA,
+    _key("id", sa.SmallInteger(), "always 1"),
+    _column("last", sa.BigInteger(), "no position up to this one is given again"),
+    _column("trimmed", sa.BigInteger(), "position of the last entry that was removed from the journal"),
+    _column("secret", Blob(), "the key that the API encrypts cursors with"),
+    comment="One row: where the journal begins and ends",
+)
+
 EXPIRER_RUN = sa.Table(
     "expirer_run",
     METADATA,
@@ -145,6 +173,10 @@ EXPIRER_RUN = sa.Table(
 )
 
 
+ABSENT_TABLES = {"postgresql": EVENT_KEY, "sqlite": PENDING_ENTRY}
+"""The table that a database does not have."""
+
+
 def metadata_of(backend: str) -> sa.MetaData:
     """Return the tables that a database has.
 
@@ -152,7 +184,7 @@ def metadata_of(backend: str) -> sa.MetaData:
     """
     metadata = sa.MetaData()
     for table in METADATA.sorted_tables:
-        if backend == "postgresql" and table is EVENT_KEY:
+        if table is ABSENT_TABLES.get(backend):
             continue
         copied = table.to_metadata(metadata)
         if backend == "postgresql" and table is EVENT:

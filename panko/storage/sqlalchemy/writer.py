@@ -13,9 +13,10 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog, References
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
+from panko.storage.sqlalchemy.journal import Sequencer
 from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.shapes import join_values, pack_raw
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
+from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.types import to_microseconds
 from panko.storage.validation import BatchValidator, CheckedEvent
 
@@ -32,14 +33,23 @@ class EventWriter:
     :param dialect: dialect of the database
     :param catalog: the rows that events refer to, as this process remembers them
     :param compactor: compacts the count deltas
+    :param sequencer: gives positions to entries of the journal
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect, catalog: Catalog, compactor: CountCompactor):
+    def __init__(
+        self,
+        engine: sa.Engine,
+        dialect: Dialect,
+        catalog: Catalog,
+        compactor: CountCompactor,
+        sequencer: Sequencer,
+    ):
         self._engine = engine
         self._dialect = dialect
         self._catalog = catalog
         self._ids = EventIds()
         self._compactor = compactor
+        self._sequencer = sequencer
         self._lookups = 0
 
     def record(self, events: Iterable[Any]) -> Recorded:
@@ -96,7 +106,7 @@ class EventWriter:
                 self._dialect.insert_events(connection, _rows_of(events, ids, times, references))
                 counted = zip(times, (entry.event_type_id for entry in references.shapes), strict=True)
                 deltas = count_deltas(counted, ids[0], 1)
-                self._dialect.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
+                self._dialect.insert_entry(connection, (ids[0], ids[-1]), deltas)
         except errors.DATABASE_ERRORS as error:
             if errors.is_missing_reference(error):
                 self._catalog.forget()
@@ -105,6 +115,7 @@ class EventWriter:
             raise
         self._catalog.remember(references)
         self._compactor.note_deltas(len(deltas))
+        self._sequencer.note_entry()
         return len(events)
 
     def _skip_stored(self, connection: sa.Connection, events: Sequence[CheckedEvent]) -> Sequence[CheckedEvent]:

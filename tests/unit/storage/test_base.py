@@ -53,12 +53,15 @@ class Complete(Countable):
     def get_trait_values(self, trait_name, event_filter, newest):
         return TraitValues((), 0, complete=True)
 
+    def read_feed(self, requests):
+        return []
+
 
 @pytest.mark.parametrize(
     ("driver", "missing"),
     [
-        (Plain, {base.COUNT_CAPABILITY, base.VALUES_CAPABILITY}),
-        (Countable, {base.VALUES_CAPABILITY}),
+        (Plain, {base.COUNT_CAPABILITY, base.VALUES_CAPABILITY, base.FEED_CAPABILITY}),
+        (Countable, {base.VALUES_CAPABILITY, base.FEED_CAPABILITY}),
         (Complete, set()),
     ],
 )
@@ -73,3 +76,7 @@ def test_what_a_driver_does_not_define_is_not_supported():
         storage.count_events(EventFilter(), CountQuery())
     with pytest.raises(NotSupported, match=base.VALUES_CAPABILITY):
         storage.get_trait_values("x", EventFilter(), 1)
+    with pytest.raises(NotSupported, match=base.FEED_CAPABILITY):
+        storage.read_feed([])
+    with pytest.raises(NotSupported, match=base.FEED_CAPABILITY):
+        storage.get_secret()

@@ -4,20 +4,45 @@
 import abc
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_log import log
 
-from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.tables import EVENT, EVENT_KEY, METADATA
+from panko.storage.sqlalchemy.keys import RANDOM_BITS, EventIds, draw_number
+from panko.storage.sqlalchemy.tables import (
+    EVENT,
+    EVENT_COUNT_CHANGE,
+    EVENT_KEY,
+    FEED_STATE,
+    JOURNAL_ENTRY,
+    METADATA,
+    PENDING_ENTRY,
+)
 from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timeouts
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
 
 Row = tuple[Any, ...]
+
+
+class Position(NamedTuple):
+    """A position for a new entry of the journal.
+
+    :param drawn: the position, unless the last one is greater
+    :param step: otherwise how much greater than the last one the position is
+    """
+
+    drawn: int
+    step: int
+
+    @classmethod
+    def draw(cls) -> "Position":
+        """Return a new position; the step is random, too, as a database may be restored while a clock is wrong."""
+        drawn = draw_number()
+        return cls(drawn, 1 + drawn % (1 << RANDOM_BITS))
 
 
 class Dialect(abc.ABC):
@@ -42,6 +67,8 @@ class Dialect(abc.ABC):
     """Transactions of one expirer that delete in parallel, each on its own connection."""
     HAS_KEY_TABLE = True
     """Whether the keys of events are rows of ``event_key``."""
+    HAS_PENDING_ENTRIES = True
+    """Whether a transaction leaves its entry of the journal without a position."""
     COPIES_DOCUMENTS = False
     """Whether the database copies subquery rows with all their columns, at the cost of a write to disk."""
     MAX_SCANNED_EVENTS = 4000
@@ -167,6 +194,45 @@ class Dialect(abc.ABC):
 
     def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         self._insert(connection, EVENT, rows)
+
+    def insert_entry(self, connection: sa.Connection, entry: Row, deltas: Sequence[Row]) -> None:
+        """Insert what the transaction that stores events leaves besides them.
+
+        :param entry: first and last id of the events, for the journal
+        :param deltas: count deltas, rows of ``event_count_change``
+        """
+        self.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
+        self.insert_rows(connection, PENDING_ENTRY, [entry])
+
+    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+        """Give positions to pending entries, in the order of their first ids, in one transaction.
+
+        :param since: least first id of the entries
+        :param max_count: maximum number of entries
+        :returns: number of entries; None if another transaction is doing the same, or removes entries
+        """
+        query = sa.select(*PENDING_ENTRY.c).where(PENDING_ENTRY.c.first_id >= since)
+        with engine.begin() as connection:
+            last = connection.scalar(sa.select(FEED_STATE.c.last).with_for_update(skip_locked=True))
+            if last is None:
+                return None
+            pending = connection.execute(query.order_by(PENDING_ENTRY.c.first_id).limit(max_count)).all()
+            if pending:
+                position = Position.draw()
+                first = max(position.drawn, last + position.step)
+                placed = [(number, *entry) for number, entry in enumerate(pending, first)]
+                self.insert_rows(connection, JOURNAL_ENTRY, placed)
+                self.delete_rows(connection, PENDING_ENTRY, [(entry.first_id,) for entry in pending])
+                # On a Galera cluster, this conflicts with what another node does at the same time.
+                connection.execute(sa.update(FEED_STATE).values(last=placed[-1][0]))
+        return len(pending)
+
+    def wait_for_nodes(self, reader: sa.Engine) -> bool:
+        """On a node of a cluster, wait until it has all that other nodes have committed; return whether it is one.
+
+        :param reader: engine for short reads
+        """
+        return False
 
     def select_with_keys(
         self, columns: Iterable[sa.ColumnElement[Any]], names: Mapping[str, bool]

@@ -18,8 +18,9 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
+from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
-from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE
 from panko.storage.sqlalchemy.timeouts import Timer, timer_of
 from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 from panko.storage.validation import CheckedEvent
@@ -162,8 +163,17 @@ class MySQL(Dialect):
 
     def locks_one_node(self, engine: sa.Engine) -> bool:
         with engine.connect() as connection:
-            status = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone()
-            return status == ("wsrep_ready", "ON")
+            return _is_node(connection)
+
+    def wait_for_nodes(self, reader: sa.Engine) -> bool:
+        with errors.translate_errors(), reader.connect() as connection:
+            if not _is_node(connection):
+                return False
+            before = connection.exec_driver_sql("SELECT @@wsrep_sync_wait").scalar_one()
+            connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before | 1}")
+            connection.execute(sa.select(FEED_STATE.c.id))
+            connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before}")
+            return True
 
     def _insert_event_rows(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         escape = connection.connection.dbapi_connection.escape  # type: ignore[union-attr] # PyMySQL has it.
@@ -209,3 +219,9 @@ class MySQL(Dialect):
         statement = self.insert(table).values(list(rows))
         advanced = sa.func.greatest(column, statement.inserted[column.name])
         return statement.on_duplicate_key_update({column.name: advanced})
+
+
+def _is_node(connection: sa.Connection) -> bool:
+    """Return whether the server is a node of a Galera cluster."""
+    status = connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").fetchone()
+    return status == ("wsrep_ready", "ON")

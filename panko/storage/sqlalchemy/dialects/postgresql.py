@@ -13,12 +13,35 @@ from sqlalchemy.dialects import postgresql
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy.dialects import postgresql_binary as binary
-from panko.storage.sqlalchemy.dialects.base import Dialect, Row
-from panko.storage.sqlalchemy.tables import EVENT, KEYS
+from panko.storage.sqlalchemy.dialects.base import Dialect, Position, Row
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, KEYS
 from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timer, timer_of
 
 LONG_READ_SECONDS = 1
 """Duration of a read after which its next statement gets less than the timeout of the whole read."""
+
+LOCK_JOURNAL = "SELECT set_config('panko.has_journal', pg_try_advisory_xact_lock({lock})::text, true);"
+"""The first of two statements in one round trip. They are one transaction, so the lock ends with it."""
+
+PLACE_ENTRIES = """
+WITH moved AS (
+    DELETE FROM pending_entry
+    WHERE current_setting('panko.has_journal') = 'true' AND ctid = ANY (ARRAY(
+        SELECT ctid FROM pending_entry WHERE first_id >= {since} ORDER BY first_id LIMIT {max_count}))
+    RETURNING first_id, last_id
+), begin AS (
+    SELECT greatest({drawn}, {step} + greatest(trimmed, last, (SELECT max(position) FROM journal_entry))) AS position
+    FROM feed_state
+), placed AS (
+    INSERT INTO journal_entry (position, first_id, last_id)
+    SELECT begin.position - 1 + row_number() OVER (ORDER BY first_id), first_id, last_id FROM moved, begin
+)
+SELECT CASE WHEN current_setting('panko.has_journal') = 'true' THEN count(*) END AS count FROM moved
+"""
+"""The second statement: it sees all that the previous holder of the lock has placed.
+
+If it were a part of the first, it would see the state of the database from before the lock.
+"""
 
 MIN_SECONDS = 0.5
 """Shortest timeout that is set on the server, so that it never stops a statement that ends at once."""
@@ -68,6 +91,7 @@ class PostgreSQL(Dialect):
     DRIVER = "postgresql+psycopg"
     LIBRARY = "psycopg"
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
+    JOURNAL_LOCK = LOCK + 1
     HAS_KEY_TABLE = False
     insert = staticmethod(postgresql.insert)
 
@@ -91,7 +115,8 @@ class PostgreSQL(Dialect):
             connection.autocommit = True
             binary.register(connection)
             # Compiling a plan takes longer than Panko's statements.
-            connection.execute(f"SET jit = off; {self._statement_timeout(self._timeouts.read)}")
+            settings = "SET jit = off; SET default_transaction_isolation = 'read committed'"
+            connection.execute(f"{settings}; {self._statement_timeout(self._timeouts.read)}")
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
@@ -149,10 +174,30 @@ class PostgreSQL(Dialect):
             yield
 
     def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], suffix: str = "") -> None:
+        connection.exec_driver_sql(f"{self._insert_statement_of(table)} {suffix}", _arrays(rows))
+
+    @staticmethod
+    def _insert_statement_of(table: sa.Table) -> str:
+        """Return the statement that inserts rows from an array of values for each column."""
         columns = ", ".join(table.columns.keys())
         arrays = ", ".join("%b" for _ in table.columns)
-        statement = f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays}) {suffix}"  # noqa: S608
-        connection.exec_driver_sql(statement, _arrays(rows))
+        return f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays})"  # noqa: S608
+
+    def insert_entry(self, connection: sa.Connection, entry: Row, deltas: Sequence[Row]) -> None:
+        # One statement: another round trip would make writers slower.
+        pending = "WITH entry AS (INSERT INTO pending_entry (first_id, last_id) VALUES (%b, %b))"
+        connection.exec_driver_sql(
+            f"{pending} {self._insert_statement_of(EVENT_COUNT_CHANGE)}", entry + _arrays(deltas)
+        )
+
+    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+        # In one round trip, so that no client can keep others waiting.
+        statement = f"{LOCK_JOURNAL}{PLACE_ENTRIES}".format(
+            lock=self.JOURNAL_LOCK, since=since, max_count=max_count, **Position.draw()._asdict()
+        )
+        with self.reader(engine).connect() as connection:
+            count: int | None = connection.exec_driver_sql(statement).scalar_one()
+        return count
 
     def insert_events(self, connection: sa.Connection, events: Iterable[tuple[Row, Sequence[int]]]) -> None:
         columns = ", ".join([*EVENT.columns.keys(), KEYS.name])
@@ -194,6 +239,10 @@ def _execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[A
     """Execute a statement that psycopg has a special call for, and return whether it was one."""
     if statement.startswith("BEGIN "):
         cursor.execute(statement, prepare=False)  # Two statements in one round trip cannot be prepared.
+        return True
+    if statement.startswith(LOCK_JOURNAL[:20]):
+        cursor.execute(statement, prepare=False)
+        cursor.nextset()
         return True
     if not statement.startswith("COPY "):
         return False

@@ -14,9 +14,9 @@ from sqlalchemy.dialects import sqlite
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy import errors
-from panko.storage.sqlalchemy.dialects.base import Dialect
+from panko.storage.sqlalchemy.dialects.base import Dialect, Position, Row
 from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.timeouts import Timer
 
 BUSY_SECONDS = 30
@@ -32,6 +32,11 @@ CHECKPOINT_PAGES = 16_000
 """Journal pages of 4 KiB copied to the database together; a page that changed often is copied once."""
 
 UNLIMITED = -1
+
+INSERT_ENTRY = """
+INSERT INTO journal_entry (position, first_id, last_id)
+SELECT max(?, ? + max(trimmed, last, ifnull((SELECT max(position) FROM journal_entry), 0))), ?, ? FROM feed_state
+"""
 
 
 class TimedConnection(sqlite3.Connection):
@@ -77,6 +82,7 @@ class SQLite(Dialect):
     # Larger than elsewhere: even a small transaction rewrites most pages, so fewer transactions are faster.
     MAX_DELETED_EVENTS = 4000
     DELETE_WORKERS = 1
+    HAS_PENDING_ENTRIES = False
 
     @classmethod
     def pool_arguments(cls, url: sa.URL, options: cfg.ConfigOpts.GroupAttr, timeout: float) -> dict[str, Any]:
@@ -142,6 +148,14 @@ class SQLite(Dialect):
     def octets(self, document: sa.Column[Any]) -> str:
         # octet_length came with SQLite 3.43.
         return f"length(CAST({document} AS BLOB))"
+
+    def insert_entry(self, connection: sa.Connection, entry: Row, deltas: Sequence[Row]) -> None:
+        # There is one writer at a time, so the order of transactions is known.
+        self.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
+        connection.exec_driver_sql(INSERT_ENTRY, (*Position.draw(), *entry))
+
+    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+        return 0
 
     def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
         # There is one writer at a time, so ids can be consecutive; small numbers take less space.

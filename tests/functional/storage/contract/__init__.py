@@ -10,6 +10,7 @@ from tests.functional.storage.contract.get_events import GetEvents
 from tests.functional.storage.contract.get_trait_values import GetTraitValues
 from tests.functional.storage.contract.maintenance import Maintenance
 from tests.functional.storage.contract.pages import Pages
+from tests.functional.storage.contract.read_feed import ReadFeed
 from tests.functional.storage.contract.record_events import RecordEvents
 from tests.functional.storage.contract.scopes import Scopes
 from tests.functional.storage.contract.streams import Streams
@@ -28,6 +29,7 @@ class StorageContract(
     EventTypes,
     CountEvents,
     GetTraitValues,
+    ReadFeed,
     ClearExpiredData,
     Maintenance,
 ):

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The feed: read events in the order of the journal, for many readers at a time.
+
+Readers with the same cursor form a group: their events are read once, and each is rendered at most once. Which readers
+get an event is decided in Python; if a reader is alone, SQL first decides about all but traits.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence, Set
+
+import sqlalchemy as sa
+
+from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
+from panko.storage.filters import EventFilter
+from panko.storage.models import format_time
+from panko.storage.sqlalchemy import errors
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
+from panko.storage.sqlalchemy.journal import MAX_PLACED_ENTRIES, Sequencer
+from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk
+from panko.storage.sqlalchemy.matcher import EventMatcher
+from panko.storage.sqlalchemy.queries import UNINDEXED, Conditions, QueryForm, fetch, filter_parameters, row_columns
+from panko.storage.sqlalchemy.scopes import in_scope
+from panko.storage.sqlalchemy.shapes import Owner, unpack_raw
+from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.types import from_microseconds
+
+FIRST_ENTRIES = 128
+"""Entries that the first statement reads for small pages."""
+
+MAX_FEED_EVENTS = 10_000
+"""Events that a call examines, for all groups together."""
+
+MIN_FEED_EVENTS = 100
+"""Events that a call examines for each group, however many groups there are."""
+
+MAX_EVALUATIONS = 200_000
+"""Events times readers of a group that a call examines."""
+
+MAX_FEED_BYTES = 16 << 20
+"""Bytes of documents that a call reads for all groups together, unless a single event has more."""
+
+GROWTH = 4
+"""How many times more events the next statement for a group reads."""
+
+ID_ORDER = (("message_id", "asc"),)
+DOCUMENTS = (EVENT.c.trait_values, EVENT.c.raw)
+
+
+class _Rendering:
+    """What all readers of an event share: its owner, and the JSON object that the API returns."""
+
+    def __init__(self, found: FoundEvent):
+        self.found = found
+        self.size = len(found.documents[0] or b"")
+
+    @functools.cached_property
+    def owner(self) -> Owner:
+        """Project and user as they are stored."""
+        return self.found.shape.owner_of_values(self.found.values)
+
+    @functools.cached_property
+    def document(self) -> bytes:
+        """The JSON object."""
+        shape, message_id, generated, values, (raw,) = self.found
+        document = shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
+        self.size = len(document)
+        return document
+
+
+class _Reader:
+    """One request, and what it gets.
+
+    :param request: the request
+    :param cursor: how far the reader has read
+    """
+
+    def __init__(self, request: FeedRequest, cursor: Cursor):
+        self.filter = request.event_filter
+        self.limit = request.limit
+        self.cursor = cursor
+        self._matcher = EventMatcher(request.event_filter)
+        self._events: list[FeedEvent] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the page has as many events as were requested."""
+        return len(self._events) == self.limit
+
+    def offer(self, rendering: _Rendering, cursor: Cursor) -> None:
+        """Let the reader consume an event, and keep it if it is of interest."""
+        self.cursor = cursor
+        if self._matcher.meets(rendering.found, lambda: rendering.owner):
+            self._events.append(FeedEvent(cursor.pack(), rendering.document))
+
+    def page(self, end: Cursor, is_behind: bool) -> FeedPage:
+        """Return the page.
+
+        :param end: the end of the feed
+        :param is_behind: whether the feed will soon be longer
+        """
+        return FeedPage(self._events, self.cursor.pack(), is_behind or self.cursor < end)
+
+
+class FeedReader:
+    """Implements :meth:`panko.storage.base.Connection.read_feed`.
+
+    :param engine: engine of the database
+    :param dialect: dialect of the database
+    :param events: makes events of rows
+    :param sequencer: gives positions to entries
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect, events: EventReader, sequencer: Sequencer):
+        self._journal = JournalReader(dialect.reader(engine), dialect)
+        self._dialect = dialect
+        self._events = events
+        self._sequencer = sequencer
+
+    def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
+        """Return a page for each request; the errors are those of the contract."""
+        pages: dict[int, FeedPage] = {}
+        groups: dict[Cursor, tuple[View, list[_Reader]]] = {}
+        readers: dict[int, tuple[View, _Reader]] = {}
+        if not requests:
+            return []
+        views, is_behind = self._find({_parse(request.start) for request in requests}, _first_size(requests))
+        for number, request in enumerate(requests):
+            cursor, view = views[_parse(request.start)]
+            if cursor is None:
+                pages[number] = FeedPage((), view.begin.pack(), is_behind or view.begin < view.end, is_gone=True)
+                continue
+            reader = _Reader(request, cursor)
+            readers[number] = (view, reader)
+            groups.setdefault(cursor, (view, []))[1].append(reader)
+        for view, group in groups.values():
+            self._read_group(view, group, len(groups))
+        for number, (view, reader) in readers.items():
+            pages[number] = reader.page(view.end, is_behind)
+        return [pages[number] for number in range(len(requests))]
+
+    def _find(
+        self, starts: Set[Cursor | Start], size: int
+    ) -> tuple[Mapping[Cursor | Start, tuple[Cursor | None, View]], bool]:
+        """Place pending entries, and find where readers start.
+
+        :param starts: where they want to start
+        :param size: number of entries to read first
+        :returns: for each start the cursor (None: it is not in the journal) and the part of the journal that follows;
+            and whether entries are left that have no position yet
+        """
+        cursors = sorted(start for start in starts if isinstance(start, Cursor))
+        first = 0 if Start.OLDEST in starts else cursors[0].position if cursors else MAX_ID
+        view, is_behind = self._look_and_place(first, size, Start.NOW in starts)
+        found: dict[Cursor | Start, tuple[Cursor | None, View]] = {
+            Start.NOW: (view.end, view),
+            Start.OLDEST: (view.begin, view),
+        }
+        for cursor in cursors:
+            if view.ends_before(cursor):
+                view = self._journal.look(cursor.position, MAX_ROWS, view.end)
+            if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._journal.engine):
+                view = self._journal.look(cursor.position, MAX_ROWS)
+            found[cursor] = (view.find(cursor), view)
+        return found, is_behind
+
+    def _look_and_place(self, first: int, size: int, wants_now: bool) -> tuple[View, bool]:
+        """Place pending entries, and return the journal from a position on, and whether entries are left to place.
+
+        :param wants_now: place all that can be read now; otherwise a limited number
+        """
+        if wants_now:
+            self._dialect.wait_for_nodes(self._journal.engine)
+        view = self._journal.look(first, size)
+        if not view.has_pending:
+            return view, False
+        with errors.translate_errors():
+            if wants_now:
+                self._sequencer.place_all()
+                placed: int | None = None
+            else:
+                placed = self._sequencer.place()
+        if placed != 0:
+            view = self._journal.look(first, size)
+        return view, placed == MAX_PLACED_ENTRIES
+
+    def _read_group(self, view: View, readers: Sequence[_Reader], groups: int) -> None:
+        """Read the next events for readers that have the same cursor.
+
+        :param groups: number of groups that share what one call may read
+        """
+        walk = Walk(self._journal, view, readers[0].cursor)
+        event_filter = readers[0].filter if len(readers) == 1 else EventFilter()
+        max_events = max(MIN_FEED_EVENTS, min(MAX_FEED_EVENTS // groups, MAX_EVALUATIONS // len(readers)))
+        max_bytes = MAX_FEED_BYTES // groups
+        size = max(reader.limit for reader in readers)
+        while readers and max_events > 0 and max_bytes > 0:
+            positions = walk.take(min(size, max_events, MAX_ROWS))
+            for found, cursor in self._fetch(positions, event_filter):
+                rendering = _Rendering(found)
+                for reader in readers:
+                    reader.offer(rendering, cursor)
+                max_bytes -= rendering.size
+                readers = [reader for reader in readers if not reader.is_full]
+                if not readers or max_bytes <= 0:
+                    return
+            for reader in readers:
+                reader.cursor = walk.cursor
+            if walk.is_finished:
+                return
+            max_events -= len(positions)
+            size *= GROWTH
+
+    def _fetch(self, positions: Mapping[int, int], event_filter: EventFilter) -> Iterator[tuple[FoundEvent, Cursor]]:
+        """Yield the events with some ids, in the order of the ids; not all that do not meet the filter.
+
+        :param positions: the ids, each with the position of its entry
+        """
+        form = QueryForm.of(event_filter, ID_ORDER, DOCUMENTS)
+        parameters = filter_parameters(event_filter, self._dialect) | {"ids": self._dialect.list_value(list(positions))}
+        rows = {row[0]: row for row in fetch(self._journal.engine, _event_query(self._dialect, form), parameters)}
+        ordered = [rows[id_] for id_ in positions if id_ in rows]
+        ids = {row[1]: row[0] for row in ordered}
+        for found in self._events.complete(ordered, DOCUMENTS):
+            id_ = ids[found.message_id]
+            yield found, Cursor(positions[id_], id_)
+
+
+def _parse(start: bytes | Start) -> Cursor | Start:
+    return start if isinstance(start, Start) else Cursor.unpack(start)
+
+
+def _first_size(requests: Sequence[FeedRequest]) -> int:
+    """Return how many entries to read first: each has an event or more, unless it has expired."""
+    return FIRST_ENTRIES if max(request.limit for request in requests) < FIRST_ENTRIES else MAX_ENTRIES
+
+
+@functools.lru_cache(maxsize=1000)
+def _event_query(dialect: Dialect, form: QueryForm) -> sa.Select:
+    """Return the query for the events with one of some ids that meet the conditions of a form."""
+    # Disable other indexes: the ids are few.
+    return sa.select(*row_columns(dialect, form.documents)).where(
+        dialect.is_in_list(EVENT.c.id, "ids"),
+        *Conditions(dialect, form).on_event(UNINDEXED),
+        *in_scope(form.owners, UNINDEXED["owner_id"]),
+    )

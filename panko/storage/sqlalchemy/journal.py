@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: what transactions stored, in the order in which it became readable.
+
+Each transaction that stores events leaves one entry: the first and the last id of its events. The entry is committed
+together with the events, but ids are given before the commit, so their order is not the order of the commits. Therefore
+an entry gets its place in the journal afterwards, when everybody can read it: the *sequencer* moves pending entries to
+the journal, with growing positions. Sequencers work one after the other, so a reader that has read up to a position
+never misses an entry with a smaller one.
+"""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import oslo_db.exception
+import sqlalchemy as sa
+from oslo_log import log
+
+from panko.storage import deadlines
+from panko.storage.errors import StorageTimeout
+from panko.storage.sqlalchemy import errors
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.keys import number_at
+from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY
+
+LOG = log.getLogger(__name__)
+
+MAX_PLACED_ENTRIES = 1000
+"""Entries that one transaction places."""
+
+MAX_UNPLACED_ENTRIES = 1000
+"""Transactions after which the process that committed them places entries, even if nobody reads the feed."""
+
+MAX_TRIMMED_ENTRIES = 5000
+"""Entries that one transaction removes from the journal."""
+
+WAIT_SECONDS = 30
+"""How long to wait while other transactions change the journal, unless the caller's deadline is earlier."""
+
+MAX_PAUSE_SECONDS = 0.02
+
+
+class Sequencer:
+    """Gives positions to entries, and removes old entries, for many threads.
+
+    :param engine: engine of the database
+    :param dialect: dialect of the database
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect):
+        self._engine = engine
+        self._dialect = dialect
+        self._lock = threading.Lock()
+        self._unplaced = 0
+
+    def note_entry(self) -> None:
+        """Note that this process committed an entry, and place some if there may be many."""
+        with self._lock:
+            self._unplaced += 1
+            if self._unplaced < MAX_UNPLACED_ENTRIES:
+                return
+            self._unplaced = 0
+        try:
+            # Twice as many as were noted, so that what a failure leaves does not grow.
+            if self.place() == MAX_PLACED_ENTRIES:
+                self.place()
+        except errors.DATABASE_ERRORS as error:
+            # The caller's events are stored already.
+            LOG.info("Entries of the journal will be placed later: %s", errors.describe(error))
+
+    def place(self, since: int = 0) -> int | None:
+        """Place entries whose events are readable, up to MAX_PLACED_ENTRIES.
+
+        :param since: least first id of the entries
+        :returns: number of entries; 0 if this process may not write; None if another is placing or trimming entries
+        """
+        if not self._dialect.HAS_PENDING_ENTRIES:
+            return 0
+        try:
+            return self._dialect.place_entries(self._engine, since, MAX_PLACED_ENTRIES)
+        except oslo_db.exception.DBDeadlock:
+            return None  # Another node of a cluster was faster.
+        except errors.DATABASE_ERRORS as error:
+            if errors.is_read_only(error):
+                return 0
+            raise
+
+    def place_all(self) -> None:
+        """Place all entries whose events are readable when this begins.
+
+        :raises StorageTimeout: if others change the journal for too long
+        """
+        while self._when_free(self.place) == MAX_PLACED_ENTRIES:
+            pass
+
+    def trim(self, placed_before: int | None = None) -> None:
+        """Remove the oldest entries as long as their events do not exist any more, or they are too old.
+
+        :param placed_before: remove entries placed before this time in any case; microseconds since 1970
+        :raises StorageTimeout: if others change the journal for too long
+        """
+        while self._when_free(lambda: self._trim_some(placed_before)):
+            pass
+
+    def _when_free(self, change: Callable[[], int | None]) -> int:
+        """Call a function that changes the journal until it does not return None."""
+        seconds = min(WAIT_SECONDS, deadlines.seconds_left())
+        end = time.monotonic() + seconds
+        while (count := change()) is None:
+            if time.monotonic() > end:
+                raise StorageTimeout(f"another process has been changing the journal for {seconds:.0f} s")
+            time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311
+        return count
+
+    def _trim_some(self, placed_before: int | None) -> int | None:
+        """Remove up to MAX_TRIMMED_ENTRIES, and return how many; None if others change the journal."""
+        last, count = self._find_trimmed(None if placed_before is None else number_at(placed_before))
+        if not count:
+            return 0
+        try:
+            with self._engine.begin() as connection:
+                self._dialect.begin_write(connection)
+                trimmed = connection.scalar(sa.select(FEED_STATE.c.trimmed).with_for_update(skip_locked=True))
+                if trimmed is None:
+                    return None
+                connection.execute(sa.update(FEED_STATE).values(trimmed=max(trimmed, last)))
+                connection.execute(sa.delete(JOURNAL_ENTRY).where(JOURNAL_ENTRY.c.position <= last))
+        except oslo_db.exception.DBDeadlock:
+            return None
+        return count
+
+    def _find_trimmed(self, end: int | None) -> tuple[int, int]:
+        """Return the last position of the entries to remove next, and their number.
+
+        :param end: entries with smaller positions are too old
+        """
+        columns = JOURNAL_ENTRY.c
+        of_entry = sa.select(EVENT.c.id).where(EVENT.c.id.between(columns.first_id, columns.last_id)).limit(1)
+        oldest = sa.select(columns.position, of_entry.correlate(JOURNAL_ENTRY).scalar_subquery().is_not(None))
+        oldest = oldest.where(columns.position > sa.select(FEED_STATE.c.trimmed).scalar_subquery())
+        query = oldest.order_by(columns.position).limit(MAX_TRIMMED_ENTRIES)
+        with self._dialect.reader(self._engine).connect() as connection:
+            rows = connection.execute(query).all()
+        trimmed = list(itertools.takewhile(lambda row: not row[1] or (end is not None and row[0] < end), rows))
+        return (trimmed[-1][0], len(trimmed)) if trimmed else (0, 0)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the journal: its entries from a cursor on, and the ids of their events."""
+
+import bisect
+import functools
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from panko.storage.errors import SchemaMismatch
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.queries import fetch, number
+from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
+
+MAX_ENTRIES = 1000
+"""Entries that one statement reads."""
+
+MAX_LISTED_IDS = 10_000
+"""Ids of an entry that are assumed to exist. If an entry has more, they are looked up: few events may be left of it."""
+
+MAX_ID = 2**63 - 1
+"""No position and no id is greater."""
+
+_CURSOR = struct.Struct(">qq")
+
+
+class Cursor(NamedTuple):
+    """How far a reader has read.
+
+    :param position: position of an entry
+    :param event_id: id of the last event of this entry that was consumed
+    """
+
+    position: int
+    event_id: int
+
+    @classmethod
+    def unpack(cls, cursor: bytes) -> "Cursor":
+        """Return the cursor of the contract in parts; one that no journal has if it is not one of this driver."""
+        return cls(*_CURSOR.unpack(cursor)) if len(cursor) == _CURSOR.size else cls(-1, 0)
+
+    def pack(self) -> bytes:
+        """Return the cursor of the contract."""
+        return _CURSOR.pack(*self)
+
+
+class Entry(NamedTuple):
+    """A row of the journal."""
+
+    position: int
+    first_id: int
+    last_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A part of the journal.
+
+    :param trimmed: position of the last entry that was removed
+    :param end: the cursor after the newest entry
+    :param has_pending: whether entries wait for a position
+    :param entries: the entries, in order
+    :param is_complete: whether no entries follow, up to ``end``
+    """
+
+    trimmed: int
+    end: Cursor
+    has_pending: bool
+    entries: Sequence[Entry]
+    is_complete: bool
+
+    @property
+    def begin(self) -> Cursor:
+        """The cursor before the oldest entry."""
+        return Cursor(self.trimmed, 0)
+
+    def find(self, cursor: Cursor) -> Cursor | None:
+        """Return a cursor in the one form that all readers share; None if it is not in this part."""
+        if cursor.position == self.trimmed:
+            return self.begin
+        for entry in self.entries[bisect.bisect_left(self.entries, (cursor.position,)) :]:
+            if entry.position == cursor.position and entry.first_id <= cursor.event_id <= entry.last_id:
+                return cursor
+            break
+        return None
+
+    def ends_before(self, cursor: Cursor) -> bool:
+        """Return whether a cursor may be in a later part."""
+        return not self.is_complete and cursor.position > self.entries[-1].position
+
+
+class JournalReader:
+    """Reads parts of the journal.
+
+    :param engine: engine for short reads
+    :param dialect: dialect of the database
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect):
+        self.engine = engine
+        self._dialect = dialect
+
+    def look(self, first: int, size: int, end: Cursor | None = None, since: int = 0) -> View:
+        """Return the part of the journal that begins at a position.
+
+        :param size: maximum number of entries
+        :param end: ignore entries after this cursor; None: read up to the newest entry
+        :param since: least first id of pending entries to look for
+        """
+        last = MAX_ID if end is None else end.position
+        parameters = {"first": first, "last": last, "since": since, "size": size}
+        rows = fetch(self.engine, _view_query(self._dialect.HAS_PENDING_ENTRIES), parameters)
+        if not rows:
+            raise SchemaMismatch("The table feed_state has no row. Restore it from a backup.")
+        trimmed, newest, newest_id, has_pending, *_ = rows[0]
+        if end is None:
+            end = Cursor(trimmed, 0) if newest is None else Cursor(newest, newest_id)
+        entries = sorted(Entry(*row[4:]) for row in rows if row[4] is not None)
+        return View(trimmed, end, bool(has_pending), entries, is_complete=len(entries) < size)
+
+    def find_ids(self, first_id: int, last_id: int, max_count: int) -> Sequence[int]:
+        """Return the least ids of events in a range."""
+        query = sa.select(EVENT.c.id).where(EVENT.c.id >= first_id, EVENT.c.id <= last_id)
+        return [row.id for row in fetch(self.engine, query.order_by(EVENT.c.id).limit(max_count))]
+
+
+@functools.cache
+def _view_query(has_pending_entries: bool) -> sa.Select:
+    """Return the query for the state of the journal and some entries, all at the same moment.
+
+    Each row: trimmed, position and last_id of the newest entry (NULL if there is none), whether entries are pending,
+    then an entry (NULL if there is none). Rows are unordered.
+    """
+    columns = JOURNAL_ENTRY.c
+    newest = sa.select(columns.position, columns.last_id).order_by(columns.position.desc()).limit(1).subquery("newest")
+    # Two conditions, so that the index is not searched through entries that were removed.
+    following = sa.select(*columns).where(
+        columns.position > sa.select(FEED_STATE.c.trimmed).scalar_subquery(),
+        columns.position >= number("first"),
+        columns.position <= number("last"),
+    )
+    size = sa.bindparam("size", type_=sa.Integer, literal_execute=True)
+    part = following.order_by(columns.position).limit(size).subquery("part")
+    pending: sa.ColumnElement[bool] = sa.false()
+    if has_pending_entries:
+        pending = sa.exists().where(PENDING_ENTRY.c.first_id >= number("since"))
+    return sa.select(
+        FEED_STATE.c.trimmed, newest.c.position.label("newest"), newest.c.last_id.label("newest_id"), pending, *part.c
+    ).select_from(FEED_STATE.join(newest, sa.true(), isouter=True).join(part, sa.true(), isouter=True))
+
+
+class Walk:
+    """Goes through the ids of the events after a cursor.
+
+    :param journal: reads more entries
+    :param view: the part of the journal that begins at the cursor, or before it
+    :param cursor: where to start
+    :ivar cursor: how far it has gone
+    """
+
+    def __init__(self, journal: JournalReader, view: View, cursor: Cursor):
+        self._journal = journal
+        self._view = view
+        self._next = bisect.bisect_left(view.entries, (cursor.position,))
+        self.cursor = cursor
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no event follows."""
+        return self.cursor >= self._view.end
+
+    def take(self, max_count: int) -> dict[int, int]:
+        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more)."""
+        positions: dict[int, int] = {}
+        while len(positions) < max_count and (entry := self._find_entry()):
+            is_begun = self.cursor.position == entry.position
+            first_id = self.cursor.event_id + 1 if is_begun else entry.first_id
+            ids, reached = self._ids_of(entry, first_id, max_count - len(positions))
+            positions.update((id_, entry.position) for id_ in ids)
+            self.cursor = Cursor(entry.position, reached)
+        return positions
+
+    def _find_entry(self) -> Entry | None:
+        """Return the entry that has the next events; None if there is none."""
+        while True:
+            for entry in self._view.entries[self._next :]:
+                if entry.position > self.cursor.position or entry.last_id > self.cursor.event_id:
+                    return entry
+                self._next += 1
+            if self._view.is_complete:
+                return None
+            self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
+            self._next = 0
+
+    def _ids_of(self, entry: Entry, first_id: int, max_count: int) -> tuple[Iterable[int], int]:
+        """Return ids of an entry from one on, and the last id that was considered."""
+        if entry.last_id - first_id < MAX_LISTED_IDS:
+            last_id = min(entry.last_id, first_id + max_count - 1)
+            return range(first_id, last_id + 1), last_id
+        ids = self._journal.find_ids(first_id, entry.last_id, max_count)
+        return ids, ids[-1] if len(ids) == max_count else entry.last_id

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scopes in SQL: conditions on the owners of events."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from panko.storage.filters import Scope
+from panko.storage.models import is_storable
+from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_text
+from panko.storage.sqlalchemy.tables import OWNER
+
+
+def owner_conditions_of(scope: Scope) -> frozenset[str]:
+    """Return which conditions a scope sets on owners: any of "project", "user" (with a project) and "unowned"."""
+    given = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
+    return frozenset(name for name, is_given in given.items() if is_given)
+
+
+def scope_parameters(scope: Scope) -> dict[str, Any]:
+    """Return the parameters of the conditions that a scope sets."""
+    owners = {"project": scope.project_id, "user": scope.user_id}
+    return {
+        name: owner_text(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
+        for name, owner in owners.items()
+        if owner is not None
+    }
+
+
+def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an owner is in a scope; none if the scope is everything.
+
+    :param owners: see :func:`owner_conditions_of`
+    """
+    return [owner_id.in_(select_owners(owners))] if owners else []
+
+
+def select_owners(owners: frozenset[str]) -> sa.Select:
+    """Return the query for the ids of the owners in a scope, whose parameters are those of :func:`scope_parameters`.
+
+    :param owners: see :func:`owner_conditions_of`
+    """
+    conditions = []
+    if "project" in owners:
+        of_project = OWNER.c.project_id == sa.bindparam("project")
+        conditions.append(of_project & (OWNER.c.user_id == sa.bindparam("user")) if "user" in owners else of_project)
+    if "unowned" in owners:
+        conditions.append(OWNER.c.project_id.is_(None))
+    return sa.select(OWNER.c.id).where(sa.or_(*conditions))
