@@ -100,7 +100,7 @@ def _set_library_defaults() -> None:
     cors.set_defaults(
         allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
         allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
-        expose_headers=["X-Openstack-Request-Id"],
+        expose_headers=["X-Openstack-Request-Id", "Link"],
     )
 
 
