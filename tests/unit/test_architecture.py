@@ -37,6 +37,7 @@ API_LAYERS = (
     ("cursors",),
     ("pages",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
+    ("feed",),
     ("hooks",),
     ("controllers",),
     ("middleware.factories",),

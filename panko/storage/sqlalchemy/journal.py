@@ -41,6 +41,15 @@ WAIT_SECONDS = 30
 
 MAX_PAUSE_SECONDS = 0.02
 
+RECENT_SECONDS = 10
+"""Age of the pending entries that each search finds; a full search finds older ones, too."""
+
+FULL_SEARCH_SECONDS = 1
+"""Time between two full searches, unless one takes long."""
+
+FULL_SEARCH_FACTOR = 20
+"""How many times longer than a full search takes the time until the next one is."""
+
 
 class Sequencer:
     """Gives positions to entries, and removes old entries, for many threads.
@@ -54,6 +63,25 @@ class Sequencer:
         self._dialect = dialect
         self._lock = threading.Lock()
         self._unplaced = 0
+        self._next_full_search = 0.0
+
+    def begin_search(self) -> int:
+        """Return the least first id of the pending entries to search for.
+
+        Placed entries leave something behind for as long as any transaction of the database may still see them, which
+        each search goes through. A backup may take hours. Therefore most searches look only for recent entries.
+        """
+        if time.monotonic() >= self._next_full_search:
+            return 0
+        return number_at(time.time_ns() // 1000 - RECENT_SECONDS * 1_000_000)
+
+    def end_search(self, since: int, seconds: float) -> None:
+        """Note how long a search took.
+
+        :param since: what :meth:`begin_search` returned
+        """
+        if not since:
+            self._next_full_search = time.monotonic() + max(FULL_SEARCH_SECONDS, FULL_SEARCH_FACTOR * seconds)
 
     def note_entry(self) -> None:
         """Note that this process committed an entry, and place some if there may be many."""
@@ -62,10 +90,12 @@ class Sequencer:
             if self._unplaced < MAX_UNPLACED_ENTRIES:
                 return
             self._unplaced = 0
+        since, start = self.begin_search(), time.monotonic()
         try:
             # Twice as many as were noted, so that what a failure leaves does not grow.
-            if self.place() == MAX_PLACED_ENTRIES:
-                self.place()
+            if self.place(since) == MAX_PLACED_ENTRIES:
+                self.place(since)
+            self.end_search(since, time.monotonic() - start)
         except errors.DATABASE_ERRORS as error:
             # The caller's events are stored already.
             LOG.info("Entries of the journal will be placed later: %s", errors.describe(error))

@@ -108,12 +108,18 @@ def _precedes(place: Place, other: Place, page: Page) -> bool:
     return False
 
 
-def make_application(storage: base.Connection, root: str = ROOT) -> PecanApplication:
-    """Return version 2 of the API on a storage, or another tree of controllers."""
+def make_application(storage: base.Connection, root: str = ROOT, **options: int) -> PecanApplication:
+    """Return version 2 of the API on a storage.
+
+    :param root: another tree of controllers
+    :param options: of the section [api]
+    """
     conf = service.prepare_service([], config_files=[], share=True)
+    for name, value in options.items():
+        conf.set_override(name, value, group="api")
     return PecanApplication(root, [ContextHook(conf, Policy(conf), storage, threading.Semaphore(1)), ErrorHook()])
 
 
-def make_client(storage: base.Connection) -> webtest.TestApp:
-    """Return a client of version 2 of the API on a storage."""
-    return webtest.TestApp(make_application(storage), extra_environ={"openstack.request_id": "req-1"})
+def make_client(storage: base.Connection, **options: int) -> webtest.TestApp:
+    """Return a client of version 2 of the API on a storage; see :func:`make_application`."""
+    return webtest.TestApp(make_application(storage, **options), extra_environ={"openstack.request_id": "req-1"})
