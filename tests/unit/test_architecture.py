@@ -35,6 +35,7 @@ API_LAYERS = (
     ("errors", "keystone", "query", "routing"),
     ("response", "policy"),
     ("cursors",),
+    ("pages",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
     ("feed",),
     ("hooks",),
