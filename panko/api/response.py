@@ -241,7 +241,7 @@ def render_fault(fault: Fault, content_type: str) -> bytes:
     """Return the body of an error response."""
     if content_type == JSON:
         # Not orjson: the texts repeat what the client sent, which may contain a lone surrogate.
-        return json.dumps({"error_message": dict(fault.body)}).encode()
+        return json.dumps({**fault.members, "error_message": dict(fault.body)}).encode()
     root = ElementTree.Element("error_message")
     error = ElementTree.SubElement(root, "error")
     ElementTree.SubElement(error, "faultcode").text = fault.code

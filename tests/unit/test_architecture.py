@@ -34,7 +34,9 @@ SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
 API_LAYERS = (
     ("errors", "keystone", "query", "routing"),
     ("response", "policy"),
+    ("cursors",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
+    ("feed",),
     ("hooks",),
     ("controllers",),
     ("middleware.factories",),

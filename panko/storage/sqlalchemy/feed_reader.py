@@ -6,6 +6,7 @@ get an event is decided in Python; if a reader is alone, SQL first decides about
 """
 
 import functools
+import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 import sqlalchemy as sa
@@ -79,13 +80,16 @@ class _Reader:
         self.filter = request.event_filter
         self.limit = request.limit
         self.cursor = cursor
-        self._matcher = EventMatcher(request.event_filter)
         self._events: list[FeedEvent] = []
 
     @property
     def is_full(self) -> bool:
         """Whether the page has as many events as were requested."""
         return len(self._events) == self.limit
+
+    @functools.cached_property
+    def _matcher(self) -> EventMatcher:
+        return EventMatcher(self.filter)
 
     def offer(self, rendering: _Rendering, cursor: Cursor) -> None:
         """Let the reader consume an event, and keep it if it is of interest."""
@@ -161,7 +165,7 @@ class FeedReader:
                 view = self._journal.look(cursor.position, MAX_ROWS, view.end)
             if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._journal.engine):
                 view = self._journal.look(cursor.position, MAX_ROWS)
-            found[cursor] = (view.find(cursor), view)
+            found[cursor] = (cursor if view.has(cursor) else None, view)
         return found, is_behind
 
     def _look_and_place(self, first: int, size: int, wants_now: bool) -> tuple[View, bool]:
@@ -169,9 +173,13 @@ class FeedReader:
 
         :param wants_now: place all that can be read now; otherwise a limited number
         """
+        since = self._sequencer.begin_search()
         if wants_now:
+            since = 0
             self._dialect.wait_for_nodes(self._journal.engine)
-        view = self._journal.look(first, size)
+        start = time.monotonic()
+        view = self._journal.look(first, size, since=since)
+        self._sequencer.end_search(since, time.monotonic() - start)
         if not view.has_pending:
             return view, False
         with errors.translate_errors():
@@ -179,7 +187,7 @@ class FeedReader:
                 self._sequencer.place_all()
                 placed: int | None = None
             else:
-                placed = self._sequencer.place()
+                placed = self._sequencer.place(since)
         if placed != 0:
             view = self._journal.look(first, size)
         return view, placed == MAX_PLACED_ENTRIES

@@ -59,33 +59,25 @@ class Entry(NamedTuple):
 class View:
     """A part of the journal.
 
-    :param trimmed: position of the last entry that was removed
+    :param begin: the cursor after the last entry that was removed
     :param end: the cursor after the newest entry
     :param has_pending: whether entries wait for a position
     :param entries: the entries, in order
     :param is_complete: whether no entries follow, up to ``end``
     """
 
-    trimmed: int
+    begin: Cursor
     end: Cursor
     has_pending: bool
     entries: Sequence[Entry]
     is_complete: bool
 
-    @property
-    def begin(self) -> Cursor:
-        """The cursor before the oldest entry."""
-        return Cursor(self.trimmed, 0)
-
-    def find(self, cursor: Cursor) -> Cursor | None:
-        """Return a cursor in the one form that all readers share; None if it is not in this part."""
-        if cursor.position == self.trimmed:
-            return self.begin
-        for entry in self.entries[bisect.bisect_left(self.entries, (cursor.position,)) :]:
-            if entry.position == cursor.position and entry.first_id <= cursor.event_id <= entry.last_id:
-                return cursor
-            break
-        return None
+    def has(self, cursor: Cursor) -> bool:
+        """Return whether a cursor is in this part."""
+        following = self.entries[bisect.bisect_left(self.entries, (cursor.position,)) :]
+        entry = following[0] if following else Entry(0, 0, 0)
+        is_inside = entry.position == cursor.position and entry.first_id <= cursor.event_id <= entry.last_id
+        return is_inside or cursor == self.begin
 
     def ends_before(self, cursor: Cursor) -> bool:
         """Return whether a cursor may be in a later part."""
@@ -115,11 +107,12 @@ class JournalReader:
         rows = fetch(self.engine, _view_query(self._dialect.HAS_PENDING_ENTRIES), parameters)
         if not rows:
             raise SchemaMismatch("The table feed_state has no row. Restore it from a backup.")
-        trimmed, newest, newest_id, has_pending, *_ = rows[0]
+        trimmed, trimmed_id, newest, newest_id, has_pending, *_ = rows[0]
+        begin = Cursor(trimmed, trimmed_id)
         if end is None:
-            end = Cursor(trimmed, 0) if newest is None else Cursor(newest, newest_id)
-        entries = sorted(Entry(*row[4:]) for row in rows if row[4] is not None)
-        return View(trimmed, end, bool(has_pending), entries, is_complete=len(entries) < size)
+            end = begin if newest is None else Cursor(newest, newest_id)
+        entries = sorted(Entry(*row[5:]) for row in rows if row[5] is not None)
+        return View(begin, end, bool(has_pending), entries, is_complete=len(entries) < size)
 
     def find_ids(self, first_id: int, last_id: int, max_count: int) -> Sequence[int]:
         """Return the least ids of events in a range."""
@@ -131,8 +124,8 @@ class JournalReader:
 def _view_query(has_pending_entries: bool) -> sa.Select:
     """Return the query for the state of the journal and some entries, all at the same moment.
 
-    Each row: trimmed, position and last_id of the newest entry (NULL if there is none), whether entries are pending,
-    then an entry (NULL if there is none). Rows are unordered.
+    Each row: trimmed and trimmed_id, position and last_id of the newest entry (NULL if there is none), whether entries
+    are pending, then an entry (NULL if there is none). Rows are unordered.
     """
     columns = JOURNAL_ENTRY.c
     newest = sa.select(columns.position, columns.last_id).order_by(columns.position.desc()).limit(1).subquery("newest")
@@ -147,9 +140,14 @@ def _view_query(has_pending_entries: bool) -> sa.Select:
     pending: sa.ColumnElement[bool] = sa.false()
     if has_pending_entries:
         pending = sa.exists().where(PENDING_ENTRY.c.first_id >= number("since"))
-    return sa.select(
-        FEED_STATE.c.trimmed, newest.c.position.label("newest"), newest.c.last_id.label("newest_id"), pending, *part.c
-    ).select_from(FEED_STATE.join(newest, sa.true(), isouter=True).join(part, sa.true(), isouter=True))
+    ends = (
+        *FEED_STATE.c["trimmed", "trimmed_id"],
+        newest.c.position.label("newest"),
+        newest.c.last_id.label("newest_id"),
+    )
+    return sa.select(*ends, pending, *part.c).select_from(
+        FEED_STATE.join(newest, sa.true(), isouter=True).join(part, sa.true(), isouter=True)
+    )
 
 
 class Walk:

@@ -55,12 +55,17 @@ class MemoryConnection(base.Connection):
     def clear_expired_data(self, ttl, max_count=None, *, now=None): ...
 
 
-def make_application(storage: base.Connection) -> PecanApplication:
-    """Return version 2 of the API on a storage."""
+def make_application(storage: base.Connection, **options: int) -> PecanApplication:
+    """Return version 2 of the API on a storage.
+
+    :param options: of the section [api]
+    """
     conf = service.prepare_service([], config_files=[], share=True)
+    for name, value in options.items():
+        conf.set_override(name, value, group="api")
     return PecanApplication(ROOT, [ContextHook(conf, Policy(conf), storage, threading.Semaphore(1)), ErrorHook()])
 
 
-def make_client(storage: base.Connection) -> webtest.TestApp:
-    """Return a client of version 2 of the API on a storage."""
-    return webtest.TestApp(make_application(storage), extra_environ={"openstack.request_id": "req-1"})
+def make_client(storage: base.Connection, **options: int) -> webtest.TestApp:
+    """Return a client of version 2 of the API on a storage; see :func:`make_application`."""
+    return webtest.TestApp(make_application(storage, **options), extra_environ={"openstack.request_id": "req-1"})

@@ -12,6 +12,7 @@ import pymysql.connections
 import pymysql.converters
 import sqlalchemy as sa
 from oslo_log import log
+from pymysql.constants import SERVER_STATUS
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
@@ -54,9 +55,16 @@ class TimedConnection(pymysql.connections.Connection):
         super().__init__(*arguments, **parameters)
 
     def _execute_command(self, command: Any, sql: Any) -> None:
+        # Until the server says that the transaction has ended.
+        self.server_status |= SERVER_STATUS.SERVER_STATUS_IN_TRANS
         # In whole seconds, as each change of a socket's timeout costs time.
         self._read_timeout = self._write_timeout = int(self.timer.wait_seconds()) or 1
         super()._execute_command(command, sql)
+
+    def rollback(self) -> None:
+        """Roll back, unless the last statement was a commit: the pool rolls back each connection that is returned."""
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            super().rollback()
 
 
 class MySQL(Dialect):

@@ -113,8 +113,8 @@ class SQLite(Dialect):
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
             # Connections to a database in memory share a transaction.
-            if not _raw(connection).in_transaction:
-                connection.exec_driver_sql("BEGIN")
+            if not (raw := _raw(connection)).in_transaction:
+                raw.execute("BEGIN")  # Not by SQLAlchemy, as it cannot fail, and each transaction does it.
 
     def _connect(self, *arguments: Any, **parameters: Any) -> TimedConnection:
         return sqlite3.connect(*arguments, factory=TimedConnection, **parameters)
@@ -128,7 +128,7 @@ class SQLite(Dialect):
     def begin_write(self, connection: sa.Connection) -> None:
         # A transaction that begins like this waits for its turn. One that reads before it writes would fail at once
         # because the database is locked.
-        connection.exec_driver_sql("ROLLBACK")
+        _raw(connection).execute("ROLLBACK")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def is_one_of(self, column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
