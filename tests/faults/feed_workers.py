@@ -28,6 +28,9 @@ PROJECTS = ("p", "q")
 LIMITS = (1, 3, 20, 100, 1000)
 MAX_BATCH = 20
 LARGE_BATCH = 300
+EXPIRED_BATCHES = 4
+"""Number of batches of each writer with which a round begins, of which an expirer deletes all events."""
+
 TRIES = 20
 """How often a writer tries to store a batch while the database cannot."""
 
@@ -42,7 +45,7 @@ class Work:
     :param round: number of the round
     :param starts: how often it was started before
     :param directory: directory of the logs, each named after its writer or reader
-    :param ages: hours before now when events were generated
+    :param ages: hours before now when events were generated; the first is the age of events that an expirer deletes
     :param ttl: for the expirer: age in seconds from which events are deleted
     :param naive: whether to read events in the order of their ids
     """
@@ -100,17 +103,22 @@ def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> 
 
 
 def _pause_before_commits(storage: Connection, chance: random.Random) -> None:
-    """Let transactions wait before they commit, so that others with later ids commit first."""
+    """Let transactions wait before they commit, so that others with later ids commit first.
+
+    Sequencers also wait when they have drawn a position: on PostgreSQL they do the rest in one statement.
+    """
+
+    has_sequencers = storage._engine.dialect.name != "sqlite"
 
     def pause(*arguments: object) -> None:
         time.sleep(chance.choices([0, chance.uniform(0, 0.02), chance.uniform(0, 0.15)], [6, 3, 1])[0])
 
-    def pause_at_commit(connection: object, cursor: object, statement: str, *others: object) -> None:
-        if statement.upper().startswith("COMMIT"):
+    def pause_at_statement(connection: object, cursor: object, statement: str, *others: object) -> None:
+        if statement.upper().startswith("COMMIT") or (has_sequencers and "INSERT INTO journal_entry" in statement):
             pause()
 
     sa.event.listen(storage._engine, "commit", pause)
-    sa.event.listen(storage._engine, "before_cursor_execute", pause_at_commit)
+    sa.event.listen(storage._engine, "before_cursor_execute", pause_at_statement)
 
 
 def read_naively(storage: Connection) -> None:
@@ -163,10 +171,12 @@ def write(storage: Connection, work: Work, chance: random.Random) -> None:
 def _new_events(work: Work, chance: random.Random, batch: int) -> list[list[str]]:
     size = LARGE_BATCH if chance.random() < 0.01 else chance.randint(1, MAX_BATCH)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    # The entries of the first batches can be trimmed.
+    ages = work.ages[:1] if batch < EXPIRED_BATCHES else chance.choice([work.ages, [chance.choice(work.ages)]])
     events = []
     for number in range(size):
         name = f"{work.round}.{work.name}.{batch}.{number}"
-        generated = now - datetime.timedelta(hours=chance.choice(work.ages))
+        generated = now - datetime.timedelta(hours=chance.choice(ages))
         events.append([f"{name}#{batch}", name, chance.choice(TYPES), generated.isoformat()])
     return events
 

@@ -17,6 +17,7 @@ import pytest
 
 from panko import service
 from panko.storage import EventFilter, get_connection
+from panko.storage.base import Connection
 from panko.storage.feed import FeedRequest, Start
 from tests.faults.feed_history import Given, History, Log, Reader, Step, read_log
 from tests.faults.feed_rounds import KINDS, Feed
@@ -28,6 +29,11 @@ pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get("PANKO_TEST_FEED_ROUNDS", "5"))
 NODES = 2
+PAUSE = """
+CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN PERFORM pg_sleep(CASE WHEN random() < 0.5 THEN random() * 0.05 ELSE 0 END); RETURN NULL; END$$;
+CREATE TRIGGER pause AFTER INSERT ON journal_entry FOR EACH STATEMENT EXECUTE FUNCTION pause()
+"""
 SYNCHRONOUS = "?init_command=SET SESSION wsrep_sync_wait=7"
 
 
@@ -42,10 +48,18 @@ def feed_on(urls: Sequence[str], directory: Path, suffix: str = "", naive: bool 
     storages = [get_connection(f"{url}{suffix}", conf) for url in urls]
     try:
         storages[0].upgrade()
+        pause_sequencers(storages[0])
         yield Feed(urls, storages, directory, naive)
     finally:
         for storage in storages:
             storage.close()
+
+
+def pause_sequencers(storage: Connection) -> None:
+    """Let sequencers on PostgreSQL wait before they commit: they use one round trip, in which a client cannot pause."""
+    if storage._engine.dialect.name == "postgresql":
+        with storage._engine.begin() as connection:
+            connection.exec_driver_sql(PAUSE)
 
 
 @pytest.fixture
