@@ -212,7 +212,7 @@ def walk_by_links(application, request, encoding, sizes):
     while link := response.headers.get("Link"):
         assert len(response.json_body) == request.limit
         url = re.fullmatch('<(.*)>; rel="next"', link)[1]
-        response = ask(application, request, encoding, url)
+        response = ask(application, request, encoding, url=url)
         assert response.json_body
         found += response.json_body
     return found
