@@ -64,6 +64,15 @@ SERVER_OPTS: list[cfg.Opt] = [
         "of its processes.",
     ),
     cfg.IntOpt(
+        "max_waiting_requests",
+        min=0,
+        default=200,
+        help="How many requests to /v2/event_feed may wait for events in each process of panko-api. They use no "
+        "thread. Above this, long polls are answered at once, with Retry-After, and server-sent events end after those "
+        "that there are. 0: no request waits. Each waiting request is an open connection: for thousands of them, raise "
+        "the limit of open files, too.",
+    ),
+    cfg.IntOpt(
         "client_timeout",
         min=1,
         default=60,

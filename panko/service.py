@@ -98,9 +98,16 @@ def _set_library_defaults() -> None:
 
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *QUIET_LIBRARIES])
     cors.set_defaults(
-        allow_headers=["X-Auth-Token", "X-Openstack-Request-Id", "X-Subject-Token", "X-User-Id", "X-Project-Id"],
+        allow_headers=[
+            "X-Auth-Token",
+            "X-Openstack-Request-Id",
+            "X-Subject-Token",
+            "X-User-Id",
+            "X-Project-Id",
+            "Last-Event-ID",
+        ],
         allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
-        expose_headers=["X-Openstack-Request-Id"],
+        expose_headers=["X-Openstack-Request-Id", "Link"],
     )
 
 

@@ -83,6 +83,21 @@ class NothingStored(ClientSideError):
         self.refusals = refusals
 
 
+class CursorGone(ClientSideError):
+    """The cursor is none of the feed any more.
+
+    :param oldest: the cursor of the oldest event kept, as text
+    """
+
+    def __init__(self, oldest: str):
+        super().__init__(
+            "The cursor is too old: events after it have expired, or the database was restored to an earlier time. "
+            "To read on from the oldest event that is kept, use the cursor in the member oldest.",
+            status_code=410,
+        )
+        self.oldest = oldest
+
+
 class TooManyStreams(Exception):
     """As many responses as allowed are being streamed already."""
 
@@ -97,12 +112,14 @@ class Fault:
 
     :param text: the message in XML; :meth:`create` has it in the JSON too
     :param body: the JSON under ``error_message``
+    :param members: other members of the JSON document
     """
 
     status: int
     text: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def create(cls, status: int, text: str, headers: Mapping[str, str] | None = None) -> "Fault":
@@ -157,6 +174,11 @@ def _refusals_fault(error: NothingStored) -> Fault:
     return replace(fault, body={**fault.body, "refusals": error.refusals})
 
 
+def _gone_fault(error: CursorGone) -> Fault:
+    """Return the fault for a cursor that is gone; its JSON has the oldest one."""
+    return replace(Fault.create(error.code, error.faultstring), members={"oldest": error.oldest})
+
+
 _RETRY_LATER = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 _INTERNAL = Fault.create(500, "The service failed on this request; its log says why.")
 _NO_STORAGE = Fault.create(503, "The storage is not available. Please try again later.", _RETRY_LATER)
@@ -173,6 +195,7 @@ _TOO_MANY_STREAMS = Fault.create(
 
 _FAULTS: tuple[tuple[type[Exception], Callable[[Any], Fault]], ...] = (
     (NothingStored, _refusals_fault),
+    (CursorGone, _gone_fault),
     (ClientSideError, _client_fault),
     (webob.exc.HTTPException, _routing_fault),
     (InvalidMarker, lambda error: Fault.create(400, _truncate(str(error)))),

@@ -10,6 +10,8 @@ from oslo_config import cfg
 from pecan.hooks import PecanHook
 
 from panko.api.authorization import Authorization
+from panko.api.cursors import Secret
+from panko.api.feed import Feed
 from panko.api.policy import Identity, Policy
 from panko.api.response import respond_to_error
 from panko.storage.base import Connection
@@ -39,12 +41,16 @@ class Context:
     """What controllers need to respond to a request.
 
     :param stream_slots: limits how many responses are streamed at once
+    :param secret: the database's secret, which encrypts cursors
+    :param feed: the feed of the storage
     """
 
     authorization: Authorization
     storage: Connection
     limits: Limits
     stream_slots: threading.Semaphore
+    secret: Secret
+    feed: Feed
 
 
 class ContextHook(PecanHook):
@@ -66,11 +72,15 @@ class ContextHook(PecanHook):
         self._policy = policy
         self._storage = storage
         self._stream_slots = stream_slots
+        self._secret = Secret(storage)
+        self._feed = Feed(storage, conf.api.query_timeout)
 
     def on_route(self, state: Any) -> None:
         """Set the context before the request is routed."""
         authorization = Authorization(self._policy, identify(state.request))
-        state.request.panko = Context(authorization, self._storage, self._limits, self._stream_slots)
+        state.request.panko = Context(
+            authorization, self._storage, self._limits, self._stream_slots, self._secret, self._feed
+        )
 
 
 def identify(request: webob.Request) -> Identity:

@@ -68,7 +68,11 @@ class PecanApplication(pecan.Pecan):
             raise webob.exc.HTTPNotAcceptable
         arguments = endpoint.read_arguments(args, request)
         with deadlines.within(request.panko.limits.query_timeout):
-            state.response = respond(controller(**arguments), endpoint.result_type, content_type, request)
+            result = controller(**arguments)
+            if isinstance(result, webob.Response):
+                state.response = result
+                return
+            state.response = respond(result, endpoint.result_type, content_type, request)
         state.response.status_code = endpoint.status
 
     def _handle_empty_response_body(self, state: Any) -> None:

@@ -12,7 +12,8 @@ from wsme.exc import ClientSideError, InvalidInput
 
 from panko.storage.aggregates import MAX_EXAMINED_EVENTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
-from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
+from panko.storage.feed import MAX_FEED_LIMIT
+from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, Place, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 
 ALL_TENANTS_FILTER = "all_tenants"
@@ -42,6 +43,9 @@ DEFAULT_GROUPS = 10
 
 DEFAULT_EXAMINED_EVENTS = 500
 """How many of the newest events are examined for the values of a trait if the request does not say."""
+
+MAX_WAIT_SECONDS = 60
+"""How long a request for the feed may wait for events."""
 
 VALUE_ORDERS = ("count", "last")
 
@@ -171,10 +175,15 @@ EVENT_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def parse_page(
-    limit: int | None, sort: Sequence[str] | None, marker: str | None, default_limit: int, max_limit: int | None
+    limit: int | None,
+    sort: Sequence[str] | None,
+    begin: str | Place | None,
+    default_limit: int,
+    max_limit: int | None,
 ) -> Page:
-    """Parse limit, sort order and marker of a list of events.
+    """Parse limit, sort order and beginning of a list of events.
 
+    :param begin: a marker or a place, after which the list begins
     :param default_limit: the limit if the request gives none
     :param max_limit: larger limits are reduced to this; None: unlimited
     :raises ClientSideError: if an argument is invalid
@@ -182,7 +191,8 @@ def parse_page(
     if limit is not None and limit < 0:
         raise InvalidInput("limit", limit, "the limit should be a positive integer.")
     order = tuple([_parse_sort_key(key) for key in sort or ()])
-    return Page(min(limit or default_limit, max_limit or DEFAULT_MAX_LIMIT), marker or None, order)
+    marker, after = (None, begin) if isinstance(begin, Place) else (begin or None, None)
+    return Page(min(limit or default_limit, max_limit or DEFAULT_MAX_LIMIT), marker, order, after)
 
 
 def _parse_sort_key(given: str | None) -> tuple[str, str]:
@@ -252,6 +262,32 @@ def parse_values_query(limit: int | None, sort: str | None, events: int | None, 
         limit=_check_range("limit", limit, default_limit, DEFAULT_MAX_LIMIT),
         newest_first=sort == "last",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """How to read the feed.
+
+    :param limit: maximum number of events
+    :param wait: seconds to wait for the first event
+    """
+
+    limit: int
+    wait: int
+
+
+def parse_feed_query(limit: int | None, wait: int | None, default_limit: int, max_limit: int | None) -> FeedQuery:
+    """Parse how to read the feed.
+
+    :param default_limit: the limit if the request gives none
+    :param max_limit: larger limits are reduced to this; None: unlimited
+    :raises ClientSideError: if an argument is invalid
+    """
+    if limit is not None and not 1 <= limit <= MAX_FEED_LIMIT:
+        raise InvalidInput("limit", limit, f"It is a number of events from 1 to {MAX_FEED_LIMIT}.")
+    if wait is not None and not 0 <= wait <= MAX_WAIT_SECONDS:
+        raise InvalidInput("wait", wait, f"It is a number of seconds from 0 to {MAX_WAIT_SECONDS}.")
+    return FeedQuery(min(limit or default_limit, max_limit or MAX_FEED_LIMIT, MAX_FEED_LIMIT), wait or 0)
 
 
 def _check_range(name: str, given: int | None, default: int, maximum: int) -> int:

@@ -43,7 +43,7 @@ class EndpointMethod(Protocol):
 
     endpoint: Endpoint
 
-    def __call__(self, **arguments: Any) -> bytes | Iterable[bytes]: ...
+    def __call__(self, **arguments: Any) -> bytes | Iterable[bytes] | webob.Response: ...
 
 
 class Resource(rest.RestController):

@@ -83,6 +83,7 @@ def server_settings(conf: cfg.ConfigOpts) -> ServerSettings:
         client_timeout=conf.api.client_timeout,
         min_client_rate=conf.api.min_client_rate,
         max_body_size=max(conf.api.max_create_body_size, MAX_BODY_BYTES),
+        max_waiting_requests=conf.api.max_waiting_requests,
     )
 
 

@@ -16,7 +16,7 @@ from panko.storage import base
 from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
@@ -125,6 +125,11 @@ class Connection(base.Connection):
     ) -> Iterator[bytes]:
         for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
             yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
+
+    def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
+        found = self._pages.read(event_filter, page.with_next(), WITHOUT_RAW)
+        places = (Place(from_microseconds(event.generated), event.message_id) for event in found)
+        return PageEnd.find(places, page.limit)
 
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
         return iter(self._catalog.event_types(scope))

@@ -2,9 +2,9 @@
 """A bridge from WSGI to ASGI: threads run the application, the event loop waits for clients.
 
 A thread is busy only while the application makes a piece of a response, never while a client sends its request or
-receives the response. An endpoint that has to wait without a thread (a long poll, server-sent events, a readiness
-check) must be an ASGI application: let :class:`panko.wsgi.worker.Worker` call it for its paths, and this bridge for
-all others.
+receives the response. A request for the feed of events may wait without a thread: its environ offers it a seat in the
+waiting room (:mod:`panko.wsgi.waiting`). If the application takes it and returns a response with status 200, the bridge
+sends later what the reader gets.
 """
 
 import asyncio
@@ -12,20 +12,24 @@ import concurrent.futures
 import http
 import io
 import json
-import sys
 import threading
 import time
-import urllib.parse
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import webob
+
 from panko.api.errors import RETRY_AFTER_SECONDS
+from panko.api.feed import SEAT, EventStream, LongPoll, Reader
 from panko.wsgi import access_log
+from panko.wsgi.environ import has_body, make_environ
+from panko.wsgi.waiting import Receive, Room, Seat
 
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+BODY_HEADERS = (b"content-type", b"content-length", b"content-encoding")
 
 CLIENT = "panko.client"
 """Key of the ASGI scope for the client's :class:`panko.wsgi.worker.Connection`."""
@@ -106,6 +110,23 @@ class Response:
         self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return self.written.append
 
+    def replace(self, late: webob.Response) -> bytes:
+        """Become a response that was made later, with the headers that filters added to the first; return its body."""
+        body: bytes = late.body
+        self.status = late.status_code
+        self.drop_headers(BODY_HEADERS)
+        names = {name.lower() for name, _ in self.headers}
+        headers = ((name.encode("latin-1"), value.encode("latin-1")) for name, value in late.headerlist)
+        self.headers += [(name, value) for name, value in headers if name.lower() not in names]
+        return body
+
+    def drop_headers(self, names: Collection[bytes]) -> None:
+        """Remove headers.
+
+        :param names: in lower case
+        """
+        self.headers = [(name, value) for name, value in self.headers if name.lower() not in names]
+
 
 class Call:
     """A call that runs in a thread of the pool."""
@@ -134,32 +155,42 @@ class Bridge:
     :param threads: number of threads
     :param max_body: bytes of the largest body that the application accepts; a larger body is truncated soon after this
         size, and the application refuses it
+    :param seats: how many requests may wait for events without a thread
     """
 
-    def __init__(self, application: Application, threads: int, max_body: int):
+    def __init__(self, application: Application, threads: int, max_body: int, seats: int = 0):
         self._application = application
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "request")
         self._turn = asyncio.Lock()
         self._multithread = threads > 1
         self._max_body = max_body
         self._held = 0
+        self._room = Room(seats, self._run)
+
+    def stop(self) -> None:
+        """Let the requests that wait for events end at once."""
+        self._room.close()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request."""
         started = time.monotonic()
         environ = make_environ(scope, self._multithread)
         response = Response()
+        seat = Seat(self._room)
+        if environ["REQUEST_METHOD"] == http.HTTPMethod.GET:
+            environ[SEAT] = seat
         body, complete = b"", True
         try:
             if has_body(environ):
                 body, complete = await self._receive_body(receive)
             environ["wsgi.input"] = io.BytesIO(body)
-            await self._respond(environ, response, scope, send)
+            await self._respond(environ, response, scope, receive, send)
         except ServerError as error:
             complete = False
             response.status = error.status
             response.sent = await send_error(error, send)
         finally:
+            seat.leave()
             self._held -= len(body)
             access_log.log_request(
                 environ, response.status, response.sent, time.monotonic() - started, response.headers
@@ -186,18 +217,34 @@ class Bridge:
             raise
         return b"".join(pieces), not more
 
-    async def _respond(self, environ: dict[str, Any], response: Response, scope: dict[str, Any], send: Send) -> None:
-        """Call the application, and send its response."""
+    async def _respond(
+        self, environ: dict[str, Any], response: Response, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Call the application, and send its response, perhaps later."""
         client = scope[CLIENT]
+
+        async def write(piece: bytes, more: bool = True) -> None:
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+            response.sent += len(piece)
+
         try:
-            piece = await self._run(self._begin, environ, response)
+            piece = await self._run(self._pool, self._begin, environ, response)
+            reader = _find_reader(environ, response)
+            if isinstance(reader, LongPoll):
+                piece = response.replace(await self._room.answer(reader, receive))
+                response.pieces = None
+            elif isinstance(reader, EventStream):
+                response.drop_headers((b"content-length",))
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             while response.pieces is not None and not client.gone:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                response.sent += len(piece)
-                piece = await self._run(_next, response)
-            await send({"type": "http.response.body", "body": piece})
-            response.sent += len(piece)
+                await write(piece)
+                piece = await self._run(self._pool, _next, response)
+            if isinstance(reader, EventStream):
+                if not await self._room.follow(reader, piece, receive, write):
+                    client.reset()
+                    return
+                piece = b""
+            await write(piece, more=False)
         except Exception:
             if scope["http_version"] == "1.0":
                 # For HTTP/1.0 a closed connection is the end of the response; a reset shows that it is truncated.
@@ -205,13 +252,13 @@ class Bridge:
             raise
         finally:
             if response.result is not None:
-                await self._run(_close, response)
+                await self._run(self._pool, _close, response)
 
-    async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function in the pool; the next call starts when this one ends, waits, or has used up its turn."""
+    async def _run(self, pool: concurrent.futures.Executor, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function in a pool; the next call starts when this one ends, waits, or has used up its turn."""
         call = Call(function, args)
         async with self._turn:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, call.run)
+            future = asyncio.get_running_loop().run_in_executor(pool, call.run)
             end, computed = time.monotonic() + TURN_SECONDS, 0.0
             while not future.done() and time.monotonic() < end:
                 await asyncio.wait({future}, timeout=POLL_SECONDS)
@@ -232,6 +279,12 @@ class Bridge:
         response.pieces = iter(response.result)
         piece = _next(response)
         return b"".join((*response.written, piece))
+
+
+def _find_reader(environ: dict[str, Any], response: Response) -> Reader | None:
+    """Return the reader that the application has left to wait, if its response is a success."""
+    seat: Seat | None = environ.get(SEAT)
+    return seat.reader if seat is not None and response.status == http.HTTPStatus.OK else None
 
 
 def _next(response: Response) -> bytes:
@@ -271,40 +324,3 @@ async def send_error(error: ServerError, send: Send) -> int:
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
     return len(body)
-
-
-def has_body(environ: dict[str, Any]) -> bool:
-    """Return whether a request has a body, as its headers say."""
-    return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
-
-
-def make_environ(scope: dict[str, Any], multithread: bool) -> dict[str, Any]:
-    """Return the WSGI environment of a request, without its body."""
-    path, query = scope["raw_path"], scope["query_string"].decode("latin-1")
-    host, port = (scope["server"] or ("", 0))[:2]
-    client = scope["client"]
-    environ = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": urllib.parse.unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "RAW_URI": path.decode("latin-1") + (query and f"?{query}"),
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client[0] if client else "",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": multithread,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        "wsgi.input_terminated": True,
-    }
-    for name, value in scope["headers"]:
-        key = name.decode("latin-1").upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = f"HTTP_{key}"
-        text = value.decode("latin-1")
-        environ[key] = f"{environ[key]},{text}" if key in environ else text
-    return environ

@@ -47,6 +47,7 @@ class ServerSettings:
     :param min_client_rate: bytes per second; a client that sends a body or receives a response more slowly is
         disconnected
     :param max_body_size: bytes of the largest body that the application accepts
+    :param max_waiting_requests: how many requests of a process may wait for events
     """
 
     host: str
@@ -57,6 +58,7 @@ class ServerSettings:
     client_timeout: int = 60
     min_client_rate: int = 1000
     max_body_size: int = 4 * 1024 * 1024
+    max_waiting_requests: int = 200
 
 
 class Server(BaseApplication):

@@ -24,7 +24,8 @@ MAX_ACCEPT_PAUSE_SECONDS = 0.002
 """Pause before a process accepts the next connection: for each connection that it has, and at most."""
 
 MAX_CONNECTIONS = 1000
-"""Open connections of a process; above this the oldest idle one is closed, preferably one without any request."""
+"""Open connections of a process; above this the oldest idle one is closed, preferably one without any request. If more
+than half as many requests may wait for events, it is twice their number."""
 
 
 class Connection(ASGIProtocol):
@@ -148,13 +149,14 @@ class Worker(ASGIWorker):
 
     def load_wsgi(self) -> None:
         """Load the application of this worker."""
-        self.asgi = Bridge(self.app.wsgi(), self.limits.threads, self.limits.max_body_size)
+        limits = self.limits
+        self.asgi = Bridge(self.app.wsgi(), limits.threads, limits.max_body_size, limits.max_waiting_requests)
         service.tune_gc(service.SERVING_GC)
 
     def add_connection(self, connection: Connection) -> None:
         """Register a new connection."""
         self.connections[connection] = None
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > max(MAX_CONNECTIONS, 2 * self.limits.max_waiting_requests):
             idle = [other for other in self.connections if other.idle]
             silent = (other for other in idle if other.req_count == 1)
             next(silent, idle[0] if idle else connection).reset()
@@ -189,6 +191,7 @@ class Worker(ASGIWorker):
     async def _shutdown(self) -> None:
         for listener in self.sockets:
             listener.close()
+        self.asgi.stop()
         for connection in list(self.connections):
             connection.close_if_idle()
         await super()._shutdown()

@@ -11,6 +11,7 @@ import wsme
 import wsme.types
 from wsme.api import FunctionDefinition
 
+from panko.api.feed import FEED_TYPES
 from panko.api.request import MAX_BODY_BYTES, read_arguments, read_body, refuse_arguments, require_json
 from panko.api.response import CONTENT_TYPES, JSON
 from panko.api.routing import Endpoint
@@ -33,6 +34,22 @@ def expose_get(result_type: Any, *argument_types: Any) -> Callable[[Method], Met
         definition.resolve_types(wsme.types.registry)
         read = functools.partial(read_arguments, definition)
         return _expose(method, Endpoint(read, definition.return_type, CONTENT_TYPES))
+
+    return decorate
+
+
+def expose_feed(*argument_types: Any) -> Callable[[Method], Method]:
+    """Make a method respond to GET requests for the feed.
+
+    It returns the whole response, with one of the content types of the feed.
+
+    :param argument_types: as for :func:`expose_get`
+    """
+
+    def decorate(method: Method) -> Method:
+        definition = FunctionDefinition.get(wsme.signature(None, *argument_types)(method))
+        definition.resolve_types(wsme.types.registry)
+        return _expose(method, Endpoint(functools.partial(read_arguments, definition), None, FEED_TYPES))
 
     return decorate
 

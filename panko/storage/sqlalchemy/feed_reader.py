@@ -141,7 +141,7 @@ class FeedReader:
                 view = self._journal.look(cursor.position, MAX_ROWS, view.end)
             if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._journal.engine):
                 view = self._journal.look(cursor.position, MAX_ROWS)
-            found[cursor] = (view.find(cursor), view)
+            found[cursor] = (cursor if view.has(cursor) else None, view)
         return found, is_behind
 
     def _look_and_place(self, first: int, size: int, wants_now: bool) -> tuple[View, bool]:

@@ -57,33 +57,28 @@ Entry = tuple[int, int, int]
 class View:
     """A part of the journal.
 
-    :param trimmed: position of the last entry that was removed
+    :param begin: the cursor after the last entry that was removed
     :param end: the cursor after the newest entry
     :param has_pending: whether entries wait for a position
     :param entries: the entries, in order
     :param is_complete: whether no entries follow, up to ``end``
     """
 
-    trimmed: int
+    begin: Cursor
     end: Cursor
     has_pending: bool
     entries: Sequence[Entry]
     is_complete: bool
 
-    @property
-    def begin(self) -> Cursor:
-        """The cursor before the oldest entry."""
-        return Cursor(self.trimmed, 0)
-
-    def find(self, cursor: Cursor) -> Cursor | None:
-        """Return a cursor in the one form that all readers share; None if it is not in this part."""
-        if cursor.position == self.trimmed:
-            return self.begin
+    def has(self, cursor: Cursor) -> bool:
+        """Return whether a cursor is in this part."""
+        if cursor == self.begin:
+            return True
         index = bisect.bisect_left(self.entries, (cursor.position,))
         if index == len(self.entries):
-            return None
+            return False
         position, first_id, last_id = self.entries[index]
-        return cursor if position == cursor.position and first_id <= cursor.event_id <= last_id else None
+        return position == cursor.position and first_id <= cursor.event_id <= last_id
 
     def ends_before(self, cursor: Cursor) -> bool:
         """Return whether a cursor may be in a later part."""
@@ -110,15 +105,16 @@ class JournalReader:
         """
         parameters = {"first": first, "since": since, "size": size}
         rows = fetch(self.engine, _view_query(self._dialect), parameters)
-        trimmed, newest, newest_id, has_pending, document = _state_of(rows)
+        trimmed, trimmed_id, newest, newest_id, has_pending, document = _state_of(rows)
+        begin = Cursor(trimmed, trimmed_id)
         if end is None:
-            end = Cursor(trimmed, 0) if newest is None else Cursor(newest, newest_id)
+            end = begin if newest is None else Cursor(newest, newest_id)
         entries: list[Entry] = sorted(map(tuple, orjson.loads(document or "[]")))
         is_complete = len(entries) < size
         while entries and entries[-1][0] > end.position:
             del entries[-1]
             is_complete = True
-        return View(trimmed, end, bool(has_pending), entries, is_complete)
+        return View(begin, end, bool(has_pending), entries, is_complete)
 
     def read_secret(self) -> bytes:
         """Return the key that the API encrypts cursors with."""
@@ -141,8 +137,8 @@ def _state_of(rows: Sequence[sa.Row]) -> sa.Row:
 def _view_query(dialect: Dialect) -> sa.Select:
     """Return the query for the state of the journal and some entries, all at the same moment.
 
-    The one row: trimmed, position and last_id of the newest entry (NULL if there is none), whether entries are pending,
-    and the entries as JSON, in any order.
+    The one row: trimmed, trimmed_id, position and last_id of the newest entry (NULL if there is none), whether entries
+    are pending, and the entries as JSON, in any order.
     """
     columns = JOURNAL_ENTRY.c
     newest = sa.select(columns.position, columns.last_id).order_by(columns.position.desc()).limit(1).subquery("newest")
@@ -157,7 +153,7 @@ def _view_query(dialect: Dialect) -> sa.Select:
     size = sa.bindparam("size", type_=sa.Integer, literal_execute=True)
     part = following.order_by(columns.position).limit(size).subquery("part")
     entries = sa.select(dialect.rows_as_json(part.c)).scalar_subquery()
-    state = sa.select(FEED_STATE.c.trimmed, newest.c.position, newest.c.last_id, pending, entries)
+    state = sa.select(*FEED_STATE.c["trimmed", "trimmed_id"], newest.c.position, newest.c.last_id, pending, entries)
     return state.select_from(FEED_STATE.join(newest, sa.true(), isouter=True))
 
 

@@ -35,6 +35,7 @@ DEFAULTS = {
     "telemetry:event_types:index": "rule:segregation",
     "telemetry:traits:index": "rule:segregation",
     "telemetry:event_counts:index": "",
+    "telemetry:event_feed:index": "",
     "telemetry:traits:show": "rule:segregation",
     "telemetry:traits:values": "",
 }

@@ -8,6 +8,7 @@ from panko.api.controllers.decorators import expose_document
 from panko.api.controllers.root import describe_version
 from panko.api.controllers.v2.capabilities import CapabilitiesController
 from panko.api.controllers.v2.event_counts import EventCountsController
+from panko.api.controllers.v2.event_feed import EventFeedController
 from panko.api.controllers.v2.event_types import EventTypesController
 from panko.api.controllers.v2.events import EventsController
 from panko.api.request import refuse_arguments
@@ -19,6 +20,7 @@ class V2Controller(Root):
 
     capabilities = CapabilitiesController()
     event_counts = EventCountsController()
+    event_feed = EventFeedController()
     event_types = EventTypesController()
     events = EventsController()
 

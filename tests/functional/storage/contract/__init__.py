@@ -6,6 +6,7 @@ from tests.functional.storage.contract.count_events import CountEvents
 from tests.functional.storage.contract.event_types import EventTypes
 from tests.functional.storage.contract.filters import Filters
 from tests.functional.storage.contract.filters_at_scale import FiltersAtScale
+from tests.functional.storage.contract.find_end import FindEnd
 from tests.functional.storage.contract.get_events import GetEvents
 from tests.functional.storage.contract.get_trait_values import GetTraitValues
 from tests.functional.storage.contract.maintenance import Maintenance
@@ -27,6 +28,7 @@ class StorageContract(
     Scopes,
     Pages,
     Places,
+    FindEnd,
     Streams,
     EventTypes,
     CountEvents,

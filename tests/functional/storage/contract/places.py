@@ -14,7 +14,7 @@ from tests.functional.storage.contract.pages import EVENTS, each_sort
 
 
 def place_of(each: Event) -> Place:
-    """Return where an event is."""
+    """Return the place of an event."""
     return Place(each.generated, each.message_id)
 
 

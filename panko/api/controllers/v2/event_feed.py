@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The feed: events in the order in which they become readable."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import pecan
+import webob
+
+from panko.api import query
+from panko.api.controllers.decorators import expose_feed
+from panko.api.controllers.v2.schemas import EventQuery
+from panko.api.cursors import Cipher, cursor_cipher
+from panko.api.feed import (
+    EVENT_STREAM,
+    FEED_TYPES,
+    MAX_STREAM_SECONDS,
+    RECONNECT_SECONDS,
+    SEAT,
+    STREAM_PAGE_EVENTS,
+    EventStream,
+    LongPoll,
+    Seat,
+)
+from panko.api.hooks import Context
+from panko.api.response import choose_content_type
+from panko.api.routing import Resource
+from panko.policies import events
+from panko.storage.feed import FeedRequest, Start
+
+BEGIN = "begin"
+"""The cursor of a reader who begins with the oldest event that is kept."""
+
+
+class EventFeedController(Resource):
+    """The feed of events."""
+
+    @expose_feed([EventQuery], str, int, int)
+    def get_all(
+        self,
+        q: Sequence[EventQuery] | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        wait: int | None = None,
+    ) -> webob.Response:
+        """Return the next events that meet all filters, and the cursor to continue with.
+
+        :param q: the filters
+        :param cursor: of an earlier response; ``begin``: of the oldest event that is kept; none: after all events
+        :param limit: maximum number of events
+        :param wait: seconds to wait until there is an event
+        """
+        request = webob.Request(pecan.request.environ)  # Pecan's changes with the thread.
+        context: Context = request.panko
+        context.authorization.require(events.FEED)
+        event_filter, all_tenants = query.parse_filters(q)
+        asked = query.parse_feed_query(limit, wait, context.limits.default_limit, context.limits.max_limit)
+        scope = context.authorization.event_scope(all_tenants)
+        cipher = cursor_cipher(context.secret.read(), context.authorization.identity, event_filter, all_tenants)
+        start = _parse_start(request.headers.get("Last-Event-ID") or cursor, cipher)
+        feed_request = FeedRequest(start, dataclasses.replace(event_filter, scope=scope), asked.limit)
+        if choose_content_type(request.headers.get("Accept"), FEED_TYPES) == EVENT_STREAM:
+            return _stream(context, feed_request, cipher, request)
+        return _poll(context, feed_request, cipher, asked.wait, request)
+
+
+def _parse_start(text: str | None, cipher: Cipher) -> bytes | Start:
+    if not text:
+        return Start.NOW
+    return Start.OLDEST if text == BEGIN else cipher.decrypt(text)
+
+
+def _poll(
+    context: Context, feed_request: FeedRequest, cipher: Cipher, wait: int, request: webob.Request
+) -> webob.Response:
+    """Return the events that there are; if there are none, wait for them if the server has a free seat."""
+    reader = LongPoll(context.feed, feed_request, cipher, wait, request)
+    page = reader.read()
+    response = reader.render(page)
+    if wait and not page.events:
+        reader.move(page.cursor)
+        if not _take_seat(reader, request) and not page.more:
+            response.headers["Retry-After"] = str(RECONNECT_SECONDS)
+    return response
+
+
+def _stream(context: Context, feed_request: FeedRequest, cipher: Cipher, request: webob.Request) -> webob.Response:
+    """Return the events that there are, as a stream that goes on if the server has a free seat."""
+    limit = min(STREAM_PAGE_EVENTS, context.limits.max_limit or STREAM_PAGE_EVENTS)
+    reader = EventStream(context.feed, dataclasses.replace(feed_request, limit=limit), cipher, MAX_STREAM_SECONDS)
+    response = reader.begin(reader.read())
+    _take_seat(reader, request)
+    return response
+
+
+def _take_seat(reader: LongPoll | EventStream, request: webob.Request) -> bool:
+    seat: Seat | None = request.environ.get(SEAT)
+    return seat is not None and seat.take(reader)
