@@ -118,9 +118,10 @@ def for_examples(request, pytestconfig):
     return run
 
 
-def ask(application, request, encoding, path="/v2/events", **page):
+def ask(application, request, encoding, path="/v2/events", url=None, **page):
     """Send a request for events; filters that a URL cannot contain are sent in the body.
 
+    :param url: link of an earlier page to this one; None: there is none
     :param page: arguments instead of limit, sort and marker of the request
     """
     members = [{"field": f.field, "value": f.value, "op": f.op, "type": f.type} for f in request.filters]
@@ -133,7 +134,7 @@ def ask(application, request, encoding, path="/v2/events", **page):
         encoding = "body"
     if encoding == "body":
         query, body = "", json.dumps({"q": members, **page}).encode()
-    sent = webob.Request.blank(f"{path}?{query}", headers=request.headers)
+    sent = webob.Request.blank(url or f"{path}?{query}", headers=request.headers)
     sent.body, sent.content_type = body, "application/json"
     return sent.get_response(application)
 
@@ -187,7 +188,7 @@ def test_values_are_not_confused(applications, pool, filters):
 
 
 def test_pages_have_every_event_once_and_in_order(applications, pool, for_examples):
-    def check(request, encoding, sizes):
+    def check(request, encoding, sizes, walk):
         request = dataclasses.replace(request, marker=None, limit=len(pool.events))
         try:
             expected = oracle.answer(pool.events, request)
@@ -199,11 +200,25 @@ def test_pages_have_every_event_once_and_in_order(applications, pool, for_exampl
             compare(found, expected, name)
 
     sizes = st.lists(st.integers(1, 20) | st.integers(1, 1200), min_size=1, max_size=5)
-    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, one_of=EXAMPLES_FOR_A_WALK)
+    walks = st.sampled_from([walk_by_markers, walk_by_links])
+    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, walks, one_of=EXAMPLES_FOR_A_WALK)
     require_all(applications)
 
 
-def walk(application, request, encoding, sizes):
+def walk_by_links(application, request, encoding, sizes):
+    request = dataclasses.replace(request, limit=sizes[0])
+    response = ask(application, request, encoding)
+    found = response.json_body
+    while link := response.headers.get("Link"):
+        assert len(response.json_body) == request.limit
+        url = re.fullmatch('<(.*)>; rel="next"', link)[1]
+        response = ask(application, request, encoding, url=url)
+        assert response.json_body
+        found += response.json_body
+    return found
+
+
+def walk_by_markers(application, request, encoding, sizes):
     found, marker = [], None
     for size in itertools.cycle(sizes):
         page = ask(application, dataclasses.replace(request, limit=size, marker=marker), encoding).json_body
