@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 class Log:
-    """A file of JSON objects, one per line, that survives SIGKILL: a line is written at once, or does not count.
+    """A file of JSON objects, one per line, that survives SIGKILL: an incomplete line is ignored.
 
     :param path: the file; it is created, or an incomplete last line is removed
     """

@@ -114,7 +114,7 @@ def record(storage, *names):
 
 
 def test_followers_of_a_restored_database_begin_again(storage, engine, followers):
-    """They are told that their cursor is gone while they wait, and then get what is stored, and what follows."""
+    """They learn that their cursor is gone while they wait, and then get what is stored, and what follows."""
     record(storage, "a", "b")
     for follower in followers:
         follower.wait_for(["a", "b"])
