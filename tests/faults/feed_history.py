@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 class Log:
-    """A file of JSON objects, one per line, that survives SIGKILL: an incomplete line is ignored.
+    """A file of JSON objects, one per line, that survives SIGKILL: a line that was not written as a whole is ignored.
 
     :param path: the file; it is created, or an incomplete last line is removed
     """

@@ -278,7 +278,7 @@ FOLLOWERS = {
 
 
 def start_of(follower: str, round_: int) -> Start:
-    """Return the start of a follower in a round; the first one always begins with the oldest event."""
+    """Return the start of a follower in a round; that of the first one is always the oldest event."""
     is_first = follower == "all" or random.Random(f"{round_} {follower}").random() < 0.5
     return Start.OLDEST if is_first else Start.NOW
 

@@ -143,6 +143,10 @@ class FeedReader:
             pages[number] = reader.page(view.end, is_behind)
         return [pages[number] for number in range(len(requests))]
 
+    def read_secret(self) -> bytes:
+        """Return the key that the API encrypts cursors with."""
+        return self._journal.read_secret()
+
     def _find(
         self, starts: Set[Cursor | Start], size: int
     ) -> tuple[Mapping[Cursor | Start, tuple[Cursor | None, View]], bool]:
@@ -224,6 +228,8 @@ class FeedReader:
 
         :param positions: the ids, each with the position of its entry
         """
+        if not positions:
+            return
         form = QueryForm.of(event_filter, ID_ORDER, DOCUMENTS)
         parameters = filter_parameters(event_filter, self._dialect) | {"ids": self._dialect.list_value(list(positions))}
         rows = {row[0]: row for row in fetch(self._journal.engine, _event_query(self._dialect, form), parameters)}

@@ -105,19 +105,28 @@ class JournalReader:
         last = MAX_ID if end is None else end.position
         parameters = {"first": first, "last": last, "since": since, "size": size}
         rows = fetch(self.engine, _view_query(self._dialect.HAS_PENDING_ENTRIES), parameters)
-        if not rows:
-            raise SchemaMismatch("The table feed_state has no row. Restore it from a backup.")
-        trimmed, trimmed_id, newest, newest_id, has_pending, *_ = rows[0]
+        trimmed, trimmed_id, newest, newest_id, has_pending, *_ = _state_of(rows)
         begin = Cursor(trimmed, trimmed_id)
         if end is None:
             end = begin if newest is None else Cursor(newest, newest_id)
         entries = sorted(Entry(*row[5:]) for row in rows if row[5] is not None)
         return View(begin, end, bool(has_pending), entries, is_complete=len(entries) < size)
 
+    def read_secret(self) -> bytes:
+        """Return the key that the API encrypts cursors with."""
+        return bytes(_state_of(fetch(self.engine, sa.select(FEED_STATE.c.secret))).secret)
+
     def find_ids(self, first_id: int, last_id: int, max_count: int) -> Sequence[int]:
         """Return the least ids of events in a range."""
         query = sa.select(EVENT.c.id).where(EVENT.c.id >= first_id, EVENT.c.id <= last_id)
         return [row.id for row in fetch(self.engine, query.order_by(EVENT.c.id).limit(max_count))]
+
+
+def _state_of(rows: Sequence[sa.Row]) -> sa.Row:
+    """Return the first row of a query for the state."""
+    if not rows:
+        raise SchemaMismatch("The table feed_state has no row. Restore it from a backup.")
+    return rows[0]
 
 
 @functools.cache
