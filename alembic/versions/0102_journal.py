@@ -41,6 +41,7 @@ def upgrade() -> None:
         _key("id", sa.SmallInteger(), "always 1"),
         _column("last", sa.BigInteger(), "no position up to this one is given again"),
         _column("trimmed", sa.BigInteger(), "position of the last entry that was removed from the journal"),
+        _column("trimmed_id", sa.BigInteger(), "last_id of that entry"),
         _column("secret", Blob(), "the key that the API encrypts cursors with"),
         comment="One row: where the journal begins and ends",
     )
@@ -74,4 +75,4 @@ def _insert_rows(entry: sa.Table, state: sa.Table) -> None:
         last += 1
         connection.execute(sa.insert(entry).values(position=last, first_id=first_id, last_id=last_id))
     secret = secrets.token_bytes(SECRET_BYTES)
-    connection.execute(sa.insert(state).values(id=1, last=last, trimmed=trimmed, secret=secret))
+    connection.execute(sa.insert(state).values(id=1, last=last, trimmed=trimmed, trimmed_id=0, secret=secret))

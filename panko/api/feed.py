@@ -131,9 +131,9 @@ class LongPoll(Reader):
             return self.render_error(CursorGone(self._cipher.encrypt(page.cursor)))
         page = truncate(page)
         members = (
-            b'{"events": [' + b", ".join(event.document for event in page.events),
-            b'], "cursor": "' + self._encrypt(page.cursor),
-            b'", "more": ' + orjson.dumps(page.more) + b"}",
+            b'{"events":[' + b",".join(event.document for event in page.events),
+            b'],"cursor":"' + self._encrypt(page.cursor),
+            b'","more":' + orjson.dumps(page.more) + b"}",
         )
         return respond(b"".join(members), None, JSON, self._request)
 

@@ -13,7 +13,7 @@ from wsme.exc import ClientSideError, InvalidInput
 from panko.storage.aggregates import MAX_EXAMINED_EVENTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.feed import MAX_FEED_LIMIT
-from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, TraitFilter
+from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, Place, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 
 ALL_TENANTS_FILTER = "all_tenants"
@@ -175,10 +175,15 @@ EVENT_FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def parse_page(
-    limit: int | None, sort: Sequence[str] | None, marker: str | None, default_limit: int, max_limit: int | None
+    limit: int | None,
+    sort: Sequence[str] | None,
+    begin: str | Place | None,
+    default_limit: int,
+    max_limit: int | None,
 ) -> Page:
-    """Parse limit, sort order and marker of a list of events.
+    """Parse limit, sort order and beginning of a list of events.
 
+    :param begin: a marker or a place, after which the list begins
     :param default_limit: the limit if the request gives none
     :param max_limit: larger limits are reduced to this; None: unlimited
     :raises ClientSideError: if an argument is invalid
@@ -186,7 +191,8 @@ def parse_page(
     if limit is not None and limit < 0:
         raise InvalidInput("limit", limit, "the limit should be a positive integer.")
     order = tuple([_parse_sort_key(key) for key in sort or ()])
-    return Page(min(limit or default_limit, max_limit or DEFAULT_MAX_LIMIT), marker or None, order)
+    marker, after = (None, begin) if isinstance(begin, Place) else (begin or None, None)
+    return Page(min(limit or default_limit, max_limit or DEFAULT_MAX_LIMIT), marker, order, after)
 
 
 def _parse_sort_key(given: str | None) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP responses: content negotiation, rendering as JSON or XML, streaming, compression and errors."""
 
+import abc
+import contextlib
 import functools
 import itertools
 import json
@@ -71,6 +73,18 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
     return gzip > 0 and gzip >= qualities.get("identity", 0)
 
 
+class LinkedResult(abc.ABC):
+    """A result that is one page of several."""
+
+    @abc.abstractmethod
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the documents or pieces of the page; see :func:`render`."""
+
+    @abc.abstractmethod
+    def find_next(self) -> str | None:
+        """Return the URL of the next page after some documents of this one have been read; None if there is none."""
+
+
 def respond(
     result: bytes | Iterable[bytes], result_type: Any, content_type: str, request: webob.Request
 ) -> webob.Response:
@@ -88,27 +102,28 @@ def respond(
     pieces = render(result, result_type, content_type)
     head: list[bytes] = []
     length = 0
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(close_iterable, result)
         for piece in pieces:
             head.append(piece)
             length += len(piece)
             if length > MAX_UNSTREAMED_BYTES:
                 if not request.panko.stream_slots.acquire(blocking=False):
                     raise TooManyStreams
+                stack.callback(request.panko.stream_slots.release)
                 break
-    except BaseException:
-        close_iterable(result)
-        raise
-    compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
-    if compressed:
-        response.content_encoding = "gzip"
-    if length <= MAX_UNSTREAMED_BYTES:
-        close_iterable(result)
-        body = b"".join(head)
-        response.body = b"".join(_gzip([body])) if compressed else body
-    else:
-        chunks = _chunks(itertools.chain(head, pieces))
-        response.app_iter = Stream(_gzip(chunks) if compressed else chunks, result, request)
+        if isinstance(result, LinkedResult) and (url := result.find_next()):
+            response.headers["Link"] = f'<{url}>; rel="next"'
+        compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
+        if compressed:
+            response.content_encoding = "gzip"
+        if length <= MAX_UNSTREAMED_BYTES:
+            body = b"".join(head)
+            response.body = b"".join(_gzip([body])) if compressed else body
+        else:
+            chunks = _chunks(itertools.chain(head, pieces))
+            response.app_iter = Stream(_gzip(chunks) if compressed else chunks, result, request)
+            stack.pop_all()  # The stream closes the result and frees the slot.
     return response
 
 

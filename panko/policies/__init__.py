@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from oslo_policy import policy
 
-from panko.policies import base, event_counts, event_feed, event_types, events, traits
+from panko.policies import base, event_counts, event_types, events, traits
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:
     """Yield every rule with its default; ``oslopolicy-sample-generator`` calls this."""
-    for module in (base, events, event_feed, event_counts, event_types, traits):
+    for module in (base, events, event_counts, event_types, traits):
         yield from module.RULES

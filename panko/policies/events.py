@@ -4,15 +4,16 @@
 from oslo_policy import policy
 
 from panko.policies import base
-from panko.policies.event_feed import FOLLOW_EVENTS
 
 INDEX = "telemetry:events:index"
+FEED = "telemetry:event_feed:index"
 SHOW = "telemetry:events:show"
 ALL_TENANTS = "telemetry:events:all_tenants"
 PROJECT_EVENTS = "telemetry:events:project_events"
 CREATE = "telemetry:events:create"
 
 LIST_EVENTS: policy.Operation = {"path": "/v2/events", "method": "GET"}
+FOLLOW_EVENTS: policy.Operation = {"path": "/v2/event_feed", "method": "GET"}
 QUERY: policy.Operation = {"path": "/grafana/query", "method": "POST"}
 ROWS: policy.Operation = {"path": "/grafana/rows", "method": "GET"}
 SHOW_EVENT: policy.Operation = {"path": "/v2/events/{message_id}", "method": "GET"}
@@ -23,6 +24,13 @@ RULES = [
         "",
         "List events.",
         [LIST_EVENTS, QUERY, ROWS],
+        scope_types=base.SCOPES,
+    ),
+    policy.DocumentedRuleDefault(
+        FEED,
+        "",
+        "Follow the events that the caller may list, in the order in which they become readable.",
+        [FOLLOW_EVENTS],
         scope_types=base.SCOPES,
     ),
     policy.DocumentedRuleDefault(

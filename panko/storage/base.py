@@ -13,7 +13,7 @@ from panko.storage import serialization
 from panko.storage.aggregates import CountQuery, EventCount, TraitValues
 from panko.storage.errors import NotSupported
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope
 from panko.storage.models import Event, Trait, TraitDescription
 
 CONTRACT_VERSION = 12
@@ -106,6 +106,16 @@ class Connection(abc.ABC):
         """Yield the events of :meth:`get_events`, each as the JSON object that the API returns."""
         for event in self.get_events(event_filter, pagination):
             yield serialization.serialize_event(event)
+
+    def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
+        """Return the end of a page of :meth:`get_events`, and whether events follow it.
+
+        Drivers may do this without reading the whole events.
+
+        :raises InvalidMarker: as :meth:`get_events`
+        """
+        events = self.get_events(event_filter, page.with_next())
+        return PageEnd.find((Place(event.generated, event.message_id) for event in events), page.limit)
 
     @abc.abstractmethod
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:

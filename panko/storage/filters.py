@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters of events, and pages: which events to return, in which order and how many."""
 
+import dataclasses
 import datetime
 import math
 import operator
@@ -163,6 +164,30 @@ class Place(NamedTuple):
     message_id: str
 
 
+class PageEnd(NamedTuple):
+    """Where a page ends.
+
+    :param last: the place of its last event; None: the page is empty
+    :param more: whether the page ends at its limit, and matching events follow
+    """
+
+    last: Place | None
+    more: bool
+
+    @classmethod
+    def find(cls, places: Iterable[Place], limit: int | None) -> "PageEnd":
+        """Return the end of a page of at most ``limit`` events.
+
+        :param places: the places of its events, and of the next one
+        """
+        last = None
+        for number, place in enumerate(places):
+            if number == limit:
+                return cls(last, True)
+            last = place
+        return cls(last, False)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of the matching events: at most ``limit`` (None: all) after the event ``marker`` in the order ``sort``.
@@ -199,6 +224,10 @@ class Page:
         # Keys after message_id have no effect, as each message_id is unique.
         used = list(order)[: list(order).index("message_id") + 1]
         object.__setattr__(self, "sort", tuple((key, order[key]) for key in used))
+
+    def with_next(self) -> "Page":
+        """Return the page with one event more, which shows whether any follow."""
+        return self if self.limit is None else dataclasses.replace(self, limit=self.limit + 1)
 
     @classmethod
     def of(cls, pagination: "Page | Mapping[str, Any] | None") -> "Page":

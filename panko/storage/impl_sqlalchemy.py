@@ -16,7 +16,7 @@ from panko.storage import base
 from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
@@ -36,7 +36,7 @@ from panko.storage.sqlalchemy.matcher import matches_nothing
 from panko.storage.sqlalchemy.page_reader import PageReader
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
 from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
-from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN, FEED_STATE
+from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
 from panko.storage.sqlalchemy.types import from_microseconds, from_period
 from panko.storage.sqlalchemy.writer import EventWriter
 
@@ -126,6 +126,11 @@ class Connection(base.Connection):
         for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
             yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
 
+    def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
+        found = self._pages.read(event_filter, page.with_next(), WITHOUT_RAW)
+        places = (Place(from_microseconds(event.generated), event.message_id) for event in found)
+        return PageEnd.find(places, page.limit)
+
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
         return iter(self._catalog.event_types(scope))
 
@@ -193,7 +198,7 @@ class Connection(base.Connection):
         return self._feed.read(requests)
 
     def get_secret(self) -> bytes:
-        return bytes(fetch(self._reader, sa.select(FEED_STATE.c.secret))[0].secret)
+        return self._feed.read_secret()
 
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events as the JSON that the API returns."""
 
+import datetime
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import orjson
 
 from panko.storage.errors import InvalidEvent
+from panko.storage.filters import Place
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, format_time
 
 
@@ -29,6 +31,17 @@ def serialize_event(event: Event) -> bytes:
         format_time(event.generated).encode(),
         serialize_raw(event.raw).encode(),
     )
+
+
+def find_place(document: bytes) -> Place:
+    """Return the place of an event, given its JSON object.
+
+    The notification is not parsed: it may be large, and nested more deeply than this thread can read.
+    """
+    # Quotes inside of a text are escaped, so this can only be the name of a member.
+    before, raw, _ = document.partition(b'","raw":')
+    event = orjson.loads(before + b'"}' if raw else document)
+    return Place(datetime.datetime.fromisoformat(event["generated"]), event["message_id"])
 
 
 def serialize_raw(raw: Any) -> str:

@@ -113,18 +113,16 @@ class Poller:
         loop = asyncio.get_running_loop()
         while self._visits:
             await asyncio.sleep(self._next_read - loop.time())
-            began = loop.time()
-            visits = self._choose()
-            try:
-                cursors, seconds = await self._run(self._read, loop, visits)
-            except Exception as error:
-                pause = self._fail(visits, error)
-            else:
-                pause = max(POLL_FEED_SECONDS - (loop.time() - began), seconds)
-                self._failures = 0
-                for visit, cursor in cursors.items():
-                    visit.reader.move(cursor)
-            self._next_read = loop.time() + pause
+            if visits := self._choose():
+                try:
+                    cursors, pause = await self._run(self._read, loop, visits)
+                except Exception as error:
+                    pause = self._fail(visits, error)
+                else:
+                    self._failures = 0
+                    for visit, cursor in cursors.items():
+                        visit.reader.move(cursor)
+                self._next_read = loop.time() + pause
         self._task = None
 
     def _choose(self) -> list[Visit]:
@@ -147,7 +145,7 @@ class Poller:
         Only what has been delivered moves a reader. So no event is lost if a visit ends, or a comment is sent, while
         the page is read.
 
-        :returns: the new cursors of readers without events, and how long it took
+        :returns: the new cursors of readers without events, and how long to pause
         """
         began = time.monotonic()
         pages = self._feed.read([visit.reader.request for visit in visits])
@@ -157,7 +155,8 @@ class Poller:
                 loop.call_soon_threadsafe(visit.deliver, _render(visit.reader, page))
             elif page.cursor != visit.reader.request.start:
                 cursors[visit] = page.cursor
-        return cursors, time.monotonic() - began
+        seconds = time.monotonic() - began
+        return cursors, max(POLL_FEED_SECONDS - seconds, seconds)
 
     def _fail(self, visits: Sequence[Visit], error: Exception) -> float:
         """Log an error once, pass it to all readers, and return how long to pause."""

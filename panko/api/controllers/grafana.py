@@ -12,6 +12,7 @@ from panko.api.controllers.decorators import expose_document, expose_get, expose
 from panko.api.grafana import frames, rows, targets, variables
 from panko.api.grafana.request import parse_object
 from panko.api.hooks import Context
+from panko.api.pages import Links
 from panko.api.routing import Resource, Root
 from panko.policies import events
 from panko.storage.filters import EventFilter, Scope
@@ -110,14 +111,14 @@ class RowsController(Resource):
     """Events as rows."""
 
     @expose_document
-    def get_all(self) -> Iterator[bytes]:
-        """Return the rows that the arguments select, and the cursor of the next ones."""
+    def get_all(self) -> Iterable[bytes]:
+        """Return the rows that the arguments select, and the cursor and the link of the next ones."""
         context: Context = pecan.request.panko
         context.authorization.require(events.INDEX)
-        requested = rows.parse_rows(pecan.request.GET, context.limits.default_limit, context.limits.max_limit)
+        links = Links(pecan.request, rows.CURSOR_ARGUMENT)
+        requested = rows.parse_rows(pecan.request.GET, links, context.limits.default_limit, context.limits.max_limit)
         scope = context.authorization.grafana_scope(requested.selection.all_tenants)
-        found = context.storage.get_events(requested.selection.limit_to(scope), requested.page)
-        return rows.render_rows(found, requested.limit)
+        return rows.RowPage(context.storage, requested.selection.limit_to(scope), requested.page, links)
 
 
 class GrafanaController(Root):

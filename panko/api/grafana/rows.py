@@ -9,37 +9,38 @@ import orjson
 import webob.multidict
 from wsme.exc import ClientSideError, UnknownArgument
 
+from panko.api.cursors import AFTER
 from panko.api.grafana.frames import TRAIT_PREFIX, find_project, first_traits, to_json, to_utc_text
 from panko.api.grafana.request import JsonObject, Selection, make_condition, read_range, read_selection
 from panko.api.grafana.targets import NEWEST, SORT_DIRECTIONS_BY_ORDER
+from panko.api.pages import EventPage, Links
 from panko.api.query import DEFAULT_MAX_LIMIT
-from panko.api.response import close_iterable
 from panko.storage.aggregates import PROJECT_ID
-from panko.storage.filters import Page
+from panko.storage.filters import Page, Place
 from panko.storage.models import Event
 
 TRAIT_ARGUMENT_PREFIX = "trait."
 
 EVENT_TYPE_ARGUMENT = "event_type"
-SINGLE_ARGUMENTS = ("from", "to", PROJECT_ID, "limit", "cursor", "all_tenants", "order")
+CURSOR_ARGUMENT = "cursor"
+SINGLE_ARGUMENTS = ("from", "to", PROJECT_ID, "limit", CURSOR_ARGUMENT, AFTER, "all_tenants", "order")
 """The arguments that may be given only once."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowsRequest:
-    """A request for rows.
-
-    :param page: has one event more than the limit, which tells whether there are more rows
-    """
+    """A request for rows."""
 
     selection: Selection
     page: Page
-    limit: int
 
 
-def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_limit: int | None) -> RowsRequest:
+def parse_rows(
+    arguments: webob.multidict.MultiDict, links: Links, default_limit: int, max_limit: int | None
+) -> RowsRequest:
     """Parse the arguments of a request; arguments without a value are ignored.
 
+    :param links: the links of the request
     :param max_limit: maximum number of rows; None: no limit
     :raises ClientSideError: if an argument is invalid or unknown
     """
@@ -55,8 +56,10 @@ def parse_rows(arguments: webob.multidict.MultiDict, default_limit: int, max_lim
     if order not in SORT_DIRECTIONS_BY_ORDER:
         raise ClientSideError(f"order: one of {', '.join(SORT_DIRECTIONS_BY_ORDER)} is expected")
     limit = min(_parse_limit(single.get("limit", "0")) or default_limit, max_limit or DEFAULT_MAX_LIMIT)
-    page = Page(limit + 1, single.get("cursor"), (("generated", SORT_DIRECTIONS_BY_ORDER[order]),))
-    return RowsRequest(read_selection(JsonObject(selected), times, conditions), page, limit)
+    cursor = single.get(CURSOR_ARGUMENT)
+    sort = (("generated", SORT_DIRECTIONS_BY_ORDER[order]),)
+    page = Page(limit, cursor, sort, links.parse_after(single.get(AFTER), cursor))
+    return RowsRequest(read_selection(JsonObject(selected), times, conditions), page)
 
 
 def _read_single_arguments(arguments: webob.multidict.MultiDict) -> dict[str, str]:
@@ -78,26 +81,24 @@ def _parse_limit(value: str) -> int:
         raise ClientSideError("limit: a whole number is expected") from error
 
 
-def render_rows(events: Iterator[Event], limit: int) -> Iterator[bytes]:
-    """Yield the response in pieces: at most ``limit`` rows, and the cursor of the next ones if there are more.
+class RowPage(EventPage[Event]):
+    """A page of events as rows: one JSON document, with the cursor of the next rows if there are more."""
 
-    The events are closed at the end, or when the response is closed.
-    """
-    before, last, count = b'{"rows":[', None, 0
-    try:
-        for event in events:
-            if count == limit:
-                break
+    def _open(self, page: Page) -> Iterator[Event]:
+        return self._storage.get_events(self._filter, page)
+
+    def _locate(self, event: Event) -> Place:
+        return Place(event.generated, event.message_id)
+
+    def __iter__(self) -> Iterator[bytes]:
+        before, last = b'{"rows":[', None
+        for event in self.read():
             yield before
             yield orjson.dumps(make_row(event))
-            before, last, count = b",", event.message_id, count + 1
-        else:
-            last = None
-    finally:
-        close_iterable(events)
-    if not count:
-        yield before
-    yield b'],"next":%b}' % orjson.dumps(last)
+            before, last = b",", event.message_id
+        if last is None:
+            yield before
+        yield b'],"next":%b}' % orjson.dumps(last if self.has_more else None)
 
 
 def make_row(event: Event) -> dict[str, Any]:

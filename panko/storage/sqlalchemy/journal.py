@@ -12,7 +12,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import oslo_db.exception
 import sqlalchemy as sa
@@ -146,32 +146,34 @@ class Sequencer:
 
     def _trim_some(self, placed_before: int | None) -> int | None:
         """Remove up to MAX_TRIMMED_ENTRIES, and return how many; None if others change the journal."""
-        last, count = self._find_trimmed(None if placed_before is None else number_at(placed_before))
-        if not count:
+        trimmed = self._find_trimmed(None if placed_before is None else number_at(placed_before))
+        if not trimmed:
             return 0
+        last, last_id, *_ = trimmed[-1]
         try:
             with self._engine.begin() as connection:
                 self._dialect.begin_write(connection)
-                trimmed = connection.scalar(sa.select(FEED_STATE.c.trimmed).with_for_update(skip_locked=True))
-                if trimmed is None:
+                before = connection.scalar(sa.select(FEED_STATE.c.trimmed).with_for_update(skip_locked=True))
+                if before is None:
                     return None
-                connection.execute(sa.update(FEED_STATE).values(trimmed=max(trimmed, last)))
+                if before < last:
+                    connection.execute(sa.update(FEED_STATE).values(trimmed=last, trimmed_id=last_id))
                 connection.execute(sa.delete(JOURNAL_ENTRY).where(JOURNAL_ENTRY.c.position <= last))
         except oslo_db.exception.DBDeadlock:
             return None
-        return count
+        return len(trimmed)
 
-    def _find_trimmed(self, end: int | None) -> tuple[int, int]:
-        """Return the last position of the entries to remove next, and their number.
+    def _find_trimmed(self, end: int | None) -> Sequence[sa.Row]:
+        """Return position and last_id of the entries to remove next, in order.
 
         :param end: entries with smaller positions are too old
         """
         columns = JOURNAL_ENTRY.c
         of_entry = sa.select(EVENT.c.id).where(EVENT.c.id.between(columns.first_id, columns.last_id)).limit(1)
-        oldest = sa.select(columns.position, of_entry.correlate(JOURNAL_ENTRY).scalar_subquery().is_not(None))
+        has_events = of_entry.correlate(JOURNAL_ENTRY).scalar_subquery().is_not(None)
+        oldest = sa.select(columns.position, columns.last_id, has_events)
         oldest = oldest.where(columns.position > sa.select(FEED_STATE.c.trimmed).scalar_subquery())
         query = oldest.order_by(columns.position).limit(MAX_TRIMMED_ENTRIES)
         with self._dialect.reader(self._engine).connect() as connection:
             rows = connection.execute(query).all()
-        trimmed = list(itertools.takewhile(lambda row: not row[1] or (end is not None and row[0] < end), rows))
-        return (trimmed[-1][0], len(trimmed)) if trimmed else (0, 0)
+        return list(itertools.takewhile(lambda row: not row[2] or (end is not None and row[0] < end), rows))

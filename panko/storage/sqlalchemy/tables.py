@@ -160,6 +160,7 @@ FEED_STATE = sa.Table(
     _key("id", sa.SmallInteger(), "always 1"),
     _column("last", sa.BigInteger(), "no position up to this one is given again"),
     _column("trimmed", sa.BigInteger(), "position of the last entry that was removed from the journal"),
+    _column("trimmed_id", sa.BigInteger(), "last_id of that entry"),
     _column("secret", Blob(), "the key that the API encrypts cursors with"),
     comment="One row: where the journal begins and ends",
 )

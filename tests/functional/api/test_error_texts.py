@@ -39,6 +39,8 @@ OTHERS = [
     f"/v2?{LONG}=1",
     f"/v2/event_counts?interval={LONG}",
     f"/v2/event_counts?limit={LONG}",
+    f"/v2/event_feed?cursor={LONG}",
+    f"/v2/event_feed?wait={LONG}",
     f"/v2/event_types/a/traits/b/values?sort={LONG}",
     f"/grafana/{LONG}",
     f"/grafana/rows?{LONG}=1",

@@ -11,9 +11,10 @@ TRAITS = "/v2/event_types/compute.instance.create.end/traits"
 PATHS = [
     *("/", "/healthcheck", "/v2", "/v2/", "/v2/events", "/v2/events/", "/v2/events/msg-000", "/v2/event_types"),
     *("/v2/capabilities", "/v2/event_counts", TRAITS, f"{TRAITS}/service", f"{TRAITS}/service/values"),
-    *("/grafana", "/grafana/rows"),
+    *("/v2/event_feed", "/grafana", "/grafana/rows"),
     # Including errors.
     *("/nothing", "/v2/nothing", "/v2/events/nothing", "/v2/event_types/x", "/v2/events?limit=x", "/grafana/query"),
+    "/v2/event_feed?limit=0",
 ]
 REQUEST_ID = "x-openstack-request-id"
 

@@ -55,6 +55,7 @@ def test_a_service_tokens_system_scope_does_not_widen_a_projects_request(api, ke
 RESOURCES = [
     *("/v2/events", "/v2/events?q.field=all_tenants&q.value=True", "/v2/events/msg-004?all_tenants=True"),
     *("/v2/event_types", "/v2/event_types/extremes/traits/imax", "/v2/event_counts", "/grafana", "/grafana/rows"),
+    *("/v2/event_feed", "/v2/event_feed?cursor=begin&q.field=all_tenants&q.value=True"),
 ]
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from panko import service
 from panko.api import app
 from panko.storage import get_connection
+from panko.storage.feed import MAX_FEED_LIMIT
 from tests import oracle
 from tests.functional.api.conftest import ADMIN, NOAUTH, load_json, parse_event, write_config
 from tests.functional.api.hostile import ALL_TENANTS, NOT_FINITE, TWINS, Pool, requests
@@ -117,10 +118,14 @@ def for_examples(request, pytestconfig):
     return run
 
 
-def ask(application, request, encoding):
-    """Send a request for events; filters that a URL cannot contain are sent in the body."""
+def ask(application, request, encoding, path="/v2/events", url=None, **page):
+    """Send a request for events; filters that a URL cannot contain are sent in the body.
+
+    :param url: link of an earlier page to this one; None: there is none
+    :param page: arguments instead of limit, sort and marker of the request
+    """
     members = [{"field": f.field, "value": f.value, "op": f.op, "type": f.type} for f in request.filters]
-    page = {"limit": request.limit, "sort": list(request.sort), "marker": request.marker}
+    page = page or {"limit": request.limit, "sort": list(request.sort), "marker": request.marker}
     page = {name: value for name, value in page.items() if value not in (None, [])}
     try:
         query = urllib.parse.urlencode({**queries(members, encoding), **page}, doseq=True)
@@ -129,7 +134,7 @@ def ask(application, request, encoding):
         encoding = "body"
     if encoding == "body":
         query, body = "", json.dumps({"q": members, **page}).encode()
-    sent = webob.Request.blank(f"/v2/events?{query}", headers=request.headers)
+    sent = webob.Request.blank(url or f"{path}?{query}", headers=request.headers)
     sent.body, sent.content_type = body, "application/json"
     return sent.get_response(application)
 
@@ -183,7 +188,7 @@ def test_values_are_not_confused(applications, pool, filters):
 
 
 def test_pages_have_every_event_once_and_in_order(applications, pool, for_examples):
-    def check(request, encoding, sizes):
+    def check(request, encoding, sizes, walk):
         request = dataclasses.replace(request, marker=None, limit=len(pool.events))
         try:
             expected = oracle.answer(pool.events, request)
@@ -195,11 +200,25 @@ def test_pages_have_every_event_once_and_in_order(applications, pool, for_exampl
             compare(found, expected, name)
 
     sizes = st.lists(st.integers(1, 20) | st.integers(1, 1200), min_size=1, max_size=5)
-    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, one_of=EXAMPLES_FOR_A_WALK)
+    walks = st.sampled_from([walk_by_markers, walk_by_links])
+    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, walks, one_of=EXAMPLES_FOR_A_WALK)
     require_all(applications)
 
 
-def walk(application, request, encoding, sizes):
+def walk_by_links(application, request, encoding, sizes):
+    request = dataclasses.replace(request, limit=sizes[0])
+    response = ask(application, request, encoding)
+    found = response.json_body
+    while link := response.headers.get("Link"):
+        assert len(response.json_body) == request.limit
+        url = re.fullmatch('<(.*)>; rel="next"', link)[1]
+        response = ask(application, request, encoding, url=url)
+        assert response.json_body
+        found += response.json_body
+    return found
+
+
+def walk_by_markers(application, request, encoding, sizes):
     found, marker = [], None
     for size in itertools.cycle(sizes):
         page = ask(application, dataclasses.replace(request, limit=size, marker=marker), encoding).json_body
@@ -207,6 +226,44 @@ def walk(application, request, encoding, sizes):
         if len(page) < size:
             return found
         marker = page[-1]["message_id"]
+
+
+def test_the_feed_has_every_event_once_and_for_all_databases_in_one_order(applications, pool, for_examples):
+    def check(request, encoding, sizes):
+        request = dataclasses.replace(request, marker=None, sort=(), limit=len(pool.events))
+        try:
+            expected = oracle.answer(pool.events, request)
+        except Refused as refused:
+            status, text = refused.args
+            for name, application in applications.items():
+                response = ask(application, request, encoding, "/v2/event_feed", cursor="begin", limit=1)
+                assert (response.status_int, response.json_body["error_message"]["faultstring"]) == (status, text), name
+            return
+        least = len(expected) // PAGES
+        for name, application in applications.items():
+            found = follow(application, request, encoding, [min(size + least, MAX_FEED_LIMIT) for size in sizes])
+            positions = {event.message_id: position for position, event in enumerate(pool.events)}
+            batches = [positions[event["message_id"]] // BATCH for event in found]
+            assert batches == sorted(batches), name
+            compare(sorted(found, key=by_id), sorted(expected, key=by_id), name)
+
+    sizes = st.lists(st.integers(1, 20) | st.integers(1, MAX_FEED_LIMIT), min_size=1, max_size=5)
+    for_examples(check, requests(pool), st.sampled_from(ENCODINGS), sizes, one_of=EXAMPLES_FOR_A_WALK)
+    require_all(applications)
+
+
+def follow(application, request, encoding, sizes):
+    found, cursor = [], "begin"
+    for size in itertools.cycle(sizes):
+        page = ask(application, request, encoding, "/v2/event_feed", cursor=cursor, limit=size).json_body
+        found += page["events"]
+        if not page["more"]:
+            return found
+        cursor = page["cursor"]
+
+
+def by_id(event):
+    return event["message_id"]
 
 
 def require_all(applications):

@@ -79,8 +79,13 @@ def test_an_application_behind_a_proxy_knows_its_address(load_app, filled_url):
         own = [api.get(path, headers=headers).json["version"] for path in ("/v2", "/v2/")]
         return [version["links"][0]["href"] for version in (whole, *own)]
 
+    def next_link(api):
+        return api.get("/v2/events?limit=1", headers={**ADMIN, **headers}).headers["Link"].partition("?")[0]
+
     assert links(proxied) == ["https://cloud/event/v2"] * 3
+    assert next_link(proxied) == "<https://cloud/event/v2/events"
     assert links(direct) == ["http://localhost/v2"] * 3
+    assert next_link(direct) == "<http://localhost/v2/events"
 
 
 def test_health_check_can_disable_the_server_for_a_load_balancer(load_app, filled_url, tmp_path, caplog):

@@ -225,7 +225,67 @@ def test_everyone_sees_the_values_of_the_events_that_they_list(get):
     assert values < {value["value"] for value in get(ADMIN, f"{path}?{ALL}", 200).json["values"]}
 
 
-@pytest.mark.parametrize("path", ["/v2/event_counts", "/v2/event_types/a/traits/b/values"])
+def follow(get, who, filters):
+    """Return all events of the feed, by message_id, in several pages."""
+    cursor, events = "begin", []
+    while True:
+        page = get(who, f"/v2/event_feed?limit=10&cursor={cursor}&{filters}", 200).json
+        events += page["events"]
+        if not page["more"]:
+            return sorted(events, key=by_id)
+        cursor = page["cursor"]
+
+
+def by_id(event):
+    return event["message_id"]
+
+
+LIMITED_SYSTEM = {**SYSTEM, "X-Project-Id": "proj-0"}
+STRANGER = {"X-User-Id": "nobody", "X-Project-Id": "nothing", "X-Roles": "member"}
+
+
+@pytest.mark.parametrize("filters", ["", ALL, "q.field=event_type&q.value=compute.instance.create.start"])
+@pytest.mark.parametrize("who", [ADMIN, MEMBER, SYSTEM, LIMITED_SYSTEM, STRANGER, {**SYSTEM, "X-Roles": "admin"}])
+def test_everyone_follows_the_events_that_they_list(api, get, who, filters):
+    """And no others; who is refused the list is refused the feed."""
+    listed = api.get(f"/v2/events?limit=1000&{filters}", headers=who, expect_errors=True)
+    if listed.status_int == 200:
+        assert follow(get, who, filters) == sorted(listed.json, key=by_id)
+    else:
+        refusal = get(who, f"/v2/event_feed?cursor=begin&{filters}", listed.status_int)
+        assert refusal.json == listed.json
+
+
+@pytest.mark.parametrize(
+    "rule", ["project_events", "all_tenants", "index"], ids=["the project's events", "all tenants", "the list"]
+)
+def test_rules_for_events_apply_to_the_feed(load_app, filled_url, rule):
+    api = load_app(filled_url, policy=f'"telemetry:events:{rule}": "role:member"')
+    for filters in ("", ALL):
+        listed = api.get(f"/v2/events?limit=1000&{filters}", headers=MEMBER, expect_errors=True)
+        followed = api.get(f"/v2/event_feed?limit=1000&cursor=begin&{filters}", headers=MEMBER, expect_errors=True)
+        assert followed.status_int == listed.status_int
+        if listed.status_int == 200:
+            assert sorted(followed.json["events"], key=by_id) == sorted(listed.json, key=by_id) != []
+
+
+def test_the_rule_for_the_feed_applies_to_it_only(load_app, filled_url):
+    api = load_app(filled_url, policy='"telemetry:event_feed:index": "role:admin"')
+    api.get("/v2/event_feed", headers=MEMBER, status=403)
+    api.get("/v2/event_feed", headers=ADMIN)
+    api.get("/v2/events", headers=MEMBER)
+
+
+def test_a_cursor_outlives_a_change_of_the_policy(load_app, filled_url):
+    """It sees what the policy allows at the time of the request."""
+    before = load_app(filled_url)
+    cursor = before.get("/v2/event_feed?cursor=begin&limit=1", headers=MEMBER).json["cursor"]
+    after = load_app(filled_url, policy='"telemetry:events:project_events": "role:member"')
+    events = after.get(f"/v2/event_feed?limit=1000&cursor={cursor}", headers=MEMBER).json["events"]
+    assert COLLEAGUES_EVENT in [event["message_id"] for event in events]
+
+
+@pytest.mark.parametrize("path", ["/v2/event_feed", "/v2/event_counts", "/v2/event_types/a/traits/b/values"])
 def test_counts_and_values_are_refused_as_events_are(get, path):
     get({}, path, 403)
     get({**ADMIN, "X-User-Id": ""}, path, 403)

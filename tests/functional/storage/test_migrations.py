@@ -5,14 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from panko.storage import EventFilter
 from panko.storage.errors import SchemaMismatch
+from panko.storage.feed import FeedRequest, Start
 from panko.storage.sqlalchemy import migration
-from panko.storage.sqlalchemy.tables import metadata_of
+from panko.storage.sqlalchemy.tables import EVENT_COUNT_CHANGE, metadata_of
 from tests.functional.storage.builders import event, found
+from tests.functional.storage.contract.read_feed import follow
 from tests.functional.storage.workers import run_at_once, upgrade
 
 DESCRIPTIONS = {
@@ -108,6 +111,54 @@ def test_upgrade_ends_at_the_head(storage, engine) -> None:
         assert migration.get_current(connection) == migration.get_head()
 
 
+def upgrade_to(engine: sa.Engine, revision: str) -> None:
+    """Upgrade a database to a revision that may be older than the head."""
+    config = migration._config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_events_of_before_the_journal_are_in_the_feed_once(storage, engine) -> None:
+    """In the order of recording, before all that is stored later."""
+    upgrade_to(engine, "0101")
+    # As the version before the journal did.
+    storage._dialect.insert_entry = lambda connection, entry, deltas: storage._dialect.insert_rows(
+        connection, EVENT_COUNT_CHANGE, deltas
+    )
+    for number in range(30):
+        storage.record_events(event(f"m{number}.{part}") for part in range(number))
+    names = [f"m{number}.{part}" for number in range(30) for part in range(number)]
+    storage.clear_expired_data(1, 10)
+    del storage._dialect.insert_entry
+    left = set(found(storage))
+    assert len(left) == len(names) - 10
+    storage.upgrade()
+    storage.record_events([event("new")])
+    for limit in (7, 100, 1000):
+        assert list(follow(storage, Start.OLDEST, limit)) == [*(name for name in names if name in left), "new"]
+
+
+def test_feed_of_an_upgraded_database_without_events_is_empty(storage, engine) -> None:
+    upgrade_to(engine, "0101")
+    storage.upgrade()
+    assert list(follow(storage, Start.OLDEST)) == []
+    storage.record_events([event("a")])
+    assert list(follow(storage, Start.OLDEST)) == ["a"]
+
+
+def test_each_database_has_a_secret_of_its_own(storage, engine) -> None:
+    storage.upgrade()
+    first = storage.get_secret()
+    storage.upgrade()
+    assert storage.get_secret() == first
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    metadata.drop_all(engine)
+    storage.upgrade()
+    assert storage.get_secret() != first
+
+
 def test_empty_database_asks_for_dbsync(storage) -> None:
     """By ``check_schema``, and by the first attempt to read or write."""
     for call in (
@@ -118,6 +169,8 @@ def test_empty_database_asks_for_dbsync(storage) -> None:
         lambda: list(storage.get_trait_types("a")),
         lambda: list(storage.get_documents(EventFilter())),
         lambda: storage.clear_expired_data(1),
+        lambda: storage.read_feed([FeedRequest(Start.NOW, EventFilter(), 1)]),
+        storage.get_secret,
         storage.last_expiry,
         storage.clear,
     ):

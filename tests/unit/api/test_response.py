@@ -39,7 +39,7 @@ def document(number=0, text=None):
 
 def stream(storage, **headers):
     """Return a response that is read by the one who asked, as a server does."""
-    request = webob.Request.blank("/events", headers={**ADMIN, **headers})
+    request = webob.Request.blank("/events?limit=1000000", headers={**ADMIN, **headers})
     return request.get_response(make_application(storage))
 
 

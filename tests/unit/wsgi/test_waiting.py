@@ -163,12 +163,12 @@ def test_reads_have_a_least_distance_and_end_when_nobody_waits(run, storage):
             await client.end()
         seen = len(storage.times)
         await asyncio.sleep(3 * waiting.POLL_FEED_SECONDS)
-        assert len(storage.times) <= seen + 1
+        assert len(storage.times) <= seen + 1  # It may have been about to begin.
+        assert all(storage.reads)
 
     run(check)
     distances = [after - before for before, after in zip(storage.times, storage.times[1:], strict=False)]
-    # The clock of the loop is coarser.
-    assert min(distances) > 0.8 * waiting.POLL_FEED_SECONDS
+    assert min(distances) > 0.9 * waiting.POLL_FEED_SECONDS  # The clock of the loop is coarser.
 
 
 def test_a_read_that_takes_long_is_followed_by_a_pause_that_is_as_long(run, storage):
@@ -297,8 +297,9 @@ def test_a_stream_without_events_gets_comments_with_the_current_cursor(run, stor
         client = connect(f"?{OTHERS}", **STREAM)
         await until(is_waiting(storage))
         storage.store(count=3)
+        await until(lambda: storage.reads[-1][0].start == to_cursor(3))
         seen = len(client.cursors)
-        await until(lambda: len(client.cursors) > seen + 2)
+        await until(lambda: len(client.cursors) > seen + 1)
         assert client.ids == []
         client.disconnect()
         await client.end()

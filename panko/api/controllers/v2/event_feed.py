@@ -25,7 +25,7 @@ from panko.api.feed import (
 from panko.api.hooks import Context
 from panko.api.response import choose_content_type
 from panko.api.routing import Resource
-from panko.policies import event_feed
+from panko.policies import events
 from panko.storage.feed import FeedRequest, Start
 
 BEGIN = "begin"
@@ -52,7 +52,7 @@ class EventFeedController(Resource):
         """
         request = webob.Request(pecan.request.environ)  # Pecan's changes with the thread.
         context: Context = request.panko
-        context.authorization.require(event_feed.INDEX)
+        context.authorization.require(events.FEED)
         event_filter, all_tenants = query.parse_filters(q)
         asked = query.parse_feed_query(limit, wait, context.limits.default_limit, context.limits.max_limit)
         scope = context.authorization.event_scope(all_tenants)

@@ -15,6 +15,7 @@ from panko.api.controllers.v2.event_types import EventTypesController, TraitsCon
 from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDescription
 from panko.api.errors import NotFound, NothingStored
 from panko.api.hooks import Context
+from panko.api.pages import DocumentPage, Links
 from panko.api.routing import Resource
 from panko.ingest.batch import BatchTooLarge, store_batch
 from panko.policies import events
@@ -36,27 +37,31 @@ __all__ = [
 class EventsController(Resource):
     """Events."""
 
-    @expose_get([Event], [EventQuery], int, [str], str)
+    @expose_get([Event], [EventQuery], int, [str], str, str)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
         limit: int | None = None,
         sort: Sequence[str] | None = None,
         marker: str | None = None,
+        after: str | None = None,
     ) -> Iterable[bytes]:
-        """Return the events that meet all filters.
+        """Return the events that meet all filters, and a link to the next page if there are more.
 
         :param q: the filters
         :param limit: maximum number of events; the default is configured
         :param sort: sort keys, each with an optional direction, ``:asc`` or ``:desc``
         :param marker: message_id of the last event of the previous page
+        :param after: from the link to this page
         """
         context: Context = pecan.request.panko
         context.authorization.require(events.INDEX)
         event_filter, all_tenants = query.parse_filters(q)
-        page = query.parse_page(limit, sort, marker, context.limits.default_limit, context.limits.max_limit)
+        links = Links(pecan.request, "marker")
+        begin = links.parse_after(after, marker) or marker
+        page = query.parse_page(limit, sort, begin, context.limits.default_limit, context.limits.max_limit)
         scope = context.authorization.event_scope(all_tenants)
-        return context.storage.get_documents(dataclasses.replace(event_filter, scope=scope), page)
+        return DocumentPage(context.storage, dataclasses.replace(event_filter, scope=scope), page, links)
 
     @expose_get(Event, str, str)
     def get_one(self, message_id: str, all_tenants: str | None = None) -> bytes:

@@ -93,6 +93,7 @@ class PostgreSQL(Dialect):
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
     JOURNAL_LOCK = LOCK + 1
     HAS_KEY_TABLE = False
+    JSON_FUNCTIONS = ("json_build_array", "json_agg")
     insert = staticmethod(postgresql.insert)
 
     @classmethod
@@ -228,8 +229,12 @@ class PostgreSQL(Dialect):
         return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
 
     def is_in_list(self, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
-        type_ = postgresql.ARRAY(column.type)
-        return column == sa.any_(sa.cast(sa.bindparam(name, type_=type_), type_))
+        # Without a type, as SQLAlchemy would make a list of the array that list_value returns.
+        given = sa.bindparam(name, type_=sa.types.NullType())
+        return column == sa.any_(sa.cast(given, postgresql.ARRAY(column.type)))
+
+    def list_value(self, values: Sequence[Any]) -> Any:
+        return binary.Integers(values) if values and type(values[0]) is int else values
 
     def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.func.strpos(document, text) > 0

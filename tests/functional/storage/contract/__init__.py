@@ -6,10 +6,12 @@ from tests.functional.storage.contract.count_events import CountEvents
 from tests.functional.storage.contract.event_types import EventTypes
 from tests.functional.storage.contract.filters import Filters
 from tests.functional.storage.contract.filters_at_scale import FiltersAtScale
+from tests.functional.storage.contract.find_end import FindEnd
 from tests.functional.storage.contract.get_events import GetEvents
 from tests.functional.storage.contract.get_trait_values import GetTraitValues
 from tests.functional.storage.contract.maintenance import Maintenance
 from tests.functional.storage.contract.pages import Pages
+from tests.functional.storage.contract.places import Places
 from tests.functional.storage.contract.read_feed import ReadFeed
 from tests.functional.storage.contract.record_events import RecordEvents
 from tests.functional.storage.contract.scopes import Scopes
@@ -25,6 +27,8 @@ class StorageContract(
     FiltersAtScale,
     Scopes,
     Pages,
+    Places,
+    FindEnd,
     Streams,
     EventTypes,
     CountEvents,

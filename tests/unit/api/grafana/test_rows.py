@@ -5,17 +5,22 @@ import datetime
 
 import orjson
 import pytest
+import webob
 import webob.multidict
 from wsme.exc import ClientSideError
 
-from panko.api.grafana.rows import make_row, parse_rows, render_rows
-from panko.storage.filters import TraitFilter
+from panko.api.grafana.rows import RowPage, make_row, parse_rows
+from panko.api.pages import Links
+from panko.storage.filters import EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType
 from tests.unit.api.grafana.test_frames import TIME, event
+from tests.unit.api.memory import EventConnection
+
+LINKS = Links(webob.Request.blank("/rows"), "cursor")
 
 
 def parse(*arguments, max_limit=None):
-    return parse_rows(webob.multidict.MultiDict(arguments), 100, max_limit)
+    return parse_rows(webob.multidict.MultiDict(arguments), LINKS, 100, max_limit)
 
 
 def test_the_newest_rows_come_first_by_default():
@@ -23,11 +28,11 @@ def test_the_newest_rows_come_first_by_default():
     assert parse(("order", "oldest")).page.sort[0] == ("generated", "asc")
 
 
-def test_one_row_more_than_the_limit_is_read():
-    assert (parse().limit, parse().page.limit) == (100, 101)
-    assert parse(("limit", "0")).limit == 100
-    assert parse(("limit", "7")).page.limit == 8
-    assert parse(("limit", "7"), max_limit=5).limit == 5
+def test_the_limit_is_the_configured_one_unless_the_request_has_one():
+    assert parse().page.limit == 100
+    assert parse(("limit", "0")).page.limit == 100
+    assert parse(("limit", "7")).page.limit == 7
+    assert parse(("limit", "7"), max_limit=5).page.limit == 5
 
 
 def test_a_time_is_milliseconds_or_iso():
@@ -95,56 +100,39 @@ def test_a_row_is_flat_typed_and_zoned():
     }
 
 
+def render(storage, limit):
+    page = RowPage(storage, EventFilter(), Page(limit), LINKS)
+    rendered = orjson.loads(b"".join(page))
+    page.close()
+    return rendered
+
+
 def test_the_cursor_of_the_next_rows_is_the_last_row():
     events = [event(message_id=name) for name in "abc"]
 
-    def render(count, limit):
-        answer = orjson.loads(b"".join(render_rows(iter(events[:count]), limit)))
-        return [row["message_id"] for row in answer["rows"]], answer["next"]
+    def ids_and_next(count, limit):
+        rendered = render(EventConnection(events[:count]), limit)
+        return [row["message_id"] for row in rendered["rows"]], rendered["next"]
 
-    assert render(3, 2) == (["a", "b"], "b")
-    assert render(2, 2) == (["a", "b"], None)
-    assert render(0, 2) == ([], None)
-
-
-def test_rows_are_read_one_by_one_while_they_are_sent():
-    drawn = []
-    events = (drawn.append(number) or event(message_id=str(number)) for number in range(1000))
-    pieces = render_rows(events, 1000)
-    assert [next(pieces), orjson.loads(next(pieces))["message_id"]] == [b'{"rows":[', "0"]
-    assert drawn == [0]
+    assert ids_and_next(3, 2) == (["a", "b"], "b")
+    assert ids_and_next(2, 2) == (["a", "b"], None)
+    assert ids_and_next(0, 2) == ([], None)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_the_events_are_closed_at_the_limit_and_at_their_end(limit):
-    events = Events(3)
-    assert len(orjson.loads(b"".join(render_rows(events, limit)))["rows"]) == limit
-    assert events.closed
+def test_the_events_are_closed_with_the_page(limit):
+    storage = EventConnection([event(message_id=name) for name in "abc"])
+    assert len(render(storage, limit)["rows"]) == limit
+    assert storage.open == 0
 
 
-def test_the_events_are_closed_with_the_response():
-    events = Events(3)
-    pieces = render_rows(events, 3)
-    next(pieces)
-    pieces.close()
-    assert events.closed
-
-
-class Events:
-    """Some events; unlike those of a generator, they are closed only explicitly."""
-
-    def __init__(self, number):
-        self._events = iter([event(message_id=str(each)) for each in range(number)])
-        self.closed = False
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        return next(self._events)
-
-    def close(self):
-        self.closed = True
+def test_rows_are_read_one_by_one_while_they_are_sent():
+    storage = EventConnection([event(message_id=name) for name in "abc"])
+    page = RowPage(storage, EventFilter(), Page(3), LINKS)
+    pieces = iter(page)
+    assert [next(pieces), orjson.loads(next(pieces))["message_id"]] == [b'{"rows":[', "a"]
+    storage.events.clear()
+    assert list(pieces) == [b'],"next":null}']
 
 
 def test_of_several_traits_of_a_name_the_first_recorded_is_in_the_row():
