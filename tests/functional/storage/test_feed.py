@@ -2,6 +2,7 @@
 """The journal behind the feed: its order, and what its writers, sequencers and trimmers do to each other."""
 
 import contextlib
+import importlib
 import logging
 import threading
 import time
@@ -41,7 +42,8 @@ def journal_held(engine: sa.Engine) -> Iterator[None]:
     """Hold the lock of those who change the journal, as a process does that is stopped meanwhile."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(x'70616E6B6F'::bigint + 1)"))
+            lock = importlib.import_module("panko.storage.sqlalchemy.dialects.postgresql").JOURNAL_LOCK
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
         else:
             connection.execute(sa.select(FEED_STATE).with_for_update())
         yield
