@@ -4,12 +4,13 @@
 import argparse
 import itertools
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from osc_lib.command import command
 
-from panko.osc.client import get_client
+from panko.osc.client import EventClient, Query, get_client
 from panko.osc.v2.filters import (
     Filter,
     add_all_projects,
@@ -26,6 +27,9 @@ OBJECT_FORMATS = ("json", "yaml")
 
 class EventList(command.Lister):
     """List events, by default the oldest ones first"""
+
+    _next_marker: str | None = None
+    """The message_id after which there are more events; None: the list has all of them."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
@@ -63,13 +67,27 @@ class EventList(command.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return columns and rows; with --all the rows are an iterator, so that -f csv needs little memory."""
         client, query = get_client(self), _make_query(parsed_args)
-        events = client.get_all_events(query) if parsed_args.all else iter(client.get("events", query=query))
+        events = client.get_all_events(query) if parsed_args.all else iter(self._read_page(client, query))
         # Request the first event now, so that an error comes before the head of the table.
         first = list(itertools.islice(events, 1))
         if not first:
             self._explain_empty_list(parsed_args.filter)
         columns = (*COLUMNS, "raw") if parsed_args.long else COLUMNS
         return columns, _make_rows(itertools.chain(first, events), parsed_args)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Write the list, and then on stderr how to see the other events."""
+        status: int = super().run(parsed_args)
+        if self._next_marker is not None:
+            marker = shlex.quote(self._next_marker)
+            self.log.warning(f"There are more events. To see them, add --all, a larger --limit, or --marker {marker}.")
+        return status
+
+    def _read_page(self, client: EventClient, query: Query) -> list[dict[str, Any]]:
+        page = client.get_response("events", query=query)
+        if page.next_query is not None:
+            self._next_marker = page.body[-1]["message_id"]
+        return page.body
 
     def _explain_empty_list(self, filters: Iterable[Filter]) -> None:
         """Warn about guessed types, which may be the reason why there are no events."""

@@ -59,7 +59,7 @@ class View:
 
     :param begin: the cursor after the last entry that was removed
     :param end: the cursor after the newest entry
-    :param has_pending: whether entries wait for a position
+    :param has_pending: whether entries wait for a position, if they were looked for
     :param entries: the entries, in order
     :param is_complete: whether no entries follow, up to ``end``
     """
@@ -96,12 +96,12 @@ class JournalReader:
         self.engine = engine
         self._dialect = dialect
 
-    def look(self, first: int, size: int, end: Cursor | None = None, since: int = 0) -> View:
+    def look(self, first: int, size: int, end: Cursor | None = None, since: int = MAX_ID) -> View:
         """Return the part of the journal that begins at a position.
 
         :param size: maximum number of entries
         :param end: ignore entries after this cursor; None: read up to the newest entry
-        :param since: least first id of pending entries to look for
+        :param since: least first id of pending entries to look for; by default none
         """
         parameters = {"first": first, "since": since, "size": size}
         rows = fetch(self.engine, _view_query(self._dialect), parameters)
@@ -144,7 +144,9 @@ def _view_query(dialect: Dialect) -> sa.Select:
     newest = sa.select(columns.position, columns.last_id).order_by(columns.position.desc()).limit(1).subquery("newest")
     pending: sa.ColumnElement[bool] = sa.false()
     if dialect.HAS_PENDING_ENTRIES:
-        pending = sa.exists().where(PENDING_ENTRY.c.first_id >= number("since"))
+        # In order, as PostgreSQL would otherwise not use the index, and read what placed entries leave behind.
+        oldest = sa.select(PENDING_ENTRY.c.first_id).where(PENDING_ENTRY.c.first_id >= number("since"))
+        pending = oldest.order_by(PENDING_ENTRY.c.first_id).limit(1).scalar_subquery().is_not(None)
     # Do not search the index through entries that were removed.
     kept = FEED_STATE.c.trimmed + sa.literal_column("1")
     first = sa.select(sa.case((number("first") < kept, kept), else_=number("first"))).scalar_subquery()
@@ -172,13 +174,11 @@ class Walk:
         self._next = bisect.bisect_left(view.entries, (cursor.position,))
         self.cursor = cursor
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether no event follows."""
-        return self.cursor >= self._view.end
-
     def take(self, max_count: int) -> dict[int, int]:
-        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more)."""
+        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more).
+
+        If the cursor does not advance, no event follows.
+        """
         positions: dict[int, int] = {}
         while len(positions) < max_count and (entry := self._find_entry()):
             position, first_id, last_id = entry
@@ -205,7 +205,8 @@ class Walk:
             return None
         self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
         self._next = 0
-        return self._find_entry()
+        # If the next entries were removed meanwhile, the cursor is gone, and the next call reports this.
+        return None if self._view.begin > self.cursor else self._find_entry()
 
     def _ids_between(self, first_id: int, last_id: int, max_count: int) -> tuple[Iterable[int], int]:
         """Return some of the ids of an entry, and the last id that was considered."""

@@ -75,6 +75,12 @@ def test_a_list_is_selected_sorted_and_paged(admin, arguments, expected):
     assert admin.ids(*arguments) == expected
 
 
+def test_a_list_says_that_there_are_more_events(admin):
+    done = admin.run("event", "list", "--all-projects", "--limit", "2", "-f", "value", "-c", "message_id")
+    assert (done.returncode, done.stdout) == (0, "e00\ne01\n")
+    assert done.stderr == "There are more events. To see them, add --all, a larger --limit, or --marker e01.\n"
+
+
 def test_an_empty_list_explains_a_guessed_type(admin):
     done = admin.run("event", "list", "--filter", "number=7", "-f", "csv")
     assert done.returncode == 0
@@ -178,7 +184,7 @@ def test_it_warns_if_pankoclient_is_installed_too(admin, pankoclient):
     done = admin.run("event", "list", "--limit", "1", "-f", "value", PYTHONPATH=str(libraries))
     assert done.returncode == 0
     assert done.stdout.startswith("compute.instance.create.end")
-    (line,) = done.stderr.splitlines()
+    line, _ = done.stderr.splitlines()
     assert re.match("Warning: pankoclient 1.2.0 and panko are both installed.*pip uninstall pankoclient", line)
 
 

@@ -84,8 +84,8 @@ def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
     assert done.stderr == ""
 
 
-def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
-    """It repeats no event, tolerates a fast clock, survives a restart of the service and exits with 0."""
+def test_watch_follows_events_however_late_they_arrive(store, plugin, tmp_path):
+    """It repeats no event, misses none while the service restarts, and exits with 0."""
     output = tmp_path / "output"
 
     def seen():
@@ -95,25 +95,23 @@ def test_watch_also_follows_events_that_arrive_late(store, plugin, tmp_path):
         wait_for(lambda: set(message_ids) <= set(seen()), lambda: f"{seen()} {output.with_suffix('.err').read_text()}")
 
     store.add(event("before", 5), event("long before", 36000))
-    watch = ("event", "watch", "--all-projects", "--type", "t", "--interval", "0s", "--window", "1h", "-f", "json")
+    watch = ("event", "watch", "--all-projects", "--type", "t", "--interval", "0s", "-f", "json")
     with contextlib.ExitStack() as processes:
         with store.serve("log") as server:
             process = processes.enter_context(store.openstack(plugin).running(output, *watch))
-            wait_for(lambda: server.log.count("GET /v2/events") > 2, lambda: server.log)
+            wait_for(lambda: "GET /v2/event_feed" in server.log, lambda: server.log)
             store.add(event("first"), event("ahead", -3600), event("other", event_type="other"))
             wait_until_seen("first", "ahead")
-            store.add(event("late", 1800), event("too late", 5400))
+            store.add(event("late", 36000))
             wait_until_seen("late")
-            store.add(event("second", traits=[["name", 1, "é"]]))
-            wait_until_seen("second")
+        store.add(event("second", traits=[["name", 1, "é"]]))
         with store.serve("log-2"):
             store.add(event("third"))
-            wait_until_seen("third")
+            wait_until_seen("second", "third")
             process.send_signal(signal.SIGINT)
             assert process.wait(TIMEOUT) == 0
     assert seen() == ["first", "ahead", "late", "second", "third"]
     complaints = output.with_suffix(".err").read_text().splitlines()
-    assert complaints
     assert not [line for line in complaints if not line.endswith(" Trying again.")]
 
 

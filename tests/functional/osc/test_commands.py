@@ -6,11 +6,12 @@ import datetime
 import importlib.metadata
 import io
 import json
+import shlex
 
 import pytest
 
 from tests.functional.cmd.processes import free_port
-from tests.functional.osc.conftest import OpenStack, add, openstack_for
+from tests.functional.osc.conftest import MORE, OpenStack, add, answer_as_panko_10, openstack_for, pass_on, proxy_of
 
 START = datetime.datetime(2026, 1, 2, 3)
 TYPES = ("compute.instance.create.end", "image.update")
@@ -35,11 +36,17 @@ def event(number):
 
 
 @pytest.fixture(scope="module")
-def openstack(serve):
-    """The command of an administrator; the service has a few events."""
+def server(serve):
+    """A service with a few events."""
     with serve() as server:
         add(server, *map(event, range(COUNT + 1)))
-        yield openstack_for(server)
+        yield server
+
+
+@pytest.fixture
+def openstack(server):
+    """The command of an administrator."""
+    return openstack_for(server)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,34 @@ def test_a_list_is_selected_sorted_and_paged(openstack, arguments, expected):
 def test_all_events_are_read_a_page_at_a_time(openstack, monkeypatch):
     monkeypatch.setattr("panko.osc.client.PAGE_SIZE", 2)
     assert openstack.ids("--all", "--all-projects", "--newest") == ALL[::-1]
+
+
+@pytest.mark.parametrize(
+    ("ask", "links"), [(pass_on, 3), (answer_as_panko_10, 0)], ids=["behind a proxy", "of Panko 10"]
+)
+def test_all_events_are_read_from_the_clients_own_endpoint(server, monkeypatch, ask, links):
+    """The links of the service have its own address, which clients may not be able to reach."""
+    monkeypatch.setattr("panko.osc.client.PAGE_SIZE", 2)
+    with proxy_of(server, ask) as (openstack, paths):
+        assert openstack.ids("--all", "--all-projects", "--sort", "message_id", "--marker", "e0") == ALL[1:]
+        assert len(paths) == 3 + (not links)
+        assert sum("after=" in path for path in paths) == (2 if links else 0)
+        assert openstack.run("event", "list", "--limit", "2").err.startswith(MORE) == bool(links)
+
+
+def test_a_list_says_that_there_are_more_events_and_how_to_see_them(openstack):
+    listing = ("event", "list", "--all-projects", "-f", "value", "-c", "message_id")
+    done = openstack.run(*listing, "--limit", "3")
+    assert (done.code, done.out.splitlines()) == (0, ALL[:3])
+    assert done.err == f"{MORE} To see them, add --all, a larger --limit, or --marker e2.\n"
+    assert openstack.run(*listing, "--limit", "3", "--quiet").err == ""
+    # The marker is written as the shell needs it.
+    assert openstack.run(*listing, "--newest", "--limit", "1").err.endswith(f"or --marker {shlex.quote(ODD)}.\n")
+
+
+@pytest.mark.parametrize("arguments", [["--all"], [], ["--limit", str(COUNT + 1)], ["--marker", "e3", "--limit", "3"]])
+def test_a_list_with_all_events_says_nothing(openstack, arguments):
+    assert openstack.run("event", "list", "--all-projects", *arguments).err == ""
 
 
 def test_a_list_has_a_column_for_each_part_of_the_traits(openstack):

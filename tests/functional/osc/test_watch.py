@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack event watch`` writes events as they arrive, with a real panko-api without Keystone."""
 
+import concurrent.futures
+import contextlib
 import datetime
 import json
+import time
 import uuid
 
 import pytest
@@ -11,9 +14,17 @@ from keystoneauth1.session import Session
 
 from panko.osc.client import EventClient
 from panko.osc.v2.filters import Filter
-from panko.osc.v2.watch import EventFollower
-from tests.functional.cmd.processes import free_port
-from tests.functional.osc.conftest import Interrupting, OpenStack, add, openstack_for
+from panko.osc.v2.watch import WindowFollower
+from tests.functional.cmd.processes import COMMANDS, TIMEOUT, free_port, run, serving
+from tests.functional.osc.conftest import (
+    Interrupting,
+    OpenStack,
+    add,
+    answer_as_panko_10,
+    openstack_for,
+    pass_on,
+    proxy_of,
+)
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -49,7 +60,7 @@ def follower(server, of_type):
     """A follower of the events of the type of this test, with a window of an hour."""
     session = Session(NoAuth())
     client = EventClient(session, f"http://127.0.0.1:{server.port}", anonymous=True)
-    yield EventFollower(client, [Filter("event_type", "eq", "", of_type)], HOUR)
+    yield WindowFollower(client, [Filter("event_type", "eq", "", of_type)], HOUR)
     session.session.close()
 
 
@@ -134,24 +145,129 @@ class Triggering(Interrupting):
         return super().write(written)
 
 
-def test_watch_reads_again_and_also_finds_events_that_arrive_late(store, watch):
+@contextlib.contextmanager
+def meanwhile(call, *arguments):
+    """Call a function in another thread during the block, and raise what it raises."""
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        future = executor.submit(call, *arguments)
+        yield
+        future.result(TIMEOUT)
+
+
+def wait_for_start(server, of_type):
+    """Wait until a watch of a type has its first cursor."""
+    deadline = time.monotonic() + TIMEOUT
+    while not any("GET /v2/event_feed" in line and of_type in line for line in server.log.splitlines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_watch_begins_now_and_gets_events_however_late_they_are(server, store, of_type):
+    store(event("before"))
+
+    def store_late():
+        wait_for_start(server, of_type)
+        store(event("late", 1000), event("other", event_type="other"), event("new"))
+        store(event("ahead", -1000))
+
+    with meanwhile(store_late):
+        done = openstack_for(server).run("event", "watch", "--type", of_type, stdout=Interrupting("/ahead\n"))
+    assert (done.code, done.err) == (0, "")
+    assert [name_of(line) for line in done.out.splitlines()] == ["late", "new", "ahead"]
+
+
+def test_watch_since_a_time_gets_each_event_once_while_others_are_stored(server, store, watch):
+    """From before it lists the past events until after it follows the feed."""
+    count = 300
+    store(*(event(f"past {number}", 0.9) for number in range(100)))
+
+    def store_others():
+        for number in range(count):
+            store(event(f"new {number}", number / count))
+        store(event("last"))
+
+    with meanwhile(store_others):
+        done = watch(stdout=Interrupting("/last\n"))
+    assert (done.code, done.err) == (0, "")
+    names = [name_of(line) for line in done.out.splitlines()]
+    assert len(names) == len(set(names)) == 100 + count + 1
+
+
+@pytest.mark.parametrize("ask", [pass_on, answer_as_panko_10], ids=["feed", "no feed"])
+def test_watch_also_finds_events_that_arrive_late(server, store, of_type, ask):
+    """With a Panko 10, if they are not later than the window."""
     store(event("1", 0.5))
-    # Half a minute before the first one, so that it is not among the next pages of the first time.
-    done = watch(stdout=Triggering("/2\n", lambda: store(event("2", 0.5 + 1 / 120))))
+    with proxy_of(server, ask) as (openstack, paths):
+        # Half a minute before the first one.
+        late = Triggering("/2\n", lambda: store(event("2", 0.5 + 1 / 120)))
+        done = openstack.run("event", "watch", "--type", of_type, "--since", "1h", "--interval", "0s", stdout=late)
     assert (done.code, done.err) == (0, "")
     assert [name_of(line) for line in done.out.splitlines()] == ["1", "2"]
+    assert sum(path.startswith("/v2/event_feed") for path in paths) == (1 if ask is answer_as_panko_10 else 2)
 
 
-def test_watch_tries_again_if_the_service_is_away_for_a_while(serve):
-    with serve() as server:
-        add(server, event("1", 0.5))
-        out, err = Triggering("never", server.stop), Interrupting("Trying again.")
-        watch = ("event", "watch", "--since", "1h", "--interval", "0s")
-        done = openstack_for(server).run(*watch, stdout=out, stderr=err)
-    assert (done.code, name_of(done.out)) == (0, "1\n")
+class Store:
+    """A database, and a panko-api that can be stopped and started again at the same address."""
+
+    def __init__(self, directory, processes):
+        self._directory = directory
+        self._processes = processes
+        self._port = free_port()
+        self._config_file = directory / "panko.conf"
+        self._config_file.write_text(
+            f"[database]\nconnection = sqlite:///{directory}/panko.sqlite\nevent_time_to_live = 1\n"
+        )
+        self.run("panko-dbsync")
+
+    def run(self, command):
+        done = run(command, "--config-file", str(self._config_file))
+        assert done.returncode == 0, done.stderr
+
+    def start(self):
+        """Run the service until it is stopped, or the test ends."""
+        options = ["--config-file", self._config_file, "--pipeline", "panko+noauth", "--workers", "1"]
+        command = [COMMANDS / "panko-api", *options, "--host", "127.0.0.1", "--port", str(self._port)]
+        log = self._directory / f"log-{uuid.uuid4()}"
+        return self._processes.enter_context(serving(command, self._port, log))
+
+
+@pytest.fixture
+def restarting(tmp_path):
+    """A service that can be restarted."""
+    with contextlib.ExitStack() as processes:
+        yield Store(tmp_path, processes)
+
+
+def test_watch_continues_without_a_gap_after_the_service_was_unavailable(restarting):
+    server = restarting.start()
+    add(server, event("1", 0.5))
+    out = Triggering("/3\n", server.stop)
+    err = Triggering("never", lambda: add(restarting.start(), event("2", 0.9), event("3")))
+    watch = ("event", "watch", "--since", "1h", "--interval", "0s")
+    done = openstack_for(server).run(*watch, stdout=out, stderr=err)
+    assert (done.code, [name_of(line) for line in done.out.splitlines()]) == (0, ["1", "2", "3"])
     address = f"http://127.0.0.1:{server.port}"
     reason = "cannot be reached: [Errno 111] Connection refused"
     assert done.err == f"The event service at {address} {reason} Trying again.\n"
+
+
+def test_watch_says_that_events_were_missed_if_they_have_expired(restarting):
+    server = restarting.start()
+    add(server, event("1", 0.5))
+
+    def expire():
+        server = restarting.start()
+        add(server, event("missed", 0.4))
+        add(server, event("2", -1))
+        restarting.run("panko-expirer")
+
+    out, err = Triggering("/2\n", server.stop), Triggering("never", expire)
+    done = openstack_for(server).run("event", "watch", "--since", "1h", "--interval", "0s", stdout=out, stderr=err)
+    assert (done.code, [name_of(line) for line in done.out.splitlines()]) == (0, ["1", "2"])
+    unreachable, missed = done.err.splitlines()
+    assert unreachable.endswith("Connection refused Trying again.")
+    assert "(HTTP 410)" in missed
+    assert missed.endswith("Events were missed. Continuing with the oldest event that the service has.")
 
 
 @pytest.mark.parametrize("option", ["--interval", "--window"])

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers become events; errors become one line for the user."""
 
+import email.utils
 import http.server
+import json
+import socket
 import threading
+import time
+import urllib.parse
 
 import pytest
 from keystoneauth1.noauth import NoAuth
 from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
-from panko.osc.client import EventClient, ServiceUnavailable
+from panko.osc.client import MAX_RETRY_AFTER_SECONDS, EventClient, ResponseError, ServiceUnavailable
 
 REQUEST_ID = "req-1"
 
@@ -19,7 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.paths.append(self.path)
-        status, body, headers = self.server.answer
+        answer = self.server.answer
+        status, body, headers = answer(self.path) if callable(answer) else answer
         self.send_response(status)
         for name, value in {"Content-Length": len(body), **headers}.items():
             self.send_header(name, str(value))
@@ -75,7 +81,12 @@ def test_an_error_is_one_line(server, address, session, status, body, expected):
     with pytest.raises(CommandError) as refused:
         EventClient(session, address).get("events", query=[("limit", 1)])
     assert str(refused.value) == expected.format(address=address)
-    assert isinstance(refused.value, ServiceUnavailable) is (status in (502, 503))
+    if status in (502, 503):
+        assert isinstance(refused.value, ServiceUnavailable)
+    else:
+        assert isinstance(refused.value, ResponseError)
+        assert refused.value.status == status
+        assert refused.value.body == (json.loads(body) if body[:1] in (b"{", b"[") else None)
 
 
 def test_an_error_has_the_request_id(server, address, session):
@@ -108,3 +119,98 @@ def test_an_empty_name_is_refused_since_it_would_be_another_resource(session):
 def test_a_catalog_without_an_endpoint_is_an_error(session, endpoint):
     with pytest.raises(CommandError, match="no endpoint of the service type 'event' in the catalog"):
         EventClient(session, endpoint)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("7", 7), ("0", 0), ("-3", 0), ("soon", 0), ("", 0), ("9" * 30, MAX_RETRY_AFTER_SECONDS)],
+)
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_service_may_say_when_to_send_the_next_request(server, address, session, status, header, seconds):
+    server.answer = (status, b"[]", {} if header is None else {"Retry-After": header})
+    client = EventClient(session, address)
+    if status == 200:
+        assert client.get_response("events").retry_after == seconds
+    else:
+        with pytest.raises(ServiceUnavailable) as unavailable:
+            client.get("events")
+        assert unavailable.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(60, 30, 61), (-60, 0, 0)])
+def test_the_time_of_the_next_request_may_be_a_date(server, address, session, ahead, least, most):
+    date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+    server.answer = (200, b"[]", {"Retry-After": date})
+    assert least <= EventClient(session, address).get_response("events").retry_after <= most
+
+
+def test_a_silent_service_is_unavailable_after_a_timeout(session):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = EventClient(session, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(ServiceUnavailable, match="timed out"):
+            client.get_response("events", timeout=0.1)
+
+
+def test_a_service_whose_response_is_truncated_is_unavailable(server, address, session):
+    server.answer = (200, b"[", {"Content-Length": "2"})
+    with pytest.raises(ServiceUnavailable, match="cannot be reached: IncompleteRead"):
+        EventClient(session, address).get("events")
+
+
+class Events:
+    """The answers of a service with numbered events.
+
+    :param count: number of events
+    :param links: whether it has links to next pages, or only markers as Panko 10
+    :param max_limit: its own limit
+    """
+
+    def __init__(self, count, links, max_limit=1000):
+        self.count = count
+        self.links = links
+        self.max_limit = max_limit
+        self.queries = []
+
+    def __call__(self, path):
+        query = urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query, keep_blank_values=True)
+        self.queries.append(query)
+        given = dict(query)
+        assert len(given) == len(query)
+        start = int(given.get("after", given.get("marker", -1))) + 1
+        end = min(self.count, start + min(int(given["limit"]), self.max_limit))
+        headers = {}
+        if self.links and end < self.count:
+            kept = [(name, value) for name, value in query if name not in ("marker", "after")]
+            following = urllib.parse.urlencode([*kept, ("after", end - 1)])
+            headers["Link"] = f'<http://hidden.example.org:1/v2/events?{following}>; rel="next"'
+        return 200, json.dumps([{"message_id": str(number)} for number in range(start, end)]).encode(), headers
+
+
+QUERY = [("q.value", "a b&c"), ("q.type", ""), ("marker", "1")]
+
+
+@pytest.mark.parametrize(
+    ("count", "links", "max_limit", "requests"),
+    [
+        (11, True, 1000, 3),
+        (10, True, 1000, 2),
+        (2, True, 1000, 1),
+        (11, True, 3, 3),
+        (10, False, 1000, 3),  # All pages are full: there may be more.
+        (11, False, 1000, 3),
+        (5, False, 1000, 1),
+        (2, False, 1000, 1),
+    ],
+)
+def test_all_events_are_read_by_links_or_else_by_markers(
+    server, address, session, monkeypatch, count, links, max_limit, requests
+):
+    monkeypatch.setattr("panko.osc.client.PAGE_SIZE", 4)
+    server.answer = Events(count, links, max_limit)
+    found = EventClient(session, address).get_all_events(QUERY)
+    assert [event["message_id"] for event in found] == [str(number) for number in range(2, count)]
+    queries = server.answer.queries
+    assert len(queries) == requests
+    assert queries[0] == [*QUERY, ("limit", "4")]
+    assert all(query[:2] == QUERY[:2] and ("limit", "4") in query for query in queries)
+    assert all(("after" in dict(query)) is links for query in queries[1:])
