@@ -3,6 +3,9 @@
 
 from benchmarks.aggregates import BY_STATE, HOURLY, RECENT, VALUES
 
+FEED_READS = (("feed", "first 100"), ("feed", "100 of one transaction each"), ("http", "first 100 of the feed"))
+"""Group and name of the reads of the feed that are compared with a page of 100."""
+
 BACKENDS = ("postgresql", "mysql", "sqlite")
 
 BY_TIME = (15, 200, 60)
@@ -41,13 +44,26 @@ REQUIRED: dict[tuple[str, str], tuple[float | None, float | None, float | None]]
 }
 """Required speed-up by group and name of the case on each of BACKENDS, with 200,000 events; None: no requirement."""
 
+MAX_TIMES_PAGE = 2.0
+"""Maximum ratio of the time of 100 events of the feed to that of a page, on each backend."""
+
+MAX_FEED_SECONDS = 0.2
+"""Maximum 99th percentile of the time from the end of a commit until a reader has received its events."""
+
+MAX_OTHER_CLIENT_SECONDS = 1.0
+"""Maximum 99th percentile of the time of other clients' requests while many readers wait for events."""
+
+MAX_THREADS = 10
+"""Maximum number of threads of each process meanwhile: none waits."""
+
 MAX_TIMES_FLOOR = {
     ("record_events", "batches of 1,000"): 2.0,
     ("http", "page of 100, all tenants"): 4.0,
     **{(group, HOURLY): 2.0 for group in ("counts", "http")},
     **{(group, name): 3.0 for group in ("counts", "http") for name in (RECENT, VALUES)},
+    **dict.fromkeys(FEED_READS, MAX_TIMES_PAGE),
 }
-"""Maximum ratio of a case's time to its floor, on PostgreSQL."""
+"""Maximum ratio of a case's time to its floor, on PostgreSQL; of the feed, everywhere."""
 
 MAX_TIMES_MEDIAN = {("record_events", "batches of 100"): 5.0}
 """Maximum ratio of the 99th percentile of a case's calls to their median."""
@@ -65,11 +81,12 @@ MAX_GROWTH_OF_INGEST = 2.0
 """Maximum ratio of ingest's time with larger tables to its time with 200,000 events."""
 
 BOUNDED_COUNTS = {RECENT, VALUES}
-PAGE_GROUPS = ("storage", "documents", "http")
+PAGE_GROUPS = ("storage", "documents", "http", "feed")
 PAGES = {
     *("newest 100", "first 100", "deep marker", "time window", "one type"),
     *("text trait equals, rare", "text trait equals, common", "tenant newest 100", "admin newest 100"),
     *("integer range, rare", "integer range, common", "two traits", "two traits, rare"),
+    *(name for _, name in FEED_READS),
     *("page of 100, all tenants", "page of 1,000, all tenants", "page of 100, admin", "page of 100, member"),
 }
 """The reads of events, without those of names."""
@@ -111,7 +128,8 @@ def required(group: str, name: str, backend: str) -> float | None:
 
 def of_floor(group: str, name: str, backend: str) -> float | None:
     """Return the maximum ratio of a case's time to its floor on a backend; None: no requirement."""
-    return MAX_TIMES_FLOOR.get((group, name)) if backend == "postgresql" else None
+    is_judged = backend == "postgresql" or (group, name) in FEED_READS
+    return MAX_TIMES_FLOOR.get((group, name)) if is_judged else None
 
 
 def slower_than_before(name: str) -> float:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cases: a command of the worker for each, and how often and how long to repeat it."""
 
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.aggregates import aggregates
+from benchmarks import dataset
+from benchmarks.aggregates import ADMIN, aggregates
 from benchmarks.backends import OURS, THEIRS, kind_of
 from benchmarks.loading import Facts
 from benchmarks.reads import LARGE, Read, as_documents, pages, reads
@@ -43,8 +45,8 @@ SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=
 class Case:
     """One line of the table.
 
-    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "counts", "http" or
-        "expiry"
+    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "counts", "feed",
+        "http" or "expiry"
     :param command: command of the worker, without the amount
     :param their_command: command of Panko 10.0's worker, if it differs
     :param events: for ingest, the number of events for each side in a turn: fewer for the old service, which is slow
@@ -85,10 +87,26 @@ def cases(facts: Facts) -> list[Case]:
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in found),
         *(Case("counts", aggregate.name, aggregate.as_call(), sides=(OURS,)) for aggregate in aggregates(facts)),
         *(Case("http", aggregate.name, aggregate.as_request(), sides=(OURS,)) for aggregate in aggregates(facts)),
+        *_feed(),
         Case("http", LARGE.name, {"do": "request", **LARGE.as_request()}, fresh=True),
         *_ingest(),
         Case("expiry", "10% of the table", {"do": "expire"}),
     ]
+
+
+def _feed() -> list[Case]:
+    """Return the reads of the feed, which Panko 10.0 lacks."""
+    query = urllib.parse.urlencode({"cursor": "begin", "limit": 100, "q.field": "all_tenants", "q.value": "True"})
+    first = {"do": "request", "path": "/v2/event_feed", "query": query, "headers": ADMIN}
+    member = [dataset.projects()[0], dataset.users()[0]]
+    reads_ = {
+        "first 100": {"place": "oldest"},
+        "100 of one transaction each": {"place": "single"},
+        "tenant first 100": {"place": "oldest", "member": member},
+        "nothing new": {"place": "none"},
+    }
+    storage = [Case("feed", name, {"do": "read_feed", **what}, sides=(OURS,)) for name, what in reads_.items()]
+    return [*storage, Case("http", "first 100 of the feed", first, sides=(OURS,))]
 
 
 def _as_documents(read: Read) -> Case:

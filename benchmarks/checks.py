@@ -6,21 +6,19 @@ import fnmatch
 import itertools
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks import bars, dataset, expiry, machine, odd_events, report
+from benchmarks import bars, dataset, expiry, feed, machine, odd_events, report
 from benchmarks.backends import OURS, Backend
 from benchmarks.cases import Effort
 from benchmarks.comparison import JUDGED_EVENTS
-from benchmarks.loading import BATCH, LOAD_TIMEOUT, Facts, Loader
+from benchmarks.findings import HEAD, Finding, Place, make_finding
+from benchmarks.loading import BATCH, LOAD_TIMEOUT, Loader
 from benchmarks.measuring import Measuring
 from benchmarks.progress import say
 from benchmarks.reads import as_documents, reads
 from benchmarks.sides import Outcome, Side
 
-HEAD = ("check", "measured", "at most", "met")
 LARGE_EVENTS = 2_000_000
 DAY_SECONDS = 86_400
 EXPIRING_EVENTS = 100_000
@@ -34,38 +32,6 @@ PENDING_BATCH = 100
 PENDING_ROUNDS = 5
 PENDING_READS = 50
 WRITER = {"do": "write_on", "batch": 10, "pause": 0.02, "seed": 2}
-
-
-class Finding(NamedTuple):
-    """A row of the table, one text for each column of HEAD, and a remark."""
-
-    title: str
-    measured: str
-    at_most: str
-    met: str
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class Place:
-    """The environment of a check: a backend with the event set.
-
-    :param sides: runs commands on our side
-    """
-
-    backend: Backend
-    facts: Facts
-    make_side: Callable[[str], Side]
-    sides: Measuring
-    effort: Effort
-
-    def scaled(self, count: int) -> int:
-        """Scale down a number of events if the run is only a trial."""
-        return count // self.effort.writes
-
-    def run(self, **command) -> Outcome:
-        """Run a command on our side that must succeed."""
-        return self.sides.run(OURS, **command)
 
 
 def measure(
@@ -104,10 +70,6 @@ def measure(
     return report.section(f"{backend.name}: checks", lines, HEAD, rows, remarks)
 
 
-def _finding(title: str, measured: str, at_most: str, met: bool, remark: str = "") -> Finding:
-    return Finding(title, measured, at_most, "yes" if met else "NO", remark)
-
-
 def names_of_many_shapes(place: Place) -> Iterator[Finding]:
     """Measure names in a database in which every event has a different shape."""
     shapes = place.scaled(SHAPES)
@@ -127,7 +89,7 @@ def names_of_many_shapes(place: Place) -> Iterator[Finding]:
             f"first {report.duration(read.samples[0])}: {read.fields['rows']} names"
         )
         at_most = bars.MAX_NAMES_SECONDS
-        yield _finding(f"{what}, {shapes:,} shapes", shown, f"p99 {report.duration(at_most)}", slow <= at_most)
+        yield make_finding(f"{what}, {shapes:,} shapes", shown, f"p99 {report.duration(at_most)}", slow <= at_most)
 
 
 def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
@@ -151,7 +113,7 @@ def rare_text_and_pending_keys(place: Place) -> Iterator[Finding]:
         f"{report.duration(statistics.median(empty))} with none: {times:.2f} times"
     )
     at_most = bars.MAX_SLOWDOWN_BY_PENDING_KEYS
-    yield _finding("rare text while keys are pending", shown, f"{at_most:g} times", times <= at_most)
+    yield make_finding("rare text while keys are pending", shown, f"{at_most:g} times", times <= at_most)
 
 
 class PendingKeys:
@@ -218,7 +180,7 @@ def beside_clean_up(place: Place) -> Iterator[Finding]:
     at_most = bars.MAX_SLOWDOWN_BY_CLEANUP
     title, shown = f"slowest read, {_CLEANED.format(expiring)}", f"{times:.2f} times ({read})"
     all_times = ", ".join(f"{name} {times:.2f}" for name, times in beside.slower.items())
-    yield _finding(title, shown, f"{at_most:g} times", times <= at_most, all_times)
+    yield make_finding(title, shown, f"{at_most:g} times", times <= at_most, all_times)
 
 
 _CLEANED = f"expirer cleaning up {{:,}} events and {odd_events.NAMES} names"
@@ -235,7 +197,7 @@ def _longest_write(title: str, quiet: list[dict], meanwhile: list[dict], took: f
     shown += f"; {refused} refused" if refused else ""
     shown += f"; {left} event types are still there" if left else ""
     met = during <= bars.MAX_WRITE_SECONDS and not refused and not left
-    return _finding(title, shown, report.duration(bars.MAX_WRITE_SECONDS), met)
+    return make_finding(title, shown, report.duration(bars.MAX_WRITE_SECONDS), met)
 
 
 def expiry_of_a_day(place: Place) -> Iterator[Finding]:
@@ -248,7 +210,7 @@ def expiry_of_a_day(place: Place) -> Iterator[Finding]:
         took = _succeeded(expiry.expire(side, command, LOAD_TIMEOUT)).samples[0]
     deleted = stored - place.backend.count(OURS)
     title, shown = f"expiry of a day of {place.facts.events:,} events", f"{report.duration(took)}, {deleted:,} events"
-    yield _finding(
+    yield make_finding(
         title, shown, f"{report.duration(bars.MAX_EXPIRED_DAY_SECONDS)} (aim)", took <= bars.MAX_EXPIRED_DAY_SECONDS
     )
 
@@ -265,5 +227,6 @@ CHECKS: dict[tuple[int, str], Check] = {
     (JUDGED_EVENTS, "rare text while keys are pending"): rare_text_and_pending_keys,
     (LARGE_EVENTS, "expiry of a day"): expiry_of_a_day,
     (JUDGED_EVENTS, "beside an expirer that cleans up"): beside_clean_up,
+    **{(JUDGED_EVENTS, title): check for title, check in feed.CHECKS.items()},
 }
 """The checks by size of the event set and title."""

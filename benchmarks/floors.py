@@ -8,6 +8,7 @@ import orjson
 
 from benchmarks.aggregates import HOURLY, RECENT, VALUES
 from benchmarks.backends import OURS, Backend
+from benchmarks.bars import BACKENDS, FEED_READS
 
 PAGE_REPEATS = 50
 COUNT_REPEATS = 5
@@ -103,6 +104,11 @@ FLOORS: dict[tuple[str, str, str], Callable[[Backend], list[float]] | tuple[str,
         ("postgresql", group, name): (of, "page of 100, all tenants" if group == "http" else "newest 100")
         for group, of in (("counts", "documents"), ("http", "http"))
         for name in (RECENT, VALUES)
+    },
+    **{
+        (backend, group, name): ("http", "page of 100, all tenants") if group == "http" else ("documents", "newest 100")
+        for backend in BACKENDS
+        for group, name in FEED_READS
     },
 }
 """The floor of a case, by backend, group and name: a function that measures it, or group and name of another case of

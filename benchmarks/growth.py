@@ -15,7 +15,7 @@ SIZES = (20_000, 200_000, 2_000_000, 10_000_000)
 COMPARED = 200_000
 """The size that larger ones are compared with."""
 
-GROUPS = ("storage", "documents", "counts", "http")
+GROUPS = ("storage", "documents", "counts", "feed", "http")
 INGEST = ("batches of 100", "batches of 1,000")
 FUTURE = {"do": "record", "events": 1, "batch": 1, "threads": 1, "seed": 2038, "start": "2038-01-19T03:14:08"}
 """Stores one event far later than all others."""

@@ -27,7 +27,10 @@ OUR_FILES = (
     "alembic/versions/*.py",
     "panko/storage/documents.py",
     "panko/storage/serialization.py",
-    *(f"panko/storage/sqlalchemy/{name}.py" for name in ("tables", "types", "keys", "shapes", "catalog", "writer")),
+    *(
+        f"panko/storage/sqlalchemy/{name}.py"
+        for name in ("tables", "types", "keys", "shapes", "catalog", "writer", "journal")
+    ),
 )
 """The files that determine the contents of the tables: if they change, kept data are not reused."""
 

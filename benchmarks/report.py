@@ -176,7 +176,8 @@ PREFACE = """\
 took turns on the same server, one process each, on the same event set (`dataset.py`). `storage` is the storage call
 `get_events` and its like, each event read to its last trait; `documents` is the call by which the API's pages are read:
 `get_events` in Panko 10.0, and in ours one that gives events as JSON. `counts` are storage calls that Panko 10.0 lacks;
-their floor is the shortest SQL of the same answer, or a page of 100; the floor of `record_events` is a bare COPY (or
+their floor is the shortest SQL of the same answer, or a page of 100; that of `feed`, reads of the feed of events, is a
+page of 100; the floor of `record_events` is a bare COPY (or
 INSERT) of the same rows. `http` is the whole WSGI application without a
 network. "p50, p99 of a call" are ours, if there were 100 calls or more. `collector` is a `panko-collector` that empties
 a queue of RabbitMQ, an event in each message, and `POST` is `panko-api` as it is run, over HTTP on loopback, both

@@ -16,6 +16,7 @@ from tests.servers import MariaDB, PostgreSQL, Server, ServerError, ServerMissin
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
 from tests.servers.galera import GaleraCluster
+from tests.servers.haproxy import HAProxy
 from tests.servers.keystone import Keystone
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
@@ -207,3 +208,10 @@ def private_rabbitmq() -> Iterator[RabbitMQ]:
     """A RabbitMQ for this test, which may be stopped, killed and started again."""
     with _or_skip(RabbitMQ) as server:
         yield server
+
+
+@pytest.fixture
+def make_haproxy() -> Iterator[Callable[..., HAProxy]]:
+    """A function that runs an HAProxy with the arguments of its class; it ends with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(_or_skip(lambda: HAProxy(**settings)))

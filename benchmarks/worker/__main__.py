@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from benchmarks.worker import aggregates, expiry, posting, reads, requests, setup, writes
+from benchmarks.worker import aggregates, expiry, feed, posting, reads, requests, setup, writes
 from benchmarks.worker.session import Session
 
 COMMANDS = {
@@ -31,6 +31,9 @@ COMMANDS = {
         posting.post,
         writes.write_on,
         expiry.expire,
+        feed.read_feed,
+        feed.write_timed,
+        feed.follow,
     )
 }
 

@@ -23,13 +23,13 @@ from tests.functional.storage.builders import DAY, ago
 
 TIMEOUT = 120
 WRITERS, SEQUENCERS = 8, 2
-LOGGED_BYTES = (50_000, 150_000)
-"""The size of the writers' logs after which a round ends: 500 to 1,500 events, however slow the machine is."""
+LOGGED_BYTES = (20_000, 80_000)
+"""The size of the writers' logs after which a round ends: 200 to 800 events, however slow the machine is."""
 
 KILLS = 8
 """Minimum number of kills in a round."""
 
-SECONDS_BETWEEN_KILLS = 0.06
+SECONDS_BETWEEN_KILLS = 0.05
 KINDS = ("plain", "expire", "clear", "expire", "short")
 """What happens beside writers and readers: nothing; an expirer; an expirer and ``clear``; an expirer for which all
 entries of the feed are old."""

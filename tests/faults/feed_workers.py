@@ -110,8 +110,11 @@ def _pause_before_commits(storage: Connection, chance: random.Random) -> None:
 
     has_sequencers = storage._engine.dialect.name != "sqlite"
 
+    # On SQLite, all other writers wait, too.
+    longest = 0.15 if has_sequencers else 0.02
+
     def pause(*arguments: object) -> None:
-        time.sleep(chance.choices([0, chance.uniform(0, 0.02), chance.uniform(0, 0.15)], [6, 3, 1])[0])
+        time.sleep(chance.choices([0, chance.uniform(0, longest / 8), chance.uniform(0, longest)], [6, 3, 1])[0])
 
     def pause_at_statement(connection: object, cursor: object, statement: str, *others: object) -> None:
         if statement.upper().startswith("COMMIT") or (has_sequencers and "INSERT INTO journal_entry" in statement):

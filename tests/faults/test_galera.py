@@ -7,15 +7,18 @@
 import os
 import secrets
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from panko import service
 from panko.cmd.expirer import expire
 from panko.storage import get_connection
 from tests.faults.galera_rounds import Round
 from tests.functional.storage.builders import DAY, ago, count_by_type, event, found, trait
+from tests.functional.storage.contract.read_feed import follow, names, now, read
 from tests.functional.storage.pauses import REMOVES_NAME, TIMEOUT, paused_at, paused_at_commit
 from tests.functional.storage.workers import run_at_once, upgrade_some
 
@@ -147,6 +150,44 @@ def test_one_of_several_dbsyncs_works_and_the_others_wait(urls):
         connection = get_connection(url, conf)
         connection.check_schema()
         connection.close()
+
+
+def test_node_that_is_behind_waits_for_the_cursor_of_another(urls, storages, writers):
+    """It does not report that the cursor is gone, and a reader that begins now gets no events of before."""
+    start = now(writers[1])
+    stopped = sa.create_engine(urls[1].replace("mysql://", "mysql+pymysql://"), poolclass=sa.NullPool)
+    with ThreadPoolExecutor(2) as pool:
+        with stopped.connect() as connection:
+            connection.exec_driver_sql("FLUSH TABLES WITH READ LOCK")  # The node applies no changes of others.
+            writers[0].record_events([event("a")])
+            page = read(writers[0], start)
+            assert names(page) == ["a"]
+            reading = pool.submit(read, writers[1], page.cursor)
+            beginning = pool.submit(now, writers[1])
+            time.sleep(1)
+            assert not reading.done()
+            assert not beginning.done()
+            connection.exec_driver_sql("UNLOCK TABLES")
+        assert not reading.result(TIMEOUT).is_gone
+        assert beginning.result(TIMEOUT) == page.cursor
+    stopped.dispose()
+
+
+def test_sequencers_on_all_nodes_give_one_order(storages, writers):
+    """Those that conflict leave the work to another."""
+    start, names_ = now(storages[0]), [f"{node} {number}" for node in range(3) for number in range(40)]
+
+    def write_and_read(node: int) -> None:
+        for number in range(40):
+            writers[node].record_events([event(f"{node} {number}")])
+            read(writers[node], start)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write_and_read, range(3)))
+    now(storages[0])
+    orders = [list(follow(storage, start, 7)) for storage in storages]
+    assert orders[0] == orders[1] == orders[2]
+    assert sorted(orders[0]) == sorted(names_)
 
 
 def test_killed_node_loses_nothing(galera, storages):

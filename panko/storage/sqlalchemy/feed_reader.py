@@ -7,7 +7,7 @@ get an event is decided in Python; if a reader is alone, SQL first decides about
 
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import sqlalchemy as sa
 
@@ -18,11 +18,11 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
 from panko.storage.sqlalchemy.journal import MAX_PLACED_ENTRIES, Sequencer
-from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk
+from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk, pack_cursor
 from panko.storage.sqlalchemy.matcher import EventMatcher
 from panko.storage.sqlalchemy.queries import UNINDEXED, Conditions, QueryForm, fetch, filter_parameters, row_columns
 from panko.storage.sqlalchemy.scopes import in_scope
-from panko.storage.sqlalchemy.shapes import Owner, unpack_raw
+from panko.storage.sqlalchemy.shapes import unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.types import from_microseconds
 
@@ -44,29 +44,11 @@ MAX_FEED_BYTES = 16 << 20
 GROWTH = 4
 """How many times more events the next statement for a group reads."""
 
+ALL_EVENTS = EventFilter()
 ID_ORDER = (("message_id", "asc"),)
 DOCUMENTS = (EVENT.c.trait_values, EVENT.c.raw)
-
-
-class _Rendering:
-    """What all readers of an event share: its owner, and the JSON object that the API returns."""
-
-    def __init__(self, found: FoundEvent):
-        self.found = found
-        self.size = len(found.documents[0] or b"")
-
-    @functools.cached_property
-    def owner(self) -> Owner:
-        """Project and user as they are stored."""
-        return self.found.shape.owner_of_values(self.found.values)
-
-    @functools.cached_property
-    def document(self) -> bytes:
-        """The JSON object."""
-        shape, message_id, generated, values, (raw,) = self.found
-        document = shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
-        self.size = len(document)
-        return document
+NO_OWNER = (None, None)
+_new_tuple = tuple.__new__
 
 
 class _Reader:
@@ -80,22 +62,12 @@ class _Reader:
         self.filter = request.event_filter
         self.limit = request.limit
         self.cursor = cursor
-        self._events: list[FeedEvent] = []
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the page has as many events as were requested."""
-        return len(self._events) == self.limit
+        self.events: list[FeedEvent] = []
 
     @functools.cached_property
-    def _matcher(self) -> EventMatcher:
-        return EventMatcher(self.filter)
-
-    def offer(self, rendering: _Rendering, cursor: Cursor) -> None:
-        """Let the reader consume an event, and keep it if it is of interest."""
-        self.cursor = cursor
-        if self._matcher.meets(rendering.found, lambda: rendering.owner):
-            self._events.append(FeedEvent(cursor.pack(), rendering.document))
+    def matcher(self) -> EventMatcher | None:
+        """Decides which events the reader gets; None if it gets all. Most readers see no event, and need none."""
+        return None if self.filter == ALL_EVENTS else EventMatcher(self.filter)
 
     def page(self, end: Cursor, is_behind: bool) -> FeedPage:
         """Return the page.
@@ -103,7 +75,7 @@ class _Reader:
         :param end: the end of the feed
         :param is_behind: whether the feed will soon be longer
         """
-        return FeedPage(self._events, self.cursor.pack(), is_behind or self.cursor < end)
+        return FeedPage(self.events, self.cursor.pack(), is_behind or self.cursor < end)
 
 
 class FeedReader:
@@ -202,42 +174,72 @@ class FeedReader:
         :param groups: number of groups that share what one call may read
         """
         walk = Walk(self._journal, view, readers[0].cursor)
-        event_filter = readers[0].filter if len(readers) == 1 else EventFilter()
+        event_filter = readers[0].filter if len(readers) == 1 else ALL_EVENTS
         max_events = max(MIN_FEED_EVENTS, min(MAX_FEED_EVENTS // groups, MAX_EVALUATIONS // len(readers)))
         max_bytes = MAX_FEED_BYTES // groups
         size = max(reader.limit for reader in readers)
-        while readers and max_events > 0 and max_bytes > 0:
+        while readers and max_events > 0:
+            before = walk.cursor
             positions = walk.take(min(size, max_events, MAX_ROWS))
-            for found, cursor in self._fetch(positions, event_filter):
-                rendering = _Rendering(found)
-                for reader in readers:
-                    reader.offer(rendering, cursor)
-                max_bytes -= rendering.size
-                readers = [reader for reader in readers if not reader.is_full]
-                if not readers or max_bytes <= 0:
-                    return
+            if walk.cursor == before:
+                return
+            readers, max_bytes = _deliver(self._fetch(positions, event_filter), positions, readers, max_bytes)
+            if max_bytes <= 0:
+                return
             for reader in readers:
                 reader.cursor = walk.cursor
-            if walk.is_finished:
-                return
             max_events -= len(positions)
             size *= GROWTH
 
-    def _fetch(self, positions: Mapping[int, int], event_filter: EventFilter) -> Iterator[tuple[FoundEvent, Cursor]]:
-        """Yield the events with some ids, in the order of the ids; not all that do not meet the filter.
+    def _fetch(self, positions: Mapping[int, int], event_filter: EventFilter) -> Iterator[tuple[int, FoundEvent]]:
+        """Yield events by their ids, in the order of the ids; not all that do not meet the filter.
 
         :param positions: the ids, each with the position of its entry
         """
         if not positions:
-            return
+            return  # None of an entry's many events is left.
         form = QueryForm.of(event_filter, ID_ORDER, DOCUMENTS)
         parameters = filter_parameters(event_filter, self._dialect) | {"ids": self._dialect.list_value(list(positions))}
         rows = {row[0]: row for row in fetch(self._journal.engine, _event_query(self._dialect, form), parameters)}
         ordered = [rows[id_] for id_ in positions if id_ in rows]
         ids = {row[1]: row[0] for row in ordered}
         for found in self._events.complete(ordered, DOCUMENTS):
-            id_ = ids[found.message_id]
-            yield found, Cursor(positions[id_], id_)
+            yield ids[found.message_id], found
+
+
+def _deliver(
+    events: Iterable[tuple[int, FoundEvent]], positions: Mapping[int, int], readers: Sequence[_Reader], max_bytes: int
+) -> tuple[Sequence[_Reader], int]:
+    """Give events to the readers that want them, until all are full.
+
+    :param events: ids and events, in order
+    :param positions: ids of events, each with the position of its entry
+    :param max_bytes: bytes of documents after which to stop; then the cursors of the readers are those of the event
+    :returns: the readers that are not full, and how many bytes are left
+    """
+    is_scoped = not all(reader.filter.scope.everything for reader in readers)
+    for id_, found in events:
+        shape, message_id, generated, values, (raw,) = found
+        owner = shape.owner_of_values(values) if is_scoped else NO_OWNER
+        wanting = [reader for reader in readers if reader.matcher is None or reader.matcher.meets(found, owner)]
+        if wanting:
+            time_ = format_time(from_microseconds(generated))
+            document = shape.render(message_id, values, time_, unpack_raw(raw))
+            cursor = pack_cursor(positions[id_], id_)
+            event = _new_tuple(FeedEvent, (cursor, document))
+            max_bytes -= len(document)
+            for reader in wanting:
+                reader.events.append(event)
+                if len(reader.events) == reader.limit:
+                    reader.cursor = Cursor(positions[id_], id_)
+                    readers = [other for other in readers if other is not reader]
+        else:
+            max_bytes -= len(raw or b"")
+        if max_bytes <= 0 or not readers:
+            for reader in readers:
+                reader.cursor = Cursor(positions[id_], id_)
+            break
+    return readers, max_bytes
 
 
 def _parse(start: bytes | Start) -> Cursor | Start:

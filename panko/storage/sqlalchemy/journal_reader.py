@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import orjson
 import sqlalchemy as sa
 
 from panko.storage.errors import SchemaMismatch
@@ -25,6 +26,7 @@ MAX_ID = 2**63 - 1
 """No position and no id is greater."""
 
 _CURSOR = struct.Struct(">qq")
+pack_cursor = _CURSOR.pack
 
 
 class Cursor(NamedTuple):
@@ -44,15 +46,11 @@ class Cursor(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the cursor of the contract."""
-        return _CURSOR.pack(*self)
+        return pack_cursor(*self)
 
 
-class Entry(NamedTuple):
-    """A row of the journal."""
-
-    position: int
-    first_id: int
-    last_id: int
+Entry = tuple[int, int, int]
+"""A row of the journal: position, first_id, last_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class View:
 
     :param begin: the cursor after the last entry that was removed
     :param end: the cursor after the newest entry
-    :param has_pending: whether entries wait for a position
+    :param has_pending: whether entries wait for a position, if they were looked for
     :param entries: the entries, in order
     :param is_complete: whether no entries follow, up to ``end``
     """
@@ -74,14 +72,17 @@ class View:
 
     def has(self, cursor: Cursor) -> bool:
         """Return whether a cursor is in this part."""
-        following = self.entries[bisect.bisect_left(self.entries, (cursor.position,)) :]
-        entry = following[0] if following else Entry(0, 0, 0)
-        is_inside = entry.position == cursor.position and entry.first_id <= cursor.event_id <= entry.last_id
-        return is_inside or cursor == self.begin
+        if cursor == self.begin:
+            return True
+        index = bisect.bisect_left(self.entries, (cursor.position,))
+        if index == len(self.entries):
+            return False
+        position, first_id, last_id = self.entries[index]
+        return position == cursor.position and first_id <= cursor.event_id <= last_id
 
     def ends_before(self, cursor: Cursor) -> bool:
         """Return whether a cursor may be in a later part."""
-        return not self.is_complete and cursor.position > self.entries[-1].position
+        return not self.is_complete and cursor.position > self.entries[-1][0]
 
 
 class JournalReader:
@@ -95,22 +96,25 @@ class JournalReader:
         self.engine = engine
         self._dialect = dialect
 
-    def look(self, first: int, size: int, end: Cursor | None = None, since: int = 0) -> View:
+    def look(self, first: int, size: int, end: Cursor | None = None, since: int = MAX_ID) -> View:
         """Return the part of the journal that begins at a position.
 
         :param size: maximum number of entries
         :param end: ignore entries after this cursor; None: read up to the newest entry
-        :param since: least first id of pending entries to look for
+        :param since: least first id of pending entries to look for; by default none
         """
-        last = MAX_ID if end is None else end.position
-        parameters = {"first": first, "last": last, "since": since, "size": size}
-        rows = fetch(self.engine, _view_query(self._dialect.HAS_PENDING_ENTRIES), parameters)
-        trimmed, trimmed_id, newest, newest_id, has_pending, *_ = _state_of(rows)
+        parameters = {"first": first, "since": since, "size": size}
+        rows = fetch(self.engine, _view_query(self._dialect), parameters)
+        trimmed, trimmed_id, newest, newest_id, has_pending, document = _state_of(rows)
         begin = Cursor(trimmed, trimmed_id)
         if end is None:
             end = begin if newest is None else Cursor(newest, newest_id)
-        entries = sorted(Entry(*row[5:]) for row in rows if row[5] is not None)
-        return View(begin, end, bool(has_pending), entries, is_complete=len(entries) < size)
+        entries: list[Entry] = sorted(map(tuple, orjson.loads(document or "[]")))
+        is_complete = len(entries) < size
+        while entries and entries[-1][0] > end.position:
+            del entries[-1]
+            is_complete = True
+        return View(begin, end, bool(has_pending), entries, is_complete)
 
     def read_secret(self) -> bytes:
         """Return the key that the API encrypts cursors with."""
@@ -129,34 +133,30 @@ def _state_of(rows: Sequence[sa.Row]) -> sa.Row:
     return rows[0]
 
 
-@functools.cache
-def _view_query(has_pending_entries: bool) -> sa.Select:
+@functools.lru_cache(maxsize=100)
+def _view_query(dialect: Dialect) -> sa.Select:
     """Return the query for the state of the journal and some entries, all at the same moment.
 
-    Each row: trimmed and trimmed_id, position and last_id of the newest entry (NULL if there is none), whether entries
-    are pending, then an entry (NULL if there is none). Rows are unordered.
+    The one row: trimmed, trimmed_id, position and last_id of the newest entry (NULL if there is none), whether entries
+    are pending, and the entries as JSON, in any order.
     """
     columns = JOURNAL_ENTRY.c
     newest = sa.select(columns.position, columns.last_id).order_by(columns.position.desc()).limit(1).subquery("newest")
-    # Two conditions, so that the index is not searched through entries that were removed.
-    following = sa.select(*columns).where(
-        columns.position > sa.select(FEED_STATE.c.trimmed).scalar_subquery(),
-        columns.position >= number("first"),
-        columns.position <= number("last"),
-    )
+    pending: sa.ColumnElement[bool] = sa.false()
+    if dialect.HAS_PENDING_ENTRIES:
+        # In order, as PostgreSQL would otherwise not use the index, and read what placed entries leave behind.
+        oldest = sa.select(PENDING_ENTRY.c.first_id).where(PENDING_ENTRY.c.first_id >= number("since"))
+        pending = oldest.order_by(PENDING_ENTRY.c.first_id).limit(1).scalar_subquery().is_not(None)
+    # Do not search the index through entries that were removed.
+    kept = FEED_STATE.c.trimmed + sa.literal_column("1")
+    first = sa.select(sa.case((number("first") < kept, kept), else_=number("first"))).scalar_subquery()
+    # With a second bound, PostgreSQL would expect so few entries that it read and sorted all of them.
+    following = sa.select(*columns).where(columns.position >= first)
     size = sa.bindparam("size", type_=sa.Integer, literal_execute=True)
     part = following.order_by(columns.position).limit(size).subquery("part")
-    pending: sa.ColumnElement[bool] = sa.false()
-    if has_pending_entries:
-        pending = sa.exists().where(PENDING_ENTRY.c.first_id >= number("since"))
-    ends = (
-        *FEED_STATE.c["trimmed", "trimmed_id"],
-        newest.c.position.label("newest"),
-        newest.c.last_id.label("newest_id"),
-    )
-    return sa.select(*ends, pending, *part.c).select_from(
-        FEED_STATE.join(newest, sa.true(), isouter=True).join(part, sa.true(), isouter=True)
-    )
+    entries = sa.select(dialect.rows_as_json(part.c)).scalar_subquery()
+    state = sa.select(*FEED_STATE.c["trimmed", "trimmed_id"], newest.c.position, newest.c.last_id, pending, entries)
+    return state.select_from(FEED_STATE.join(newest, sa.true(), isouter=True))
 
 
 class Walk:
@@ -174,38 +174,44 @@ class Walk:
         self._next = bisect.bisect_left(view.entries, (cursor.position,))
         self.cursor = cursor
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether no event follows."""
-        return self.cursor >= self._view.end
-
     def take(self, max_count: int) -> dict[int, int]:
-        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more)."""
+        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more).
+
+        If the cursor does not advance, no event follows.
+        """
         positions: dict[int, int] = {}
         while len(positions) < max_count and (entry := self._find_entry()):
-            is_begun = self.cursor.position == entry.position
-            first_id = self.cursor.event_id + 1 if is_begun else entry.first_id
-            ids, reached = self._ids_of(entry, first_id, max_count - len(positions))
-            positions.update((id_, entry.position) for id_ in ids)
-            self.cursor = Cursor(entry.position, reached)
+            position, first_id, last_id = entry
+            if position == self.cursor.position:
+                first_id = self.cursor.event_id + 1
+            if first_id < last_id:
+                ids, last_id = self._ids_between(first_id, last_id, max_count - len(positions))
+                positions.update(dict.fromkeys(ids, position))
+            elif first_id == last_id:
+                positions[last_id] = position
+            self.cursor = Cursor(position, last_id)
         return positions
 
     def _find_entry(self) -> Entry | None:
-        """Return the entry that has the next events; None if there is none."""
-        while True:
-            for entry in self._view.entries[self._next :]:
-                if entry.position > self.cursor.position or entry.last_id > self.cursor.event_id:
-                    return entry
-                self._next += 1
-            if self._view.is_complete:
-                return None
-            self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
-            self._next = 0
+        """Return the entry that has the next events, or none; None if no entry follows."""
+        if self._next < len(self._view.entries):
+            entry = self._view.entries[self._next]
+            # Its last event may have been consumed.
+            if self.cursor < (entry[0], entry[2]):
+                return entry
+            self._next += 1
+            return self._find_entry()
+        if self._view.is_complete:
+            return None
+        self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
+        self._next = 0
+        # If the next entries were removed meanwhile, the cursor is gone, and the next call reports this.
+        return None if self._view.begin > self.cursor else self._find_entry()
 
-    def _ids_of(self, entry: Entry, first_id: int, max_count: int) -> tuple[Iterable[int], int]:
-        """Return ids of an entry from one on, and the last id that was considered."""
-        if entry.last_id - first_id < MAX_LISTED_IDS:
-            last_id = min(entry.last_id, first_id + max_count - 1)
+    def _ids_between(self, first_id: int, last_id: int, max_count: int) -> tuple[Iterable[int], int]:
+        """Return some of the ids of an entry, and the last id that was considered."""
+        if last_id - first_id < MAX_LISTED_IDS:
+            last_id = min(last_id, first_id + max_count - 1)
             return range(first_id, last_id + 1), last_id
-        ids = self._journal.find_ids(first_id, entry.last_id, max_count)
-        return ids, ids[-1] if len(ids) == max_count else entry.last_id
+        ids = self._journal.find_ids(first_id, last_id, max_count)
+        return ids, ids[-1] if len(ids) == max_count else last_id

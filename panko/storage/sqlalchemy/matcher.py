@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decide in Python which events meet a filter, as the conditions of ``queries.py`` do in SQL."""
 
-from collections.abc import Callable
+import math
 
 from panko.storage.filters import EventFilter
 from panko.storage.models import is_storable
@@ -24,34 +24,33 @@ class EventMatcher:
 
     def __init__(self, event_filter: EventFilter):
         start, end = event_filter.start_timestamp, event_filter.end_timestamp
-        self._start = None if start is None else to_microseconds(start)
-        self._end = None if end is None else to_microseconds(end)
+        self._start = -math.inf if start is None else to_microseconds(start)
+        self._end = math.inf if end is None else to_microseconds(end)
+        if matches_nothing(event_filter):
+            self._start, self._end = math.inf, -math.inf
         self._types = frozenset(event_filter.event_type)
         self._message_ids = frozenset(event_filter.message_id)
-        self._scope = event_filter.scope
+        self._is_scoped = not event_filter.scope.everything
+        self._sees_unowned = event_filter.scope.unowned
         owners = scope_parameters(event_filter.scope)
         self._project, self._user = owners.get("project"), owners.get("user")
         self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
-        self._matches_nothing = matches_nothing(event_filter)
 
-    def meets(self, event: FoundEvent, get_owner: Callable[[], Owner]) -> bool:
+    def meets(self, event: FoundEvent, owner: Owner) -> bool:
         """Return whether an event meets the filter.
 
-        :param get_owner: returns its project and user as they are stored
+        :param owner: its project and user as they are stored; ignored if the scope is everything
         """
         shape, message_id, generated, values, _ = event
-        if self._matches_nothing or not (self._scope.everything or self._is_in_scope(get_owner())):
-            return False
         if (self._types and shape.event_type not in self._types) or (
             self._message_ids and message_id not in self._message_ids
         ):
             return False
-        if (self._start is not None and generated < self._start) or (self._end is not None and generated > self._end):
+        if not self._start <= generated <= self._end or (self._is_scoped and not self._is_in_scope(*owner)):
             return False
         return self._evaluator is None or self._evaluator.meets(shape, values)
 
-    def _is_in_scope(self, owner: Owner) -> bool:
-        project, user = owner
+    def _is_in_scope(self, project: str | None, user: str | None) -> bool:
         if project is None:
-            return self._scope.unowned
+            return self._sees_unowned
         return project == self._project and self._user in (None, user)

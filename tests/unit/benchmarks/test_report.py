@@ -3,7 +3,7 @@
 
 import pytest
 
-from benchmarks import alternation, bars, expiry, growth, report
+from benchmarks import alternation, bars, expiry, floors, growth, report
 from benchmarks.aggregates import BY_STATE
 from benchmarks.backends import BEFORE, OURS, THEIRS
 from benchmarks.cases import Case, cases
@@ -50,6 +50,14 @@ def test_titles_are_unique():
 )
 def test_the_growth_of_pages_and_ingest_is_limited(group, name, events, times):
     assert bars.growth(group, name, events) == times
+
+
+def test_the_feed_is_compared_with_a_page_on_each_backend():
+    for backend in bars.BACKENDS:
+        for group, name in bars.FEED_READS:
+            assert bars.of_floor(group, name, backend) == bars.MAX_TIMES_PAGE
+            assert (backend, group, name) in floors.FLOORS
+    assert bars.of_floor("http", "page of 100, all tenants", "sqlite") is None
 
 
 def test_the_api_s_call_has_its_own_requirement_or_that_of_the_storage():

@@ -69,6 +69,8 @@ class Dialect(abc.ABC):
     """Whether the keys of events are rows of ``event_key``."""
     HAS_PENDING_ENTRIES = True
     """Whether a transaction leaves its entry of the journal without a position."""
+    JSON_FUNCTIONS: tuple[str, str]
+    """The functions that make a JSON array of values, and one of the rows of a group."""
     COPIES_DOCUMENTS = False
     """Whether the database copies subquery rows with all their columns, at the cost of a write to disk."""
     MAX_SCANNED_EVENTS = 4000
@@ -212,7 +214,8 @@ class Dialect(abc.ABC):
         :returns: number of entries; None if another transaction is doing the same, or removes entries
         """
         query = sa.select(*PENDING_ENTRY.c).where(PENDING_ENTRY.c.first_id >= since)
-        with engine.begin() as connection:
+        # A reader of the feed waits for it, so it may take no longer than a read.
+        with self.reader(engine).begin() as connection:
             last = connection.scalar(sa.select(FEED_STATE.c.last).with_for_update(skip_locked=True))
             if last is None:
                 return None
@@ -273,6 +276,14 @@ class Dialect(abc.ABC):
     def list_value(self, values: Sequence[Any]) -> Any:
         """Return the parameter for a list of values."""
         return values
+
+    def rows_as_json(self, columns: Iterable[sa.ColumnElement[int]]) -> sa.ColumnElement[str | None]:
+        """Return all rows of a query as one JSON text, an array of arrays; NULL if there are none.
+
+        For many small rows, this takes less time than to receive each row.
+        """
+        of_row, of_all = (getattr(sa.func, name) for name in self.JSON_FUNCTIONS)
+        return sa.cast(of_all(of_row(*columns)), sa.Text)
 
     def insert_absent(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> sa.Insert:
         """Return an INSERT that skips existing rows."""

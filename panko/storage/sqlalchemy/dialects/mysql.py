@@ -36,6 +36,8 @@ MAX_STATEMENT_CHARACTERS = 200_000  # 200,000 * 4 bytes < 1 MiB, the smallest ma
 MAX_STATEMENT_ROWS = 10_000  # Rows of numbers, which are less than 1 MiB, too.
 # The columns of EVENT in order; change with tables.py.
 EVENT_ROW = "(%d,%d,%d,%d,%d,%s,%s,%s)"
+MAX_JSON_BYTES = 1 << 20
+"""Maximum length of what MariaDB aggregates; it would truncate it."""
 LOCK_TIMEOUT = datetime.timedelta(minutes=10)
 MAX_DATABASE_CHARACTERS = 50
 """Characters of a database's name in the name of a lock, which is limited to 64."""
@@ -74,6 +76,7 @@ class MySQL(Dialect):
     LIBRARY = "pymysql"
     PLACEHOLDER = "%s"
     COMPARES_ROWS = False
+    JSON_FUNCTIONS = ("json_array", "json_arrayagg")
     COPIES_DOCUMENTS = True
     MAX_SCANNED_EVENTS = 2000
     insert = staticmethod(mysql.insert)
@@ -119,7 +122,7 @@ class MySQL(Dialect):
 
     def _session_variables(self) -> dict[str, Any]:
         # The search for the best order of joins takes exponential time: with 25 filters it took minutes.
-        variables: dict[str, Any] = {"optimizer_search_depth": 0}
+        variables: dict[str, Any] = {"optimizer_search_depth": 0, "group_concat_max_len": MAX_JSON_BYTES}
         mode, sync_wait = self._options.mysql_sql_mode, self._options.mysql_wsrep_sync_wait
         if mode is not None:
             variables["sql_mode"] = mode

@@ -83,6 +83,7 @@ class SQLite(Dialect):
     MAX_DELETED_EVENTS = 4000
     DELETE_WORKERS = 1
     HAS_PENDING_ENTRIES = False
+    JSON_FUNCTIONS = ("json_array", "json_group_array")
 
     @classmethod
     def pool_arguments(cls, url: sa.URL, options: cfg.ConfigOpts.GroupAttr, timeout: float) -> dict[str, Any]:
