@@ -13,7 +13,7 @@ from panko.storage import serialization
 from panko.storage.aggregates import CountQuery, EventCount, TraitValues
 from panko.storage.errors import NotSupported
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription
 
 CONTRACT_VERSION = 12
@@ -114,8 +114,8 @@ class Connection(abc.ABC):
 
         :raises InvalidMarker: as :meth:`get_events`
         """
-        events = self.get_events(event_filter, page.with_next())
-        return PageEnd.find((Place(event.generated, event.message_id) for event in events), page.limit)
+        last, more = find_last(self.get_events(event_filter, page.with_next()), page.limit)
+        return PageEnd(Place(last.generated, last.message_id) if last else None, more)
 
     @abc.abstractmethod
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:

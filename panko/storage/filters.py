@@ -7,10 +7,12 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType, convert_datetime, is_storable
+
+T = TypeVar("T")
 
 OPERATORS = {
     "lt": operator.lt,
@@ -174,19 +176,6 @@ class PageEnd(NamedTuple):
     last: Place | None
     more: bool
 
-    @classmethod
-    def find(cls, places: Iterable[Place], limit: int | None) -> "PageEnd":
-        """Return the end of a page of at most ``limit`` events.
-
-        :param places: the places of its events, and of the next one
-        """
-        last = None
-        for number, place in enumerate(places):
-            if number == limit:
-                return cls(last, True)
-            last = place
-        return cls(last, False)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -236,3 +225,13 @@ class Page:
             return pagination
         given = pagination or {}
         return cls(given.get("limit"), given.get("marker"), tuple(given.get("sort") or ()))
+
+
+def find_last(items: Iterable[T], limit: int | None) -> tuple[T | None, bool]:
+    """Return the last one of at most ``limit`` items (None: all), and whether there are more."""
+    last = None
+    for number, item in enumerate(items):
+        if number == limit:
+            return last, True
+        last = item
+    return last, False

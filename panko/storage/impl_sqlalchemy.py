@@ -16,7 +16,7 @@ from panko.storage import base
 from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
@@ -127,9 +127,8 @@ class Connection(base.Connection):
             yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
 
     def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
-        found = self._pages.read(event_filter, page.with_next(), WITHOUT_RAW)
-        places = (Place(from_microseconds(event.generated), event.message_id) for event in found)
-        return PageEnd.find(places, page.limit)
+        last, more = find_last(self._pages.read_places(event_filter, page.with_next()), page.limit)
+        return PageEnd(last and Place(from_microseconds(last.generated), last.message_id), more)
 
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
         return iter(self._catalog.event_types(scope))

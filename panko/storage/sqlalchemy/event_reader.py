@@ -27,6 +27,9 @@ MAX_IDS = 10_000
 """Ids that are fetched at a time."""
 
 
+_NO_SHAPE = Shape("", ())
+
+
 class FoundEvent(NamedTuple):
     """An event that was read.
 
@@ -81,8 +84,12 @@ class EventReader:
         """Yield the events of rows, in their order; skip those that have expired since the rows were read.
 
         :param rows: rows of :func:`~panko.storage.sqlalchemy.queries.row_columns`
-        :param documents: the documents that the rows have, trait_values first
+        :param documents: the documents that the rows have, trait_values first; without any, only message_id and
+            generated of the events are known
         """
+        if not documents:
+            yield from (FoundEvent(_NO_SHAPE, message_id, generated, (), ()) for _, message_id, generated, _ in rows)
+            return
         shapes = self._catalog.shapes({row[3] for row in rows})
         large = [row[0] for row in rows if row[4] is None]
         complete = self._read_large(rows, large, documents) if large else rows

@@ -34,6 +34,9 @@ from panko.storage.sqlalchemy.types import to_microseconds
 FIRST_ROWS = 100
 """Events of the first statement if a page needs several, so that a client soon gets the beginning."""
 
+MAX_PAGE_ROWS = MAX_ROWS + 1
+"""Events of a page that one statement reads: the last one shows whether there are more."""
+
 FIRST_SCAN = 250
 """Events of the first scan."""
 
@@ -92,7 +95,8 @@ class PageReader:
     ) -> Iterator[FoundEvent]:
         """Return an iterator of the events of a page.
 
-        :param documents: the documents to read of each event, trait_values first
+        :param documents: the documents to read of each event, trait_values first; none if only places are needed, and
+            there is no filter on traits
         :raises InvalidMarker: if the scope does not contain the event of the page's marker
         """
         position = self._find_marker(page.marker, event_filter.scope) if page.marker else _position_of(page.after)
@@ -104,6 +108,13 @@ class PageReader:
         else:
             found = search.read_by_traits()
         return itertools.islice(found, page.limit)
+
+    def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
+        """Return an iterator of the events of a page, of which only the places need to be known.
+
+        :raises InvalidMarker: as :meth:`read`
+        """
+        return self.read(event_filter, page, (EVENT.c.trait_values,) if event_filter.traits_filter else ())
 
     def _find_marker(self, marker: str, scope: Scope) -> Position:
         conditions = scopes.in_scope(scopes.owner_conditions_of(scope), EVENT.c.owner_id)
@@ -146,7 +157,7 @@ class _Search:
         self._max_buckets = max(1, min(keys.BUCKETS // 2, MAX_KEYS // max_hashes))
         self._limit = page.limit
         self._yielded = 0
-        self._rows = MAX_ROWS if page.limit is not None and page.limit <= MAX_ROWS else FIRST_ROWS
+        self._rows = MAX_PAGE_ROWS if page.limit is not None and page.limit <= MAX_PAGE_ROWS else FIRST_ROWS
 
     def read_in_order(self) -> Iterator[FoundEvent]:
         """Yield the events from all rows that meet the conditions in SQL."""
