@@ -21,6 +21,9 @@ EVENT_STREAM = "text/event-stream"
 FEED_TYPES = (JSON, EVENT_STREAM)
 """The content types of the feed."""
 
+FEED_PATH = "/event_feed"
+"""End of the path of the feed."""
+
 SEAT = "panko.seat"
 """Environ key: a :class:`Seat`, if the server can let the request wait without a thread."""
 

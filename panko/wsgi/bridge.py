@@ -9,11 +9,13 @@ sends later what the reader gets.
 
 import asyncio
 import concurrent.futures
+import functools
 import http
 import io
 import json
-import threading
+import sys
 import time
+import urllib.parse
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +23,9 @@ from typing import Any
 import webob
 
 from panko.api.errors import RETRY_AFTER_SECONDS
-from panko.api.feed import SEAT, EventStream, LongPoll, Reader
+from panko.api.feed import FEED_PATH, SEAT, EventStream, LongPoll, Reader
 from panko.wsgi import access_log
-from panko.wsgi.environ import has_body, make_environ
+from panko.wsgi.turns import Turns
 from panko.wsgi.waiting import Receive, Room, Seat
 
 Application = Callable[[dict[str, Any], Callable], Iterable[bytes]]
@@ -45,22 +47,6 @@ MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 
 MAX_DISCARD_SECONDS = 5
 """How long the rest of a body is discarded before the connection is closed."""
-
-TURN_SECONDS = 0.05
-"""How long a call has the interpreter to itself, before the next waiting call starts in another thread.
-
-Threads that compute at the same time do not get more done, as they share the interpreter's lock. And Python passes the
-lock on so unfairly that some requests would wait hundreds of times longer than others.
-"""
-
-POLL_SECONDS = 0.005
-"""How often a call is checked during its turn: if it uses little CPU time, it waits for the database; its turn ends."""
-
-MIN_CPU_SHARE = 0.2
-"""A call that used less than this share of CPU time since the last check is waiting, for example for the database.
-
-Calls that compute use more, even on a busy machine.
-"""
 
 
 class ServerError(Exception):
@@ -128,26 +114,6 @@ class Response:
         self.headers = [(name, value) for name, value in self.headers if name.lower() not in names]
 
 
-class Call:
-    """A call that runs in a thread of the pool."""
-
-    def __init__(self, function: Callable[..., Any], args: tuple):
-        self._function = function
-        self._args = args
-        self._clock: int | None = None
-        self._before = 0.0
-
-    def run(self) -> Any:
-        """Call the function."""
-        self._before = time.thread_time()
-        self._clock = time.pthread_getcpuclockid(threading.get_ident())
-        return self._function(*self._args)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that the call has used; 0 before it has started."""
-        return 0.0 if self._clock is None else time.clock_gettime(self._clock) - self._before
-
-
 class Bridge:
     """An ASGI application that calls a WSGI application in a pool of threads, first come first served.
 
@@ -161,11 +127,11 @@ class Bridge:
     def __init__(self, application: Application, threads: int, max_body: int, seats: int = 0):
         self._application = application
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "request")
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._multithread = threads > 1
         self._max_body = max_body
         self._held = 0
-        self._room = Room(seats, self._run)
+        self._room = Room(seats, self._turns.run)
 
     def stop(self) -> None:
         """Let the requests that wait for events end at once."""
@@ -222,13 +188,15 @@ class Bridge:
     ) -> None:
         """Call the application, and send its response, perhaps later."""
         client = scope[CLIENT]
+        is_feed = environ["PATH_INFO"].rstrip("/").endswith(FEED_PATH)
+        run = functools.partial(self._turns.run, self._pool, is_feed)
 
         async def write(piece: bytes, more: bool = True) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": more})
             response.sent += len(piece)
 
         try:
-            piece = await self._run(self._pool, self._begin, environ, response)
+            piece = await run(self._begin, environ, response)
             reader = _find_reader(environ, response)
             if isinstance(reader, LongPoll):
                 piece = response.replace(await self._room.answer(reader, receive))
@@ -238,7 +206,7 @@ class Bridge:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             while response.pieces is not None and not client.gone:
                 await write(piece)
-                piece = await self._run(self._pool, _next, response)
+                piece = await run(_next, response)
             if isinstance(reader, EventStream):
                 if not await self._room.follow(reader, piece, receive, write):
                     client.reset()
@@ -252,20 +220,7 @@ class Bridge:
             raise
         finally:
             if response.result is not None:
-                await self._run(self._pool, _close, response)
-
-    async def _run(self, pool: concurrent.futures.Executor, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function in a pool; the next call starts when this one ends, waits, or has used up its turn."""
-        call = Call(function, args)
-        async with self._turn:
-            future = asyncio.get_running_loop().run_in_executor(pool, call.run)
-            end, computed = time.monotonic() + TURN_SECONDS, 0.0
-            while not future.done() and time.monotonic() < end:
-                await asyncio.wait({future}, timeout=POLL_SECONDS)
-                before, computed = computed, call.cpu_seconds()
-                if computed - before < MIN_CPU_SHARE * POLL_SECONDS:
-                    break
-        return await future
+                await run(_close, response)
 
     def _begin(self, environ: dict[str, Any], response: Response) -> bytes:
         """Call the application, and return the first piece of its response; the only one if response.pieces is None."""
@@ -324,3 +279,40 @@ async def send_error(error: ServerError, send: Send) -> int:
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
     return len(body)
+
+
+def has_body(environ: dict[str, Any]) -> bool:
+    """Return whether a request has a body, as its headers say."""
+    return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def make_environ(scope: dict[str, Any], multithread: bool) -> dict[str, Any]:
+    """Return the WSGI environment of a request, without its body."""
+    path, query = scope["raw_path"], scope["query_string"].decode("latin-1")
+    host, port = (scope["server"] or ("", 0))[:2]
+    client = scope["client"]
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": urllib.parse.unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": path.decode("latin-1") + (query and f"?{query}"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0] if client else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": multithread,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ

@@ -209,7 +209,7 @@ class Room:
     """The requests of a process that wait for events.
 
     :param seats: maximum number of requests that wait
-    :param run: calls a function in a thread of the pool that is its first argument
+    :param run: see :meth:`panko.wsgi.turns.Turns.run`
     """
 
     def __init__(self, seats: int, run: Run):
@@ -217,7 +217,8 @@ class Room:
         self._is_closed = False
         self._visits: set[Visit] = set()
         self._pollers: dict[Feed, Poller] = {}
-        self._run = functools.partial(run, concurrent.futures.ThreadPoolExecutor(1, "feed"))
+        # Among all other requests: a read is for all who wait, and must not come after each of them.
+        self._run = functools.partial(run, concurrent.futures.ThreadPoolExecutor(1, "feed"), False)
 
     def reserve(self) -> bool:
         """Return whether a seat was free, which is not free any more."""

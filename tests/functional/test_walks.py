@@ -78,6 +78,21 @@ def test_a_panel_of_grafana_goes_the_way_that_the_documentation_says(tmp_path):
     assert in_order(walk, called) == walk
 
 
+def test_a_reader_of_the_feed_goes_the_way_that_the_documentation_says(tmp_path):
+    url = f"sqlite:///{tmp_path}/panko.sqlite"
+    fill(url)
+    conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
+    application = app.load_app(conf, NOAUTH)
+    client = webtest.TestApp(application)
+    first = client.get("/v2/event_feed?cursor=begin&limit=1", headers=MEMBER).json
+    with tracing() as called:
+        response = client.get(f"/v2/event_feed?cursor={first['cursor']}&wait=30", headers=MEMBER)
+    application.close()
+    assert response.json["events"]
+    walk = read_walk("walk-of-a-reader")
+    assert in_order(walk, called) == walk
+
+
 def test_an_event_goes_the_way_that_the_documentation_says(tmp_path):
     connection = get_connection(f"sqlite:///{tmp_path}/panko.sqlite", service.prepare_service([], [], share=True))
     connection.upgrade()

@@ -1,44 +1,46 @@
-"""Print each event of the cloud once, across restarts of this program."""
+"""Print each event once, across restarts of this program."""
 
 import json
 import pathlib
+import sys
+import time
 
 import openstack
-from keystoneauth1 import exceptions
 
 CURSOR_FILE = pathlib.Path("cursor.txt")
+NEW_FILE = pathlib.Path("cursor.new")
 WAIT_SECONDS = 30
 
 
-def read(connection, arguments):
-    """Return the next page of the feed; wait for an event if there is none."""
-    response = connection.session.get(
-        "/v2/event_feed",
-        endpoint_filter={"service_type": "event"},
-        params={"wait": WAIT_SECONDS, **arguments},
+def read(service, cursor):
+    """Return the events after a cursor, and the cursor to continue with. If there are none, wait for some."""
+    response = service.get(
+        "/event_feed",
+        params={"cursor": cursor, "wait": WAIT_SECONDS},
         timeout=WAIT_SECONDS + 30,
         connect_retries=10,
         status_code_retries=10,
         retriable_status_codes=[502, 503, 504],
     )
-    return response.json()
+    if response.status_code == 410:
+        print("Some events were deleted before they were read.", file=sys.stderr)
+        return [], response.json()["oldest"]
+    openstack.exceptions.raise_from_response(response)
+    time.sleep(int(response.headers.get("Retry-After", 0)))
+    page = response.json()
+    return page["events"], page["cursor"]
 
 
-def follow(connection, handle):
-    """Call a function with each event."""
-    arguments = {"cursor": CURSOR_FILE.read_text()} if CURSOR_FILE.exists() else {}
+def follow(service, handle):
+    """Call a function with each event, from the oldest one on, or where this program has stopped before."""
+    cursor = CURSOR_FILE.read_text() if CURSOR_FILE.exists() else "begin"
     while True:
-        try:
-            page = read(connection, arguments)
-        except exceptions.Gone as error:
-            print("Some events were deleted before they were read.")
-            arguments = {"cursor": error.response.json()["oldest"]}
-            continue
-        for event in page["events"]:
+        events, cursor = read(service, cursor)
+        for event in events:
             handle(event)
-        CURSOR_FILE.write_text(page["cursor"])
-        arguments = {"cursor": page["cursor"]}
+        NEW_FILE.write_text(cursor)
+        NEW_FILE.replace(CURSOR_FILE)
 
 
 if __name__ == "__main__":
-    follow(openstack.connect(), lambda event: print(json.dumps(event)))
+    follow(openstack.connect().event, lambda event: print(json.dumps(event), flush=True))

@@ -178,8 +178,11 @@ class FeedReader:
         max_events = max(MIN_FEED_EVENTS, min(MAX_FEED_EVENTS // groups, MAX_EVALUATIONS // len(readers)))
         max_bytes = MAX_FEED_BYTES // groups
         size = max(reader.limit for reader in readers)
-        while readers and max_events > 0 and not walk.is_finished:
+        while readers and max_events > 0:
+            before = walk.cursor
             positions = walk.take(min(size, max_events, MAX_ROWS))
+            if walk.cursor == before:
+                return
             readers, max_bytes = _deliver(self._fetch(positions, event_filter), positions, readers, max_bytes)
             if max_bytes <= 0:
                 return
@@ -194,7 +197,7 @@ class FeedReader:
         :param positions: the ids, each with the position of its entry
         """
         if not positions:
-            return
+            return  # None of an entry's many events is left.
         form = QueryForm.of(event_filter, ID_ORDER, DOCUMENTS)
         parameters = filter_parameters(event_filter, self._dialect) | {"ids": self._dialect.list_value(list(positions))}
         rows = {row[0]: row for row in fetch(self._journal.engine, _event_query(self._dialect, form), parameters)}

@@ -174,13 +174,11 @@ class Walk:
         self._next = bisect.bisect_left(view.entries, (cursor.position,))
         self.cursor = cursor
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether no event follows."""
-        return self.cursor >= self._view.end
-
     def take(self, max_count: int) -> dict[int, int]:
-        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more)."""
+        """Return the next ids, in order, each with the position of its entry. Some may not exist (any more).
+
+        If the cursor does not advance, no event follows.
+        """
         positions: dict[int, int] = {}
         while len(positions) < max_count and (entry := self._find_entry()):
             position, first_id, last_id = entry
@@ -207,7 +205,8 @@ class Walk:
             return None
         self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
         self._next = 0
-        return self._find_entry()
+        # If the next entries were removed meanwhile, the cursor is gone, and the next call reports this.
+        return None if self._view.begin > self.cursor else self._find_entry()
 
     def _ids_between(self, first_id: int, last_id: int, max_count: int) -> tuple[Iterable[int], int]:
         """Return some of the ids of an entry, and the last id that was considered."""

@@ -106,10 +106,12 @@ def running_panko(
     policy: str | None = None,
     write: Callable[[Keystone, Path], None] = write_events,
     url: str | None = None,
+    options: str = "",
 ) -> Iterator[Panko]:
     """Run panko-api on the events of OWNERS or other events, optionally with a policy file.
 
     :param url: URL of the database; by default an SQLite file in the directory
+    :param options: more sections of the configuration
     """
     config_file = directory / "panko.conf"
     values = {
@@ -117,7 +119,7 @@ def running_panko(
         "keystone": keystone,
         "token_cache_time": TOKEN_CACHE_TIME,
     }
-    config_file.write_text(CONFIG.format(**values))
+    config_file.write_text(CONFIG.format(**values) + options)
     if policy is not None:
         (directory / "policy.yaml").write_text(policy)
     write(keystone, directory / "events.json")

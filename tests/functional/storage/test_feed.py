@@ -2,6 +2,7 @@
 """The journal behind the feed: its order, and what its writers, sequencers and trimmers do to each other."""
 
 import contextlib
+import importlib
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ from panko.storage import EventFilter, deadlines
 from panko.storage.errors import QueryTimeout, SchemaMismatch, StorageTimeout, StorageUnavailable
 from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import Scope
-from panko.storage.sqlalchemy import journal, keys
+from panko.storage.sqlalchemy import feed_reader, journal, journal_reader, keys
 from panko.storage.sqlalchemy.tables import FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
 from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import DAY, ago, event
@@ -41,7 +42,8 @@ def journal_held(engine: sa.Engine) -> Iterator[None]:
     """Hold the lock of those who change the journal, as a process does that is stopped meanwhile."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(x'70616E6B6F'::bigint + 1)"))
+            lock = importlib.import_module("panko.storage.sqlalchemy.dialects.postgresql").JOURNAL_LOCK
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
         else:
             connection.execute(sa.select(FEED_STATE).with_for_update())
         yield
@@ -360,6 +362,76 @@ def test_readers_near_each_other_share_the_journal(any_storage):
     with statements(any_storage) as executed:
         any_storage.read_feed([FeedRequest(cursor, EventFilter(), 100) for cursor in cursors])
     assert len([each for each in executed if "feed_state" in each]) == 1
+
+
+@contextlib.contextmanager
+def before_second_look(storage, work) -> Iterator[None]:
+    """Do something before a call reads more of the journal."""
+    looks = []
+
+    def act(connection, cursor, statement, parameters, context, executemany):
+        if "feed_state" in statement and "journal_entry" in statement and "last_id" in statement:
+            looks.append(statement)
+            if len(looks) == 2:
+                work()
+
+    sa.event.listen(storage._engine, "before_cursor_execute", act)
+    try:
+        yield
+    finally:
+        sa.event.remove(storage._engine, "before_cursor_execute", act)
+    assert len(looks) > 1
+
+
+@pytest.fixture
+def small_views(monkeypatch):
+    """Have each statement read few entries."""
+    monkeypatch.setattr(feed_reader, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(feed_reader, "MAX_ROWS", 2)
+    monkeypatch.setattr(journal_reader, "MAX_ENTRIES", 2)
+
+
+def test_readers_of_one_call_see_the_same_state(any_storage, other, small_views):
+    """Although an event is stored before the call has read the whole journal."""
+    start = now(any_storage)
+    for number in range(5):
+        any_storage.record_events([event(f"m{number}")])
+    late = read(any_storage, start, limit=4).cursor
+
+    def store():
+        other.record_events([event("new")])
+        now(other)
+
+    with before_second_look(any_storage, store):
+        pages = any_storage.read_feed([FeedRequest(cursor, EventFilter(), 1000) for cursor in (start, late)])
+    assert [names(page) for page in pages] == [["m0", "m1", "m2", "m3", "m4"], ["m4"]]
+    assert pages[0].cursor == pages[1].cursor
+    assert [names(read(any_storage, page.cursor)) for page in pages] == [["new"]] * 2
+
+
+def test_entries_that_are_trimmed_during_a_call_are_not_skipped_silently(any_storage, other, small_views):
+    start = now(any_storage)
+    for number in range(9):
+        any_storage.record_events([event(f"m{number}", generated=ago(hours=1 + 48 * (number < 7)))])
+    now(any_storage)
+    with before_second_look(any_storage, lambda: other.clear_expired_data(DAY)):
+        page = read(any_storage, start, 1000)
+    assert set(names(page)) <= {"m0", "m1"}
+    assert (page.more, page.is_gone) == (True, False)
+    gone = read(any_storage, page.cursor)
+    assert gone.is_gone
+    assert list(follow(any_storage, gone.cursor)) == ["m7", "m8"]
+
+
+def test_call_ends_if_all_that_follows_is_trimmed_meanwhile(any_storage, other, small_views):
+    start = now(any_storage)
+    for number in range(9):
+        any_storage.record_events([event(f"m{number}")])
+    now(any_storage)
+    with before_second_look(any_storage, other.clear):
+        page = read(any_storage, start, 1000)
+    assert (page.more, page.is_gone) == (True, False)
+    assert read(any_storage, page.cursor).is_gone
 
 
 @servers

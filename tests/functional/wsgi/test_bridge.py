@@ -5,7 +5,7 @@ import asyncio
 import threading
 from types import SimpleNamespace
 
-from panko.wsgi import bridge
+from panko.wsgi import bridge, turns
 
 THREADS = 4
 
@@ -38,7 +38,7 @@ def ask(application, count):
 
 
 def test_calls_that_wait_do_not_delay_the_next_ones(monkeypatch):
-    monkeypatch.setattr(bridge, "TURN_SECONDS", 3600)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 3600)
     all_threads = threading.Barrier(THREADS, timeout=20)
 
     def application(environ, start_response):

@@ -214,7 +214,8 @@ class Dialect(abc.ABC):
         :returns: number of entries; None if another transaction is doing the same, or removes entries
         """
         query = sa.select(*PENDING_ENTRY.c).where(PENDING_ENTRY.c.first_id >= since)
-        with engine.begin() as connection:
+        # A reader of the feed waits for it, so it may take no longer than a read.
+        with self.reader(engine).begin() as connection:
             last = connection.scalar(sa.select(FEED_STATE.c.last).with_for_update(skip_locked=True))
             if last is None:
                 return None

@@ -20,7 +20,10 @@ from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timer, timer_o
 LONG_READ_SECONDS = 1
 """Duration of a read after which its next statement gets less than the timeout of the whole read."""
 
-LOCK_JOURNAL = "SELECT set_config('panko.has_journal', pg_try_advisory_xact_lock({lock})::text, true);"
+JOURNAL_LOCK = 0x70616E6B70
+"""An advisory lock of the database."""
+
+LOCK_JOURNAL = f"SELECT set_config('panko.has_journal', pg_try_advisory_xact_lock({JOURNAL_LOCK})::text, true);"
 """The first of two statements in one round trip. They are one transaction, so the lock ends with it."""
 
 PLACE_ENTRIES = """
@@ -91,7 +94,6 @@ class PostgreSQL(Dialect):
     DRIVER = "postgresql+psycopg"
     LIBRARY = "psycopg"
     LOCK = 0x70616E6B6F  # "panko": an advisory lock of this database.
-    JOURNAL_LOCK = LOCK + 1
     HAS_KEY_TABLE = False
     JSON_FUNCTIONS = ("json_build_array", "json_agg")
     insert = staticmethod(postgresql.insert)
@@ -193,11 +195,9 @@ class PostgreSQL(Dialect):
 
     def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
         # In one round trip, so that no client can keep others waiting.
-        statement = f"{LOCK_JOURNAL}{PLACE_ENTRIES}".format(
-            lock=self.JOURNAL_LOCK, since=since, max_count=max_count, **Position.draw()._asdict()
-        )
+        place = PLACE_ENTRIES.format(since=since, max_count=max_count, **Position.draw()._asdict())
         with self.reader(engine).connect() as connection:
-            count: int | None = connection.exec_driver_sql(statement).scalar_one()
+            count: int | None = connection.exec_driver_sql(LOCK_JOURNAL + place).scalar_one()
         return count
 
     def insert_events(self, connection: sa.Connection, events: Iterable[tuple[Row, Sequence[int]]]) -> None:
@@ -242,12 +242,10 @@ class PostgreSQL(Dialect):
 
 def _execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], context: Any) -> bool:
     """Execute a statement that psycopg has a special call for, and return whether it was one."""
-    if statement.startswith("BEGIN "):
+    if statement.startswith(("BEGIN ", LOCK_JOURNAL)):
         cursor.execute(statement, prepare=False)  # Two statements in one round trip cannot be prepared.
-        return True
-    if statement.startswith(LOCK_JOURNAL[:20]):
-        cursor.execute(statement, prepare=False)
-        cursor.nextset()
+        if statement.startswith(LOCK_JOURNAL):
+            cursor.nextset()  # The rows of the second statement.
         return True
     if not statement.startswith("COPY "):
         return False
