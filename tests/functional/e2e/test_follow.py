@@ -225,6 +225,15 @@ def test_a_program_pauses_as_long_as_retry_after_says(serve, program):
             assert wait_for_requests(5) - began > 3
 
 
+def test_the_loop_over_pages_prints_each_event_once(service, tmp_path):
+    service.store(*(f"event {number:03}" for number in range(250)))
+    program = Program(service, ["sh", EXAMPLES / "pages.sh"], tmp_path / "program")
+    with program.running() as process:
+        assert process.wait(TIMEOUT) == 0
+    assert (program.printed, program.errors) == (service.stored, "")
+    wait_until(lambda: service.server.log.count("GET /v2/events?") == 3, lambda: service.server.log)
+
+
 class EventSource:
     """Receives server-sent events as browsers do: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 

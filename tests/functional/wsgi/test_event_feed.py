@@ -324,3 +324,25 @@ def test_a_proxy_passes_on_the_end_of_the_server(serve, proxy):
     assert service.server.stop(signal.SIGTERM) == 0
     assert poll.json()["events"] == []
     stream.response.read()  # An IncompleteRead would say that the stream was truncated.
+
+
+def test_readers_survive_a_restart_of_the_database(serve, private_postgresql):
+    service = serve("max_waiting_requests = 2\n", url=private_postgresql.create_database("panko"))
+    stream = service.read(**STREAM)
+    cursor = stream.block()["id"]
+    (poll,) = take_seats(service, 1)
+    private_postgresql.kill()
+    assert poll.response.status == 503
+    assert poll.response.getheader("Retry-After")
+    assert "error_message" in poll.json()
+    while block := stream.block():
+        cursor = block["id"]
+    assert len([line for line in service.server.log.splitlines() if "requests that wait for events" in line]) == 1
+    refused = service.read(**STREAM, **{"Last-Event-ID": cursor})
+    assert refused.response.status == 503
+    private_postgresql.start()
+    service.store("a")
+    again = service.read(**STREAM, **{"Last-Event-ID": cursor})
+    assert again.event() == "a"
+    service.store("b")
+    assert again.event() == "b"
