@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from osc_lib.command import command
+from osc_lib.exceptions import CommandError
 
 from panko.osc.client import (
     TIMEOUT_SECONDS,
@@ -232,13 +233,13 @@ class WindowFollower:
         """Follow from a time on; None: from now on."""
         # Get the time of the service, which any response has.
         self._client.get("capabilities")
-        start = since or (self._now() - self._window).isoformat()
-        self._filters = [*self._filters, Filter("start_timestamp", "ge", "", start)]
+        self._start = _parse_time(since) if since else self._now() - self._window
         if not since:
             collections.deque(self.read_new(), maxlen=0)  # Skip the existing events.
 
     def read_new(self) -> Iterator[dict[str, Any]]:
         """Yield the events that have arrived since the last time, in the order of their times."""
+        # The only filter of this field: Panko 10 ignores all but the last.
         window = Filter("start_timestamp", "ge", "", self._start.isoformat())
         for event in self._client.get_all_events(to_query([*self._filters, window])):
             if event["message_id"] not in self._found:
@@ -262,3 +263,12 @@ class WindowFollower:
 
     def _now(self) -> datetime.datetime:
         return self._client.service_time or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def _parse_time(text: str) -> datetime.datetime:
+    """Return a time in ISO 8601 as naive UTC."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError) as error:
+        raise CommandError(f"{text} is not a time in ISO 8601 (expected 2026-01-02T03:04:05Z).") from error

@@ -169,9 +169,11 @@ def proxy_of(
         proxy.ask = functools.partial(ask, server)  # type: ignore[attr-defined]
         thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield OpenStack(f"http://127.0.0.1:{proxy.server_port}"), proxy.paths  # type: ignore[attr-defined]
-        proxy.shutdown()
-        thread.join()
+        try:
+            yield OpenStack(f"http://127.0.0.1:{proxy.server_port}"), proxy.paths  # type: ignore[attr-defined]
+        finally:
+            proxy.shutdown()
+            thread.join()
 
 
 def add(server: RunningServer, *events: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from panko.storage.filters import Place
 from panko.storage.models import Event, Trait
-from panko.storage.serialization import serialize_event
+from panko.storage.serialization import find_place, serialize_event
 from panko.storage.validation import checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -58,3 +59,25 @@ def test_raw_is_given_as_it_is() -> None:
 @pytest.mark.parametrize("raw", [None, {}])
 def test_event_without_raw_has_an_empty_one(raw) -> None:
     assert json.loads(serialize_event(checked_event(Event("m", "type", NOON, (), raw))))["raw"] == {}
+
+
+@pytest.mark.parametrize("generated", [NOON, NOON.replace(microsecond=5), datetime.datetime.min, datetime.datetime.max])
+@pytest.mark.parametrize("message_id", ["m", 'a","raw":b', "é\U0001f600\\"])
+def test_a_document_shows_the_place_of_its_event(message_id: str, generated: datetime.datetime) -> None:
+    traits = [Trait('x","raw":', 1, '","raw":{"generated":"2020-01-01"')]
+    raw = {"generated": "2020-01-01", "message_id": "other", "deep": {}}
+    event = checked_event(Event(message_id, "type", generated, traits, raw))
+    assert find_place(serialize_event(event)) == Place(generated, message_id)
+
+
+def test_a_place_is_found_whatever_the_notification_is() -> None:
+    """It may be nested more deeply than can be parsed."""
+    document = serialize_event(checked_event(Event("m", "type", NOON, (), {})))
+    deep = document.removesuffix(b"{}}") + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert find_place(deep) == Place(NOON, "m")
+
+
+def test_a_place_is_found_in_another_order_of_members() -> None:
+    """Other drivers make their own documents."""
+    document = b'{"raw": {"a": 1}, "generated": "2024-01-15T12:00:00", "message_id": "m"}'
+    assert find_place(document) == Place(NOON, "m")

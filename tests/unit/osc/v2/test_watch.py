@@ -237,18 +237,40 @@ def test_the_command_pauses_as_the_user_or_the_service_says_whichever_is_longer(
     assert gone.startswith("Gone. (HTTP 410) Events were missed.")
 
 
+DATED = {"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}
+
+
+def dated(*names):
+    """Return an answer of the list of a service without a feed."""
+    return 200, [{"message_id": name, "generated": "2026-01-02T03:04:00"} for name in names], DATED
+
+
 @pytest.mark.parametrize("status", [404, 501])
 def test_the_command_lists_events_again_and_again_if_the_service_has_no_feed(service, clock, run, status, caplog):
-    def listed_at(*names):
-        events = [{"message_id": name, "generated": "2026-01-02T03:04:05"} for name in names]
-        return 200, events, {"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}
-
-    capabilities = (200, {}, {"Date": "Fri, 02 Jan 2026 03:04:05 GMT"})
-    service.answers = [(status, {}, {}), capabilities, listed_at("a"), listed_at("a", "b"), listed_at("b", "c")]
-    assert run("--interval", "4s") == ["b", "c"]
+    service.answers = [(status, {}, {}), (200, {}, DATED), dated("a"), dated("a", "b"), dated("b", "c")]
+    assert run("--interval", "4s", "--window", "1m") == ["b", "c"]
     assert clock.pauses == [4, 4]
     assert [asked for asked, _, _ in service.asked] == ["event_feed", "capabilities", *["events"] * 4]
+    starts = [dict(query)["q.value"] for _, query, _ in service.asked[2:]]
+    assert starts == ["2026-01-02T03:03:05", *["2026-01-02T03:03:05"] * 3]
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("since", ["2026-01-02T01:00:00+02:00", "2026-01-01T23:00:00Z", "2026-01-01 23:00:00"])
+def test_a_service_without_a_feed_gets_one_filter_for_the_time(service, run, since):
+    """A Panko 10 ignores all but the last of several."""
+    service.answers = [(404, {}, {}), (200, {}, DATED), dated("a"), dated("a", "b")]
+    assert run("--since", since) == ["a", "b"]
+    filters = [[pair for pair in query if pair[0] in ("q.field", "q.value")] for _, query, _ in service.asked[2:]]
+    starts = ["2026-01-01T23:00:00", "2026-01-02T03:03:00", "2026-01-02T03:03:00"]
+    assert filters == [[("q.field", "start_timestamp"), ("q.value", start)] for start in starts]
+
+
+@pytest.mark.parametrize("since", ["yesterday", "0001-01-01T00:00:00+02:00"])
+def test_a_service_without_a_feed_needs_a_time_in_iso_8601(service, run, since):
+    service.answers = [(404, {}, {}), (200, {}, DATED)]
+    with pytest.raises(CommandError, match="is not a time in ISO 8601"):
+        run("--since", since)
 
 
 @pytest.mark.parametrize("answer", [(403, {}, {}), UNAVAILABLE, (410, {}, {})])
