@@ -107,7 +107,7 @@ def _set_library_defaults() -> None:
             "Last-Event-ID",
         ],
         allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
-        expose_headers=["X-Openstack-Request-Id", "Link"],
+        expose_headers=["X-Openstack-Request-Id", "Link", "Retry-After"],
     )
 
 

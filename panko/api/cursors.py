@@ -88,11 +88,9 @@ class Cipher:
                 return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], None)
         except (binascii.Error, ValueError, InvalidTag):
             pass
-        raise InvalidInput(
-            self._argument,
-            text,
-            "It is not what this user got in this project with the same filters. Begin again without it.",
-        )
+        filters = " with the same filters" if self._argument == CURSOR else ""
+        reason = f"It is not what this user got in this project{filters}. Begin again without it."
+        raise InvalidInput(self._argument, text, reason)
 
 
 def _encode(data: bytes) -> str:

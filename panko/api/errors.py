@@ -84,7 +84,7 @@ class NothingStored(ClientSideError):
 
 
 class CursorGone(ClientSideError):
-    """The cursor is none of the feed any more.
+    """The feed does not have the cursor any more.
 
     :param oldest: the cursor of the oldest event kept, as text
     """

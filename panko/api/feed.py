@@ -92,6 +92,7 @@ class Reader(abc.ABC):
         self.feed = feed
         self.request = request
         self.cursor = b""
+        self.more = False
         self.ends = time.monotonic() + seconds
         self._cipher = cipher
 
@@ -105,9 +106,13 @@ class Reader(abc.ABC):
             raise CursorGone(self._cipher.encrypt(page.cursor))
         return page
 
-    def move(self, cursor: bytes) -> None:
-        """Continue after a cursor of the driver."""
+    def move(self, cursor: bytes, more: bool = False) -> None:
+        """Continue after a cursor of the driver.
+
+        :param more: whether events are known to follow it, of which this reader may get none
+        """
         self.cursor = cursor
+        self.more = more
         self.request = dataclasses.replace(self.request, start=cursor)
 
     @abc.abstractmethod
@@ -142,7 +147,7 @@ class LongPoll(Reader):
 
     def render_nothing(self) -> webob.Response:
         """Return the response of a reader that has waited in vain."""
-        return self.render(FeedPage((), self.cursor, more=False))
+        return self.render(FeedPage((), self.cursor, self.more))
 
     def render_error(self, error: Exception) -> webob.Response:
         """Return the response for an error, which the poller logs once for all readers."""

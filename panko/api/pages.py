@@ -5,6 +5,7 @@ import abc
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
@@ -20,11 +21,14 @@ from panko.storage.errors import NotSupported, QueryTimeout, StorageTimeout
 from panko.storage.filters import EventFilter, Page, Place
 from panko.storage.serialization import find_place
 
-MAX_LINKED_EVENTS = 1_000_000
-"""A larger limit is no limit: to find out where the page ends would take too long, and nobody reads on after it."""
+MAX_LINKED_EVENTS = 100_000
+"""A streamed page with a larger limit has no link: to find out where it ends would take too long."""
 
 MAX_LINK_CHARACTERS = 3500
 """A proxy refuses a response whose headers are larger than its buffer: by default, nginx from 4 KiB on."""
+
+MAX_END_SECONDS = 10
+"""How long the first byte of a streamed page may wait until the end of the page is found."""
 
 MAX_LOOKAHEAD_SECONDS = 0.5
 """How long a full page waits to find out whether another event follows. A rare filter could search all events."""
@@ -49,12 +53,14 @@ class Links:
         :param after: the argument of that name, as it was in the link of an earlier page
         :param marker: the other argument that says where the page begins
         :raises NotSupported: if the storage driver supports no such places
-        :raises ClientSideError: if there is a marker, too, or the place was not in a link for the same caller
+        :raises ClientSideError: if there is a marker, too, or the place was not in a link for the same caller. A link
+            overrides a marker in the body.
         """
         if not after:
             return None
-        if marker:
-            raise ClientSideError(f"A page begins {' or '.join(self._replaced)}: give one of them only.")
+        is_linked = [name in self._request.GET for name in self._replaced] == [True, False]
+        if marker and not is_linked:
+            raise ClientSideError(f"Give either {' or '.join(self._replaced)}, not both.")
         return self._cipher.decrypt(after)
 
     def are_supported(self) -> bool:
@@ -93,9 +99,8 @@ class EventPage(LinkedResult, Generic[T]):
         self._filter = event_filter
         self._page = page
         self._links = links
-        is_limited = page.limit is not None and page.limit <= MAX_LINKED_EVENTS
-        self.has_more: bool | None = None if is_limited else False
-        self._events = self._open(page.with_next() if is_limited else page)
+        self.has_more: bool | None = False if page.limit is None else None
+        self._events = self._open(page.with_next())
         self._count = 0
         self._last: T | None = None
         self._end: Place | None = None
@@ -136,21 +141,31 @@ class EventPage(LinkedResult, Generic[T]):
         """
         if self.has_more is False or self._last is None or not self._links.are_supported():
             return None
-        if self.has_more is None:
-            self._fix_end(self._locate(self._last))
+        if self.has_more is None and not self._fix_end(self._locate(self._last)):
+            return None
         return self._links.next_url(self._end or self._locate(self._last)) if self.has_more else None
 
-    def _fix_end(self, after: Place) -> None:
-        """Let the page end where it ends now.
+    def _fix_end(self, after: Place) -> bool:
+        """Let the page end where it ends now, and return whether its end was found.
 
         :param after: the place of the last event that was read
+        :raises StorageError: if it was not found in a page that a link led to: without a link, it would seem the last
         """
-        left = (self._page.limit or 0) - self._count
-        rest = dataclasses.replace(self._page, limit=left, marker=None, after=after)
-        last, self.has_more = self._storage.find_end(self._filter, rest)
+        limit = self._page.limit or 0
+        if limit > MAX_LINKED_EVENTS:
+            return False
+        rest = dataclasses.replace(self._page, limit=limit - self._count, marker=None, after=after)
+        try:
+            with deadlines.within(MAX_END_SECONDS if self._page.after is None else math.inf):
+                last, self.has_more = self._storage.find_end(self._filter, rest)
+        except (QueryTimeout, StorageTimeout):
+            if self._page.after is not None:
+                raise
+            return False
         self.close()
         self._rest = self._open(dataclasses.replace(rest, limit=None, until=last)) if last else iter(())
         self._end = last or after
+        return True
 
     def close(self) -> None:
         """Close the connection to the database."""

@@ -91,6 +91,7 @@ def respond(
     """Return the response with the result of a controller's method.
 
     Up to MAX_UNSTREAMED_BYTES are read from the result here, so an error until then is raised before anything is sent.
+    A result that is bytes is in memory as it is, and never streamed.
 
     :param result: see :func:`render`; it is closed when it is not needed any more, if it can be closed
     :param result_type: see :func:`render`
@@ -107,7 +108,7 @@ def respond(
         for piece in pieces:
             head.append(piece)
             length += len(piece)
-            if length > MAX_UNSTREAMED_BYTES:
+            if length > MAX_UNSTREAMED_BYTES and not isinstance(result, bytes):
                 if not request.panko.stream_slots.acquire(blocking=False):
                     raise TooManyStreams
                 stack.callback(request.panko.stream_slots.release)
@@ -117,7 +118,7 @@ def respond(
         compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
         if compressed:
             response.content_encoding = "gzip"
-        if length <= MAX_UNSTREAMED_BYTES:
+        if length <= MAX_UNSTREAMED_BYTES or isinstance(result, bytes):
             body = b"".join(head)
             response.body = b"".join(_gzip([body])) if compressed else body
         else:

@@ -114,6 +114,19 @@ class Response:
         self.headers = [(name, value) for name, value in self.headers if name.lower() not in names]
 
 
+@dataclass
+class Body:
+    """The body of a request, as long as the application may read it.
+
+    :param size: bytes that are held for it
+    :param is_complete: whether the client has sent nothing after it
+    """
+
+    file: io.BytesIO = field(default_factory=io.BytesIO)
+    size: int = 0
+    is_complete: bool = True
+
+
 class Bridge:
     """An ASGI application that calls a WSGI application in a pool of threads, first come first served.
 
@@ -145,27 +158,27 @@ class Bridge:
         seat = Seat(self._room)
         if environ["REQUEST_METHOD"] == http.HTTPMethod.GET:
             environ[SEAT] = seat
-        body, complete = b"", True
+        body = Body()
         try:
             if has_body(environ):
-                body, complete = await self._receive_body(receive)
-            environ["wsgi.input"] = io.BytesIO(body)
-            await self._respond(environ, response, scope, receive, send)
+                body = await self._receive_body(receive)
+            environ["wsgi.input"] = body.file
+            await self._respond(environ, body, response, scope, receive, send)
         except ServerError as error:
-            complete = False
+            body.is_complete = False
             response.status = error.status
             response.sent = await send_error(error, send)
         finally:
             seat.leave()
-            self._held -= len(body)
+            self._drop(body)
             access_log.log_request(
                 environ, response.status, response.sent, time.monotonic() - started, response.headers
             )
-        if not complete:
+        if not body.is_complete:
             await _discard(receive)
 
-    async def _receive_body(self, receive: Receive) -> tuple[bytes, bool]:
-        """Return the body, cut off soon after the maximum, and whether it is complete."""
+    async def _receive_body(self, receive: Receive) -> Body:
+        """Return the body, cut off soon after the maximum."""
         pieces, length, more = [], 0, True
         try:
             while more and length <= self._max_body:
@@ -181,10 +194,22 @@ class Bridge:
         except BaseException:
             self._held -= length
             raise
-        return b"".join(pieces), not more
+        return Body(io.BytesIO(b"".join(pieces)), length, not more)
+
+    def _drop(self, body: Body) -> None:
+        """Free the memory of a body after the application has answered; WebOb keeps the file in the environ."""
+        self._held -= body.size
+        body.size = 0
+        body.file.close()
 
     async def _respond(
-        self, environ: dict[str, Any], response: Response, scope: dict[str, Any], receive: Receive, send: Send
+        self,
+        environ: dict[str, Any],
+        body: Body,
+        response: Response,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Call the application, and send its response, perhaps later."""
         client = scope[CLIENT]
@@ -197,7 +222,7 @@ class Bridge:
 
         try:
             piece = await run(self._begin, environ, response)
-            reader = _find_reader(environ, response)
+            reader = self._find_reader(environ, body, response)
             if isinstance(reader, LongPoll):
                 piece = response.replace(await self._room.answer(reader, receive))
                 response.pieces = None
@@ -222,6 +247,14 @@ class Bridge:
             if response.result is not None:
                 await run(_close, response)
 
+    def _find_reader(self, environ: dict[str, Any], body: Body, response: Response) -> Reader | None:
+        """Return the reader that the application has left to wait, if its response is a success; drop its body."""
+        seat: Seat | None = environ.get(SEAT)
+        if seat is None or seat.reader is None or response.status != http.HTTPStatus.OK:
+            return None
+        self._drop(body)
+        return seat.reader
+
     def _begin(self, environ: dict[str, Any], response: Response) -> bytes:
         """Call the application, and return the first piece of its response; the only one if response.pieces is None."""
         response.result = self._application(environ, response.start)
@@ -234,12 +267,6 @@ class Bridge:
         response.pieces = iter(response.result)
         piece = _next(response)
         return b"".join((*response.written, piece))
-
-
-def _find_reader(environ: dict[str, Any], response: Response) -> Reader | None:
-    """Return the reader that the application has left to wait, if its response is a success."""
-    seat: Seat | None = environ.get(SEAT)
-    return seat.reader if seat is not None and response.status == http.HTTPStatus.OK else None
 
 
 def _next(response: Response) -> bytes:

@@ -13,10 +13,10 @@ from typing import Any
 import webob
 from oslo_log import log
 
-from panko.api.errors import RETRY_AFTER_SECONDS, TooManyStreams, describe
+from panko.api.errors import RETRY_AFTER_SECONDS, describe
 from panko.api.feed import EventStream, Feed, LongPoll, Reader
 from panko.storage.errors import StorageError
-from panko.storage.feed import FeedPage
+from panko.storage.feed import FeedPage, FeedRequest
 
 POLL_FEED_SECONDS = 0.05
 """Least time from the beginning of a read to that of the next one. If a read takes longer, the pause does, too."""
@@ -115,13 +115,13 @@ class Poller:
             await asyncio.sleep(self._next_read - loop.time())
             if visits := self._choose():
                 try:
-                    cursors, pause = await self._run(self._read, loop, visits)
+                    pages, pause = await self._run(self._read, loop, visits)
                 except Exception as error:
                     pause = self._fail(visits, error)
                 else:
                     self._failures = 0
-                    for visit, cursor in cursors.items():
-                        visit.reader.move(cursor)
+                    for visit, page in pages.items():
+                        visit.reader.move(page.cursor, page.more)
                 self._next_read = loop.time() + pause
         self._task = None
 
@@ -139,24 +139,52 @@ class Poller:
                 self._visits[visit] = self._visits.pop(visit)
         return chosen
 
-    def _read(self, loop: asyncio.AbstractEventLoop, visits: Sequence[Visit]) -> tuple[dict[Visit, bytes], float]:
+    def _read(self, loop: asyncio.AbstractEventLoop, visits: Sequence[Visit]) -> tuple[dict[Visit, FeedPage], float]:
         """Read the next page of each visit, and deliver what there is.
 
         Only what has been delivered moves a reader. So no event is lost if a visit ends, or a comment is sent, while
         the page is read.
 
-        :returns: the new cursors of readers without events, and how long to pause
+        :returns: the pages of readers that have moved without events, and how long to pause
         """
         began = time.monotonic()
-        pages = self._feed.read([visit.reader.request for visit in visits])
-        cursors = {}
+        pages = self._read_pages([visit.reader.request for visit in visits])
+        moved = {}
         for visit, page in zip(visits, pages, strict=True):
-            if page.events or page.is_gone:
+            if isinstance(page, Exception):
+                loop.call_soon_threadsafe(visit.deliver, page)
+            elif page.events or page.is_gone:
                 loop.call_soon_threadsafe(visit.deliver, _render(visit.reader, page))
-            elif page.cursor != visit.reader.request.start:
-                cursors[visit] = page.cursor
+            elif (page.cursor, page.more) != (visit.reader.request.start, visit.reader.more):
+                moved[visit] = page
         seconds = time.monotonic() - began
-        return cursors, max(POLL_FEED_SECONDS - seconds, seconds)
+        return moved, max(POLL_FEED_SECONDS - seconds, seconds)
+
+    def _read_pages(self, requests: Sequence[FeedRequest]) -> Sequence[FeedPage | Exception]:
+        """Return the page of each request. One that makes the read fail gets its error, and the others their pages.
+
+        :raises Exception: if the storage cannot be read, or if no request can be answered
+        """
+        try:
+            return self._feed.read(requests)
+        except StorageError:
+            raise
+        except Exception:
+            pages = [self._read_alone(request) for request in requests] if len(requests) > 1 else []
+            if all(isinstance(page, Exception) for page in pages):
+                raise
+        errors = [page for page in pages if isinstance(page, Exception)]
+        if errors:
+            _log(errors[0], len(errors))
+        return pages
+
+    def _read_alone(self, request: FeedRequest) -> FeedPage | Exception:
+        try:
+            return self._feed.read([request])[0]
+        except StorageError:
+            raise
+        except Exception as error:
+            return error
 
     def _fail(self, visits: Sequence[Visit], error: Exception) -> float:
         """Log an error once, pass it to all readers, and return how long to pause."""
@@ -176,7 +204,7 @@ def _render(reader: Reader, page: FeedPage) -> Any:
 
 
 def _log(error: Exception, readers: int) -> None:
-    if isinstance(error, StorageError | TooManyStreams):
+    if isinstance(error, StorageError):
         LOG.error("%s requests that wait for events cannot be answered now: %s", readers, describe(error))
     else:
         LOG.error("%s requests that wait for events failed", readers, exc_info=error)
@@ -233,7 +261,9 @@ class Room:
         self._is_closed = True
         for visit in self._visits:
             visit.end()
-            if visit.limit is not None:
+            if visit.limit is None:
+                continue
+            with contextlib.suppress(RuntimeError):  # It is just being aborted.
                 visit.limit.reschedule(asyncio.get_running_loop().time() + CLOSE_SECONDS)
 
     async def answer(self, reader: LongPoll, receive: Receive) -> webob.Response:

@@ -15,13 +15,16 @@ from panko.storage import EventFilter
 from panko.storage.base import Connection
 from panko.storage.feed import MAX_FEED_LIMIT, FeedRequest, Start
 from panko.storage.filters import Page
-from tests.faults import feed_workers
+from tests.faults import feed_disturbances, feed_workers
 from tests.faults.feed_history import Given, History, Reader, Step, given_by, read_log
 from tests.faults.feed_workers import FOLLOWERS, Work
 from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import DAY, ago
 
 TIMEOUT = 120
+MAX_SECONDS = 600
+"""When all processes of a round end."""
+
 WRITERS, SEQUENCERS = 8, 2
 LOGGED_BYTES = (20_000, 80_000)
 """The size of the writers' logs after which a round ends: 200 to 800 events, however slow the machine is."""
@@ -97,7 +100,7 @@ class Feed:
         self._directory = directory
         self._naive = naive
         for storage in storages if naive else ():
-            feed_workers.read_naively(storage)
+            feed_disturbances.read_naively(storage)
         self._left: dict[str, Given] = {}
         self.totals: collections.Counter[str] = collections.Counter()
         """What happened in all rounds."""
@@ -154,8 +157,19 @@ class Feed:
         self.totals["kills"] += kills
 
     def _make_worker(self, name: str, number: int, kind: str, directory: Path) -> Worker:
-        ages = (EXPIRED, FUTURE) if kind == "short" else (EXPIRED, RECENT, RECENT, FUTURE)
-        return Worker(Work(name, "", number, 0, directory, ages, 0 if kind == "short" else DAY, self._naive))
+        is_short = kind == "short"
+        work = Work(
+            name=name,
+            url="",
+            round=number,
+            starts=0,
+            directory=directory,
+            ages=(EXPIRED, FUTURE) if is_short else (EXPIRED, RECENT, RECENT, FUTURE),
+            ttl=0 if is_short else DAY,
+            naive=self._naive,
+            ends=time.monotonic() + MAX_SECONDS,
+        )
+        return Worker(work)
 
     def _history(self, number: int, kind: str, directory: Path) -> History:
         given = {each.copy: each for path in sorted(directory.glob("writer*.log")) for each in given_by(path)}

@@ -2,7 +2,6 @@
 """The processes of a round: each may be killed at any time, and started again with its log."""
 
 import contextlib
-import dataclasses
 import datetime
 import random
 import time
@@ -12,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-import sqlalchemy as sa
 
 from panko.storage import EventFilter
 from panko.storage.base import Connection
 from panko.storage.errors import StorageUnavailable
 from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
 from panko.storage.models import Event, Trait, TraitType
-from panko.storage.sqlalchemy.tables import EVENT
+from tests.faults import feed_disturbances
 from tests.faults.feed_history import Log
 from tests.functional.storage.workers import connected
 
@@ -34,9 +32,6 @@ EXPIRED_BATCHES = 4
 TRIES = 20
 """How often a writer tries to store a batch while the database cannot."""
 
-MAX_END_SECONDS = 60.0
-"""How long a reader may take to read what is left."""
-
 
 @dataclass(frozen=True)
 class Work:
@@ -48,6 +43,7 @@ class Work:
     :param ages: hours before now when events were generated; the first is the age of events that an expirer deletes
     :param ttl: for the expirer: age in seconds from which events are deleted
     :param naive: whether to read events in the order of their ids
+    :param ends: when it ends in any case, by the monotonic clock, as its parent may be killed
     """
 
     name: str
@@ -58,6 +54,7 @@ class Work:
     ages: tuple[int, ...]
     ttl: int
     naive: bool
+    ends: float
 
     @property
     def chance(self) -> random.Random:
@@ -85,7 +82,7 @@ class Work:
 
     def is_on(self) -> bool:
         """Return whether the round goes on."""
-        return not self.stop.exists()
+        return not self.stop.exists() and time.monotonic() < self.ends
 
 
 def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> None:
@@ -94,56 +91,14 @@ def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> 
         chance = work.chance
         with connected(work.url) as storage:
             if work.naive:
-                read_naively(storage)
-            _pause_before_commits(storage, chance)
+                feed_disturbances.read_naively(storage)
+            elif chance.random() < 0.5:
+                feed_disturbances.shrink_limits()
+            feed_disturbances.pause(storage, chance, before_reads=work.name.startswith("reader"))
             role(storage, work, chance)
     except BaseException:
         work.failure.write_text(traceback.format_exc())
         raise SystemExit(1) from None
-
-
-def _pause_before_commits(storage: Connection, chance: random.Random) -> None:
-    """Let transactions wait before they commit, so that others with later ids commit first.
-
-    Sequencers also wait when they have drawn a position: on PostgreSQL they do the rest in one statement.
-    """
-
-    has_sequencers = storage._engine.dialect.name != "sqlite"
-
-    # On SQLite, all other writers wait, too.
-    longest = 0.15 if has_sequencers else 0.02
-
-    def pause(*arguments: object) -> None:
-        time.sleep(chance.choices([0, chance.uniform(0, longest / 8), chance.uniform(0, longest)], [6, 3, 1])[0])
-
-    def pause_at_statement(connection: object, cursor: object, statement: str, *others: object) -> None:
-        if statement.upper().startswith("COMMIT") or (has_sequencers and "INSERT INTO journal_entry" in statement):
-            pause()
-
-    sa.event.listen(storage._engine, "commit", pause)
-    sa.event.listen(storage._engine, "before_cursor_execute", pause_at_statement)
-
-
-def read_naively(storage: Connection) -> None:
-    """Replace the feed of a connection by one in the order of ids, which writers take before they commit."""
-
-    def read_feed(requests: Sequence[FeedRequest]) -> list[FeedPage]:
-        return [_read_by_id(storage, request) for request in requests]
-
-    storage.read_feed = read_feed
-
-
-def _read_by_id(storage: Connection, request: FeedRequest) -> FeedPage:
-    with storage._engine.connect() as connection:
-        last = 0 if request.start is Start.OLDEST else connection.scalar(sa.select(sa.func.max(EVENT.c.id))) or 0
-        last = int.from_bytes(request.start) if isinstance(request.start, bytes) else last
-        columns = sa.select(EVENT.c.id, EVENT.c.message_id).where(EVENT.c.id > last)
-        ids = connection.execute(columns.order_by(EVENT.c.id).limit(request.limit)).all()
-    names = [message_id for _, message_id in ids]
-    event_filter = dataclasses.replace(request.event_filter, message_id=names or ["none"])
-    documents = {orjson.loads(each)["message_id"]: each for each in storage.get_documents(event_filter)}
-    events = [FeedEvent(id_.to_bytes(16), documents[name]) for id_, name in ids if name in documents]
-    return FeedPage(events, (ids[-1].id if ids else last).to_bytes(16), more=len(ids) == request.limit)
 
 
 @contextlib.contextmanager
@@ -296,10 +251,9 @@ def read(storage: Connection, work: Work, chance: random.Random) -> None:
     followers = [
         Follower(name, type_of(name), start_of(name, work.round), work.log(name)) for name in FOLLOWERS[work.name]
     ]
-    log, ended = work.log(), 0.0
-    while not ended or time.monotonic() < ended + MAX_END_SECONDS:
+    log = work.log()
+    while time.monotonic() < work.ends:
         is_finished = work.finished.exists()
-        ended = ended or (time.monotonic() if is_finished else 0.0)
         began = time.monotonic()
         with _tolerant(log):
             # A slow follower leaves out most calls, so that its cursor is often an old one.
@@ -310,4 +264,4 @@ def read(storage: Connection, work: Work, chance: random.Random) -> None:
                 return
         if not is_finished:
             time.sleep(chance.choices([0, chance.uniform(0, 0.02), chance.uniform(0, 0.2)], [4, 4, 1])[0])
-    raise AssertionError(f"there is still something to read after {MAX_END_SECONDS:.0f} seconds")
+    raise AssertionError("there is still something to read")

@@ -78,6 +78,8 @@ def two_nodes() -> Iterator[list[str]]:
 def run_rounds(feed: Feed, numbers: Iterable[int] = range(ROUNDS)) -> None:
     for number in numbers:
         feed.run_round(number)
+        if feed.totals["rounds"] % 100 == 0:
+            print(dict(feed.totals), flush=True)
     print(f"\n{dict(feed.totals)}")
 
 

@@ -87,11 +87,11 @@ def test_the_generators_find_our_options_and_rules(tmp_path):
         assert output.stat().st_size
 
 
-def test_pages_in_a_browser_may_read_links_by_default(tmp_path):
+def test_pages_in_a_browser_may_read_links_and_when_to_ask_again_by_default(tmp_path):
     output = tmp_path / "sample"
     command = [Path(sys.executable).with_name("oslo-config-generator"), "--output-file", output]
     # Panko's namespace sets the defaults of the other one.
     subprocess.run([*command, "--namespace", "panko", "--namespace", "oslo.middleware.cors"], check=True)
     (line,) = [line for line in SAMPLE.read_text().splitlines() if line.startswith("#expose_headers = ")]
-    assert "Link" in line
+    assert {"Link", "Retry-After"} <= set(line.split(" = ")[1].split(","))
     assert line in output.read_text().splitlines()

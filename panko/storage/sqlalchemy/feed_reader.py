@@ -138,9 +138,9 @@ class FeedReader:
         }
         for cursor in cursors:
             if view.ends_before(cursor):
-                view = self._journal.look(cursor.position, MAX_ROWS, view.end)
+                view = self._journal.look(cursor.position, MAX_ENTRIES, view.end)
             if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._journal.engine):
-                view = self._journal.look(cursor.position, MAX_ROWS)
+                view = self._journal.look(cursor.position, MAX_ENTRIES)
             found[cursor] = (cursor if view.has(cursor) else None, view)
         return found, is_behind
 

@@ -2,10 +2,10 @@
 """Read the journal: its entries from a cursor on, and the ids of their events."""
 
 import bisect
+import dataclasses
 import functools
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
@@ -53,7 +53,7 @@ Entry = tuple[int, int, int]
 """A row of the journal: position, first_id, last_id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class View:
     """A part of the journal.
 
@@ -205,8 +205,10 @@ class Walk:
             return None
         self._view = self._journal.look(self.cursor.position + 1, MAX_ENTRIES, self._view.end)
         self._next = 0
-        # If the next entries were removed meanwhile, the cursor is gone, and the next call reports this.
-        return None if self._view.begin > self.cursor else self._find_entry()
+        if self._view.begin > self.cursor:
+            # The next entries were removed meanwhile: the cursor is gone, which the next call reports.
+            self._view = dataclasses.replace(self._view, entries=(), is_complete=True)
+        return self._find_entry()
 
     def _ids_between(self, first_id: int, last_id: int, max_count: int) -> tuple[Iterable[int], int]:
         """Return some of the ids of an entry, and the last id that was considered."""

@@ -23,24 +23,27 @@ class EventMatcher:
     """Decides whether events meet all conditions of a filter, including its scope."""
 
     def __init__(self, event_filter: EventFilter):
+        self._matches_nothing = matches_nothing(event_filter)
         start, end = event_filter.start_timestamp, event_filter.end_timestamp
         self._start = -math.inf if start is None else to_microseconds(start)
         self._end = math.inf if end is None else to_microseconds(end)
-        if matches_nothing(event_filter):
-            self._start, self._end = math.inf, -math.inf
         self._types = frozenset(event_filter.event_type)
         self._message_ids = frozenset(event_filter.message_id)
         self._is_scoped = not event_filter.scope.everything
         self._sees_unowned = event_filter.scope.unowned
         owners = scope_parameters(event_filter.scope)
         self._project, self._user = owners.get("project"), owners.get("user")
-        self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
+        # A filter that matches nothing may have values that cannot be compared with stored ones.
+        needs_evaluator = event_filter.traits_filter and not self._matches_nothing
+        self._evaluator = Evaluator(event_filter.traits_filter) if needs_evaluator else None
 
     def meets(self, event: FoundEvent, owner: Owner) -> bool:
         """Return whether an event meets the filter.
 
         :param owner: its project and user as they are stored; ignored if the scope is everything
         """
+        if self._matches_nothing:
+            return False
         shape, message_id, generated, values, _ = event
         if (self._types and shape.event_type not in self._types) or (
             self._message_ids and message_id not in self._message_ids

@@ -13,13 +13,14 @@ from tests.functional.e2e.conftest import running_panko
 LIST, SHOW, ALL = "/v2/events", "/v2/events/a", "/v2/events?q.field=all_tenants&q.value=True"
 CREATE = "POST /v2/events"
 TYPES, TRAITS, VALUES = "/v2/event_types", "/v2/event_types/t/traits", "/v2/event_types/t/traits/of"
-DISTINCT, COUNTS = "/v2/event_types/t/traits/of/values", "/v2/event_counts"
+DISTINCT, COUNTS, FEED = "/v2/event_types/t/traits/of/values", "/v2/event_counts", "/v2/event_feed"
 
 # What alice, a member of demo with the event a, gets from a resource by default, and with the rule.
 OVERRIDES = [
     ("context_is_admin", "role:member", TYPES, "401", "200"),
     ("segregation", "role:member", LIST, "a", "abc-"),
     ("telemetry:events:index", "role:admin", LIST, "a", "403"),
+    ("telemetry:event_feed:index", "role:admin", FEED, "200", "403"),
     ("telemetry:events:show", "role:admin", SHOW, "200", "403"),
     ("telemetry:events:all_tenants", "role:member", ALL, "403", "abcd-"),
     ("telemetry:events:project_events", "role:member", LIST, "a", "abc"),

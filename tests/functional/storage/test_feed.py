@@ -387,7 +387,6 @@ def before_second_look(storage, work) -> Iterator[None]:
 def small_views(monkeypatch):
     """Have each statement read few entries."""
     monkeypatch.setattr(feed_reader, "MAX_ENTRIES", 2)
-    monkeypatch.setattr(feed_reader, "MAX_ROWS", 2)
     monkeypatch.setattr(journal_reader, "MAX_ENTRIES", 2)
 
 
@@ -467,6 +466,14 @@ def test_standby_shows_what_others_have_placed(any_storage, other, any_url, conn
     assert now(standby) == page.cursor
     now(any_storage)
     assert names(read(standby, page.cursor)) == ["b"]
+
+
+@pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
+def test_table_of_pending_entries_is_vacuumed_often(any_storage, engine):
+    """As each of its rows is soon deleted, whatever the number of rows."""
+    with engine.connect() as connection:
+        options = connection.scalar(sa.text("SELECT reloptions FROM pg_class WHERE relname = 'pending_entry'"))
+    assert set(options) == {"autovacuum_vacuum_threshold=1000", "autovacuum_vacuum_scale_factor=0"}
 
 
 def test_missing_state_is_reported(any_storage, engine):

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from panko.storage.sqlalchemy.tables import metadata_of
 from tests.functional.storage.builders import at, event, trait
-from tests.functional.storage.workers import connected, read_page, run_at_once, stream
+from tests.functional.storage.workers import connected, follow_feed, read_page, run_at_once, stream
 
 MEGABYTE = 1 << 20
 SECOND = 1_000_000
@@ -47,4 +47,15 @@ def test_page_of_large_events_is_bounded(any_url: str) -> None:
             storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
     ((count, memory),) = run_at_once(1, read_page, any_url, 4, 100)
     assert count == 400
+    assert memory < 300 * MEGABYTE
+
+
+def test_feed_of_large_events_is_bounded(any_url: str) -> None:
+    """Two readers of 100 events, each with 3.5 MB of raw; each call reads for up to ten places of the feed."""
+    with connected(any_url) as storage:
+        storage.upgrade()
+        for number in range(100):
+            storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
+    ((count, memory),) = run_at_once(1, follow_feed, any_url, 2, 100)
+    assert count == 200
     assert memory < 300 * MEGABYTE

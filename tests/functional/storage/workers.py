@@ -11,6 +11,7 @@ from typing import Any
 from panko import service
 from panko.storage import EventFilter, get_connection
 from panko.storage.base import Connection
+from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import Page
 from tests.functional.forkserver import CONTEXT
 from tests.functional.storage.builders import event, trait
@@ -84,6 +85,23 @@ def stream(number: int, url: str) -> tuple[int, int]:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         count = sum(1 for _ in storage.get_documents(EventFilter()))
     return count, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def follow_feed(number: int, url: str, readers: int, limit: int) -> tuple[int, int]:
+    """Read the feed in several threads, each page for many readers; return the number of events, and peak memory."""
+    with connected(url) as storage, ThreadPoolExecutor(readers) as pool:
+
+        def read(_: int) -> int:
+            cursors, count = [Start.OLDEST], 0
+            while True:
+                pages = storage.read_feed([FeedRequest(cursor, EventFilter(), limit) for cursor in cursors])
+                count += len(pages[-1].events)
+                if not pages[-1].more:
+                    return count
+                cursors = [*cursors[-9:], pages[-1].cursor]
+
+        count = sum(pool.map(read, range(readers)))
+    return count, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def read_page(number: int, url: str, readers: int, limit: int) -> tuple[int, int]:

@@ -263,6 +263,7 @@ def wait_until_blocked(connection: socket.socket) -> None:
     assert connection.recv(1, socket.MSG_PEEK)
 
 
+@pytest.mark.slow
 def test_a_reader_that_does_not_read_costs_little_memory_and_misses_nothing(serve):
     service = serve()
     service.store(*(f"large-{number}" for number in range(100)), raw={"x": "x" * 1_000_000})

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panko.api import pages
-from panko.api.pages import MAX_LINK_CHARACTERS, MAX_LINKED_EVENTS
+from panko.api.pages import MAX_LINK_CHARACTERS
 from panko.api.response import MAX_UNSTREAMED_BYTES
 from panko.storage import deadlines
-from panko.storage.errors import NotSupported, QueryTimeout, StorageUnavailable
+from panko.storage.errors import NotSupported, QueryTimeout, StorageTimeout, StorageUnavailable
 from panko.storage.models import Event, Trait, TraitType
 from tests.unit.api.memory import ADMIN, EventConnection, make_application
 
@@ -171,6 +171,18 @@ def test_filters_in_the_body_go_with_the_link():
     assert (ids(first), ids(second)) == (["m000", "m001", "m002", "m003"], ["m004", "m005", "m006", "m007"])
 
 
+def test_a_link_overrides_a_marker_in_the_body():
+    client = Client(EventConnection(events(10)))
+    body = {"body": b'{"marker": "m001", "limit": 4}', "content_type": "application/json"}
+    headers = {**ADMIN, "Content-Type": "application/json"}
+    first = client.send("/events", headers, method="GET", **body)
+    second = client.send(next_url(first), headers, method="GET", **body)
+    assert (ids(first), ids(second)) == (["m002", "m003", "m004", "m005"], ["m006", "m007", "m008", "m009"])
+    token = dict(arguments_of(next_url(first)))["after"]
+    both = client.send("/events", headers, method="GET", body=orjson.dumps({"marker": "m001", "after": token}))
+    assert message(both) == "Give either after or marker, not both."
+
+
 def test_a_page_may_also_get_its_place_in_the_body():
     client = Client(EventConnection(events(10)))
     ((_, token),) = (pair for pair in arguments_of(next_url(client.first())) if pair[0] == "after")
@@ -205,7 +217,7 @@ def test_events_stored_meanwhile_are_shown_if_they_are_ahead(client):
 def test_a_place_and_a_marker_exclude_each_other(path, marker):
     client = Client(EventConnection(events(10)), path)
     url = f"{next_url(client.first())}&{marker}=m001"
-    assert message(client.send(url)) == f"A page begins after or {marker}: give one of them only."
+    assert message(client.send(url)) == f"Give either after or {marker}, not both."
 
 
 def test_an_empty_place_is_none(client):
@@ -216,7 +228,9 @@ def test_an_empty_place_is_none(client):
 
 @pytest.mark.parametrize("after", ["x", "m001", "%C3%A9", "A" * 80, "A" * 10_000, "%00"])
 def test_a_made_up_place_is_refused(client, after):
-    assert "field/attribute after" in message(client.first(f"limit=3&after={after}"))
+    text = message(client.first(f"limit=3&after={after}"))
+    assert "field/attribute after" in text
+    assert "It is not what this user got in this project. Begin again without it." in text
 
 
 NAMES = st.sampled_from(["u", "p", "q"])
@@ -259,14 +273,15 @@ def test_a_driver_without_a_secret_has_no_links(path, made):
     assert client.first("after=x").status_int == 501
 
 
-def test_a_limit_that_no_answer_reaches_has_no_link(client):
-    class Curious(EventConnection):
-        def get_events(self, event_filter, pagination=None):
-            assert pagination.limit == MAX_LINKED_EVENTS + 1
-            return super().get_events(event_filter, pagination)
-
-    client = Client(Curious(large(STREAMED)), client.path)
-    assert next_url(client.first(f"limit={MAX_LINKED_EVENTS + 1}")) is None
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_streamed_page_with_a_large_limit_has_no_link(client, monkeypatch, more):
+    monkeypatch.setattr(pages, "MAX_LINKED_EVENTS", STREAMED)
+    client.storage.events = large(STREAMED + 1 + more)
+    response = client.first(f"limit={STREAMED + 1}&{client.oldest_first}")
+    assert next_url(response) is None
+    assert len(ids(response)) == STREAMED + 1
+    if client.path == "/rows":
+        assert response.json["next"] == (f"m{STREAMED:03}" if more else None)
 
 
 @pytest.mark.parametrize("length", [MAX_LINK_CHARACTERS - 200, MAX_LINK_CHARACTERS])
@@ -341,12 +356,42 @@ def test_a_streamed_page_without_a_link_does_not_grow_while_it_is_sent(client):
     assert len(ids(response)) == STREAMED + 2
 
 
-def test_a_streamed_page_whose_end_cannot_be_found_is_an_error_and_frees_its_slot(client):
-    class Fragile(EventConnection):
-        def find_end(self, event_filter, page):
-            raise QueryTimeout
+class Fragile(EventConnection):
+    """A storage that cannot find the end of a page."""
 
-    client = Client(Fragile(large(STREAMED + 2)), client.path)
+    def __init__(self, error):
+        super().__init__(large(STREAMED + 2))
+        self.error = error
+
+    def find_end(self, event_filter, page):
+        self.seconds_left = deadlines.seconds_left()
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [QueryTimeout, StorageTimeout])
+def test_a_streamed_page_whose_end_is_not_found_soon_has_no_link(client, error):
+    client = Client(Fragile(error()), client.path)
     for _ in range(2):  # The application can stream one response at a time.
-        assert "more time than the database may spend on it" in message(client.first("limit=1000"), 503)
+        response = client.first(f"limit={STREAMED + 1}&{client.oldest_first}")
+        assert next_url(response) is None
+        assert len(ids(response)) == STREAMED + 1
+        assert 0 < client.storage.seconds_left <= pages.MAX_END_SECONDS
+        if client.path == "/rows":
+            assert response.json["next"] == f"m{STREAMED:03}"
     assert client.storage.open == 0
+
+
+def test_a_linked_page_whose_end_cannot_be_found_is_an_error_and_frees_its_slot(client):
+    """Without a link, it would seem the last page."""
+    storage = Fragile(QueryTimeout())
+    client = Client(storage, client.path)
+    storage.events.insert(0, event(0))
+    url = next_url(client.first("limit=1")).replace("limit=1&", "limit=1000&")
+    for _ in range(2):  # The application can stream one response at a time.
+        assert "more time than the database may spend on it" in message(client.send(url), 503)
+        assert storage.seconds_left > pages.MAX_END_SECONDS
+    assert storage.open == 0
+
+
+def test_other_errors_of_the_end_are_errors(client):
+    assert Client(Fragile(StorageUnavailable()), client.path).first("limit=1000").status_int == 503

@@ -23,11 +23,15 @@ class Client:
     """A client that has sent a GET request.
 
     :param called: the bridge
+    :param sent_body: JSON
     """
 
-    def __init__(self, called: Bridge, path: str = "", method: str = "GET", **headers: str):
+    def __init__(self, called: Bridge, path: str = "", method: str = "GET", sent_body: bytes = b"", **headers: str):
         path, _, query = f"/event_feed{path}".partition("?")
         sent = {**ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if sent_body:
+            sent |= {"Content-Length": str(len(sent_body)), "Content-Type": "application/json"}
+        self._sent_bodies = [sent_body] if sent_body else []
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -50,6 +54,8 @@ class Client:
         self.task = asyncio.get_running_loop().create_task(called(scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Any]:
+        if self._sent_bodies:
+            return {"type": "http.request", "body": self._sent_bodies.pop(), "more_body": False}
         await self._is_gone.wait()
         return {"type": "http.disconnect"}
 

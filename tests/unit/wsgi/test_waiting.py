@@ -5,6 +5,7 @@ import asyncio
 import gzip
 import json
 import logging
+import sys
 import threading
 import time
 
@@ -14,9 +15,11 @@ import webob.exc
 
 from panko.api.controllers.v2 import event_feed
 from panko.api.feed import MAX_PAGE_BYTES, Feed, LongPoll, Reader
+from panko.api.request import MAX_BODY_BYTES
+from panko.api.response import MAX_UNSTREAMED_BYTES
 from panko.storage.feed import FeedRequest
 from panko.storage.filters import EventFilter
-from panko.wsgi import waiting
+from panko.wsgi import bridge, waiting
 from panko.wsgi.bridge import Bridge
 from tests.unit.api.memory_feed import UNAVAILABLE, FeedConnection, to_cursor
 from tests.unit.wsgi.clients import STREAM, TIMEOUT, Client, until, wrap
@@ -38,6 +41,8 @@ class SlowFeed(FeedConnection):
         self.may_read.set()
         self.times: list[float] = []
         self.threads: set[str] = set()
+        self.guilty_limit: int | None = None
+        """The limit of a request that makes a read fail."""
 
     def read_feed(self, requests):
         name = threading.current_thread().name
@@ -45,6 +50,8 @@ class SlowFeed(FeedConnection):
             self.times.append(time.monotonic())
             self.threads.add(name)
             found = super().read_feed(requests)
+            if self.guilty_limit in (request.limit for request in requests):
+                raise ZeroDivisionError("secret")
             assert self.may_read.wait(TIMEOUT)
             return found
         return super().read_feed(requests)
@@ -63,18 +70,18 @@ def run(storage):
         clients = []
 
         async def run_on_loop():
-            bridge = Bridge(wrap(storage, filters), THREADS, max_body=1, seats=seats)
+            called = Bridge(wrap(storage, filters), THREADS, max_body=MAX_BODY_BYTES, seats=seats)
 
             def connect(path="", **headers):
-                clients.append(Client(bridge, path, **headers))
+                clients.append(Client(called, path, **headers))
                 return clients[-1]
 
-            connect.bridge = bridge
+            connect.bridge = called
             try:
                 await test(connect)
             finally:
                 storage.may_read.set()
-                bridge.stop()
+                called.stop()
                 for client in clients:
                     await client.end()
 
@@ -141,6 +148,72 @@ def test_a_long_poll_reads_on_while_there_is_more(run, storage):
     async def check(connect):
         client = await connect(f"?wait=60&cursor=begin&{OTHERS}").end()
         assert client.ids == ["7"]
+
+    run(check)
+
+
+def test_a_long_poll_that_ends_while_there_is_more_says_so(run, storage):
+    storage.examined = 1
+    storage.store(count=1000)
+
+    async def check(connect):
+        client = await connect(f"?wait=1&cursor=begin&{OTHERS}").end()
+        assert (client.ids, client.json["more"]) == ([], True)
+        storage.examined = 2000
+        last = connect(f"?wait=1&cursor={client.json['cursor']}&{OTHERS}")
+        await until(is_waiting(storage))
+        storage.examined = 1
+        storage.store()
+        assert ((await last.end()).ids, last.json["more"]) == ([], False)
+
+    run(check)
+
+
+@pytest.mark.parametrize("headers", [{}, STREAM], ids=["JSON", "events"])
+def test_waiting_requests_do_not_hold_their_bodies(run, storage, headers, monkeypatch):
+    body = json.dumps({"wait": 60}).encode().ljust(MAX_BODY_BYTES)
+    monkeypatch.setattr(bridge, "MAX_HELD_BYTES", 2 * len(body))
+
+    async def check(connect):
+        before = sys.getrefcount(body)
+        clients = [connect(sent_body=body, **headers) for _ in range(2)]
+        await until(is_waiting(storage, 2))
+        assert sys.getrefcount(body) <= before
+        (client, *_) = clients = [*clients, *(connect(sent_body=body, **headers) for _ in range(2))]
+        await until(is_waiting(storage, 4))
+        client.disconnect()
+        await client.end()
+        storage.store()
+        await until(lambda: all(each.status == 200 and each.ids == ["0"] for each in clients[1:]))
+        assert (await connect("?cursor=begin", sent_body=b"{}".ljust(len(body))).end()).ids == ["0"]
+
+    run(check)
+
+
+def test_large_events_hold_nothing_after_their_clients_have_disconnected(run, storage, monkeypatch):
+    """The application can stream one response at a time."""
+    is_rendered, may_deliver = threading.Event(), threading.Event()
+    render = LongPoll.render
+
+    def render_slowly(reader, page):
+        response = render(reader, page)
+        if page.events:
+            is_rendered.set()
+            assert may_deliver.wait(TIMEOUT)
+        return response
+
+    monkeypatch.setattr(LongPoll, "render", render_slowly)
+
+    async def check(connect):
+        client = connect("?wait=60")
+        await until(is_waiting(storage))
+        storage.store(more="x" * 2 * MAX_UNSTREAMED_BYTES)
+        await until(is_rendered.is_set)
+        client.disconnect()
+        await client.end()
+        may_deliver.set()
+        for _ in range(2):
+            assert (await connect("?wait=60&cursor=begin").end()).ids == ["0"]
 
     run(check)
 
@@ -530,6 +603,31 @@ class Mischief:
         return lambda page: self._render(reader, page) if not page.events or reader.request.limit != 13 else 1 / 0
 
 
+def test_a_request_that_makes_the_read_fail_harms_no_other(run, storage, caplog):
+    async def check(connect):
+        good, stream = connect("?wait=60"), connect(**STREAM)
+        await until(is_waiting(storage, 2))
+        storage.guilty_limit = 13
+        failed = [connect("?wait=60&limit=13") for _ in range(2)]
+        for client in failed:
+            assert (await client.end()).status == 500
+        storage.store()
+        assert (await good.end()).ids == ["0"]
+        await until(lambda: stream.ids == ["0"])
+
+    run(check)
+    records = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert all(record.exc_info[0] is ZeroDivisionError for record in records)
+    assert 1 <= len(records) <= 2
+
+
+def test_if_the_database_fails_no_request_is_repeated_alone(storage):
+    storage.failure = UNAVAILABLE
+    with pytest.raises(type(UNAVAILABLE)):
+        wait_for_all(storage, [FeedRequest(to_cursor(0), EventFilter(), 1) for _ in range(3)])
+    assert len(storage.reads) == 1
+
+
 def test_a_cursor_that_is_gone_meanwhile_ends_the_waiting(run, storage):
     storage.store(count=3)
 
@@ -568,3 +666,30 @@ def test_the_stop_ends_all_at_once(run, storage):
         assert (await connect(**STREAM).end()).is_complete
 
     run(check)
+
+
+def test_the_stop_may_come_while_a_stream_is_being_aborted():
+    room = waiting.Room(1, lambda: None)
+
+    async def check():
+        is_aborted, may_end = asyncio.Event(), asyncio.Event()
+        visit = waiting.Visit(None)
+        room._visits.add(visit)
+
+        async def stream():
+            async with asyncio.timeout(0) as visit.limit:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    is_aborted.set()
+                    await may_end.wait()
+
+        task = asyncio.create_task(stream())
+        await is_aborted.wait()
+        room.close()
+        assert visit.is_over
+        may_end.set()
+        with pytest.raises(TimeoutError):
+            await task
+
+    asyncio.run(check())

@@ -78,7 +78,7 @@ def _poll(
     page = reader.read()
     response = reader.render(page)
     if wait and not page.events:
-        reader.move(page.cursor)
+        reader.move(page.cursor, page.more)
         if not _take_seat(reader, request) and not page.more:
             response.headers["Retry-After"] = str(RECONNECT_SECONDS)
     return response

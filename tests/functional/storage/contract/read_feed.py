@@ -65,6 +65,30 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
+HOSTILE_FILTERS: dict[str, dict[str, Any]] = {
+    **{
+        f"{place} with {kind}": criteria
+        for kind, text in (("half a character", "a\ud800"), ("a NUL", "a\x00"), ("too many characters", "a" * 100_000))
+        for place, criteria in (
+            ("value", {"traits_filter": [has("state", text)]}),
+            ("other value", {"traits_filter": [has("state", text, "ne")]}),
+            ("greater value", {"traits_filter": [has("state", text, "lt")]}),
+            ("key", {"traits_filter": [has(text, "even")]}),
+            ("type", {"event_type": text}),
+            ("message_id", {"message_id": text}),
+            ("project", {"scope": Scope(text)}),
+            ("user", {"scope": Scope("p", text)}),
+        )
+    },
+    **{
+        f"{op} {number}": {"traits_filter": [has("number", number, op)]}
+        for number in (math.nan, math.inf, -math.inf, 2.5, 2**63 - 1, -(2**63))
+        for op in ("eq", "ne", "lt", "ge")
+    },
+}
+"""Filters with what no event can have."""
+
+
 def read(storage: Connection, start: bytes | Start, limit: int = 100, **criteria: Any) -> FeedPage:
     """Return what one reader gets."""
     (page,) = storage.read_feed([FeedRequest(start, EventFilter(**criteria), limit)])
@@ -208,6 +232,25 @@ class ReadFeed:
         assert page.cursor == now(storage)
         assert list(follow(storage, start, 2, **criteria)) == expected
         assert sorted(expected) == sorted(found(storage, *criteria.get("traits_filter", ()), **_without(criteria)))
+
+    def test_filter_with_what_cannot_be_stored_stops_no_reader(self, storage):
+        """Alone, and beside others; each goes on to the end."""
+        start, events = now(storage), various(60)
+        record_in_parts(storage, events)
+        end = now(storage)
+        expected = [
+            [each.message_id for each in events if is_wanted(each, criteria)] for criteria in HOSTILE_FILTERS.values()
+        ]
+        assert expected.count([]) > len(expected) / 2
+        requests = [FeedRequest(start, EventFilter(**criteria), 100) for criteria in HOSTILE_FILTERS.values()]
+        pages = [storage.read_feed([request])[0] for request in requests]
+        beside, *others = storage.read_feed([FeedRequest(start, EventFilter(), 100), *requests])
+        assert names(beside) == [each.message_id for each in events]
+        for got in (pages, others):
+            assert dict(zip(HOSTILE_FILTERS, map(names, got), strict=True)) == dict(
+                zip(HOSTILE_FILTERS, expected, strict=True)
+            )
+            assert {(page.cursor, page.more) for page in got} == {(end, False)}
 
     def test_readers_of_one_call_get_what_each_gets_alone(self, storage):
         """Whether or not they have the same cursor, and in the order of the requests."""
