@@ -53,12 +53,13 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
     fill(url)
     conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
     application = app.load_app(conf, NOAUTH)
-    address = "/v2/events?q.field=size&q.op=gt&q.type=integer&q.value=-60&marker=msg-000&limit=3"
+    address = "/v2/events?q.field=size&q.op=gt&q.type=integer&q.value=-60&marker=msg-000&limit=1"
     queries.scan_query.cache_clear()
     with tracing() as called:
         response = webtest.TestApp(application).get(address, headers=MEMBER)
     application.close()
     assert response.json
+    assert "Link" in response.headers
     walk = read_walk("walk-of-a-request")
     assert in_order(walk, called) == walk
 
