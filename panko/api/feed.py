@@ -69,12 +69,10 @@ class Piece:
     """A part of a stream of server-sent events.
 
     :param cursor: the driver's cursor, to continue with after it has been sent
-    :param is_last: whether the stream ends after it
     """
 
     data: bytes
     cursor: bytes
-    is_last: bool = False
 
 
 class Reader(abc.ABC):
@@ -97,14 +95,8 @@ class Reader(abc.ABC):
         self._cipher = cipher
 
     def read(self) -> FeedPage:
-        """Return the first page, before the reader waits.
-
-        :raises CursorGone: if the cursor of the request is gone
-        """
-        (page,) = self.feed.read([self.request])
-        if page.is_gone:
-            raise CursorGone(self._cipher.encrypt(page.cursor))
-        return page
+        """Return the first page, before the reader waits."""
+        return self.feed.read([self.request])[0]
 
     def move(self, cursor: bytes, more: bool = False) -> None:
         """Continue after a cursor of the driver.
@@ -133,6 +125,16 @@ class LongPoll(Reader):
         super().__init__(feed, feed_request, cipher, seconds)
         self._request = request
 
+    def read(self) -> FeedPage:
+        """Return the first page, before the reader waits.
+
+        :raises CursorGone: if the cursor of the request is gone
+        """
+        page = super().read()
+        if page.is_gone:
+            raise CursorGone(self._cipher.encrypt(page.cursor))
+        return page
+
     def render(self, page: FeedPage) -> webob.Response:
         """Return the response for a page."""
         if page.is_gone:
@@ -155,12 +157,16 @@ class LongPoll(Reader):
 
 
 class EventStream(Reader):
-    """A reader who gets server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+    """A reader who gets server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+    If its cursor is gone, it gets an event that says so, and then the oldest events: browsers would give up forever if
+    the status were not 200.
+    """
 
     def begin(self, page: FeedPage) -> webob.Response:
         """Return a response with the first events; its headers are sent before there are any."""
         head = f"retry: {RECONNECT_SECONDS * 1000}\n: events follow\n"
-        piece = self.render(page) if page.events else Piece(self._comment(page.cursor), page.cursor)
+        piece = self.render(page) if page.events or page.is_gone else Piece(self._comment(page.cursor), page.cursor)
         self.move(piece.cursor)
         response = webob.Response(content_type=EVENT_STREAM, charset=None, app_iter=[head.encode() + piece.data])
         response.headers.update(STREAM_HEADERS)
@@ -170,8 +176,8 @@ class EventStream(Reader):
     def render(self, page: FeedPage) -> Piece:
         """Return the events of a page."""
         if page.is_gone:
-            oldest = orjson.dumps({"oldest": self._cipher.encrypt(page.cursor)})
-            return Piece(b"event: gone\ndata: " + oldest + b"\n\n", page.cursor, is_last=True)
+            oldest = self._encrypt(page.cursor)
+            return Piece(b'id: %b\nevent: gone\ndata: {"oldest":"%b"}\n\n' % (oldest, oldest), page.cursor)
         page = truncate(page)
         return Piece(b"".join(self._render_events(page.events)), page.cursor)
 

@@ -305,8 +305,6 @@ class Room:
                 continue
             await write(piece.data)
             reader.move(piece.cursor)
-            if piece.is_last:
-                return
 
     def _poller(self, feed: Feed) -> Poller:
         return self._pollers.setdefault(feed, Poller(feed, self._run))

@@ -87,9 +87,7 @@ class Stream(Client):
 
     def _read(self) -> Iterator[dict[str, Any] | Gone]:
         answer = self._request(self._path, **{"Accept": "text/event-stream", "Last-Event-ID": self.cursor})
-        if answer.status == http.client.GONE:
-            yield self._begin_again(answer.read())
-        elif answer.status == http.client.OK:
+        if answer.status == http.client.OK:
             yield from self._read_stream(answer)
         elif answer.status != http.client.SERVICE_UNAVAILABLE:
             raise AssertionError(f"{answer.status}: {answer.read()!r}")
@@ -103,7 +101,7 @@ class Stream(Client):
                 continue
             self.cursor = fields.get("id", self.cursor.encode()).decode()
             if fields.get("event") == b"gone":
-                yield self._begin_again(fields["data"])
+                yield Gone()
             elif "data" in fields:
                 yield json.loads(fields["data"])
             fields = {}

@@ -158,16 +158,26 @@ def test_all_cursors_have_one_length(get, storage):
     assert len({len(cursor) for cursor in cursors}) == 1
 
 
-@pytest.mark.parametrize("headers", [ADMIN, STREAM], ids=["JSON", "events"])
-def test_a_cursor_that_is_gone_is_a_410_with_the_oldest_one(get, storage, headers):
+def test_a_cursor_that_is_gone_is_a_410_with_the_oldest_one(get, storage):
     storage.store(count=3)
     cursor = get("cursor=begin&limit=1").json["cursor"]
     storage.trimmed = 2
-    refusal = get(f"cursor={cursor}", status=410, headers=headers).json
+    refusal = get(f"cursor={cursor}", status=410).json
     assert list(refusal) == ["oldest", "error_message"]
     assert refusal["error_message"]["faultcode"] == "Client"
     assert "use the cursor in the member oldest" in refusal["error_message"]["faultstring"]
     assert ids(get(f"cursor={refusal['oldest']}")) == ["2"]
+
+
+def test_a_stream_whose_cursor_is_gone_says_so_and_has_the_oldest_one(get, storage):
+    """Browsers would give up if the status were not 200."""
+    storage.store(count=3)
+    cursor = get("cursor=begin&limit=1").json["cursor"]
+    storage.trimmed = 2
+    retry, _, id_, *event = get(headers={**STREAM, "Last-Event-ID": cursor}).text.removesuffix("\n\n").split("\n")
+    oldest = id_.removeprefix("id: ")
+    assert (retry, *event) == ("retry: 1000", "event: gone", f'data: {{"oldest":"{oldest}"}}')
+    assert ids(get(f"cursor={oldest}")) == ["2"]
 
 
 def test_waiting_requests_are_answered_at_once_with_the_time_to_ask_again(get, storage):

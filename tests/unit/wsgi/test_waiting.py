@@ -628,7 +628,7 @@ def test_if_the_database_fails_no_request_is_repeated_alone(storage):
     assert len(storage.reads) == 1
 
 
-def test_a_cursor_that_is_gone_meanwhile_ends_the_waiting(run, storage):
+def test_a_cursor_that_is_gone_meanwhile_ends_a_long_poll_and_a_stream_goes_on(run, storage):
     storage.store(count=3)
 
     async def check(connect):
@@ -638,11 +638,28 @@ def test_a_cursor_that_is_gone_meanwhile_ends_the_waiting(run, storage):
         storage.trimmed = 5
         storage.store(count=3)
         assert (await poll.end()).status == 410
-        assert b"event: gone\ndata: " in (await stream.end()).body
-        oldest = [poll.json["oldest"], json.loads(stream.body.partition(b"event: gone\ndata: ")[2])["oldest"]]
-        assert len(stream.cursors) == 1
-        for each in oldest:
+        await until(lambda: stream.ids == ["5"])
+        gone, _, event = stream.body.partition(b"event: gone\ndata: ")[2].partition(b"\n\n")
+        assert event.startswith(b"id: ")
+        assert len(stream.cursors) == 3
+        assert json.loads(gone) == {"oldest": stream.cursors[1]}
+        for each in (poll.json["oldest"], stream.cursors[1]):
             assert (await connect(f"?cursor={each}").end()).ids == ["5"]
+
+    run(check)
+
+
+def test_a_stream_whose_cursor_is_gone_goes_on_with_the_oldest_event(run, storage):
+    storage.store(count=3)
+
+    async def check(connect):
+        cursor = (await connect("?cursor=begin&limit=1").end()).json["cursor"]
+        storage.trimmed = 2
+        stream = connect(Last_Event_ID=cursor, **STREAM)
+        await until(lambda: stream.ids == ["2"])
+        assert stream.body.count(b"event: gone\n") == 1
+        storage.store()
+        await until(lambda: stream.ids == ["2", "3"])
 
     run(check)
 
