@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Add the journal, which gives events the order in which they became readable."""
+"""Add the journal, which gives events the order in which they became readable.
+
+MariaDB and MySQL commit each table at once. If panko-dbsync ends in between, the next one goes on.
+"""
 
 import secrets
 
@@ -35,6 +38,7 @@ def upgrade() -> None:
         _column("first_id", sa.BigInteger(), FIRST_ID),
         _column("last_id", sa.BigInteger(), LAST_ID),
         comment="The feed: what transactions stored, in the order in which it became readable",
+        if_not_exists=True,
     )
     state = op.create_table(
         "feed_state",
@@ -44,6 +48,7 @@ def upgrade() -> None:
         _column("trimmed_id", sa.BigInteger(), "last_id of that entry"),
         _column("secret", Blob(), "the key that the API encrypts cursors with"),
         comment="One row: where the journal begins and ends",
+        if_not_exists=True,
     )
     _create_pending_entry()
     _insert_rows(entry, state)
@@ -58,6 +63,7 @@ def _create_pending_entry() -> None:
         _key("first_id", sa.BigInteger(), FIRST_ID),
         _column("last_id", sa.BigInteger(), LAST_ID),
         comment="Entries of the journal that have no position yet",
+        if_not_exists=True,
     )
     if backend == "postgresql":
         # Each row is soon deleted: its index must be vacuumed often, whatever the size of the table.
@@ -68,6 +74,8 @@ def _create_pending_entry() -> None:
 def _insert_rows(entry: sa.Table, state: sa.Table) -> None:
     """Begin the journal; the events that are stored already are one entry."""
     connection = op.get_bind()
+    if connection.scalar(sa.select(state.c.id)) is not None:
+        return
     event = sa.table("event", sa.column("id"))
     first_id, last_id = connection.execute(sa.select(sa.func.min(event.c.id), sa.func.max(event.c.id))).one()
     trimmed = last = draw_number()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The schema that Alembic creates."""
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -137,6 +139,61 @@ def test_events_of_before_the_journal_are_in_the_feed_once(storage, engine) -> N
     storage.record_events([event("new")])
     for limit in (7, 100, 1000):
         assert list(follow(storage, Start.OLDEST, limit)) == [*(name for name in names if name in left), "new"]
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+@contextlib.contextmanager
+def dying_after(statement: int) -> Iterator[None]:
+    """Have the process die after one of the statements that change a database."""
+    left = [statement]
+
+    def count(connection, cursor, text, *others) -> None:
+        if text.lstrip().startswith(("CREATE", "ALTER", "INSERT", "UPDATE", "DELETE")):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Died
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", count)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", count)
+
+
+def test_upgrade_to_the_journal_can_be_repeated_whenever_it_died(storage, engine, monkeypatch) -> None:
+    """MariaDB commits each table at once, so that some are there already."""
+    upgrade_to(engine, "0101")
+    with monkeypatch.context() as patch:
+        patch.setattr(storage._dialect, "insert_entry", lambda *arguments: None)
+        storage.record_events([event("a"), event("b")])
+    deaths = 0
+    for statement in itertools.count(1):
+        try:
+            with dying_after(statement):
+                storage.upgrade()
+            break
+        except Died:
+            deaths += 1
+    assert deaths >= 5
+    storage.check_schema()
+    with engine.connect() as connection:
+        for table in ("journal_entry", "feed_state"):
+            assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 1
+    storage.record_events([event("c")])
+    assert list(follow(storage, Start.OLDEST)) == ["a", "b", "c"]
+    assert describe(engine) == _describe_new(storage, engine)
+
+
+def _describe_new(storage, engine) -> set[str]:
+    """Return the description of a database that was never upgraded."""
+    metadata = metadata_of(engine.dialect.name)
+    metadata.drop_all(engine)
+    execute(engine, "DROP TABLE alembic_version")
+    storage.upgrade()
+    return describe(engine)
 
 
 def test_feed_of_an_upgraded_database_without_events_is_empty(storage, engine) -> None:
