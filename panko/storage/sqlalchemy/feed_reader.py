@@ -185,7 +185,8 @@ class _Call:
         self._sequencer.end_search(since, seconds, placed)
         if placed != 0:
             view = self._journal.look(first, size)
-        return view, placed == MAX_PLACED_ENTRIES
+        # None: another may be placing them now, or never will.
+        return view, placed == MAX_PLACED_ENTRIES or (placed is None and view.has_pending)
 
     def _read_group(self, view: View, readers: Sequence[_Reader], groups: int) -> None:
         """Read the next events for readers that have the same cursor.
