@@ -4,6 +4,8 @@
 ``PANKO_TEST_GALERA_ROUNDS`` is the number of rounds of concurrent work on all nodes (60).
 """
 
+import contextlib
+import itertools
 import os
 import secrets
 import threading
@@ -171,6 +173,33 @@ def test_node_that_is_behind_waits_for_the_cursor_of_another(urls, storages, wri
         assert not reading.result(TIMEOUT).is_gone
         assert beginning.result(TIMEOUT) == page.cursor
     stopped.dispose()
+
+
+def test_pool_with_connections_to_several_nodes_skips_nothing(urls, storages):
+    """As behind a proxy that spreads them; one node is behind."""
+    spread = get_connection(urls[0], service.prepare_service([], config_files=[], share=True))
+    connect, ports = spread._dialect._connect, itertools.cycle([sa.make_url(url).port for url in urls[:2]])
+    spread._dialect._connect = lambda *arguments, **parameters: connect(
+        *arguments, **parameters | {"port": next(ports)}
+    )
+    spread._engine.dispose()
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(spread._engine.connect())
+    start = now(storages[0])
+    stopped = sa.create_engine(urls[1].replace("mysql://", "mysql+pymysql://"), poolclass=sa.NullPool)
+    with stopped.connect() as connection:
+        connection.exec_driver_sql("FLUSH TABLES WITH READ LOCK")  # The node applies no changes of others.
+        storages[0].record_events([event("a"), event("b")])
+        assert names(read(storages[0], start)) == ["a", "b"]
+        got = [read(spread, start) for _ in range(20)]
+        connection.exec_driver_sql("UNLOCK TABLES")
+    stopped.dispose()
+    seen = {tuple(names(page)) for page in got}
+    assert seen == {(), ("a", "b")}
+    assert {page.cursor for page in got if not page.events} == {start}
+    assert list(follow(spread, start)) == ["a", "b"]
+    spread.close()
 
 
 def test_sequencers_on_all_nodes_give_one_order(storages, writers):

@@ -19,6 +19,7 @@ from panko.storage.sqlalchemy.queries import fetch
 from panko.storage.sqlalchemy.scopes import owner_conditions_of, scope_parameters, select_owners
 from panko.storage.sqlalchemy.shapes import Owner, Shape, ShapeKey, names_of, shape_key_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
+from panko.storage.sqlalchemy.timeouts import Reader
 from panko.storage.sqlalchemy.types import split_by_count
 from panko.storage.validation import CheckedEvent
 
@@ -121,8 +122,12 @@ class Catalog:
         """Forget all rows that events refer to, because one was removed."""
         self._known = KnownRows()
 
-    def shapes(self, ids: Iterable[int]) -> dict[int, Shape]:
-        """Return shapes by their ids. One is only missing if its events were deleted, too."""
+    def shapes(self, ids: Iterable[int], reader: Reader | None = None) -> dict[int, Shape]:
+        """Return shapes by their ids. One is only missing if its events were deleted, too.
+
+        :param reader: the connection that has read the events, if they must not be taken for deleted because another
+            node of a cluster is behind
+        """
         known, missing = self._shapes, set(ids)
         found = {id_: known[id_] for id_ in missing if id_ in known}
         missing.difference_update(found)
@@ -130,7 +135,8 @@ class Catalog:
             columns = (SHAPE.c.id, EVENT_TYPE.c.name, SHAPE.c.traits)
             query = sa.select(*columns).join_from(SHAPE, EVENT_TYPE)
             query = query.where(self._dialect.is_one_of(SHAPE.c.id, sorted(missing)))
-            new = {row.id: Shape.read(row.name, row.traits, row.id) for row in fetch(self._reader, query)}
+            rows = fetch(self._reader if reader is None else reader, query)
+            new = {row.id: Shape.read(row.name, row.traits, row.id) for row in rows}
             self._remember_shapes(new)
             found.update(new)
         return found

@@ -15,6 +15,7 @@ from panko.storage.sqlalchemy.queries import fetch, row_columns
 from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
 from panko.storage.sqlalchemy.shapes import Shape, split_row
 from panko.storage.sqlalchemy.tables import EVENT
+from panko.storage.sqlalchemy.timeouts import Reader
 from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 
 MAX_ROWS = 1000
@@ -77,15 +78,19 @@ class EventReader:
             rows = fetch(self._reader, sa.select(*columns).where(of_some).order_by(EVENT.c.id))
             yield from self.complete(rows, documents)
 
-    def complete(self, rows: Sequence[Sequence[Any]], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
+    def complete(
+        self, rows: Sequence[Sequence[Any]], documents: Sequence[sa.Column], reader: Reader | None = None
+    ) -> Iterator[FoundEvent]:
         """Yield the events of rows, in their order; skip those that have expired since the rows were read.
 
         :param rows: rows of :func:`~panko.storage.sqlalchemy.queries.row_columns`
         :param documents: the documents that the rows have, trait_values first
+        :param reader: see :meth:`~panko.storage.sqlalchemy.catalog.Catalog.shapes`
         """
-        shapes = self._catalog.shapes({row[3] for row in rows})
+        reader = self._reader if reader is None else reader
+        shapes = self._catalog.shapes({row[3] for row in rows}, reader)
         large = [row[0] for row in rows if row[4] is None]
-        complete = self._read_large(rows, large, documents) if large else rows
+        complete = self._read_large(reader, rows, large, documents) if large else rows
         for _, message_id, generated, shape_id, values, *others in complete:
             # A shape is only missing if its events were deleted, too.
             if shape_id in shapes:
@@ -93,22 +98,22 @@ class EventReader:
                 yield FoundEvent(shape, message_id, generated, split, others)
 
     def _read_large(
-        self, rows: Sequence[Sequence[Any]], large: Iterable[int], documents: Sequence[sa.Column]
+        self, reader: Reader, rows: Sequence[Sequence[Any]], large: Iterable[int], documents: Sequence[sa.Column]
     ) -> Iterator[Sequence[Any]]:
         """Yield rows with all their documents.
 
         :param large: ids of the events whose documents are read here
         """
         size = " + ".join(f"coalesce({self._dialect.octets(document)}, 0)" for document in documents)
-        sizes = dict(map(tuple, self._fetch_of(list(large), sa.literal_column(size, sa.BigInteger))))
+        sizes = dict(map(tuple, self._fetch_of(reader, list(large), sa.literal_column(size, sa.BigInteger))))
         for part in split_by_size(rows, lambda row: sizes.get(row[0], 0), MAX_LARGE_BYTES):
             some = [row[0] for row in part if row[0] in sizes]
-            found = {row[0]: row[1:] for row in self._fetch_of(some, *documents)} if some else {}
+            found = {row[0]: row[1:] for row in self._fetch_of(reader, some, *documents)} if some else {}
             for row in part:
                 if row[4] is not None:
                     yield row
                 elif row[0] in found:
                     yield (*row[:4], *found.pop(row[0]))
 
-    def _fetch_of(self, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
-        return fetch(self._reader, sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))
+    def _fetch_of(self, reader: Reader, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
+        return fetch(reader, sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))

@@ -88,18 +88,42 @@ class FeedReader:
     """
 
     def __init__(self, engine: sa.Engine, dialect: Dialect, events: EventReader, sequencer: Sequencer):
-        self._journal = JournalReader(dialect.reader(engine), dialect)
+        self._reader = dialect.reader(engine)
         self._dialect = dialect
         self._events = events
         self._sequencer = sequencer
 
     def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         """Return a page for each request; the errors are those of the contract."""
+        if not requests:
+            return []
+        # All statements use the same connection: another may lead to a node of a cluster that is behind. Then an event
+        # that is not there yet would look like one that has expired.
+        with errors.translate_errors(), self._reader.connect() as connection:
+            return _Call(connection, self._dialect, self._events, self._sequencer).read(requests)
+
+    def read_secret(self) -> bytes:
+        """Return the key that the API encrypts cursors with."""
+        return JournalReader(self._reader, self._dialect).read_secret()
+
+
+class _Call:
+    """Answers the requests of one call.
+
+    :param connection: a connection for short reads
+    """
+
+    def __init__(self, connection: sa.Connection, dialect: Dialect, events: EventReader, sequencer: Sequencer):
+        self._connection = connection
+        self._journal = JournalReader(connection, dialect)
+        self._dialect = dialect
+        self._events = events
+        self._sequencer = sequencer
+
+    def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         pages: dict[int, FeedPage] = {}
         groups: dict[Cursor, tuple[View, list[_Reader]]] = {}
         readers: dict[int, tuple[View, _Reader]] = {}
-        if not requests:
-            return []
         views, is_behind = self._find({_parse(request.start) for request in requests}, _first_size(requests))
         for number, request in enumerate(requests):
             cursor, view = views[_parse(request.start)]
@@ -114,10 +138,6 @@ class FeedReader:
         for number, (view, reader) in readers.items():
             pages[number] = reader.page(view.end, is_behind)
         return [pages[number] for number in range(len(requests))]
-
-    def read_secret(self) -> bytes:
-        """Return the key that the API encrypts cursors with."""
-        return self._journal.read_secret()
 
     def _find(
         self, starts: Set[Cursor | Start], size: int
@@ -139,7 +159,7 @@ class FeedReader:
         for cursor in cursors:
             if view.ends_before(cursor):
                 view = self._journal.look(cursor.position, MAX_ENTRIES, view.end)
-            if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._journal.engine):
+            if cursor.position > view.end.position and self._dialect.wait_for_nodes(self._connection):
                 view = self._journal.look(cursor.position, MAX_ENTRIES)
             found[cursor] = (cursor if view.has(cursor) else None, view)
         return found, is_behind
@@ -152,18 +172,17 @@ class FeedReader:
         since = self._sequencer.begin_search()
         if wants_now:
             since = 0
-            self._dialect.wait_for_nodes(self._journal.engine)
+            self._dialect.wait_for_nodes(self._connection)
         start = time.monotonic()
         view = self._journal.look(first, size, since=since)
-        self._sequencer.end_search(since, time.monotonic() - start)
-        if not view.has_pending:
-            return view, False
-        with errors.translate_errors():
-            if wants_now:
-                self._sequencer.place_all()
-                placed: int | None = None
-            else:
-                placed = self._sequencer.place(since)
+        seconds = time.monotonic() - start
+        placed: int | None = 0
+        if view.has_pending and wants_now:
+            self._sequencer.place_all(self._connection)
+            placed = None
+        elif view.has_pending:
+            placed = self._sequencer.place(since, self._connection)
+        self._sequencer.end_search(since, seconds, placed)
         if placed != 0:
             view = self._journal.look(first, size)
         return view, placed == MAX_PLACED_ENTRIES
@@ -200,10 +219,10 @@ class FeedReader:
             return  # None of an entry's many events is left.
         form = QueryForm.of(event_filter, ID_ORDER, DOCUMENTS)
         parameters = filter_parameters(event_filter, self._dialect) | {"ids": self._dialect.list_value(list(positions))}
-        rows = {row[0]: row for row in fetch(self._journal.engine, _event_query(self._dialect, form), parameters)}
+        rows = {row[0]: row for row in fetch(self._connection, _event_query(self._dialect, form), parameters)}
         ordered = [rows[id_] for id_ in positions if id_ in rows]
         ids = {row[1]: row[0] for row in ordered}
-        for found in self._events.complete(ordered, DOCUMENTS):
+        for found in self._events.complete(ordered, DOCUMENTS, self._connection):
             yield ids[found.message_id], found
 
 

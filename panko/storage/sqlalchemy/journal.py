@@ -24,6 +24,7 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.keys import number_at
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY
+from panko.storage.sqlalchemy.timeouts import reading
 
 LOG = log.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Sequencer:
 
     def __init__(self, engine: sa.Engine, dialect: Dialect):
         self._engine = engine
+        self._reader = dialect.reader(engine)
         self._dialect = dialect
         self._lock = threading.Lock()
         self._unplaced = 0
@@ -75,12 +77,13 @@ class Sequencer:
             return 0
         return number_at(time.time_ns() // 1000 - RECENT_SECONDS * 1_000_000)
 
-    def end_search(self, since: int, seconds: float) -> None:
+    def end_search(self, since: int, seconds: float, placed: int | None = 0) -> None:
         """Note how long a search took.
 
         :param since: what :meth:`begin_search` returned
+        :param placed: what :meth:`place` returned last; if it may have left old entries, the next search is full, too
         """
-        if not since:
+        if not since and placed != MAX_PLACED_ENTRIES:
             self._next_full_search = time.monotonic() + max(FULL_SEARCH_SECONDS, FULL_SEARCH_FACTOR * seconds)
 
     def note_entry(self) -> None:
@@ -93,23 +96,25 @@ class Sequencer:
         since, start = self.begin_search(), time.monotonic()
         try:
             # Twice as many as were noted, so that what a failure leaves does not grow.
-            if self.place(since) == MAX_PLACED_ENTRIES:
-                self.place(since)
-            self.end_search(since, time.monotonic() - start)
+            if (placed := self.place(since)) == MAX_PLACED_ENTRIES:
+                placed = self.place(since)
+            self.end_search(since, time.monotonic() - start, placed)
         except errors.DATABASE_ERRORS as error:
             # The caller's events are stored already.
             LOG.info("Entries of the journal will be placed later: %s", errors.describe(error))
 
-    def place(self, since: int = 0) -> int | None:
+    def place(self, since: int = 0, connection: sa.Connection | None = None) -> int | None:
         """Place entries whose events are readable, up to MAX_PLACED_ENTRIES.
 
         :param since: least first id of the entries
+        :param connection: a connection for short reads without a transaction; by default one of the pool
         :returns: number of entries; 0 if this process may not write; None if another is placing or trimming entries
         """
         if not self._dialect.HAS_PENDING_ENTRIES:
             return 0
         try:
-            return self._dialect.place_entries(self._engine, since, MAX_PLACED_ENTRIES)
+            with reading(connection or self._reader) as placing:
+                return self._dialect.place_entries(placing, since, MAX_PLACED_ENTRIES)
         except oslo_db.exception.DBDeadlock:
             return None  # Another node of a cluster was faster.
         except errors.DATABASE_ERRORS as error:
@@ -117,12 +122,13 @@ class Sequencer:
                 return 0
             raise
 
-    def place_all(self) -> None:
+    def place_all(self, connection: sa.Connection | None = None) -> None:
         """Place all entries whose events are readable when this begins.
 
+        :param connection: see :meth:`place`
         :raises StorageTimeout: if others change the journal for too long
         """
-        while self._when_free(self.place) == MAX_PLACED_ENTRIES:
+        while self._when_free(lambda: self.place(connection=connection)) == MAX_PLACED_ENTRIES:
             pass
 
     def trim(self, placed_before: int | None = None) -> None:
@@ -174,6 +180,6 @@ class Sequencer:
         oldest = sa.select(columns.position, columns.last_id, has_events)
         oldest = oldest.where(columns.position > sa.select(FEED_STATE.c.trimmed).scalar_subquery())
         query = oldest.order_by(columns.position).limit(MAX_TRIMMED_ENTRIES)
-        with self._dialect.reader(self._engine).connect() as connection:
+        with self._reader.connect() as connection:
             rows = connection.execute(query).all()
         return list(itertools.takewhile(lambda row: not row[2] or (end is not None and row[0] < end), rows))

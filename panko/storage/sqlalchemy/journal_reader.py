@@ -15,6 +15,7 @@ from panko.storage.errors import SchemaMismatch
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import fetch, number
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
+from panko.storage.sqlalchemy.timeouts import Reader
 
 MAX_ENTRIES = 1000
 """Entries that one statement reads."""
@@ -88,12 +89,12 @@ class View:
 class JournalReader:
     """Reads parts of the journal.
 
-    :param engine: engine for short reads
+    :param reader: engine or connection for short reads
     :param dialect: dialect of the database
     """
 
-    def __init__(self, engine: sa.Engine, dialect: Dialect):
-        self.engine = engine
+    def __init__(self, reader: Reader, dialect: Dialect):
+        self._reader = reader
         self._dialect = dialect
 
     def look(self, first: int, size: int, end: Cursor | None = None, since: int = MAX_ID) -> View:
@@ -104,7 +105,7 @@ class JournalReader:
         :param since: least first id of pending entries to look for; by default none
         """
         parameters = {"first": first, "since": since, "size": size}
-        rows = fetch(self.engine, _view_query(self._dialect), parameters)
+        rows = fetch(self._reader, _view_query(self._dialect), parameters)
         trimmed, trimmed_id, newest, newest_id, has_pending, document = _state_of(rows)
         begin = Cursor(trimmed, trimmed_id)
         if end is None:
@@ -118,12 +119,12 @@ class JournalReader:
 
     def read_secret(self) -> bytes:
         """Return the key that the API encrypts cursors with."""
-        return bytes(_state_of(fetch(self.engine, sa.select(FEED_STATE.c.secret))).secret)
+        return bytes(_state_of(fetch(self._reader, sa.select(FEED_STATE.c.secret))).secret)
 
     def find_ids(self, first_id: int, last_id: int, max_count: int) -> Sequence[int]:
         """Return the least ids of events in a range."""
         query = sa.select(EVENT.c.id).where(EVENT.c.id >= first_id, EVENT.c.id <= last_id)
-        return [row.id for row in fetch(self.engine, query.order_by(EVENT.c.id).limit(max_count))]
+        return [row.id for row in fetch(self._reader, query.order_by(EVENT.c.id).limit(max_count))]
 
 
 def _state_of(rows: Sequence[sa.Row]) -> sa.Row:

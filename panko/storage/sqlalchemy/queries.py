@@ -14,6 +14,7 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE
+from panko.storage.sqlalchemy.timeouts import Reader, reading
 from panko.storage.sqlalchemy.types import to_microseconds
 
 MAX_SMALL_BYTES = 8 << 10
@@ -41,18 +42,18 @@ class Position(NamedTuple):
     message_id: str
 
 
-def fetch(reader: sa.Engine, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
+def fetch(reader: Reader, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
     """Return all rows of a query, whose number and bytes must be bounded.
 
     The query is repeated once if a standby server canceled it in favor of the changes from its primary.
 
-    :param reader: engine for short reads
+    :param reader: engine for short reads, or a connection without a transaction
     """
     was_canceled = False
     with errors.translate_errors():
         while True:
             try:
-                with reader.connect() as connection:
+                with reading(reader) as connection:
                     return connection.execute(query, parameters).all()
             except errors.DATABASE_ERRORS as error:
                 if was_canceled or not errors.is_recovery_conflict(error):

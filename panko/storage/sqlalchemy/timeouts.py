@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a database may take, depending on what a connection is used for."""
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -17,6 +19,9 @@ USE = "panko_use"
 
 READ = "read"
 MIGRATE = "migrate"
+
+Reader = sa.Engine | sa.Connection
+"""An engine for short reads, or one of its connections, for reads that must not see another node of a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +64,24 @@ class Timer:
     :param seconds: limit of each wait
     """
 
-    __slots__ = ("_deadline", "_wait_seconds", "is_read")
+    __slots__ = ("_deadline", "_read_seconds", "_wait_seconds", "is_read")
 
     def __init__(self, seconds: float):
         self.limit_each_wait(seconds)
 
     def limit_each_wait(self, seconds: float) -> None:
         """Limit each wait on its own."""
-        self._wait_seconds, self._deadline, self.is_read = seconds, math.inf, False
+        self._wait_seconds, self._read_seconds, self.is_read = seconds, math.inf, False
+        self.restart()
 
     def limit_read(self, seconds: float) -> None:
         """Limit all waits of a read together."""
-        self._wait_seconds, self._deadline, self.is_read = math.inf, time.monotonic() + seconds, True
+        self._wait_seconds, self._read_seconds, self.is_read = math.inf, seconds, True
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin another read with the same limit."""
+        self._deadline = time.monotonic() + self._read_seconds
 
     def seconds_left(self) -> float:
         """Return the seconds until the database should stop by itself."""
@@ -85,3 +96,17 @@ def timer_of(connection: sa.Connection) -> Timer:
     """Return the timer of the DBAPI connection behind a connection of SQLAlchemy."""
     timer: Timer = connection.connection.dbapi_connection.timer  # type: ignore[union-attr] # The class is ours.
     return timer
+
+
+@contextlib.contextmanager
+def reading(reader: Reader) -> Iterator[sa.Connection]:
+    """Return a connection for a short read, and end its transaction."""
+    if isinstance(reader, sa.Engine):
+        with reader.connect() as connection:
+            yield connection
+        return
+    timer_of(reader).restart()
+    try:
+        yield reader
+    finally:
+        reader.rollback()

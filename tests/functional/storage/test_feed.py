@@ -18,12 +18,10 @@ from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import Scope
 from panko.storage.sqlalchemy import feed_reader, journal, journal_reader, keys
 from panko.storage.sqlalchemy.tables import FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
-from tests.functional.forkserver import CONTEXT
-from tests.functional.storage.builders import DAY, ago, event
+from tests.functional.storage.builders import DAY, ago, event, trait
 from tests.functional.storage.contract.read_feed import follow, names, now, read
 from tests.functional.storage.pauses import TIMEOUT, paused_at_commit
 from tests.functional.storage.snapshots import take_snapshot
-from tests.functional.storage.workers import connected
 
 servers = pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
 """Databases with several writers at a time."""
@@ -354,6 +352,31 @@ def test_poll_of_many_waiting_readers_is_one_statement(any_storage):
     assert [(page.events, page.cursor, page.more) for page in pages] == [([], end, False)] * 200
 
 
+def test_call_uses_one_connection(any_storage, other):
+    """Connections of a pool may lead to different nodes of a cluster: one that is behind has no event of an entry yet.
+
+    Nor its shape, nor its large documents; nor what it has just waited for.
+    """
+    start = now(any_storage)
+    other.record_events([event("a", trait("new", 1)), event("b", trait("newer", "x" * 100_000), raw="y" * 100_000)])
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(any_storage._engine.connect())
+    used = set()
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        used.add(connection.connection.dbapi_connection)
+
+    sa.event.listen(any_storage._engine, "before_cursor_execute", note)
+    requests = [FeedRequest(each, EventFilter(), 100) for each in (start, Start.NOW)]
+    for some in (requests[:1], requests):
+        assert names(any_storage.read_feed(some)[0])[:2] == ["a", "b"]
+        assert len(used) == 1
+        used.clear()
+        other.record_events([event("c")])
+    sa.event.remove(any_storage._engine, "before_cursor_execute", note)
+
+
 def test_readers_near_each_other_share_the_journal(any_storage):
     any_storage.record_events([event("a")])
     for number in range(50):
@@ -452,6 +475,57 @@ def test_old_pending_entries_are_searched_from_time_to_time(any_storage, engine,
     assert names(read(any_storage, start)) == ["late"]
 
 
+@servers
+def test_reader_is_told_that_there_is_more_until_all_old_entries_are_placed(any_storage, engine, monkeypatch):
+    """Many processes may have stored a few each, long ago."""
+    start = now(any_storage)
+    monkeypatch.setattr(journal, "RECENT_SECONDS", -60)  # As if a minute passed after each event.
+    monkeypatch.setattr(journal, "MAX_PLACED_ENTRIES", 4)
+    monkeypatch.setattr(feed_reader, "MAX_PLACED_ENTRIES", 4)
+    monkeypatch.setattr(journal, "FULL_SEARCH_SECONDS", 1000)
+    for number in range(11):
+        any_storage.record_events([event(f"m{number}")])
+    any_storage._feed._sequencer._next_full_search = 0.0
+    assert list(follow(any_storage, start)) == [f"m{number}" for number in range(11)]
+    assert count(engine, PENDING_ENTRY) == 0
+
+
+@servers
+def test_writers_place_old_entries_until_none_is_left(any_storage, engine, monkeypatch):
+    monkeypatch.setattr(journal, "RECENT_SECONDS", -60)
+    monkeypatch.setattr(journal, "MAX_PLACED_ENTRIES", 2)
+    monkeypatch.setattr(journal, "FULL_SEARCH_SECONDS", 1000)
+    for number in range(7):
+        any_storage.record_events([event(f"m{number}")])
+    monkeypatch.setattr(journal, "MAX_UNPLACED_ENTRIES", 1)
+    any_storage._feed._sequencer._next_full_search = 0.0
+    for number in range(2):
+        any_storage.record_events([event(f"n{number}")])
+    assert count(engine, PENDING_ENTRY) == 1
+
+
+@pytest.mark.parametrize("any_url", ["mysql"], indirect=True)
+@pytest.mark.parametrize("fails", [False, True])
+def test_connection_that_waited_for_other_nodes_waits_no_more(any_storage, monkeypatch, fails):
+    """Even if the wait failed; its next user may be anybody."""
+    monkeypatch.setattr("panko.storage.sqlalchemy.dialects.mysql._is_node", lambda connection: True)
+
+    def fail(connection, cursor, statement, parameters, context, executemany):
+        if fails and "SELECT feed_state.id" in statement:
+            return "SELECT nothing FROM nowhere", parameters
+        return statement, parameters
+
+    sa.event.listen(any_storage._engine, "before_cursor_execute", fail, retval=True)
+    with contextlib.ExitStack() as stack:
+        if fails:
+            stack.enter_context(pytest.raises(SchemaMismatch, match="nowhere"))
+        now(any_storage)
+    with contextlib.ExitStack() as stack:
+        for _ in range(any_storage._engine.pool.checkedin() or 1):
+            connection = stack.enter_context(any_storage._engine.connect())
+            assert connection.exec_driver_sql("SELECT @@wsrep_sync_wait").scalar_one() == 0
+
+
 @pytest.mark.parametrize("any_url", ["postgresql"], indirect=True)
 def test_standby_shows_what_others_have_placed(any_storage, other, any_url, connect):
     """A reader cannot place entries there."""
@@ -493,48 +567,3 @@ def test_slow_read_of_the_feed_ends_at_its_timeout(any_storage, engine):
         locking.execute(sa.text("LOCK TABLE event IN ACCESS EXCLUSIVE MODE"))
         with deadlines.within(0.5), pytest.raises((QueryTimeout, StorageTimeout)):
             read(any_storage, start)
-
-
-def write_on(url, number, begun):
-    """Record until killed."""
-    with connected(url) as storage:
-        for call in range(1_000_000):
-            storage.record_events(event(f"{number}.{call}.{part}") for part in range(1 + call % 3))
-            begun.set()
-
-
-def read_on(url, begun):
-    """Read, and so place entries, until killed."""
-    with connected(url) as storage:
-        while True:
-            list(follow(storage, Start.OLDEST, 1000))
-            begun.set()
-
-
-def test_feed_is_exact_after_writers_and_readers_were_killed(any_storage, any_url):
-    start, got = now(any_storage), []
-    cursor = start
-    for number in range(3):
-        events = [CONTEXT.Event(), CONTEXT.Event()]
-        processes = [
-            CONTEXT.Process(target=write_on, args=(any_url, number, events[0])),
-            CONTEXT.Process(target=read_on, args=(any_url, events[1])),
-        ]
-        for process in processes:
-            process.start()
-        assert all(each.wait(TIMEOUT) for each in events)
-        for _ in range(10):
-            page = read(any_storage, cursor, limit=50)
-            got += names(page)
-            cursor = page.cursor
-        for process in processes:
-            process.kill()
-            process.join()
-    end = time.monotonic() + TIMEOUT
-    stored = sorted(each.message_id for each in any_storage.get_events(EventFilter()))
-    while len(got) < len(stored) and time.monotonic() < end:
-        page = read(any_storage, cursor, limit=500)
-        got += names(page)
-        cursor = page.cursor
-    assert sorted(got) == stored
-    assert got == list(follow(any_storage, start))

@@ -206,16 +206,16 @@ class Dialect(abc.ABC):
         self.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
         self.insert_rows(connection, PENDING_ENTRY, [entry])
 
-    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+    def place_entries(self, connection: sa.Connection, since: int, max_count: int) -> int | None:
         """Give positions to pending entries, in the order of their first ids, in one transaction.
 
+        :param connection: a connection for short reads without a transaction, as a reader of the feed waits for it
         :param since: least first id of the entries
         :param max_count: maximum number of entries
         :returns: number of entries; None if another transaction is doing the same, or removes entries
         """
         query = sa.select(*PENDING_ENTRY.c).where(PENDING_ENTRY.c.first_id >= since)
-        # A reader of the feed waits for it, so it may take no longer than a read.
-        with self.reader(engine).begin() as connection:
+        with connection.begin():
             last = connection.scalar(sa.select(FEED_STATE.c.last).with_for_update(skip_locked=True))
             if last is None:
                 return None
@@ -230,10 +230,10 @@ class Dialect(abc.ABC):
                 connection.execute(sa.update(FEED_STATE).values(last=placed[-1][0]))
         return len(pending)
 
-    def wait_for_nodes(self, reader: sa.Engine) -> bool:
+    def wait_for_nodes(self, reader: sa.Connection) -> bool:
         """On a node of a cluster, wait until it has all that other nodes have committed; return whether it is one.
 
-        :param reader: engine for short reads
+        :param reader: connection for short reads without a transaction; what it reads next is as new
         """
         return False
 

@@ -22,7 +22,7 @@ from panko.storage.models import TraitType
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE
-from panko.storage.sqlalchemy.timeouts import Timer, timer_of
+from panko.storage.sqlalchemy.timeouts import Timer, reading, timer_of
 from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 from panko.storage.validation import CheckedEvent
 
@@ -176,13 +176,17 @@ class MySQL(Dialect):
         with engine.connect() as connection:
             return _is_node(connection)
 
-    def wait_for_nodes(self, reader: sa.Engine) -> bool:
-        with errors.translate_errors(), reader.connect() as connection:
+    def wait_for_nodes(self, reader: sa.Connection) -> bool:
+        with errors.translate_errors(), reading(reader) as connection:
             if not _is_node(connection):
                 return False
             before = connection.exec_driver_sql("SELECT @@wsrep_sync_wait").scalar_one()
             connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before | 1}")
-            connection.execute(sa.select(FEED_STATE.c.id))
+            try:
+                connection.execute(sa.select(FEED_STATE.c.id))
+            except errors.DATABASE_ERRORS:
+                connection.invalidate()  # Its next user must not wait, too.
+                raise
             connection.exec_driver_sql(f"SET SESSION wsrep_sync_wait = {before}")
             return True
 

@@ -193,11 +193,10 @@ class PostgreSQL(Dialect):
             f"{pending} {self._insert_statement_of(EVENT_COUNT_CHANGE)}", entry + _arrays(deltas)
         )
 
-    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+    def place_entries(self, connection: sa.Connection, since: int, max_count: int) -> int | None:
         # In one round trip, so that no client can keep others waiting.
         place = PLACE_ENTRIES.format(since=since, max_count=max_count, **Position.draw()._asdict())
-        with self.reader(engine).connect() as connection:
-            count: int | None = connection.exec_driver_sql(LOCK_JOURNAL + place).scalar_one()
+        count: int | None = connection.exec_driver_sql(LOCK_JOURNAL + place).scalar_one()
         return count
 
     def insert_events(self, connection: sa.Connection, events: Iterable[tuple[Row, Sequence[int]]]) -> None:

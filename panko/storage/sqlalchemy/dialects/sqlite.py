@@ -155,7 +155,7 @@ class SQLite(Dialect):
         self.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
         connection.exec_driver_sql(INSERT_ENTRY, (*Position.draw(), *entry))
 
-    def place_entries(self, engine: sa.Engine, since: int, max_count: int) -> int | None:
+    def place_entries(self, connection: sa.Connection, since: int, max_count: int) -> int | None:
         return 0
 
     def take_ids(self, connection: sa.Connection, ids: EventIds, count: int) -> range:
