@@ -184,7 +184,7 @@ class _Call:
             placed = self._sequencer.place(since, self._connection)
         self._sequencer.end_search(since, seconds, placed)
         if placed != 0:
-            view = self._journal.look(first, size)
+            view = self._journal.look(first, size, since=since)
         # None: another may be placing them now, or never will.
         return view, placed == MAX_PLACED_ENTRIES or (placed is None and view.has_pending)
 
