@@ -177,15 +177,14 @@ class _Call:
         view = self._journal.look(first, size, since=since)
         seconds = time.monotonic() - start
         placed: int | None = 0
-        if view.has_pending and wants_now:
-            self._sequencer.place_all(self._connection)
-            placed = None
-        elif view.has_pending:
-            placed = self._sequencer.place(since, self._connection)
-        self._sequencer.end_search(since, seconds, placed)
-        if placed != 0:
+        if view.has_pending:
+            if wants_now:
+                self._sequencer.place_all(self._connection)
+            else:
+                placed = self._sequencer.place(since, self._connection)
+            # Even if none was placed: another may have placed them meanwhile, or may be placing them now.
             view = self._journal.look(first, size, since=since)
-        # None: another may be placing them now, or never will.
+        self._sequencer.end_search(since, seconds, placed)
         return view, placed == MAX_PLACED_ENTRIES or (placed is None and view.has_pending)
 
     def _read_group(self, view: View, readers: Sequence[_Reader], groups: int) -> None:

@@ -142,6 +142,22 @@ def test_reader_gets_what_is_placed_while_another_holds_the_journal(any_storage,
 
 
 @servers
+def test_entries_that_another_reader_places_meanwhile_are_read(any_storage, other, monkeypatch):
+    """They were pending when this reader looked, and are placed when it wants to place them."""
+    start = now(any_storage)
+    any_storage.record_events([event("a")])
+    place = journal.Sequencer.place
+
+    def place_later(sequencer, *arguments):
+        monkeypatch.setattr(journal.Sequencer, "place", place)
+        assert names(read(other, start)) == ["a"]
+        return sequencer.place(*arguments)
+
+    monkeypatch.setattr(journal.Sequencer, "place", place_later)
+    assert names(read(any_storage, start)) == ["a"]
+
+
+@servers
 def test_reader_that_begins_now_waits_for_the_journal(any_storage, other, engine):
     with ThreadPoolExecutor(1) as pool:
         with journal_held(engine):

@@ -57,7 +57,7 @@ class TestLog(Validation):
             found(storage, pagination={"marker": "a"})
 
     def test_capabilities_are_all_false(self, storage):
-        missing = {"events:count": False, "traits:values": False}
+        missing = {"events:count": False, "traits:values": False, "events:feed": False}
         assert storage.get_capabilities() == {"events:query:simple": False, **missing}
         assert storage.get_storage_capabilities() == {"storage:production_ready": False}
 
