@@ -238,6 +238,7 @@ def restarting(tmp_path):
         yield Store(tmp_path, processes)
 
 
+@pytest.mark.slow
 def test_watch_continues_without_a_gap_after_the_service_was_unavailable(restarting):
     server = restarting.start()
     add(server, event("1", 0.5))
@@ -251,6 +252,7 @@ def test_watch_continues_without_a_gap_after_the_service_was_unavailable(restart
     assert done.err == f"The event service at {address} {reason} Trying again.\n"
 
 
+@pytest.mark.slow
 def test_watch_says_that_events_were_missed_if_they_have_expired(restarting):
     server = restarting.start()
     add(server, event("1", 0.5))

@@ -14,6 +14,8 @@ from panko.storage.feed import FeedRequest, Start
 from tests.functional.storage.builders import event, found
 from tests.functional.storage.snapshots import take_snapshot
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 120
 BATCHES = 12
 """Number of batches that a writer records before the restore, and after it."""

@@ -21,6 +21,8 @@ from tests.functional.cmd.processes import TIMEOUT, RunningServer, panko_api, ru
 from tests.functional.storage.builders import owned
 from tests.servers.processes import children
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = {"X-User-Id": "adm", "X-Project-Id": "p", "X-Roles": "admin"}
 STREAM = {**IDENTITY, "Accept": "text/event-stream"}
 WAIT = "/v2/event_feed?wait=60"
@@ -263,7 +265,6 @@ def wait_until_blocked(connection: socket.socket) -> None:
     assert connection.recv(1, socket.MSG_PEEK)
 
 
-@pytest.mark.slow
 def test_a_reader_that_does_not_read_costs_little_memory_and_misses_nothing(serve):
     service = serve()
     service.store(*(f"large-{number}" for number in range(100)), raw={"x": "x" * 1_000_000})
