@@ -41,7 +41,7 @@ class Answer:
             return {"rows": self.events, "bytes": self.size}
         value = json.loads(b"".join(self._kept))
         if isinstance(value, dict):
-            return {"rows": len(value["events" if "events" in value else "values"]), "bytes": self.size}
+            return {"rows": len(value["values" if "values" in value else "events"]), "bytes": self.size}
         if value and isinstance(value[0], dict) and "message_id" not in value[0]:
             value = sorted(value, key=lambda member: json.dumps(member, sort_keys=True))
         return {"rows": len(value), "bytes": self.size, "digest": digest(value)}
