@@ -16,6 +16,8 @@ from panko.storage import get_connection
 from panko.storage.models import Event, Trait
 from tests.functional.api.conftest import ADMIN, MEMBER, NOAUTH, write_config
 
+pytestmark = pytest.mark.slow
+
 START = datetime.datetime(2024, 1, 1)
 PAGE = 7
 COUNT = 240

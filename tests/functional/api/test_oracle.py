@@ -228,6 +228,7 @@ def walk_by_markers(application, request, encoding, sizes):
         marker = page[-1]["message_id"]
 
 
+@pytest.mark.slow
 def test_the_feed_has_every_event_once_and_for_all_databases_in_one_order(applications, pool, for_examples):
     def check(request, encoding, sizes):
         request = dataclasses.replace(request, marker=None, sort=(), limit=len(pool.events))

@@ -23,6 +23,8 @@ from tests.functional.storage.contract.read_feed import follow, names, now, read
 from tests.functional.storage.pauses import TIMEOUT, paused_at_commit
 from tests.functional.storage.snapshots import take_snapshot
 
+pytestmark = pytest.mark.slow
+
 servers = pytest.mark.parametrize("any_url", ["postgresql", "mysql"], indirect=True)
 """Databases with several writers at a time."""
 
@@ -104,6 +106,9 @@ def test_transaction_that_is_rolled_back_does_not_come(any_storage, other, engin
         pause.released.set()
         with pytest.raises(StorageUnavailable):
             lost.result(TIMEOUT)
+    # A connection that was used just now is not checked, and its session was ended, too.
+    other.close()
+    any_storage.close()
     other.record_events([event("a")])
     assert list(follow(other, start)) == ["a"]
     any_storage.record_events([event("lost")])
