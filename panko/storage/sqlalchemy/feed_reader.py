@@ -56,10 +56,12 @@ class _Reader:
 
     :param request: the request
     :param cursor: how far the reader has read
+    :param is_gone: whether the journal does not have the cursor of the request
     """
 
-    def __init__(self, request: FeedRequest, cursor: Cursor):
+    def __init__(self, request: FeedRequest, cursor: Cursor, is_gone: bool):
         self.filter = request.event_filter
+        self._is_gone = is_gone
         self.limit = request.limit
         self.cursor = cursor
         self.events: list[FeedEvent] = []
@@ -75,7 +77,7 @@ class _Reader:
         :param end: the end of the feed
         :param is_behind: whether the feed will soon be longer
         """
-        return FeedPage(self.events, self.cursor.pack(), is_behind or self.cursor < end)
+        return FeedPage(self.events, self.cursor.pack(), is_behind or self.cursor < end, self._is_gone)
 
 
 class FeedReader:
@@ -121,23 +123,19 @@ class _Call:
         self._sequencer = sequencer
 
     def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
-        pages: dict[int, FeedPage] = {}
+        starts = [_parse(request.start) for request in requests]
+        views, is_behind = self._find(set(starts), _first_size(requests))
         groups: dict[Cursor, tuple[View, list[_Reader]]] = {}
-        readers: dict[int, tuple[View, _Reader]] = {}
-        views, is_behind = self._find({_parse(request.start) for request in requests}, _first_size(requests))
-        for number, request in enumerate(requests):
-            cursor, view = views[_parse(request.start)]
-            if cursor is None:
-                pages[number] = FeedPage((), view.begin.pack(), is_behind or view.begin < view.end, is_gone=True)
-                continue
-            reader = _Reader(request, cursor)
-            readers[number] = (view, reader)
-            groups.setdefault(cursor, (view, []))[1].append(reader)
+        readers: list[tuple[View, _Reader]] = []
+        for request, start in zip(requests, starts, strict=True):
+            cursor, view = views[start]
+            reader = _Reader(request, cursor or view.begin, is_gone=cursor is None)
+            readers.append((view, reader))
+            if cursor is not None:
+                groups.setdefault(cursor, (view, []))[1].append(reader)
         for view, group in groups.values():
             self._read_group(view, group, len(groups))
-        for number, (view, reader) in readers.items():
-            pages[number] = reader.page(view.end, is_behind)
-        return [pages[number] for number in range(len(requests))]
+        return [reader.page(view.end, is_behind) for view, reader in readers]
 
     def _find(
         self, starts: Set[Cursor | Start], size: int

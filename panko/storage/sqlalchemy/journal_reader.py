@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from panko.storage.errors import SchemaMismatch
+from panko.storage.models import INT64
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import fetch, number
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
@@ -23,7 +24,7 @@ MAX_ENTRIES = 1000
 MAX_LISTED_IDS = 10_000
 """Ids of an entry that are assumed to exist. If an entry has more, they are looked up: few events may be left of it."""
 
-MAX_ID = 2**63 - 1
+MAX_ID = INT64.stop - 1
 """No position and no id is greater."""
 
 _CURSOR = struct.Struct(">qq")

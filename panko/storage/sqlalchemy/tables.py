@@ -136,20 +136,23 @@ EVENT_COUNT_CHANGE = _counts(
     _key("cause", sa.BigInteger(), "id of an event that the transaction stored; negative if it deleted that event"),
 )
 
+_FIRST_ID = "least id of the events that one transaction stored"
+_LAST_ID = "greatest id of these events"
+
 JOURNAL_ENTRY = sa.Table(
     "journal_entry",
     METADATA,
     _key("position", ID, "the order of the feed; never given twice"),
-    _column("first_id", sa.BigInteger(), "least id of the events that one transaction stored"),
-    _column("last_id", sa.BigInteger(), "greatest id of these events"),
+    _column("first_id", sa.BigInteger(), _FIRST_ID),
+    _column("last_id", sa.BigInteger(), _LAST_ID),
     comment="The feed: what transactions stored, in the order in which it became readable",
 )
 
 PENDING_ENTRY = sa.Table(
     "pending_entry",
     METADATA,
-    _key("first_id", sa.BigInteger(), "least id of the events that one transaction stored"),
-    _column("last_id", sa.BigInteger(), "greatest id of these events"),
+    _key("first_id", sa.BigInteger(), _FIRST_ID),
+    _column("last_id", sa.BigInteger(), _LAST_ID),
     comment="Entries of the journal that have no position yet",
 )
 """A table of the databases with several writers at a time; on SQLite, a writer gives its entry the position."""

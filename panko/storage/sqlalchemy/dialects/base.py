@@ -28,7 +28,7 @@ LOG = log.getLogger(__name__)
 Row = tuple[Any, ...]
 
 
-class Position(NamedTuple):
+class NewPosition(NamedTuple):
     """A position for a new entry of the journal.
 
     :param drawn: the position, unless the last one is greater
@@ -39,7 +39,7 @@ class Position(NamedTuple):
     step: int
 
     @classmethod
-    def draw(cls) -> "Position":
+    def draw(cls) -> "NewPosition":
         """Return a new position; the step is random, too, as a database may be restored while a clock is wrong."""
         drawn = draw_number()
         return cls(drawn, 1 + drawn % (1 << RANDOM_BITS))
@@ -221,7 +221,7 @@ class Dialect(abc.ABC):
                 return None
             pending = connection.execute(query.order_by(PENDING_ENTRY.c.first_id).limit(max_count)).all()
             if pending:
-                position = Position.draw()
+                position = NewPosition.draw()
                 first = max(position.drawn, last + position.step)
                 placed = [(number, *entry) for number, entry in enumerate(pending, first)]
                 self.insert_rows(connection, JOURNAL_ENTRY, placed)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy.dialects import postgresql_binary as binary
-from panko.storage.sqlalchemy.dialects.base import Dialect, Position, Row
+from panko.storage.sqlalchemy.dialects.base import Dialect, NewPosition, Row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, KEYS
 from panko.storage.sqlalchemy.timeouts import MIGRATE, READ, USE, Timer, timer_of
 
@@ -195,7 +195,7 @@ class PostgreSQL(Dialect):
 
     def place_entries(self, connection: sa.Connection, since: int, max_count: int) -> int | None:
         # In one round trip, so that no client can keep others waiting.
-        place = PLACE_ENTRIES.format(since=since, max_count=max_count, **Position.draw()._asdict())
+        place = PLACE_ENTRIES.format(since=since, max_count=max_count, **NewPosition.draw()._asdict())
         count: int | None = connection.exec_driver_sql(LOCK_JOURNAL + place).scalar_one()
         return count
 
@@ -242,9 +242,9 @@ class PostgreSQL(Dialect):
 def _execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], context: Any) -> bool:
     """Execute a statement that psycopg has a special call for, and return whether it was one."""
     if statement.startswith(("BEGIN ", LOCK_JOURNAL)):
-        cursor.execute(statement, prepare=False)  # Two statements in one round trip cannot be prepared.
-        if statement.startswith(LOCK_JOURNAL):
-            cursor.nextset()  # The rows of the second statement.
+        # Two statements in one round trip, which cannot be prepared; the rows are those of the second.
+        cursor.execute(statement, prepare=False)
+        cursor.nextset()
         return True
     if not statement.startswith("COPY "):
         return False

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 
 from panko.storage import deadlines
 from panko.storage.sqlalchemy import errors
-from panko.storage.sqlalchemy.dialects.base import Dialect, Position, Row
+from panko.storage.sqlalchemy.dialects.base import Dialect, NewPosition, Row
 from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.timeouts import Timer
@@ -153,7 +153,7 @@ class SQLite(Dialect):
     def insert_entry(self, connection: sa.Connection, entry: Row, deltas: Sequence[Row]) -> None:
         # There is one writer at a time, so the order of transactions is known.
         self.insert_rows(connection, EVENT_COUNT_CHANGE, deltas)
-        connection.exec_driver_sql(INSERT_ENTRY, (*Position.draw(), *entry))
+        connection.exec_driver_sql(INSERT_ENTRY, (*NewPosition.draw(), *entry))
 
     def place_entries(self, connection: sa.Connection, since: int, max_count: int) -> int | None:
         return 0
