@@ -2,7 +2,6 @@
 """Cursors of the feed and places in lists, as opaque texts that are valid only for the caller who got them."""
 
 import base64
-import binascii
 import datetime
 import hmac
 import json
@@ -83,18 +82,27 @@ class Cipher:
         :raises InvalidInput: if the text is not exactly one that this cipher has made
         """
         try:
-            encrypted = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if _encode(encrypted) == text:  # Python ignores other characters, and the last bits.
-                return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], None)
-        except (binascii.Error, ValueError, InvalidTag):
-            pass
-        filters = " with the same filters" if self._argument == CURSOR else ""
-        reason = f"It is not what this user got in this project{filters}. Begin again without it."
-        raise InvalidInput(self._argument, text, reason)
+            encrypted = _decode(text)
+            return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], None)
+        except (ValueError, InvalidTag) as error:
+            filters = " with the same filters" if self._argument == CURSOR else ""
+            reason = f"It is not what this user got in this project{filters}. Begin again without it."
+            raise InvalidInput(self._argument, text, reason) from error
 
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    """Return the bytes that a text encodes.
+
+    :raises ValueError: if the text is not the only one that encodes them
+    """
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _encode(data) != text:  # Python ignores other characters, and the last bits.
+        raise ValueError("It is not base64url in its shortest form.")
+    return data
 
 
 def cursor_cipher(secret: bytes, identity: Identity, event_filter: EventFilter, all_tenants: bool) -> Cipher:

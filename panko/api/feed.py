@@ -132,13 +132,13 @@ class LongPoll(Reader):
         """
         page = super().read()
         if page.is_gone:
-            raise CursorGone(self._cipher.encrypt(page.cursor))
+            raise self._gone(page)
         return page
 
     def render(self, page: FeedPage) -> webob.Response:
         """Return the response for a page."""
         if page.is_gone:
-            return self.render_error(CursorGone(self._cipher.encrypt(page.cursor)))
+            return self.render_error(self._gone(page))
         page = truncate(page)
         members = (
             b'{"events":[' + b",".join(event.document for event in page.events),
@@ -154,6 +154,9 @@ class LongPoll(Reader):
     def render_error(self, error: Exception) -> webob.Response:
         """Return the response for an error, which the poller logs once for all readers."""
         return respond_with_fault(make_fault(error), self._request)
+
+    def _gone(self, page: FeedPage) -> CursorGone:
+        return CursorGone(self._cipher.encrypt(page.cursor))
 
 
 class EventStream(Reader):

@@ -103,6 +103,7 @@ def respond(
     pieces = render(result, result_type, content_type)
     head: list[bytes] = []
     length = 0
+    is_streamed = False
     with contextlib.ExitStack() as stack:
         stack.callback(close_iterable, result)
         for piece in pieces:
@@ -112,19 +113,20 @@ def respond(
                 if not request.panko.stream_slots.acquire(blocking=False):
                     raise TooManyStreams
                 stack.callback(request.panko.stream_slots.release)
+                is_streamed = True
                 break
         if isinstance(result, LinkedResult) and (url := result.find_next()):
             response.headers["Link"] = f'<{url}>; rel="next"'
         compressed = length > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding"))
         if compressed:
             response.content_encoding = "gzip"
-        if length <= MAX_UNSTREAMED_BYTES or isinstance(result, bytes):
-            body = b"".join(head)
-            response.body = b"".join(_gzip([body])) if compressed else body
-        else:
+        if is_streamed:
             chunks = _chunks(itertools.chain(head, pieces))
             response.app_iter = Stream(_gzip(chunks) if compressed else chunks, result, request)
             stack.pop_all()  # The stream closes the result and frees the slot.
+        else:
+            body = b"".join(head)
+            response.body = b"".join(_gzip([body])) if compressed else body
     return response
 
 

@@ -29,13 +29,7 @@ def expose_get(result_type: Any, *argument_types: Any) -> Callable[[Method], Met
     :param argument_types: WSME types of the arguments, which have the same names in requests as in Python
     """
 
-    def decorate(method: Method) -> Method:
-        definition = FunctionDefinition.get(wsme.signature(result_type, *argument_types)(method))
-        definition.resolve_types(wsme.types.registry)
-        read = functools.partial(read_arguments, definition)
-        return _expose(method, Endpoint(read, definition.return_type, CONTENT_TYPES))
-
-    return decorate
+    return lambda method: _expose_typed(method, result_type, argument_types, CONTENT_TYPES)
 
 
 def expose_feed(*argument_types: Any) -> Callable[[Method], Method]:
@@ -46,12 +40,7 @@ def expose_feed(*argument_types: Any) -> Callable[[Method], Method]:
     :param argument_types: as for :func:`expose_get`
     """
 
-    def decorate(method: Method) -> Method:
-        definition = FunctionDefinition.get(wsme.signature(None, *argument_types)(method))
-        definition.resolve_types(wsme.types.registry)
-        return _expose(method, Endpoint(functools.partial(read_arguments, definition), None, FEED_TYPES))
-
-    return decorate
+    return lambda method: _expose_typed(method, None, argument_types, FEED_TYPES)
 
 
 def expose_document(method: Method) -> Method:
@@ -77,6 +66,17 @@ def expose_query(method: Method) -> Method:
     members, which are read from it while they are sent.
     """
     return _expose(method, Endpoint(_read_query, wsme.types.ArrayType(str), (JSON,)))
+
+
+def _expose_typed(
+    method: Method, result_type: Any, argument_types: Sequence[Any], content_types: tuple[str, ...]
+) -> Method:
+    """Make a method respond to GET requests, whose arguments are read as WSME types."""
+    definition = FunctionDefinition.get(wsme.signature(result_type, *argument_types)(method))
+    definition.resolve_types(wsme.types.registry)
+    return _expose(
+        method, Endpoint(functools.partial(read_arguments, definition), definition.return_type, content_types)
+    )
 
 
 def _expose(method: Method, endpoint: Endpoint) -> Method:
