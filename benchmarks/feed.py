@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import bars, expiry, report
+from benchmarks.attacks import request_pages
 from benchmarks.backends import OURS
 from benchmarks.findings import Finding, Place, make_finding
 from tests.faults.feed_clients import Client, Gone, LongPolls, Stream
-from tests.functional.cmd.processes import RunningServer, panko_api
+from tests.functional.cmd.processes import RunningServer, panko_api_on
 from tests.servers.processes import children
 
 RATE = 1000
@@ -27,12 +28,8 @@ BATCH = 10
 SECONDS = 20
 SETTLING_SECONDS = 1
 WAITING_CLIENTS = 200
-REQUEST_PAUSE_SECONDS = 0.02
 LAST_EVENT_SECONDS = 30
 """How long a reader may take to get the last events."""
-
-ADMIN = {"X_User_Id": "admin", "X_Project_Id": "admin", "X_Roles": "admin"}
-PAGE = "/v2/events?limit=100&q.field=all_tenants&q.value=True"
 
 WAYS: Mapping[str, type[Client]] = {"long polls": LongPolls, "server-sent events": Stream}
 
@@ -40,12 +37,11 @@ WAYS: Mapping[str, type[Client]] = {"long polls": LongPolls, "server-sent events
 @contextlib.contextmanager
 def _serving(place: Place) -> Iterator[RunningServer]:
     """Run panko-api with its defaults on our database."""
-    with tempfile.TemporaryDirectory(prefix="panko-bench-feed-") as directory:
-        path = Path(directory, "panko.conf")
-        path.write_text(f"[database]\nconnection = {place.backend.url(OURS)}\n")
-        arguments = ("--config-file", str(path), "--pipeline", "panko+noauth")
-        with panko_api(Path(directory, "log"), *arguments) as server:
-            yield server
+    with (
+        tempfile.TemporaryDirectory(prefix="panko-bench-feed-") as directory,
+        panko_api_on(place.backend.url(OURS), Path(directory)) as server,
+    ):
+        yield server
 
 
 class Arrivals:
@@ -130,7 +126,7 @@ def waiting(place: Place) -> Iterator[Finding]:
     """Measure another client's requests while many readers wait, each for events of its project."""
     clients = max(10, place.scaled(WAITING_CLIENTS))
     with _serving(place) as server:
-        yield _waiting("no waiting reader", _request(server, _seconds(place)), _threads(server))
+        yield _waiting("no waiting reader", request_pages(server, _seconds(place)), _threads(server))
         for number, rate in enumerate((0, RATE // 10, RATE), start=len(WAYS)):
             answers: list[dict[str, Any]] = []
             follow = {"do": "follow", "port": server.port, "clients": clients}
@@ -138,7 +134,7 @@ def waiting(place: Place) -> Iterator[Finding]:
                 time.sleep(SETTLING_SECONDS)
                 if rate:
                     stack.enter_context(_writing(place, place.scaled(rate), number, {}))
-                took, threads = _request(server, _seconds(place)), _threads(server)
+                took, threads = request_pages(server, _seconds(place)), _threads(server)
             received, lost = (sum(answer.get(name, 0) for answer in answers) for name in ("received", "lost"))
             title = f"{clients} waiting readers, {place.scaled(rate):,} events/s"
             remark = f"they received {received:,} responses or pieces of streams"
@@ -151,19 +147,6 @@ def _waiting(title: str, took: list[float], threads: list[int], remark: str = ""
     met = p99 <= bars.MAX_OTHER_CLIENT_SECONDS and max(threads) <= bars.MAX_THREADS
     at_most = f"p99 {report.duration(bars.MAX_OTHER_CLIENT_SECONDS)}; {bars.MAX_THREADS} threads"
     return make_finding(f"other clients: {title}", shown, at_most, met, remark)
-
-
-def _request(server: RunningServer, seconds: float) -> list[float]:
-    """Return how long requests for a page took, each on a new connection."""
-    times: list[float] = []
-    end = time.monotonic() + seconds
-    while (began := time.monotonic()) < end or len(times) < 2:
-        answer = server.get(PAGE, **ADMIN)
-        times.append(time.monotonic() - began)
-        if answer.status != 200:
-            raise SystemExit(f"another client was answered {answer.status}")
-        time.sleep(REQUEST_PAUSE_SECONDS)
-    return times
 
 
 def _threads(server: RunningServer) -> list[int]:

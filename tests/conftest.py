@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import sqlalchemy as sa
 
+from panko.storage.sqlalchemy.dialects import load_dialect
 from tests.servers import MariaDB, PostgreSQL, Server, ServerError, ServerMissing
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
@@ -173,6 +175,30 @@ def mysql_url(mysql_server: MariaDB) -> Iterator[str]:
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite database for this test, whose file does not exist yet."""
     return f"sqlite:///{tmp_path / 'panko.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database for this test, once on each kind of database."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def engine(any_url: str) -> Iterator[sa.Engine]:
+    """An engine for the same database as ``any_url``."""
+    url = sa.make_url(any_url)
+    engine = sa.create_engine(load_dialect(url.get_backend_name()).complete(url), poolclass=sa.NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database for this test module, once on each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'panko.sqlite'}"
+    else:
+        yield from _fresh_database(request.getfixturevalue(f"{request.param}_server"))
 
 
 @pytest.fixture

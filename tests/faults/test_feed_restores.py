@@ -10,14 +10,10 @@ import threading
 import time
 
 import pytest
-import sqlalchemy as sa
 
-from panko import service
-from panko.storage import get_connection
 from panko.storage.errors import StorageUnavailable
-from panko.storage.sqlalchemy.dialects import load_dialect
 from tests.faults.feed_clients import Client, Gone, LongPolls, Stream
-from tests.functional.cmd.processes import panko_api
+from tests.functional.cmd.processes import panko_api_on
 from tests.functional.storage.builders import event, found
 from tests.functional.storage.snapshots import take_snapshot
 
@@ -66,31 +62,9 @@ class Follower:
             time.sleep(0.01)
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def url(request):
-    return request.getfixturevalue(f"{request.param}_url")
-
-
 @pytest.fixture
-def storage(url):
-    with contextlib.closing(get_connection(url, service.prepare_service([], config_files=[], share=True))) as storage:
-        storage.upgrade()
-        yield storage
-
-
-@pytest.fixture
-def engine(url):
-    parsed = sa.make_url(url)
-    engine = sa.create_engine(load_dialect(parsed.get_backend_name()).complete(parsed), poolclass=sa.NullPool)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def server(tmp_path, url, storage):
-    path = tmp_path / "panko.conf"
-    path.write_text(f"[database]\nconnection = {url}\n")
-    with panko_api(tmp_path / "log", "--config-file", str(path), "--pipeline", "panko+noauth") as server:
+def server(tmp_path, any_url, storage):
+    with panko_api_on(any_url, tmp_path) as server:
         yield server
 
 

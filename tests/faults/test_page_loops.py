@@ -6,7 +6,6 @@
 
 import bisect
 import concurrent.futures
-import contextlib
 import datetime
 import json
 import os
@@ -20,11 +19,10 @@ from typing import NamedTuple
 
 import pytest
 
-from panko import service
-from panko.storage import EventFilter, get_connection
+from panko.storage import EventFilter
 from panko.storage.base import Connection
 from panko.storage.models import Event
-from tests.functional.cmd.processes import TIMEOUT, RunningServer, panko_api
+from tests.functional.cmd.processes import TIMEOUT, RunningServer, panko_api_on
 from tests.functional.storage.builders import event, trait
 
 EVENTS = int(os.environ.get("PANKO_TEST_PAGED_EVENTS", "10000"))
@@ -199,19 +197,6 @@ def place_of(each: Event) -> Place:
     return Place(each.generated.isoformat(), each.message_id)
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def url(request):
-    return request.getfixturevalue(f"{request.param}_url")
-
-
-@pytest.fixture
-def storage(url):
-    """A connection to a database with events, some of which have the same time."""
-    with contextlib.closing(get_connection(url, service.prepare_service([], config_files=[], share=True))) as storage:
-        storage.upgrade()
-        yield storage
-
-
 @pytest.fixture
 def work(storage):
     """A loop over events; sometimes several have the same time."""
@@ -225,11 +210,8 @@ def work(storage):
 
 
 @pytest.fixture
-def client(tmp_path, url, storage):
-    path = tmp_path / "panko.conf"
-    path.write_text(f"[database]\nconnection = {url}\n")
-    arguments = ("--config-file", str(path), "--workers", "1", "--pipeline", "panko+noauth")
-    with panko_api(tmp_path / "log", *arguments) as server:
+def client(tmp_path, any_url, storage):
+    with panko_api_on(any_url, tmp_path, "--workers", "1") as server:
         yield Client(server)
 
 

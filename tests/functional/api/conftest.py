@@ -5,7 +5,6 @@ import datetime
 import itertools
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,22 +95,14 @@ def api(load_app: LoadApp, filled_url: str) -> webtest.TestApp:
     return load_app(filled_url)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def hostile_client(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def hostile_client(module_url, tmp_path_factory):
     """A client of the application on the conformance events, on each database; tests must not change them."""
-    directory = tmp_path_factory.mktemp("hostile")
-    if request.param == "sqlite":
-        server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
-    else:
-        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_hostile_{secrets.token_hex(8)}"
-        url = server.create_database(name)
-    fill(url)
-    path = write_config(directory, url)
+    fill(module_url)
+    path = write_config(tmp_path_factory.mktemp("hostile"), module_url)
     loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
     yield webtest.TestApp(loaded, lint=False)
     loaded.close()
-    if server:
-        server.drop_database(name)
 
 
 @pytest.fixture

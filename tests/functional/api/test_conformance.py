@@ -2,7 +2,6 @@
 """Recorded requests have the answers of Panko 10, or our corrections of them, on every database."""
 
 import json
-import secrets
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -16,22 +15,10 @@ CASES = load_json("cases.json")
 RENDERED = load_json("rendered.json")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def url(request, tmp_path_factory):
-    """The URL of a database for this module, once on each kind of server."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('conformance') / 'panko.sqlite'}"
-        return
-    server = request.getfixturevalue(f"{request.param}_server")
-    name = f"panko_conformance_{secrets.token_hex(8)}"
-    yield server.create_database(name)
-    server.drop_database(name)
-
-
 @pytest.fixture(scope="module")
-def client(url, tmp_path_factory):
-    fill(url)
-    path = write_config(tmp_path_factory.mktemp("etc"), url)
+def client(module_url, tmp_path_factory):
+    fill(module_url)
+    path = write_config(tmp_path_factory.mktemp("etc"), module_url)
     loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
     yield webtest.TestApp(loaded)
     loaded.close()

@@ -21,20 +21,6 @@ ALL = "?q.field=all_tenants&q.value=True&limit=1000"
 WHEN = "2026-01-02T03:04:05.678901"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def url(request, tmp_path_factory):
-    """The URL of a database with a schema for this module, once on each kind of server."""
-    if request.param == "sqlite":
-        server, url = None, f"sqlite:///{tmp_path_factory.mktemp('create') / 'panko.sqlite'}"
-    else:
-        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_create_{secrets.token_hex(8)}"
-        url = server.create_database(name)
-    make_schema(url)
-    yield url
-    if server:
-        server.drop_database(name)
-
-
 def make_schema(url):
     connection = storage.get_connection(url, service.prepare_service([], config_files=[], share=True))
     connection.upgrade()
@@ -42,8 +28,9 @@ def make_schema(url):
 
 
 @pytest.fixture(scope="module")
-def client(url, tmp_path_factory):
-    path = write_config(tmp_path_factory.mktemp("etc"), url)
+def client(module_url, tmp_path_factory):
+    make_schema(module_url)
+    path = write_config(tmp_path_factory.mktemp("etc"), module_url)
     loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
     yield webtest.TestApp(loaded, lint=False)
     loaded.close()

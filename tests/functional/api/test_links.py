@@ -3,7 +3,6 @@
 
 import datetime
 import re
-import secrets
 import urllib.parse
 
 import pytest
@@ -50,24 +49,17 @@ LISTS = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
-def loaded(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def loaded(module_url, tmp_path_factory):
     """The application on an empty database, and a connection to that."""
-    directory = tmp_path_factory.mktemp("links")
-    if request.param == "sqlite":
-        server, name, url = None, None, f"sqlite:///{directory / 'panko.sqlite'}"
-    else:
-        server, name = request.getfixturevalue(f"{request.param}_server"), f"panko_links_{secrets.token_hex(8)}"
-        url = server.create_database(name)
-    conf = service.prepare_service([], config_files=[str(write_config(directory, url))], share=True)
-    storage = get_connection(url, conf)
+    path = write_config(tmp_path_factory.mktemp("links"), module_url)
+    conf = service.prepare_service([], config_files=[str(path)], share=True)
+    storage = get_connection(module_url, conf)
     storage.upgrade()
     application = app.load_app(conf, NOAUTH)
     yield application, storage
     application.close()
     storage.close()
-    if server:
-        server.drop_database(name)
 
 
 @pytest.fixture

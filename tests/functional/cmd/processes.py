@@ -183,6 +183,19 @@ def panko_api(log_file: Path, *arguments: str) -> Iterator[RunningServer]:
         yield server
 
 
+@contextlib.contextmanager
+def panko_api_on(url: str, directory: Path, *arguments: str) -> Iterator[RunningServer]:
+    """Run panko-api without Keystone on a database that has a schema.
+
+    :param directory: for its configuration and its log
+    """
+    config_file = directory / "panko.conf"
+    config_file.write_text(f"[database]\nconnection = {url}\n")
+    options = ("--config-file", str(config_file), "--pipeline", "panko+noauth", *arguments)
+    with panko_api(directory / "log", *options) as server:
+        yield server
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds that a process has used, without its children."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]

@@ -11,7 +11,6 @@ from oslo_config import cfg
 from panko import service
 from panko.storage import get_connection
 from panko.storage.base import Connection
-from panko.storage.sqlalchemy.dialects import load_dialect
 from panko.storage.sqlalchemy.tables import EXPIRER_RUN
 from tests.servers import Server
 
@@ -95,21 +94,6 @@ def storage(module_storage: Connection) -> Connection:
         with module_storage._engine.begin() as connection:
             connection.execute(sa.delete(EXPIRER_RUN))
     return module_storage
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
-def any_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database for this test, once on each kind of database."""
-    return request.getfixturevalue(f"{request.param}_url")
-
-
-@pytest.fixture
-def engine(any_url: str) -> Iterator[sa.Engine]:
-    """An engine for the same database as ``any_url``."""
-    url = sa.make_url(any_url)
-    engine = sa.create_engine(load_dialect(url.get_backend_name()).complete(url), poolclass=sa.NullPool)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory does not grow with the size of an answer."""
 
+import pytest
 import sqlalchemy as sa
 
 from panko.storage.sqlalchemy.tables import metadata_of
@@ -39,23 +40,25 @@ def test_stream_of_all_events_is_bounded(any_url: str, engine: sa.Engine) -> Non
     assert grown < 60 * MEGABYTE
 
 
-def test_page_of_large_events_is_bounded(any_url: str) -> None:
-    """Four readers of 100 events, each with 3.5 MB of raw."""
-    with connected(any_url) as storage:
+def store_large_events(url: str) -> None:
+    with connected(url) as storage:
         storage.upgrade()
         for number in range(100):
             storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
+
+
+def test_page_of_large_events_is_bounded(any_url: str) -> None:
+    """Four readers of 100 events, each with 3.5 MB of raw."""
+    store_large_events(any_url)
     ((count, memory),) = run_at_once(1, read_page, any_url, 4, 100)
     assert count == 400
     assert memory < 300 * MEGABYTE
 
 
+@pytest.mark.slow
 def test_feed_of_large_events_is_bounded(any_url: str) -> None:
     """Two readers of 100 events, each with 3.5 MB of raw; each call reads for up to ten places of the feed."""
-    with connected(any_url) as storage:
-        storage.upgrade()
-        for number in range(100):
-            storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
+    store_large_events(any_url)
     ((count, memory),) = run_at_once(1, follow_feed, any_url, 2, 100)
     assert count == 200
     assert memory < 300 * MEGABYTE
