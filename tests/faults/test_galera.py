@@ -198,6 +198,7 @@ def test_pool_with_connections_to_several_nodes_skips_nothing(urls, storages):
     seen = {tuple(names(page)) for page in got}
     assert seen == {(), ("a", "b")}
     assert {page.cursor for page in got if not page.events} == {start}
+    assert found(storages[1]) == ["a", "b"]  # Waits until the node has applied what the others committed.
     assert list(follow(spread, start)) == ["a", "b"]
     spread.close()
 
