@@ -64,3 +64,14 @@ def test_the_directory_of_the_files_for_grafana():
     command = shown("grafana/setup.rst", "python3 -c").replace("python3", sys.executable, 1)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == f"{sys.prefix}/share/panko/grafana"
+
+
+def test_the_configuration_in_the_readme_has_only_known_options(tmp_path):
+    """The URL of the database is that of another server."""
+    path = tmp_path / "panko.conf"
+    path.write_text(re.sub("postgresql://.*", f"sqlite:///{tmp_path}/panko.sqlite", shown("README.rst", "[database]")))
+    for command in ("panko-dbsync", "panko-expirer"):
+        assert run(command, "--config-file", str(path)).returncode == 0
+    done = run("panko-status", "--config-file", str(path), "upgrade", "check", "--json")
+    results = {check["check"]: check["result"] for check in json.loads(done.stdout)["checks"]}
+    assert set(results.values()) == {0}, done.stdout

@@ -40,9 +40,15 @@ RUN = {
     "reference/errors.rst": {"json": API},
     "upgrade/configuration.rst": {"bash": UPGRADE},
     "upgrade/deployment.rst": {"bash": UPGRADE},
-    "README.rst": {"": README},
+    "README.rst": {"": README, "ini": COMMANDS},
 }
 """The tests that run the blocks of a page, by language; "" is a block after a double colon."""
+
+FOLLOWED = {
+    "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
+    "try.rst": README,
+}
+"""The tests that follow all blocks of some pages in order."""
 
 NOT_RUN = {
     "CONTRIBUTING.rst: cmd/*    wsgi/*": "a diagram",
@@ -66,15 +72,21 @@ def exceptions(block):
     return [beginning for beginning in NOT_RUN if block.name.startswith(beginning)]
 
 
+def is_followed(block):
+    return block.page.startswith(tuple(FOLLOWED))
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
 def test_an_example_is_run_or_cannot_be(block):
     run = RUN.get(block.page, {}).get(block.language)
-    assert run or exceptions(block), f"no test runs {block.name} ({block.language}), and no reason is given here"
+    assert run or exceptions(block) or is_followed(block), (
+        f"no test runs {block.name} ({block.language}), and no reason is given here"
+    )
 
 
 def test_every_entry_is_needed():
     pages = {str(page.relative_to(ROOT)).removeprefix("doc/source/"): page.read_text() for page in PAGES}
-    shown = {(block.page, block.language) for block in BLOCKS if not exceptions(block)}
+    shown = {(block.page, block.language) for block in BLOCKS if not exceptions(block) and not is_followed(block)}
     included = re.compile(r"literalinclude:: \S+\n +:language: (\w+)")
     shown |= {(page, language) for page, text in pages.items() for language in included.findall(text)}
     assert {(page, language) for page, languages in RUN.items() for language in languages} == shown
