@@ -4,12 +4,12 @@
 import json
 import re
 import subprocess
-import textwrap
 
 import pytest
 import yaml
 
 from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, run, serving
+from tests.unit.doc.blocks import blocks_of
 
 PAGES = {path.stem: path.read_text() for path in (ROOT / "doc/source/upgrade").glob("*.rst")}
 URLS = sorted(set(re.findall(r"mysql\+pymysql://panko:secret@[\w.]+/panko[?=\w]*", PAGES["deployment"])))
@@ -18,8 +18,7 @@ POLICY = {"segregation": "rule:context_is_admin", "telemetry:events:index": "", 
 
 def commands(page: str) -> list[str]:
     """Return the blocks of shell commands of a page."""
-    blocks = re.findall(r"^ *\.\. code-block:: bash\n\n((?: +.*\n|\n)+)", PAGES[page], re.MULTILINE)
-    return [textwrap.dedent(block).strip() for block in blocks]
+    return [block.text for block in blocks_of(ROOT / f"doc/source/{page}.rst") if block.language == "bash"]
 
 
 def shell(script: str, **replaced: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +38,7 @@ def findings(path: str) -> str:
 
 def test_a_policy_file_of_json_is_converted(configure, tmp_path):
     (tmp_path / "policy.json").write_text(json.dumps(POLICY))
-    convert, validate = commands("configuration")
+    convert, validate = commands("upgrade/configuration")
     done = shell(convert, etc=str(tmp_path))
     assert done.returncode == 0, done.stderr
     converted = yaml.safe_load((tmp_path / "policy.yaml").read_text())
@@ -53,7 +52,7 @@ def test_a_policy_file_of_json_is_converted(configure, tmp_path):
 
 def test_the_command_of_panko_10_starts_the_server(config_file, tmp_path):
     assert run("panko-dbsync", "--config-file", config_file).returncode == 0
-    (command,) = [block for block in commands("deployment") if block.startswith("panko-api")]
+    (command,) = [block for block in commands("upgrade/deployment") if block.startswith("panko-api")]
     port = free_port()
     for there, here in {"0.0.0.0": "127.0.0.1", "8977": str(port), "/etc/panko/panko.conf": config_file}.items():
         assert there in command
