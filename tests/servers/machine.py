@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A copy of this machine, to install into: files and processes are separate, and gone at the end."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers.processes import ServerError, ServerMissing, children, kill_family
+from tests.servers.processes import ServerMissing, children, kill_family
 
 ROOT = Path(__file__).parents[2]
 _TIMEOUT = 60.0
@@ -20,21 +21,33 @@ _PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The checkout may be on a file system of its own, which the overlay of / does not show. The machine's name servers are
 # often in a file that is mounted from outside.
 _BEGIN = """
-base=$1 tree=$2
+base=$1 tree=$2 first=$3
 mount -t tmpfs -o mode=0755 machine "$base"
 mkdir "$base"/{upper,work,root,upper-tree,work-tree}
 root=$base/root
 mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" machine "$root"
 mkdir -p "$root$tree"
 mount -t overlay -o "lowerdir=$tree,upperdir=$base/upper-tree,workdir=$base/work-tree" tree "$root$tree"
+rm -f "$root/etc/resolv.conf"
+cat /etc/resolv.conf > "$root/etc/resolv.conf"
+if [ "$first" = systemd ]; then
+    : > "$root/etc/machine-id"
+    rm -f "$root"/usr/sbin/policy-rc.d "$root"/etc/systemd/system/timers.target.wants/*
+    # Each systemd has its own control groups: another one would end its services.
+    for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+        if [ -e "$hierarchy/cgroup.procs" ]; then
+            mkdir "$hierarchy/$(basename "$base")"
+            echo $$ > "$hierarchy/$(basename "$base")/cgroup.procs"
+        fi
+    done
+    exec systemd-nspawn --quiet --directory="$root" --machine="panko-$$" --boot --register=no --keep-unit \
+        --console=pipe --resolv-conf=off systemd.unit=basic.target
+fi
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=0755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mkdir -m 1777 "$root/run/lock"
-rm -f "$root/etc/resolv.conf"
-cat /etc/resolv.conf > "$root/etc/resolv.conf"
-touch "$base/ready"
 # As the first process, it gets the orphans of others; ignoring their end removes them from the table of processes.
 exec chroot "$root" env --ignore-signal=CHLD sleep infinity
 """
@@ -45,15 +58,18 @@ class Machine:
 
     Scripts in it run as root: they may add users and files anywhere.
 
-    :raises ServerMissing: if this process may not mount anything
+    :param boot: whether systemd runs in it, which starts no service but those that scripts start
+    :raises ServerMissing: if this process may not mount anything, or systemd does not start
     """
 
-    def __init__(self) -> None:
+    def __init__(self, boot: bool = False) -> None:
+        self.boot = boot
         if os.geteuid() != 0:
             raise ServerMissing("a copy of this machine cannot be made: run the tests as root")
-        for program in ("unshare", "nsenter", "setpriv"):
+        programs = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux"}
+        for program, package in (programs | ({"systemd-nspawn": "systemd-container"} if boot else {})).items():
             if shutil.which(program) is None:
-                raise ServerMissing(f"{program} is not installed: install the Debian package util-linux")
+                raise ServerMissing(f"{program} is not installed: install the Debian package {package}")
         self._base = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._first = 0
@@ -106,8 +122,10 @@ class Machine:
 
     def _start(self) -> None:
         # It ends with the thread that starts it, even if that is killed, and takes all processes of the machine along.
-        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        script = ["bash", "-euc", _BEGIN, "machine", str(self._base), str(ROOT)]
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount"]
+        # systemd-nspawn makes its own namespace of processes, and ends what is in it.
+        command += [] if self.boot else ["--pid", "--fork", "--kill-child"]
+        script = ["bash", "-euc", _BEGIN, "machine", str(self._base), str(ROOT), self._first_name]
         with (self._base / "log").open("wb") as log:
             self._process = subprocess.Popen([*command, *script], stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + _TIMEOUT
@@ -118,15 +136,20 @@ class Machine:
                     f"a copy of this machine cannot be made, as in a container without --privileged: {said}"
                 )
             if time.monotonic() > deadline:
-                raise ServerError("the copy of this machine does not start")
+                raise ServerMissing("the copy of this machine does not start")
             time.sleep(0.02)
+
+    @property
+    def _first_name(self) -> str:
+        return "systemd" if self.boot else "sleep"
 
     def _is_ready(self) -> bool:
         assert self._process
         for pid in children(self._process.pid):
-            if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
-                self._first = pid
-                return True
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text() == f"{self._first_name}\n":
+                    self._first = pid
+                    return not self.boot or self.try_run("systemctl is-active basic.target").returncode == 0
         return False
 
     def command(self, *command: str) -> list[str]:
@@ -139,9 +162,14 @@ class Machine:
 
     def _stop(self) -> None:
         if self._process and self._process.poll() is None:
-            kill_family(self._process.pid, _TIMEOUT)
+            with contextlib.suppress(ProcessLookupError):
+                kill_family(self._process.pid, _TIMEOUT)
             self._process.wait(_TIMEOUT)
         shutil.rmtree(self._base, ignore_errors=True)
+        for hierarchy in ("", "systemd", "unified"):
+            for group, _, _ in os.walk(Path("/sys/fs/cgroup", hierarchy, self._base.name), topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(group)
 
 
 def _environment() -> dict[str, str]:

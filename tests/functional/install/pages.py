@@ -23,7 +23,7 @@ class Block:
 
 
 def blocks(page: str, section: str = "") -> list[Block]:
-    """Return the blocks of a page, or of one of its sections, in order."""
+    """Return the blocks of a page, or of one of its sections, in order; ``page`` is relative to PAGES."""
     text = (PAGES / f"{page}.rst").read_text()
     if section:
         start = text.index(f"\n{section}\n{'=' * len(section)}\n")

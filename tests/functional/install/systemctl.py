@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests have instead of systemctl on a machine that systemd does not run.
+"""What the tests have instead of systemctl where systemd cannot start.
 
 A unit of /etc/systemd/system is checked by ``systemd-analyze verify``, and its ExecStart runs as its user, without
 capabilities, and with its directories. Nothing else of the unit has an effect. Other services have a script in

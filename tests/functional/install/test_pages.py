@@ -89,10 +89,6 @@ def make_client(operator: Operator, keystone: Keystone) -> Client:
     return Client(operator.port, keystone.token("boss", project="demo"))
 
 
-def collector_log(operator: Operator) -> str:
-    return operator.machine.read("/run/panko-collector.service.log")
-
-
 def check_paths(client: Client) -> None:
     """Check that nothing on the way changes the path of a request."""
     response = client.get("/v2/event_types/a%20%C3%A9%252F/traits")
@@ -136,17 +132,40 @@ def test_the_units_serve_collect_and_expire(connected, keystone, rabbitmq_url):
     client = make_client(connected, keystone)
     assert client.sees_the_event()
     notifier.publish(rabbitmq_url, [notifier.message([UNSIGNED])])
-    wait_until(lambda: "Event 'unsigned' was refused: bad signature" in collector_log(connected))
+    wait_until(lambda: "Event 'unsigned' was refused: bad signature" in connected.log("panko-collector"))
     check_paths(client)
-    processes = connected.machine.run("ps ax -o user=,args= | grep '^[^ ]* */opt/panko'").splitlines()
-    assert {line.split()[0] for line in processes} == {"panko"}, processes
+    processes = connected.machine.run("ps ax -o user= -o args= | grep --extended-regexp '[g]unicorn|[p]anko-collector'")
+    assert {line.split()[0] for line in processes.splitlines()} == {"panko"}, processes
+    assert "gunicorn" in processes
+    assert "panko-collector" in processes
     connected.machine.run("systemctl reload panko-api; systemctl restart panko-api")
     assert client.sees_the_event()
-    log = connected.machine.read("/run/panko-api.service.log")
+    log = connected.log("panko-api")
+    assert " ERROR " not in log
     assert "Handling signal: hup" in log
     assert "Handling signal: term" in log
     # Keystone's middleware warns about an option that is missing.
     assert "www_authenticate_uri" not in log
+
+
+def test_systemd_accepts_the_units_and_keeps_the_services_apart(connected):
+    if not connected.machine.boot:
+        pytest.skip("systemd does not start here: install the package systemd-container, or use another container")
+    connected.follow("systemd", bash=lambda block: "panko-collector" in block.text or connected.run(block))
+    assert connected.machine.run("systemd-analyze verify /etc/systemd/system/panko-*") == ""
+    shown = connected.machine.run("systemctl show --property=ActiveState,StatusText,NoNewPrivileges,User panko-api")
+    assert {"ActiveState=active", "NoNewPrivileges=yes", "User=panko"} <= set(shown.splitlines())
+    assert "StatusText=Gunicorn arbiter booted" in shown
+    connected.machine.run("systemctl start panko-expirer")
+    assert "events older than 7776000 s were deleted" in connected.log("panko-expirer")
+    (pid,) = connected.machine.run("systemctl show --property=MainPID --value panko-api").split()
+    status = connected.machine.read(f"/proc/{pid}/status")
+    assert "CapBnd:\t0000000000000000" in status
+    assert "Seccomp:\t2" in status
+    # The unit lets the service write to its two directories alone.
+    inside = f"nsenter --target={pid} --mount -- touch"
+    assert connected.machine.try_run(f"{inside} /opt/panko/written").returncode != 0
+    connected.machine.run(f"{inside} /var/lib/panko/written /var/log/panko/written")
 
 
 def test_haproxy_adds_tls(connected, keystone, tmp_path):
@@ -169,6 +188,7 @@ def test_haproxy_adds_tls(connected, keystone, tmp_path):
 
 
 def test_apache_serves_the_api(connected, keystone):
+    connected.machine.write("/etc/apache2/ports.conf", "")  # Port 80 may be in use here.
     connected.follow("web-servers", "Apache")
     client = make_client(connected, keystone)
     assert client.sees_the_event()

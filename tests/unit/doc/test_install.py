@@ -16,7 +16,7 @@ TEXTS = [
     *(ROOT / "releasenotes/notes").glob("*.yaml"),
     *(ROOT / "panko").rglob("*.py"),
 ]
-WARNING = re.compile(r"``pip install panko``\s+(?:gives you \*\*Panko 10\.0|alone would fetch Panko 10\.0)")
+WARNING = re.compile(r"``pip install panko``\s+(?:gives\s+you|alone\s+would\s+fetch|installs)\s+\**Panko\s+10\.0")
 INSTALLED_PAGES = ("venv", "systemd", "web-servers")
 
 
