@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?= 8977
+RUN_DIR ?= var
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -n logical --dist worksteal
@@ -13,7 +14,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast test-slow cover lint typecheck format docs pictures config constraints bench clean
+.PHONY: help run test test-fast test-slow cover lint typecheck format docs pictures config constraints wheel bench clean
 
 help:
 	@echo "make run         serve sample events on http://127.0.0.1:$(PORT)"
@@ -28,11 +29,12 @@ help:
 	@echo "make pictures    draw the pictures in the documentation again, from the sample events"
 	@echo "make config      generate the sample configuration and policy in etc/panko"
 	@echo "make constraints update constraints.txt to the newest releases that setup.cfg allows"
+	@echo "make wheel       build the wheel in dist, to install Panko from"
 	@echo "make bench       compare the speed with Panko 10.0: an hour; see BENCH_ARGS=--help for less"
 	@echo "make clean       remove what these targets have made"
 
-run: var/panko.conf var/panko.sqlite
-	@PATH="$(abspath $(BIN)):$$PATH" tools/run_sample var/panko.conf $(PORT)
+run: $(RUN_DIR)/panko.conf
+	@$(BIN)/python tools/run_sample.py $(RUN_DIR) --port $(PORT)
 
 # COVERAGE=true also measures coverage, for CI: the tests take half as long again.
 test: lint
@@ -90,6 +92,13 @@ constraints: | $(BIN)/pip
 		setup.cfg >> var/constraints.txt
 	@mv var/constraints.txt constraints.txt
 
+# What an earlier build has left in the directory build would get into the wheel.
+wheel: | $(BIN)/pip
+	@rm -rf build dist/panko-*.whl
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@rm -rf build
+	@echo "The wheel is $$(echo dist/panko-*.whl)"
+
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -114,16 +123,6 @@ $(VENV)/doc.stamp: $(METADATA) | $(BIN)/pip
 	$(PIP_INSTALL) --editable ".[doc]"
 	@touch $@
 
-var/panko.conf: | $(VENV)/run.stamp
-	@mkdir -p var
-	@printf '%s\n' "[database]" "connection = sqlite:///$(CURDIR)/var/panko.sqlite" > $@
-
-# The database gets its name once the sample events are in it: an import that was interrupted begins again. So does one
-# into the schema of other migrations; what is left of the journal of the old database would spoil the new one.
-var/panko.sqlite: $(wildcard alembic/versions/*.py) | $(VENV)/run.stamp
-	@mkdir -p var
-	@rm -f $@.new*
-	@OS_DATABASE__CONNECTION=sqlite:///$@.new $(BIN)/panko-dbsync
-	@OS_DATABASE__CONNECTION=sqlite:///$@.new $(BIN)/panko-import --shift-to-now etc/panko/sample-events.jsonl
-	@rm -f $@-wal $@-shm
-	@mv $@.new $@
+$(RUN_DIR)/panko.conf: | $(VENV)/run.stamp
+	@mkdir -p $(RUN_DIR)
+	@printf '%s\n' "[database]" "connection = sqlite:///$(abspath $(RUN_DIR))/panko.sqlite" > $@

@@ -2,6 +2,7 @@
 """The service's configuration, the defaults of libraries' options, and the settings of the garbage collector."""
 
 import gc
+import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
@@ -71,6 +72,7 @@ def prepare_service(
         list(arguments[1:]),
         prog=arguments[0].rpartition("/")[2] if arguments else None,
         project="panko",
+        version=None if share else f"%(prog)s {importlib.metadata.version('panko')}",
         default_config_files=None if config_files is None else list(config_files),
         validate_default_values=True,
     )

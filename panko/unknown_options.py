@@ -6,10 +6,11 @@ import importlib.metadata
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import stevedore
 from oslo_config import cfg
 
 from panko import opts
@@ -130,11 +131,12 @@ def _library_options(libraries: Collection[str]) -> Iterator[tuple[str | None, l
 
 def _auth_options() -> set[str]:
     """Return the options of all authentication plugins, as the plugin may be named in another section."""
-    # Not at the top: the process of another program may not have the libraries of the API.
-    from keystoneauth1 import loading
-
-    plugins: Mapping[str, Any] = loading.get_available_plugin_loaders()
-    options = [option for plugin in plugins.values() for option in plugin.get_options()]
+    # Not by keystoneauth1's own function, which logs an error for each plugin whose library is not installed.
+    plugins: stevedore.ExtensionManager[Any] = stevedore.ExtensionManager(
+        "keystoneauth1.plugin", invoke_on_load=True, on_load_failure_callback=lambda *failure: None
+    )
+    loaders = [plugin.obj for plugin in plugins if plugin.obj is not None and plugin.obj.available]
+    options = [option for loader in loaders for option in loader.get_options()]
     names = {name for option in options for each in (option, *option.deprecated) for name in (each.name, each.dest)}
     return {_normalized(name) for name in names if name} | {"auth_section"}
 

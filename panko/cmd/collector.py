@@ -41,7 +41,7 @@ def _import_listener() -> ModuleType:
             raise ImportError(str(error)) from error
         from panko.ingest import listener
     except ImportError as error:
-        raise CommandError(f"{error}: install panko[collector]") from error
+        raise CommandError(f"{error}: install panko[collector]>=11") from error
     return listener
 
 

@@ -250,4 +250,4 @@ def test_writers_do_not_depend_on_the_isolation_level_of_postgresql(conf, postgr
 def test_missing_library_is_reported_in_one_line(conf, monkeypatch):
     monkeypatch.setitem(os.sys.modules, "psycopg", None)
     line = refuse(UnknownDriver, conf, "postgresql://panko@127.0.0.1/panko")
-    assert "install panko[postgresql]" in line
+    assert "install panko[postgresql]>=11" in line

@@ -85,6 +85,14 @@ def test_it_installs_the_dashboards_for_grafana(environment):
         assert (installed / path.relative_to(ROOT / "etc/grafana")).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("server", ["apache2", "haproxy", "systemd", "uwsgi"])
+def test_it_installs_the_files_for_other_servers(environment, server):
+    files = list((ROOT / "etc" / server).iterdir())
+    assert files
+    for path in files:
+        assert (environment / "share/panko" / server / path.name).read_bytes() == path.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("generator", "name", "known"),
     [

@@ -57,7 +57,7 @@ def create_engine(url: str, conf: cfg.ConfigOpts) -> tuple[sa.Engine, Dialect]:
     except ImportError as error:
         raise UnknownDriver(
             f"[database] connection needs a library that cannot be loaded ({error}): "
-            f"install panko[{EXTRAS[parsed.get_backend_name()]}]"
+            f"install panko[{EXTRAS[parsed.get_backend_name()]}]>=11"
         ) from None
     _set_log_level(options.connection_debug)
     register_handlers(engine)
