@@ -11,8 +11,8 @@ from oslo_config import cfg
 
 from panko import service, storage
 from panko.cmd import conversion
-from panko.cmd.errors import CommandError, report_errors
-from panko.storage.errors import OldSchema, SchemaMismatch
+from panko.cmd.errors import INTERRUPTED, CommandError, report_errors
+from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
 
 SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
 
@@ -60,12 +60,18 @@ def main(argv: Sequence[str]) -> int:
         connection.upgrade()
         print(f"{found}: {without_credentials(url)}", flush=True)
         return conversion.convert(connection, conversion.report_file(conf, url))
+    except KeyboardInterrupt:
+        print("Interrupted. Run panko-dbsync again to go on.", file=sys.stderr)
+        return INTERRUPTED
     finally:
         connection.close()
 
 
 def check(conf: cfg.ConfigOpts, url: str) -> int:
-    """Print what panko-dbsync would do, and return the exit code."""
+    """Print what panko-dbsync would do, and return the exit code.
+
+    :raises SchemaMismatch: if the database belongs to another program
+    """
     place = without_credentials(url)
     match = SQLITE_FILE.match(url)
     if match and not os.path.exists(match["path"]):
@@ -77,7 +83,7 @@ def check(conf: cfg.ConfigOpts, url: str) -> int:
     except OldSchema:
         conversion.announce(connection)
         return OUTDATED
-    except SchemaMismatch as error:
+    except (SchemaMissing, SchemaOutdated) as error:
         print(error)
         return OUTDATED
     else:
@@ -92,7 +98,9 @@ def read_only(url: str) -> str:
     match = SQLITE_FILE.match(url)
     if not match:
         return url
-    begin, path = url[: match.start("path")], urllib.parse.quote(match["path"])
+    quote = urllib.parse.quote
+    # Quoted twice: SQLAlchemy and SQLite each unquote it.
+    begin, path = url[: match.start("path")], quote(quote(urllib.parse.unquote(match["path"])))
     parameters = filter(None, (url[match.end("path") :].removeprefix("?"), "mode=ro", "uri=true"))
     return f"{begin}file:{path}?{'&'.join(parameters)}"
 

@@ -130,6 +130,10 @@ class SchemaMissing(SchemaMismatch):
     """The database is empty."""
 
 
+class SchemaOutdated(SchemaMismatch):
+    """The database has the schema of an earlier version."""
+
+
 class OldSchema(SchemaMismatch):
     """The database was made by Panko 10, and can be converted."""
 

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing
+from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
 from panko.storage.sqlalchemy.conversion import old_tables
 from panko.storage.sqlalchemy.errors import redact_url
 
@@ -91,4 +91,4 @@ def check(connection: sa.Connection) -> None:
     if revision is None:
         raise SchemaMissing(f"{database} has no schema yet. Run panko-dbsync.")
     if revision != get_head():
-        raise SchemaMismatch(f"{database} has the schema {revision}, not {get_head()}. Run panko-dbsync.")
+        raise SchemaOutdated(f"{database} has the schema {revision}, not {get_head()}. Run panko-dbsync.")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded requests have the answers of Panko 10, or our corrections of them, on every database."""
+"""Recorded requests have the answers of Panko 10, or our corrections of them, on every database.
+
+The events are stored by this version, or converted from a database that Panko 10 made.
+"""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -9,15 +12,25 @@ import webtest
 
 from panko import service
 from panko.api import app
+from tests.functional import panko10
 from tests.functional.api.conftest import NOAUTH, fill, load_json, write_config
+from tests.functional.storage.workers import connected
 
 CASES = load_json("cases.json")
 RENDERED = load_json("rendered.json")
 
 
-@pytest.fixture(scope="module")
-def client(module_url, tmp_path_factory):
-    fill(module_url)
+def convert(url):
+    """Make an empty database one of Panko 10 with the conformance events, and convert it."""
+    panko10.load_url(url)
+    with connected(url) as connection:
+        connection.upgrade()
+        connection.get_conversion().run(lambda count: None)
+
+
+@pytest.fixture(scope="module", params=[fill, convert], ids=["stored", "converted"])
+def client(request, module_url, tmp_path_factory):
+    request.param(module_url)
     path = write_config(tmp_path_factory.mktemp("etc"), module_url)
     loaded = app.load_app(service.prepare_service([], config_files=[str(path)], share=True), NOAUTH)
     yield webtest.TestApp(loaded)
