@@ -14,12 +14,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from panko.storage.models import Event, Trait, TraitType
 from panko.storage.sqlalchemy.dialects import load_dialect
 
 HERE = Path(__file__).parent
 REVISION = "c3955547bff2"
 """The revision of databases that were created by Alembic."""
 
+TEXT_TRAITS = ("service", "request_id", "project_id", "user_id")
+FIRST_TYPE = "compute.instance.create.start"
+"""The event type whose id in the dumps is 1."""
+
+TRAIT_TABLES = {
+    TraitType.TEXT: "trait_text",
+    TraitType.INTEGER: "trait_int",
+    TraitType.FLOAT: "trait_float",
+    TraitType.DATETIME: "trait_datetime",
+}
 TABLES = ("event_type", "event", "trait_text", "trait_int", "trait_float", "trait_datetime")
 EPOCH = datetime.datetime(1970, 1, 1)
 START = datetime.datetime(2024, 1, 1, 0, 0, 0, 123456)
@@ -46,12 +57,10 @@ def load(engine: sa.Engine, *, revision: bool = False) -> None:
         )
 
 
-def load_url(url: str) -> None:
-    """Make the empty database of a URL one of Panko 10."""
+def engine_of(url: str) -> sa.Engine:
+    """Return an engine for a URL, which keeps no connection open."""
     parsed = sa.make_url(url)
-    engine = sa.create_engine(load_dialect(parsed.get_backend_name()).complete(parsed), poolclass=sa.NullPool)
-    load(engine)
-    engine.dispose()
+    return sa.create_engine(load_dialect(parsed.get_backend_name()).complete(parsed), poolclass=sa.NullPool)
 
 
 def execute(engine: sa.Engine, *statements: str) -> None:
@@ -75,15 +84,35 @@ def stored_time(engine: sa.Engine, time: datetime.datetime) -> Any:
 
 def add_events(engine: sa.Engine, count: int, first: int = 1000) -> None:
     """Add events with eight traits and a notification to a database of Panko 10."""
-    numbers = range(first, first + count)
-    times = {number: stored_time(engine, START + datetime.timedelta(seconds=number)) for number in numbers}
-    raws = {number: json.dumps({"payload": {"n": number, "x": 1.5, "tags": ["ä", None]}}) for number in numbers}
-    texts = ("service", "request_id", "project_id", "user_id")
-    insert(engine, "event", ((n, f"added-{n}", times[n], raws[n], 1 + n % 8) for n in numbers))
-    insert(engine, "trait_text", ((n, key, f"{key}-{n % 17}") for n in numbers for key in texts))
-    insert(engine, "trait_int", ((n, key, n * 3) for n in numbers for key in ("vcpus", "memory_mb")))
-    insert(engine, "trait_float", ((n, "progress", n / 7) for n in numbers))
-    insert(engine, "trait_datetime", ((n, "launched_at", times[n]) for n in numbers))
+    events = {number: added_event(number) for number in range(first, first + count)}
+    rows: dict[str, list[tuple]] = {table: [] for table in TABLES[1:]}
+    for id_, event in events.items():
+        raw = json.dumps(event.raw)
+        rows["event"].append((id_, event.message_id, stored_time(engine, event.generated), raw, 1))
+        for name, dtype, value in event.traits:
+            stored = stored_time(engine, value) if dtype == TraitType.DATETIME else value
+            rows[TRAIT_TABLES[dtype]].append((id_, name, stored))
+    for table in rows:
+        insert(engine, table, rows[table])
+
+
+def added_event(number: int) -> Event:
+    """Return an event that :func:`add_events` adds, by its id in Panko 10."""
+    time = START + datetime.timedelta(seconds=number)
+    traits = [
+        *(Trait(name, TraitType.TEXT, f"{name}-{number % 17}") for name in TEXT_TRAITS),
+        *(Trait(name, TraitType.INTEGER, number * 3) for name in ("vcpus", "memory_mb")),
+        Trait("progress", TraitType.FLOAT, number / 7),
+        Trait("launched_at", TraitType.DATETIME, time),
+    ]
+    raw = {"payload": {"n": number, "x": 1.5, "tags": ["ä", None]}}
+    return Event(f"added-{number}", FIRST_TYPE, time, traits, raw)
+
+
+def content(event: Event) -> tuple:
+    """Return an event in a form that can be compared: Panko 10 has no traits without a type."""
+    traits = sorted((trait.name, int(trait.dtype) or 1, trait.value) for trait in event.traits)
+    return event.message_id, event.event_type, event.generated, traits, event.raw
 
 
 COLUMNS = {

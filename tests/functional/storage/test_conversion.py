@@ -14,7 +14,6 @@ from panko.storage import EventFilter
 from panko.storage.base import Connection
 from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSchema, PermissionDenied, SchemaMismatch
 from panko.storage.feed import Start
-from panko.storage.models import Event
 from panko.storage.sqlalchemy.conversion import old_events
 from panko.storage.sqlalchemy.conversion.old_events import _count_fitting
 from tests.functional import panko10
@@ -51,20 +50,15 @@ def rejected(connection: Connection) -> list[dict]:
 
 
 def contents(connection: Connection) -> dict[str, tuple]:
-    """Return all stored events by message_id, with comparable traits."""
-    return {each.message_id: content(each) for each in connection.get_events(EventFilter())}
-
-
-def content(given: Event) -> tuple:
-    traits = sorted((trait.name, int(trait.dtype) or 1, trait.value) for trait in given.traits)
-    return given.event_type, given.generated, traits, given.raw
+    """Return all stored events by message_id, in a form that can be compared."""
+    return {each.message_id: panko10.content(each)[1:] for each in connection.get_events(EventFilter())}
 
 
 def recorded() -> dict[str, tuple]:
-    """Return the conformance events."""
+    """Return the conformance events, in the same form."""
     events: dict[str, tuple] = {}
     for form in load_json("events.json"):
-        events.setdefault(form["message_id"], content(parse_event(form)))
+        events.setdefault(form["message_id"], panko10.content(parse_event(form))[1:])
     return events
 
 
