@@ -105,7 +105,7 @@ class Checks(upgradecheck.UpgradeCommands):
         ("Policy file in YAML", _check_policy),
         ("Policy rules are known", _check_rules),
         ("Database schema", _check_schema),
-        ("Events of Panko 10 are converted", _check_conversion),
+        ("Events of Panko 10 converted", _check_conversion),
         ("Events are not kept forever", _check_time_to_live),
         ("panko-expirer runs", _check_expirer),
     )

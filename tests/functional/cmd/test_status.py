@@ -18,7 +18,7 @@ OPTIONS, POLICY, RULES, SCHEMA, CONVERSION, TIME_TO_LIVE, EXPIRER = (
     "Policy file in YAML",
     "Policy rules are known",
     "Database schema",
-    "Events of Panko 10 are converted",
+    "Events of Panko 10 converted",
     "Events are not kept forever",
     "panko-expirer runs",
 )

@@ -295,7 +295,7 @@ def test_times_are_exact(storage, engine) -> None:
 
 
 def test_an_event_with_more_traits_than_a_batch_is_converted(storage, engine, monkeypatch) -> None:
-    monkeypatch.setattr(old_events, "MAX_TRAITS", 20)
+    monkeypatch.setattr(old_events, "MAX_TRAIT_ROWS", 20)
     panko10.insert(engine, "trait_text", ((1, f"many-{number}", str(number)) for number in range(100)))
     assert sum(convert(storage)) == EVENTS
     stored = contents(storage)

@@ -26,7 +26,7 @@ BATCH_EVENTS = 1000
 BATCH_BYTES = 8 << 20
 """Bytes of the raw notifications of a batch, unless a single event has more."""
 
-MAX_TRAITS = 50_000
+MAX_TRAIT_ROWS = 50_000
 """Rows of one table of traits for a batch; a batch with more is halved, unless it is a single event."""
 
 _new_tuple = tuple.__new__  # It takes a third of the time of Trait(), and there are a dozen traits per event.
@@ -126,7 +126,7 @@ class OldEvents:
     def _read_traits(self, first: int, last: int, *, limited: bool) -> dict[int, list[Trait]] | None:
         """Return the traits of the events with some ids; None if they are too many."""
         traits: dict[int, list[Trait]] = defaultdict(list)
-        limit = MAX_TRAITS if limited else 2**31
+        limit = MAX_TRAIT_ROWS if limited else 2**31
         for name, type_ in TRAIT_TABLES.items():
             rows = self._fetch(self._trait_queries[name], first=first, last=last, limit=limit)
             if limited and len(rows) == limit:

@@ -38,7 +38,7 @@ CONVERSION = sa.Table(
     sa.Column("events", sa.BigInteger, nullable=False, comment="events at the beginning"),
     sa.Column("done", sa.BigInteger, nullable=False, comment="events that were converted or rejected"),
     sa.Column("rejected", sa.BigInteger, nullable=False, comment="rows of panko10_rejected"),
-    sa.Column("reported", sa.BigInteger, nullable=False, comment="how many of these the operator was told of"),
+    sa.Column("reported", sa.BigInteger, nullable=False, comment="how many of these were reported"),
     comment="One row: how far the conversion of the tables of Panko 10 is",
 )
 
