@@ -12,7 +12,7 @@ import pytest
 from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, serving
 from tests.servers.environments import OPENSTACK
 
-PAGE = (ROOT / "doc/source/install-in-a-cloud.rst").read_text()
+PAGE = (ROOT / "doc/source/install/cloud.rst").read_text()
 BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n(?: +:caption: (?P<file>\S+)\n)?\n(?P<text>(?: {4}.*\n|\n)+)", re.M
 )

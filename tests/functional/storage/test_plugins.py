@@ -70,5 +70,5 @@ def test_driver_that_declares_another_contract_or_none_is_refused(tmp_path, decl
 
 
 def test_documentation_names_the_version():
-    text = Path(__file__).parents[3].joinpath("doc/source/configuration.rst").read_text()
+    text = Path(__file__).parents[3].joinpath("doc/source/reference/drivers.rst").read_text()
     assert re.findall(r"CONTRACT_VERSION = (\d+)", text) == [str(base.CONTRACT_VERSION)]
