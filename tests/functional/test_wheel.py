@@ -85,6 +85,11 @@ def test_it_installs_the_dashboards_for_grafana(environment):
         assert (installed / path.relative_to(ROOT / "etc/grafana")).read_bytes() == path.read_bytes()
 
 
+def test_it_installs_the_policy_by_which_a_project_sees_its_own(environment):
+    installed = environment / "share/panko/policy-project.yaml"
+    assert installed.read_bytes() == (ROOT / "etc/panko/policy-project.yaml").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("generator", "name", "known"),
     [
