@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.functional.cmd.collecting import collecting, wait_until
-from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment
+from tests.functional.cmd.processes import ROOT, TIMEOUT, RunningServer, environment, free_port
 from tests.functional.e2e.agent import running_agent
 from tests.functional.e2e.command import OpenStack
 from tests.functional.e2e.compute import SERVERS, running_compute
@@ -105,10 +105,10 @@ class Cloud:
         command = ["bash", "-euo", "pipefail", "-c", self.adapt(script)]
         subprocess.run(command, env=environment(), check=True, timeout=TIMEOUT)
 
-    def log_in(self, password: str) -> str:
-        """Return the status of a login as alice from another address."""
+    def log_in(self, user: str, password: str) -> str:
+        """Return the status of a login from another address."""
         options = self.adapt(section("/etc/keystone/keystone.conf"))
-        return self._keystone.log_in("alice", "demo", password, options, "192.0.2.44").split()[0]
+        return self._keystone.log_in(user, "demo", password, options, "192.0.2.44").split()[0]
 
 
 def send(compute: RunningServer, panko: Panko) -> tuple[str, str]:
@@ -151,9 +151,7 @@ def trail(keystone, rabbitmq_server, broker_url, ceilometer, tmp_path_factory):
     with contextlib.ExitStack() as stack:
         stack.enter_context(catalog_entry(keystone))
         cloud.run(blocks("audit-trail.rst", "bash")[0][1])
-        paste, options = (cloud.adapt(section(f"/etc/nova/{name}")) for name in ("api-paste.ini", "nova.conf"))
-        options += AUTHTOKEN.format(keystone=keystone)
-        compute = stack.enter_context(running_compute(directory / "nova", paste, options))
+        compute = stack.enter_context(running_nova(cloud, keystone, directory))
         raw = section("/etc/ceilometer/ceilometer.conf")
         stack.enter_context(running_agent(ceilometer, rabbitmq_server, broker_url, directory, options=raw))
         collector = f"[collector]\ntransport_url = {broker_url}\n"
@@ -161,9 +159,16 @@ def trail(keystone, rabbitmq_server, broker_url, ceilometer, tmp_path_factory):
         cloud.run(blocks("access.rst", "bash")[0][1])
         stack.enter_context(collecting(str(directory / "panko.conf"), directory / "collector.log"))
         trail = Trail(panko, *send(compute, panko))
-        assert [cloud.log_in(password) for password in ("guessed", keystone.password)] == ["401", "201"]
+        logins = {("unknown", "guessed"): "401", ("alice", "guessed"): "401", ("alice", keystone.password): "201"}
+        assert {login: cloud.log_in(*login) for login in logins} == logins
         wait_for(trail)
         yield trail
+
+
+def running_nova(cloud, keystone, directory):
+    """Return a context manager that runs the service with the settings of the page."""
+    paste, options = (cloud.adapt(section(f"/etc/nova/{name}")) for name in ("api-paste.ini", "nova.conf"))
+    return running_compute(directory / "nova", paste, options + AUTHTOKEN.format(keystone=keystone))
 
 
 def write_nothing(keystone, path):
@@ -238,6 +243,15 @@ def test_only_an_administrator_sees_who_deleted_it_from_another_project(trail):
         f"q.field=instance_id&q.value={trail.adopted}&q.field=event_type&q.value=compute.instance.delete.end",
     )
     assert deleted["traits"]["user_id"] == trail.panko.keystone.user_id("boss")
+
+
+def test_the_service_answers_while_the_broker_is_unreachable(keystone, tmp_path):
+    (tmp_path / "nova").mkdir()
+    cloud = Cloud(keystone, f"rabbit://panko:secret@127.0.0.1:{free_port()}/", tmp_path)
+    cloud.run(blocks("audit-trail.rst", "bash")[0][1])
+    with running_nova(cloud, keystone, tmp_path) as nova:
+        assert nova.get(SERVERS, X_Auth_Token=keystone.token("alice", project="demo")).status == 200
+        assert "audit.http.response" in nova.log, nova.log
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs the packages curl and jq")
