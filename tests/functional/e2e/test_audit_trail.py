@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page "Audit trail": its settings bring API requests and logins into Panko, and its commands answer questions."""
+"""The page "Audit trail": its settings bring API requests and logins into Panko, and its commands ask for them."""
 
 import contextlib
 import json
@@ -58,8 +58,8 @@ def blocks(page: str, language: str) -> list[tuple[str | None, str]]:
 
 
 def section(file: str) -> str:
-    """Return the settings on the page for a file."""
-    return dict(blocks("audit-trail.rst", "ini"))[file]
+    """Return the settings on the pages for a file."""
+    return dict(blocks("audit-trail.rst", "ini") + blocks("audit-records.rst", "ini"))[file]
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def test_traits_and_raw_of_a_request(trail):
     """The traits that the page names, and what it says that only the notification has."""
     query = f"q.field=event_type&q.value=audit.http.response&q.field=initiator_name&q.value=bob&{ALL}"
     _, event = trail.events("boss", "demo", query)
-    page = " ".join((PAGES / "audit-trail.rst").read_text().split())
+    page = " ".join((PAGES / "audit-records.rst").read_text().split())
     listed = page.partition("as traits:")[2].partition("``identity.authenticate`` has")[0]
     assert set(event["traits"]) - {"service"} == set(re.findall("``([A-Za-z_]+)``", listed))
     assert event["traits"]["target_typeURI"] == "service/compute/servers/server"

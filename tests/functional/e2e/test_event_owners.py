@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which project and user an event belongs to by Ceilometer's own definitions, as the page "Audit trail" says."""
+"""Which project and user an event belongs to by Ceilometer's own definitions, as the page "Audit records" says."""
 
 import json
 import subprocess
@@ -9,21 +9,16 @@ import pytest
 from tests.functional.cmd.processes import TIMEOUT, environment
 from tests.functional.e2e.test_audit_trail import blocks
 
-# It runs in Ceilometer's environment: read notifications, and print the traits of each, by the definitions of
-# Ceilometer and those of the first argument.
+# It runs in Ceilometer's environment: read notifications, and print the traits of each, by a file of definitions or,
+# if it does not exist, Ceilometer's own.
 _CONVERT = """
-import json, pathlib, sys, tempfile
-import ceilometer
+import json, sys
 from ceilometer import service
 from ceilometer.event import converter
 from stevedore import extension
-own = pathlib.Path(ceilometer.__file__).with_name("pipeline") / "data/event_definitions.yaml"
-with tempfile.NamedTemporaryFile("w", suffix=".yaml") as definitions:
-    definitions.write(own.read_text() + sys.argv[1])
-    definitions.flush()
-    conf = service.prepare_service([], config_files=[])
-    conf.set_override("definitions_cfg_file", definitions.name, "event")
-    made = converter.setup_events(conf, extension.ExtensionManager("ceilometer.event.trait_plugin"))
+conf = service.prepare_service([], config_files=[])
+conf.set_override("definitions_cfg_file", sys.argv[1], "event")
+made = converter.setup_events(conf, extension.ExtensionManager("ceilometer.event.trait_plugin"))
 for body in json.load(sys.stdin):
     print(json.dumps({trait.name: trait.value for trait in made.to_event("info", body).traits}))
 """
@@ -48,14 +43,14 @@ NOTIFICATIONS = [
 ]
 
 
-def owners(ceilometer, more=""):
+def owners(ceilometer, definitions="none.yaml"):
     """Return project and user of the event of each notification."""
     metadata = {"message_id": "m", "timestamp": "2026-01-02 03:04:05"}
     bodies = [
         {"event_type": name, "ctxt": ctxt, "payload": payload, "publisher_id": "service.host", "metadata": metadata}
         for name, ctxt, payload, *_ in NOTIFICATIONS
     ]
-    command = [ceilometer / "python", "-W", "ignore", "-c", _CONVERT, more]
+    command = [ceilometer / "python", "-W", "ignore", "-c", _CONVERT, definitions]
     done = subprocess.run(
         command,
         input=json.dumps(bodies),
@@ -82,9 +77,11 @@ def test_owner_by_ceilometers_own_definitions(by_default, number):
     assert by_default[number] == (project, user)
 
 
-def test_definition_of_the_page_gives_network_events_a_project(ceilometer, by_default):
-    ((_, definition),) = blocks("audit-trail.rst", "yaml")
-    changed = owners(ceilometer, definition)
+def test_change_of_the_page_gives_network_events_a_project(ceilometer, by_default, tmp_path):
+    ((_, commands),) = blocks("audit-records.rst", "bash")
+    commands = commands.replace("/etc/ceilometer/", f"{tmp_path}/").replace("/opt/ceilometer", str(ceilometer.parent))
+    subprocess.run(["bash", "-euc", commands], check=True, timeout=TIMEOUT)
+    changed = owners(ceilometer, str(tmp_path / "event_definitions.yaml"))
     pairs = zip(changed, by_default, strict=True)
     different = [(NOTIFICATIONS[number][0], *new) for number, (new, old) in enumerate(pairs) if new != old]
     assert different == [("port.delete.end", "calling", "caller")]
