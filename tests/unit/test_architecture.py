@@ -35,7 +35,7 @@ SHARED = ("panko.moments",)
 SQL = ("panko.storage.sqlalchemy", "panko.storage.impl_sqlalchemy")
 
 API_LAYERS = (
-    ("errors", "keystone", "query", "routing"),
+    ("errors", "keystone", "query", "routing", "tables"),
     ("response", "policy"),
     ("cursors",),
     ("pages",),
