@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     except (OSError, StorageUnavailable) as error:
         name = conf.output or "standard output"
         reason = f"{name} cannot be written: {error.strerror}." if isinstance(error, OSError) else one_line(error)
-        advice = f" Run the same again, and it goes on in {name}." if conf.output else ""
+        advice = f" Run the same again, and it goes on in {name}." if os.path.isfile(name) else ""
         raise CommandError(f"{reason}{advice}") from error
     print(f"{written} events written" + (f" to {conf.output}" if conf.output else ""), file=sys.stderr)
     return 0
