@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sphinx extension for the reference: options by section, policy rules with anchors, and links to both.
+"""Sphinx extension for the reference: options by section, policy rules, links to both, and release notes.
 
 ``[api] workers`` and ``telemetry:events:index`` become links on every page. A page that names an option which does not
 exist in one of the sections causes a warning, which fails ``make docs``.
 """
 
 import re
+from pathlib import Path
 
+import yaml
 from docutils import nodes
-from docutils.parsers.rst import directives
+from docutils.parsers.rst import Directive, directives
+from docutils.statemachine import StringList
 from oslo_config.sphinxext import ShowOptionsDirective
 from oslo_policy.sphinxext import ShowPolicyDirective
+from reno.config import Config
+from reno.formatter import format_report
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx.util.nodes import make_refnode
+from sphinx.util.nodes import make_refnode, nested_parse_with_titles
 
+ROOT = Path(__file__).parents[1]
 RULES_PAGE = "reference/policies"
 OPTION = re.compile(r"\[(\w+)\] (\w+)(?: = .*)?")
 
@@ -68,6 +74,37 @@ class ShowRules(ShowPolicyDirective):
         return section.children[1:]
 
 
+class Notes:
+    """The files in releasenotes/notes, as reno's loader returns those of a version.
+
+    reno itself asks git for the version of a note, which needs a tag; a clone or an archive may have none.
+    """
+
+    def __init__(self) -> None:
+        self.paths = sorted((ROOT / "releasenotes/notes").glob("*.yaml"))
+
+    def __getitem__(self, version: str) -> list[tuple[Path, None]]:
+        return [(path, None) for path in self.paths]
+
+    def parse_note_file(self, path: Path, commit: None) -> dict:
+        return yaml.safe_load(path.read_text())
+
+
+class ReleaseNotes(Directive):
+    """Show the release notes, under the version of the installed package."""
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        notes = Notes()
+        for path in notes.paths:
+            env.note_dependency(str(path))
+        text = format_report(notes, Config(str(ROOT)), [env.config.release], show_source=False)
+        section = nodes.section()
+        section.document = self.state.document
+        nested_parse_with_titles(self.state, StringList(text.splitlines(), "releasenotes"), section)
+        return section.children
+
+
 def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Make a link of each literal that names an option or a policy rule."""
     pages = app.env.domaindata["oslo.config"]["options"]
@@ -96,5 +133,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("oslo_policy.sphinxext")
     app.add_directive("show-sections", ShowSections)
     app.add_directive("show-rules", ShowRules)
+    app.add_directive("release-notes", ReleaseNotes)
     app.connect("doctree-resolved", link_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
