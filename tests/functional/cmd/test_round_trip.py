@@ -14,6 +14,9 @@ from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.cmd.processes import run
 
 EVENTS, BATCH = 100_000, 1000
+MANY_EVENTS_SECONDS = 600
+"""Seconds until a test fails because a command does not end."""
+
 NOON = datetime.datetime(2026, 1, 2, 12)
 TEXT, INTEGER, FLOAT, DATETIME = TraitType
 
@@ -58,7 +61,7 @@ def connect(configure):
 
 
 def succeed(*line):
-    done = run(*line)
+    done = run(*line, timeout=MANY_EVENTS_SECONDS)
     assert done.returncode == 0, done.stderr
     return done
 
