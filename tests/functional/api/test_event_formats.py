@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 import webob
@@ -67,6 +68,16 @@ def test_all_formats_have_the_same_events(api, headers, query):
     ]
     for row, event in zip(rows, events, strict=True):
         assert set(json.loads(row["traits"])) == {trait["name"] for trait in event["traits"]}
+
+
+def test_the_documented_requests_work(api):
+    page = (Path(__file__).parents[3] / "doc/source/query/formats.rst").read_text()
+    requests = re.findall(r'\$ curl .* -H "Accept: (.*)" "\$PANKO(.*)" >', page)
+    requests += [(accept, path) for path, accept in re.findall(r"GET (/v2\S+)\n +Accept: (\S+)\n", page)]
+    assert len(requests) == 3
+    for accept, path in requests:
+        response = ask(api, path, accept)
+        assert (response.status_code, response.content_type) == (200, accept)
 
 
 def test_the_client_chooses_the_columns_in_the_query_or_in_the_body(api):

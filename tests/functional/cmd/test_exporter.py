@@ -5,6 +5,8 @@ import datetime
 import json
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 import termios
@@ -15,7 +17,7 @@ from oslo_utils import timeutils
 
 from panko.storage.models import Event, Trait
 from panko.storage.serialization import serialize_event
-from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run, run_installed
+from tests.functional.cmd.processes import COMMANDS, ROOT, TIMEOUT, environment, run, run_installed
 
 NOON = datetime.datetime(2026, 1, 2, 12)
 HOUR = datetime.timedelta(hours=1)
@@ -79,6 +81,18 @@ def test_the_arguments_select_events(export, events):
         done = export(*arguments)
         assert (done.returncode, done.stderr) == (0, f"{len(expected)} events written\n")
         assert written(done.stdout) == expected
+
+
+def test_the_documented_commands_work(tmp_path, export, events):
+    page = (ROOT / "doc/source/operate/export.rst").read_text()
+    lines = re.findall(r"^ +\$ panko-export (.*)$", page, re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        arguments = shlex.split(re.split(" [|>] ", line)[0])
+        if "--output" in arguments:
+            arguments[arguments.index("--output") + 1] = str(tmp_path / arguments[arguments.index("--output") + 1])
+        done = export(*arguments)
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_duration_is_counted_back_from_now(export, connection):
