@@ -10,6 +10,7 @@ from tests.unit.doc.blocks import PAGES, ROOT, all_blocks
 BLOCKS = all_blocks()
 
 API = "tests/functional/api/test_examples.py"
+AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
@@ -25,7 +26,9 @@ RUN = {
     "grafana/api.rst": {"text": API, "json": API},
     "grafana/rows.rst": {"text": API, "json": API},
     "grafana/setup.rst": {"": f"{COMMANDS} {E2E}", "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
-    "operate/access.rst": {"yaml": API},
+    "operate/access.rst": {"yaml": API, "bash": AUDIT},
+    "operate/audit-records.rst": {"bash": "tests/functional/e2e/test_event_owners.py", "ini": AUDIT},
+    "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "query/client.rst": {"": E2E},
@@ -60,6 +63,7 @@ NOT_RUN = {
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
+    "operate/audit-trail.rst: API request ->": "a diagram",
     "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
