@@ -14,9 +14,12 @@ AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
+EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
+FORMATS = "tests/functional/api/test_event_formats.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
+TABLES = "tests/unit/api/test_tables.py"
 UPGRADE = "tests/functional/cmd/test_upgrade_pages.py"
 
 RUN = {
@@ -31,10 +34,12 @@ RUN = {
     "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
+    "operate/export.rst": {"console": EXPORT},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
     "query/events.rst": {"text": API, "json": API},
+    "query/formats.rst": {"console": FORMATS, "text": f"{FORMATS} {TABLES}"},
     "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
     "query/store.rst": {"text": API, "json": API},
     "query/types.rst": {"text": API, "json": API},
