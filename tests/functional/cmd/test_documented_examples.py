@@ -83,15 +83,6 @@ def test_a_notification_is_refused_as_shown(config_file, tmp_path):
     assert message in " ".join(done.stderr.split())
 
 
-def test_the_policy_of_projects_is_copied(tmp_path):
-    script = shown("operate/access.rst", "install -D").replace("/opt/panko/share", f"{ROOT}/etc")
-    subprocess.run(
-        ["bash", "-euc", script.replace("/etc/panko/policy.d", f"{tmp_path}/policy.d")], check=True, timeout=60
-    )
-    copied = (tmp_path / "policy.d/project.yaml").read_bytes()
-    assert copied == (ROOT / "etc/panko/policy-project.yaml").read_bytes()
-
-
 def test_a_misspelt_option_is_reported_as_shown(configure):
     path = configure("event_time_to_life = 1\n")
     checks = json.loads(run("panko-status", "--config-file", path, "upgrade", "check", "--json").stdout)["checks"]

@@ -9,8 +9,8 @@ from tests.unit.doc.blocks import PAGES, ROOT, all_blocks
 
 BLOCKS = all_blocks()
 
-AUDIT = "tests/functional/e2e/test_audit_trail.py"
 API = "tests/functional/api/test_examples.py"
+AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
@@ -27,9 +27,9 @@ RUN = {
     "grafana/api.rst": {"text": API, "json": API},
     "grafana/rows.rst": {"text": API, "json": API},
     "grafana/setup.rst": {"": f"{COMMANDS} {E2E}", "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
-    "operate/access.rst": {"yaml": API, "bash": COMMANDS},
+    "operate/access.rst": {"yaml": API, "bash": AUDIT},
     "operate/audit-records.rst": {"bash": "tests/functional/e2e/test_event_owners.py", "ini": AUDIT},
-    "operate/audit-trail.rst": {"bash": AUDIT, "text": AUDIT, "ini": AUDIT},
+    "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "operate/export.rst": {"console": "tests/functional/cmd/test_exporter.py"},
@@ -65,11 +65,11 @@ NOT_RUN = {
     "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
     "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
     "contributor/storage/writing.rst: 31": "a diagram",
-    "operate/audit-trail.rst: API request ->": "a diagram",
     "operate/import.rst: $ source": "needs the credentials of a cloud; tests/functional/e2e/test_import.py has some",
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
+    "operate/audit-trail.rst: API request ->": "a diagram",
     "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
