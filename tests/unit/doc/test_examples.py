@@ -35,6 +35,7 @@ RUN = {
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "operate/export.rst": {"console": EXPORT},
+    "operate/import.rst": {"console": COMMANDS, "text": COMMANDS},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
@@ -43,19 +44,20 @@ RUN = {
     "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
     "query/store.rst": {"text": API, "json": API},
     "query/types.rst": {"text": API, "json": API},
-    "reference/commands.rst": {"text": COMMANDS, "json": COMMANDS},
+    "reference/commands.rst": {"text": COMMANDS},
     "reference/drivers.rst": {"": "tests/functional/storage/test_plugins.py"},
     "reference/errors.rst": {"json": API},
     "upgrade.rst": {"bash": UPGRADE},
     "upgrade/configuration.rst": {"bash": UPGRADE},
+    "upgrade/database.rst": {"console": UPGRADE, "sql": UPGRADE},
     "upgrade/deployment.rst": {"bash": UPGRADE},
     "README.rst": {"": README, "ini": COMMANDS},
 }
 """The tests that run the blocks of a page, by language; "" is a block after a double colon."""
 
 FOLLOWED = {
-    "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
-    "try.rst": README,
+    "install/": "tests/functional/install/test_pages.py tests/functional/install/test_container.py",
+    "try.rst": "tests/functional/install/test_try.py",
 }
 """The tests that follow all blocks of some pages in order."""
 
@@ -65,6 +67,7 @@ NOT_RUN = {
     "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
     "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
     "contributor/storage/writing.rst: 31": "a diagram",
+    "operate/import.rst: $ source": "needs the credentials of a cloud; tests/functional/e2e/test_import.py has some",
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
@@ -72,7 +75,6 @@ NOT_RUN = {
     "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
-    "README.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "README.rst: make test": "runs this test",
 }
 """Examples that cannot be run, by the beginning of their names, with the reason."""
@@ -110,13 +112,9 @@ def test_every_entry_is_needed():
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_tests_of_a_page_name_it(page):
-    """By its path, its directory, or the directory of the examples that it includes."""
-    names = (
-        page.removesuffix(".rst"),
-        f"{page.partition('/')[0]}/",
-        f"doc/source/{page.partition('/')[0]}",
-        "examples",
-    )
+    """By its path, its name, its directory, or the directory of the examples that it includes."""
+    directory, _, name = page.partition("/")
+    names = (page.removesuffix(".rst"), name or page, f"{directory}/", f"doc/source/{directory}", "examples")
     for file in {file for files in RUN[page].values() for file in files.split()}:
         text = (ROOT / file).read_text()
         assert any(name in text for name in names), f"{file} does not name {page}"
