@@ -239,8 +239,8 @@ class OtherPanko:
                     importer.add(Element(place, None, None, event))
                 importer.flush()
                 self._state.save(page[-1]["generated"])
+                progress.set_postfix_str(page[-1]["generated"], refresh=False)
                 progress.update(len(page))
-                progress.set_postfix_str(page[-1]["generated"])
 
 
 def report_refusal(record: Record, reason: str) -> None:
