@@ -56,6 +56,9 @@ MAX_OTHER_CLIENT_SECONDS = 1.0
 MAX_THREADS = 10
 """Maximum number of threads of each process meanwhile: none waits."""
 
+MAX_EXPORT_SECONDS = 0.1
+"""Maximum time in which panko-export writes 1,000 events, with their share of the start of its process."""
+
 MAX_TIMES_FLOOR = {
     ("record_events", "batches of 1,000"): 2.0,
     ("http", "page of 100, all tenants"): 4.0,

@@ -4,7 +4,12 @@
 import datetime
 import fnmatch
 import itertools
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -215,6 +220,22 @@ def expiry_of_a_day(place: Place) -> Iterator[Finding]:
     )
 
 
+def export(place: Place) -> Iterator[Finding]:
+    """Measure panko-export of all events to a file on the same disk."""
+    events = place.backend.count(OURS)
+    command = [Path(sys.executable).with_name("panko-export"), "--config-file", os.devnull, "--output"]
+    environment = {**os.environ, "OS_DATABASE__CONNECTION": place.backend.url(OURS)}
+    for name in ("events.jsonl", "events.jsonl.zst"):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, name)
+            began = time.perf_counter()
+            subprocess.run([*command, path], check=True, capture_output=True, env=environment, timeout=LOAD_TIMEOUT)
+            took = 1000 * (time.perf_counter() - began) / events
+            shown = f"{report.duration(took)}, {path.stat().st_size / 1e6:,.1f} MB in all"
+        title, at_most = f"panko-export to {name}, 1,000 of {events:,} events", bars.MAX_EXPORT_SECONDS
+        yield make_finding(title, shown, report.duration(at_most), took <= at_most)
+
+
 def _succeeded(outcome: Outcome) -> Outcome:
     if outcome.failed or outcome.timeout:
         raise SystemExit(f"a check failed: {outcome.failed or 'timeout'}")
@@ -227,6 +248,7 @@ CHECKS: dict[tuple[int, str], Check] = {
     (JUDGED_EVENTS, "rare text while keys are pending"): rare_text_and_pending_keys,
     (LARGE_EVENTS, "expiry of a day"): expiry_of_a_day,
     (JUDGED_EVENTS, "beside an expirer that cleans up"): beside_clean_up,
+    (JUDGED_EVENTS, "export"): export,
     **{(JUDGED_EVENTS, title): check for title, check in feed.CHECKS.items()},
 }
 """The checks by size of the event set and title."""

@@ -119,8 +119,8 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
         if text in rules:
             link = make_refnode(app.builder, page, RULES_PAGE, rules[text], literal.deepcopy(), text)
             literal.replace_self(link)
-        elif (found := OPTION.fullmatch(text)) and found[1].lower() in sections:
-            target = f"{found[1].lower()}.{found[2].lower()}"
+        elif (found := OPTION.fullmatch(text)) and found[1] in sections:
+            target = f"{found[1]}.{found[2]}"
             if target in pages:
                 link = make_refnode(app.builder, page, pages[target], target, literal.deepcopy(), text)
                 literal.replace_self(link)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service's configuration, the defaults of libraries' options, and the settings of the garbage collector."""
 
+import contextlib
 import gc
 import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from oslo_config import cfg
 from oslo_db import options as db_options
@@ -47,6 +49,7 @@ def prepare_service(
     share: bool = False,
     cli_opts: Sequence[cfg.Opt] = (),
     warn: bool = True,
+    stdout_is_data: bool = False,
 ) -> cfg.ConfigOpts:
     """Read the configuration, and set up logging as it says.
 
@@ -56,6 +59,8 @@ def prepare_service(
     :param share: the process belongs to another program; its logging and its libraries' defaults are not changed
     :param cli_opts: options and arguments of this command only
     :param warn: log a warning for each option that looks like a mistake
+    :param stdout_is_data: the command writes data to stdout: a log that is neither in a file nor in syslog goes to
+        stderr
     :returns: a new configuration object
     :raises oslo_config.cfg.Error: if a file or an option is invalid
     """
@@ -77,12 +82,21 @@ def prepare_service(
         validate_default_values=True,
     )
     if not share:
-        log.setup(conf, "panko")
+        _set_up_logging(conf, sys.stderr if stdout_is_data else sys.stdout)
     if warn:
         libraries = SHARED_LIBRARIES if share else unknown_options.LIBRARIES
         for finding in unknown_options.find_unknown_options(conf, libraries):
             LOG.warning("%s", finding)
     return conf
+
+
+def _set_up_logging(conf: cfg.ConfigOpts, console: TextIO) -> None:
+    """Set up logging as configured.
+
+    :param console: where the log goes if it is neither in a file nor in syslog
+    """
+    with contextlib.redirect_stdout(console):  # oslo.log writes to what sys.stdout is now.
+        log.setup(conf, "panko")
 
 
 def _set_defaults(conf: cfg.ConfigOpts) -> None:

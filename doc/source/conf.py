@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # for the extension in doc
 
 # A style of Pygments that Furo uses makes all libraries log to the terminal.
+logging.getLogger("reno").setLevel(logging.WARNING)
 logging.getLogger("oslo_service").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", "\nEventlet is deprecated")  # oslo.messaging lists the options of its backends.
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -174,7 +174,21 @@ class EventPage(LinkedResult, Generic[T]):
 
 
 class DocumentPage(EventPage[bytes]):
-    """A page of events as the JSON documents that the API returns."""
+    """A page of events as the JSON documents that the API returns.
+
+    :param columns: see :class:`~panko.api.response.LinkedResult`
+    """
+
+    def __init__(
+        self,
+        storage: Connection,
+        event_filter: EventFilter,
+        page: Page,
+        links: Links,
+        columns: Sequence[str] | None = None,
+    ):
+        super().__init__(storage, event_filter, page, links)
+        self.columns = columns
 
     def _open(self, page: Page) -> Iterator[bytes]:
         return self._storage.get_documents(self._filter, page)

@@ -23,6 +23,9 @@ MAX_FILTERS = 1000
 MAX_QUERY_TRAIT_FILTERS = 50
 """Filters of a request, and filters on traits among them, which cost much more."""
 
+MAX_TRAIT_COLUMNS = 100
+"""Traits that have a column in CSV."""
+
 DEFAULT_MAX_LIMIT = 2**62
 """The largest limit without [api] max_api_return_limit: no response reaches it."""
 
@@ -202,6 +205,17 @@ def _parse_sort_key(given: str | None) -> tuple[str, str]:
     if direction and direction not in SORT_DIRECTIONS:
         raise InvalidInput("sort direction", given, SORT_HELP.format("directions", SORT_DIRECTIONS))
     return key, direction or SORT_DIRECTIONS[0]
+
+
+def parse_columns(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of the traits that have a column in CSV, each once; None if the request gives none.
+
+    :raises ClientSideError: if there are too many
+    """
+    names = tuple(dict.fromkeys(name for name in given or () if name))
+    if len(names) > MAX_TRAIT_COLUMNS:
+        raise ClientSideError(f"There are more than {MAX_TRAIT_COLUMNS} columns")
+    return names or None
 
 
 def parse_interval(given: str | None) -> datetime.timedelta | None:

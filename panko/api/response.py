@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP responses: content negotiation, rendering as JSON or XML, streaming, compression and errors."""
+"""HTTP responses: content negotiation, rendering as JSON, XML, lines or CSV, streaming, compression and errors."""
 
 import abc
 import contextlib
@@ -22,11 +22,17 @@ from webob.acceptparse import AcceptEncodingValidHeader, AcceptValidHeader, crea
 from webob.acceptparse import create_accept_header as parse_accept
 
 from panko.api.errors import Fault, ResponseAborted, TooManyStreams, log_failure, log_fault, make_fault
+from panko.api.tables import render_csv
 
 JSON = "application/json"
 XML_TYPES = ("application/xml", "text/xml")
 CONTENT_TYPES = (JSON, *XML_TYPES)
 """The content types of responses; of those that a client likes equally, the first is sent."""
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+EVENT_TYPES = (*CONTENT_TYPES, NDJSON, CSV)
+"""The content types of lists of events."""
 
 CHUNK_BYTES = 64 * 1024
 """Size of the chunks of a streamed response."""
@@ -74,7 +80,12 @@ def accepts_gzip(accept_encoding: str | None) -> bool:
 
 
 class LinkedResult(abc.ABC):
-    """A result that is one page of several."""
+    """A result that is one page of several.
+
+    :ivar columns: names of the traits that have a column in CSV; None: see :func:`~panko.api.tables.render_csv`
+    """
+
+    columns: Sequence[str] | None = None
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[bytes]:
@@ -136,12 +147,18 @@ def render(result: bytes | Iterable[bytes], result_type: Any, content_type: str)
     :param result: a JSON document, or an iterable: of the JSON documents of an array's members if the result type is an
         array, and of the pieces of one JSON document if it is None
     :param result_type: WSME type of the result; None if it is sent as JSON only
-    :param content_type: one of :data:`CONTENT_TYPES`
+    :param content_type: one of :data:`CONTENT_TYPES`; of :data:`EVENT_TYPES` if the documents are events
     """
     if isinstance(result, bytes):
         yield result if content_type == JSON else _to_xml("result", result_type, result)
     elif result_type is None:
         yield from result
+    elif content_type == NDJSON:
+        for document in result:
+            yield document
+            yield b"\n"
+    elif content_type == CSV:
+        yield from render_csv(result, result.columns if isinstance(result, LinkedResult) else None)
     elif content_type == JSON:
         separator = b"["
         for document in result:

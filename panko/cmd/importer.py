@@ -3,10 +3,16 @@
 
 import contextlib
 import datetime
+import json
+import logging
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import tqdm
 from oslo_config import cfg
@@ -14,10 +20,16 @@ from oslo_utils import timeutils
 
 from panko import service, storage
 from panko.cmd.errors import CommandError, one_line, report_errors
-from panko.ingest.importer import NO_SHIFT, Counts, Importer, Line, newest_time, read_lines
+from panko.ingest.importer import NO_SHIFT, Counts, Element, Importer, Record, newest_time
+from panko.ingest.inputs import Input
+from panko.ingest.remote import RemoteError, RemotePanko, make_session, parse_url
 from panko.storage.errors import StorageError
+from panko.storage.models import format_time, parse_time
 
 STDIN = "-"
+
+OVERLAP = datetime.timedelta(hours=1)
+"""How much is read again when an import from another Panko continues: events can arrive late."""
 
 CLI_OPTS = [
     cfg.MultiStrOpt(
@@ -25,7 +37,18 @@ CLI_OPTS = [
         positional=True,
         required=False,
         metavar="FILE",
-        help="File whose lines are JSON events, or arrays of them; - is standard input.",
+        help="File with events in JSON, which may be compressed by gzip or zstd; - is standard input.",
+    ),
+    cfg.StrOpt(
+        "from-panko",
+        metavar="URL",
+        help="Read all events of another Panko, 10 or 11, instead of files. The variables OS_* authenticate.",
+    ),
+    cfg.StrOpt(
+        "state-file",
+        metavar="FILE",
+        help="File that remembers up to which event --from-panko has come, so that it continues from there the next "
+        "time; by default, it is in the current directory.",
     ),
     cfg.BoolOpt(
         "shift-to-now",
@@ -37,18 +60,23 @@ CLI_OPTS = [
 
 @report_errors
 def main(argv: Sequence[str]) -> int:
-    """Store the events of files; bad lines are reported on stderr, and do not stop the others."""
+    """Store the events of files or of another Panko; bad ones are reported on stderr, and do not stop the others."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
-    if not conf.files:
-        raise CommandError("FILE is missing: name a file with events, or - for standard input")
+    check_arguments(conf)
     with contextlib.ExitStack() as stack:
-        inputs = [(path, open_input(path, stack)) for path in conf.files]
-        shift = shift_to_now(inputs) if conf.shift_to_now else NO_SHIFT
+        files = [(path, open_file(path, stack)) for path in conf.files or ()]
+        shift = shift_to_now(files) if conf.shift_to_now else NO_SHIFT
         connection = storage.get_connection_from_config(conf)
         connection.check_schema()
         importer = Importer(connection, report_refusal, shift)
         try:
-            run(importer, inputs)
+            if conf.from_panko:
+                import_remote(importer, conf)
+            else:
+                run(importer, files)
+        except RemoteError as error:
+            done = f" Before that: {summarize(importer.counts)}. Run the same again to continue."
+            raise CommandError(f"{one_line(error)}{'' if importer.counts == Counts() else done}") from error
         except StorageError as error:
             raise CommandError(
                 f"{one_line(error)} Before that: {summarize(importer.counts)}. "
@@ -58,7 +86,17 @@ def main(argv: Sequence[str]) -> int:
     return 1 if importer.counts.refused else 0
 
 
-def open_input(path: str, stack: contextlib.ExitStack) -> BinaryIO:
+def check_arguments(conf: cfg.ConfigOpts) -> None:
+    """Raise CommandError if the arguments are not either files or another Panko."""
+    if not conf.from_panko and not conf.files:
+        raise CommandError("FILE is missing: name a file with events, or - for standard input")
+    if conf.from_panko and (conf.files or conf.shift_to_now):
+        raise CommandError("--from-panko goes neither with FILE nor with --shift-to-now: run panko-import twice")
+    if conf.state_file and not conf.from_panko:
+        raise CommandError("--state-file goes only with --from-panko")
+
+
+def open_file(path: str, stack: contextlib.ExitStack) -> BinaryIO:
     """Open a file for reading; the stack closes it.
 
     :raises CommandError: if it cannot be read
@@ -71,50 +109,131 @@ def open_input(path: str, stack: contextlib.ExitStack) -> BinaryIO:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def shift_to_now(inputs: Sequence[tuple[str, BinaryIO]]) -> datetime.timedelta:
-    """Return the time between the newest event of all inputs and now.
+def shift_to_now(files: Sequence[tuple[str, BinaryIO]]) -> datetime.timedelta:
+    """Return the time between the newest event of all files and now.
 
-    :raises CommandError: if an input cannot be read twice, such as a pipe
+    :raises CommandError: if a file cannot be read twice, such as a pipe
     """
-    for path, stream in inputs:
+    for path, stream in files:
         if path == STDIN or not stream.seekable():
             raise CommandError(f"--shift-to-now reads its input twice, which {path} does not allow: name a file")
-    newest = newest_time(all_lines(inputs))
-    for _, stream in inputs:
+    newest = newest_time(record for path, stream in files for record in Input(path, stream).records())
+    for _, stream in files:
         stream.seek(0)
     return NO_SHIFT if newest is None else timeutils.utcnow() - newest
 
 
-def all_lines(inputs: Iterable[tuple[str, BinaryIO]]) -> Iterator[Line]:
-    """Yield the lines of all inputs, one input after the other."""
-    for path, stream in inputs:
-        yield from read_lines("stdin" if path == STDIN else path, stream)
-
-
-def run(importer: Importer, inputs: Sequence[tuple[str, BinaryIO]]) -> None:
-    """Import all lines, with a progress bar if stderr is a terminal."""
+def run(importer: Importer, files: Sequence[tuple[str, BinaryIO]]) -> None:
+    """Import all files, with a progress bar if stderr is a terminal."""
     # The size of a pipe is unknown; the progress bar then has no end.
-    sizes = [os.fstat(stream.fileno()).st_size if path != STDIN else 0 for path, stream in inputs]
+    sizes = [os.fstat(stream.fileno()).st_size if path != STDIN else 0 for path, stream in files]
     with tqdm.tqdm(
         desc="imported", total=sum(sizes) if all(sizes) else None, unit="B", unit_scale=True, disable=None
     ) as progress:
-        for line in all_lines(inputs):
-            importer.add(line)
-            progress.update(len(line.content))
+        for path, stream in files:
+            content = Input("stdin" if path == STDIN else path, stream)
+            shown = 0
+            for record in content.records():
+                importer.add(record)
+                if content.bytes_read > shown:
+                    progress.update(content.bytes_read - shown)
+                    shown = content.bytes_read
         importer.flush()
 
 
-def report_refusal(line: Line, reason: str) -> None:
-    """Print on stderr, above the progress bar if there is one, which line was not stored and why."""
-    tqdm.tqdm.write(f"{line.place}: {reason}", file=sys.stderr)
+class StateFile:
+    """Remembers up to which time the events of another Panko are stored.
+
+    :param path: the file, which need not exist
+    :param url: address of the other Panko
+    :param database: URL of the database that the events are stored in
+    :raises CommandError: if the file cannot be written, or belongs to another Panko or database
+    """
+
+    def __init__(self, path: str, url: str, database: str):
+        self.path = Path(path)
+        parts = urlsplit(database)
+        # Without user and password.
+        self._copied = {"from": url, "to": f"{parts.scheme}://{parts.hostname or ''}:{parts.port or ''}{parts.path}"}
+        self._generated: str | None = None
+        try:
+            content = self.path.read_text() if self.path.exists() else ""
+            state = json.loads(content) if content else self._copied
+            self._generated = state.get("generated")
+            if {name: state.get(name) for name in self._copied} != self._copied:
+                raise CommandError(
+                    f"{path} is the state of an import from {state.get('from')} to {state.get('to')}: name another "
+                    "--state-file, or remove it to begin again"
+                )
+            _check_writable(self.path)
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}; name another --state-file") from error
+        except (ValueError, AttributeError) as error:
+            raise CommandError(f"{path} is not a state of panko-import: name another --state-file") from error
+
+    def since(self) -> str | None:
+        """Return the time from which to read; None: from the beginning."""
+        if self._generated is None:
+            return None
+        try:
+            return format_time(parse_time(self._generated) - OVERLAP)
+        except (ValueError, OverflowError):
+            return None
+
+    def save(self, generated: str) -> None:
+        """Remember the time of an event; all events before it are stored."""
+        self._generated = generated
+        self._write()
+
+    def _write(self) -> None:
+        state = self._copied if self._generated is None else {**self._copied, "generated": self._generated}
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.write_text(json.dumps(state) + "\n")
+        new.replace(self.path)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise an OSError if a file cannot be written into the directory of a path; leave no file."""
+    with tempfile.TemporaryFile(dir=path.absolute().parent):
+        pass
+
+
+def import_remote(importer: Importer, conf: cfg.ConfigOpts) -> None:
+    """Import the events of another Panko, with the number of events and their time if stderr is a terminal."""
+    url = parse_url(conf.from_panko)
+    path = conf.state_file or f"panko-import-{re.sub(r'[^A-Za-z0-9.-]+', '_', url.partition('://')[2])}.state"
+    state = StateFile(path, url, conf.database.connection or "")
+    since = state.since()
+    if since is not None:
+        report(f"Continuing with the events since {since}; to begin again, remove {path}.")
+    # Its warnings precede the errors that are reported here.
+    logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+    remote = RemotePanko(url, make_session(os.environ), report)
+    with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
+        for page in remote.pages(since):
+            for event in page:
+                importer.add(Element(f"{url}/v2/events/{event.get('message_id')}", None, None, event))
+            importer.flush()
+            state.save(page[-1]["generated"])
+            progress.update(len(page))
+            progress.set_postfix_str(page[-1]["generated"])
+
+
+def report_refusal(record: Record, reason: str) -> None:
+    """Print on stderr what was not stored and why."""
+    report(f"{record.place}: {reason}")
+
+
+def report(text: str) -> None:
+    """Print on stderr, above the progress bar if there is one."""
+    tqdm.tqdm.write(text, file=sys.stderr)
 
 
 def summarize(counts: Counts) -> str:
     """Return the counts of an import as a sentence."""
-    return (
-        f"{counts.lines} lines done: {counts.stored} events stored, {counts.duplicates} duplicates, "
-        f"{counts.refused} refused"
-    )
+    # Only lines that are an event each, or some: not the lines of an indented array, nor what has no lines.
+    lines = f"{counts.lines} lines done: " if counts.lines or counts == Counts() else ""
+    return f"{lines}{counts.stored} events stored, {counts.duplicates} duplicates, {counts.refused} refused"
 
 
 if __name__ == "__main__":

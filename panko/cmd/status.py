@@ -67,6 +67,9 @@ class Checks(upgradecheck.UpgradeCommands):
     def _check_schema(self) -> Result:
         return self._check_storage(lambda connection: Result(Code.SUCCESS))
 
+    def _check_conversion(self) -> Result:
+        return self._check_storage(_check_converted)
+
     def _check_time_to_live(self) -> Result:
         if self._conf.database.event_time_to_live > 0:
             return Result(Code.SUCCESS)
@@ -102,6 +105,7 @@ class Checks(upgradecheck.UpgradeCommands):
         ("Policy file in YAML", _check_policy),
         ("Policy rules are known", _check_rules),
         ("Database schema", _check_schema),
+        ("Events of Panko 10 converted", _check_conversion),
         ("Events are not kept forever", _check_time_to_live),
         ("panko-expirer runs", _check_expirer),
     )
@@ -119,6 +123,24 @@ def _require_file(url: str) -> None:
     match = SQLITE_FILE.match(url)
     if match and not (os.path.exists(match["path"]) and os.path.getsize(match["path"])):
         raise SchemaMismatch(f"The database has no schema yet: {match['path']} is missing. Run panko-dbsync.")
+
+
+def _check_converted(connection: Connection) -> Result:
+    conversion = connection.get_conversion()
+    if conversion is None:
+        return Result(Code.SUCCESS)
+    state = conversion.read_state()
+    if state.is_complete:
+        return Result(
+            Code.WARNING,
+            "All events of Panko 10 are converted, but its tables still use disk space. If you will not go back to it, "
+            "run panko-dbsync --drop-old.",
+        )
+    return Result(
+        Code.WARNING,
+        f"{state.done} of {state.events} events of Panko 10 are converted; the others are not found yet. Run "
+        "panko-dbsync to go on.",
+    )
 
 
 def _check_last_run(connection: Connection, ttl: int) -> Result:

@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoding of events: from JSON, in each form that Ceilometer's publishers send, to checked events."""
 
+import base64
 import datetime
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from panko.ingest.recognition import describe_object
 from panko.storage.errors import InvalidEvent
-from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
+from panko.storage.models import TRAIT_TYPES_BY_DTYPE, TRAIT_TYPES_BY_LABEL, Event, Trait, TraitType
 from panko.storage.validation import CheckedEvent, checked_event
 
 PRIORITY = "sample"
 """The priority at which Ceilometer publishes events; the queue's name is the topic and this."""
+
+ENVELOPED = "oslo.message"
+"""The member of an envelope of oslo.messaging that holds the notification, as a text of JSON."""
+
+EVENT_TYPE = "event"
+"""The event_type of the notifications in which Ceilometer publishes events."""
 
 TRAIT_MEMBERS = ("name", "dtype", "value")
 
@@ -65,15 +73,26 @@ def parse_json(document: str | bytes) -> Any:
             return orjson.loads(document)
         except orjson.JSONDecodeError:
             pass  # It may be something that only Python writes and reads: NaN, or half of a surrogate pair.
-    return json.loads(document if isinstance(document, str) else document.decode(), parse_int=_parse_integer)
+    return json.loads(document if isinstance(document, str) else document.decode(), parse_int=parse_integer)
 
 
-def _parse_integer(digits: str) -> int:
+def parse_integer(digits: str) -> int:
+    """Return an integer; if it has more digits than Python reads, one that Python cannot write either."""
     try:
         return int(digits)
     except ValueError:
         # One digit more than Python writes.
         return 10 ** sys.get_int_max_str_digits()
+
+
+def open_envelope(message: Any) -> Any:
+    """Return the notification in an envelope of oslo.messaging; anything else as it is.
+
+    :param message: parsed JSON
+    :raises ValueError: if the envelope does not contain JSON; or what else :func:`parse_json` raises
+    :raises AttributeError: if the envelope contains something else than text; or a TypeError
+    """
+    return parse_json(message[ENVELOPED]) if isinstance(message, dict) and ENVELOPED in message else message
 
 
 def read_notification(body: str | bytes) -> dict[str, Any]:
@@ -86,9 +105,7 @@ def read_notification(body: str | bytes) -> dict[str, Any]:
     """
     reason = "not a notification"
     try:
-        message = parse_json(body)
-        if isinstance(message, dict) and "oslo.message" in message:
-            message = parse_json(message["oslo.message"])
+        message = open_envelope(parse_json(body))
     except (ValueError, TypeError, AttributeError, RecursionError):
         message, reason = None, "not JSON"
     if not isinstance(message, dict):
@@ -125,11 +142,50 @@ def parse_events(document: bytes) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def unpack_events(document: Any) -> Iterable[Any]:
+    """Return the events in a parsed JSON value, not decoded.
+
+    The value is an event; or a message of the bus with a list of events, with or without its envelope, or as the
+    management API of RabbitMQ returns it; or an array of these.
+
+    :returns: the events; what contains none is returned as it is, and :func:`decode_event` says what it is
+    :raises InvalidEvent: if a message cannot be read
+    """
+    if isinstance(document, list):
+        return [event for member in document for event in _unpack_message(member)]
+    return _unpack_message(document)
+
+
+def _unpack_message(document: Any) -> list[Any]:
+    if not isinstance(document, dict) or "generated" in document:
+        return [document]
+    try:
+        message = open_envelope(_open_delivery(document))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidEvent(f"it is a message that does not contain JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidEvent("it is a message that is nested too deeply") from error
+    payload = message.get("payload") if isinstance(message, dict) else None
+    events = payload if isinstance(payload, list) else [payload]
+    is_event = any(isinstance(event, dict) and "generated" in event for event in events)
+    return events if is_event or (events is payload and message.get("event_type") == EVENT_TYPE) else [message]
+
+
+def _open_delivery(document: dict[str, Any]) -> Any:
+    """Return the message in an object of RabbitMQ's management API; anything else as it is."""
+    encoding, payload = document.get("payload_encoding"), document.get("payload")
+    if encoding is None or not isinstance(payload, str):
+        return document
+    return parse_json(base64.b64decode(payload, validate=True) if encoding == "base64" else payload)
+
+
 def decode_event(document: Any) -> CheckedEvent:
     """Return a checked event made from parsed JSON.
 
-    Traits may be ``[name, dtype, value]`` (the publishers http and notifier) or objects with these members (file);
-    times are ISO 8601 with a ``T`` or a space. Other members, such as a message signature, are ignored.
+    Traits may be ``[name, dtype, value]`` (the publishers http and notifier), objects with these members (file), or
+    objects with the name of the type instead of its number (responses of the API, whose values are texts). Times are
+    ISO 8601 with a ``T`` or a space, in UTC if they have no offset. Other members, such as a message signature, are
+    ignored.
 
     :param document: an event as returned by :func:`parse_json`
     :raises InvalidEvent: with the reason, if the event cannot be stored
@@ -158,6 +214,8 @@ def decode_event(document: Any) -> CheckedEvent:
 
 
 def _reason_without_time(document: Mapping[str, Any]) -> str:
+    if "generated" not in document and (description := describe_object(document)):
+        return description
     if "message_id" not in document and "generated" not in document:
         return (
             "it has no message_id and no generated: it may be an event's payload alone, which Ceilometer's publisher "
@@ -173,10 +231,10 @@ def _decode_trait(member: Any) -> Trait:
     elif not isinstance(member, Mapping):
         raise InvalidEvent(f"a trait is neither [name, dtype, value] nor an object of them: {_excerpt(member)}")
     else:
-        missing = [name for name in TRAIT_MEMBERS if name not in member]
-        if missing:
-            raise InvalidEvent(f"a trait has no {missing[0]}: {_excerpt(member)}")
-        name, dtype, value = (member[name] for name in TRAIT_MEMBERS)
+        try:
+            name, dtype, value = member["name"], member["dtype"], member["value"]
+        except KeyError:
+            name, dtype, value = _decode_labelled_trait(member)
     try:
         dtype = TRAIT_TYPES_BY_DTYPE[dtype]
     except (KeyError, TypeError):
@@ -184,6 +242,23 @@ def _decode_trait(member: Any) -> Trait:
     if dtype is _DATETIME and isinstance(value, str):
         value = _decode_time(value)
     return _new_tuple(Trait, (name, dtype, value))
+
+
+def _decode_labelled_trait(member: Mapping[str, Any]) -> tuple[Any, TraitType, Any]:
+    """Return name, type and value of a trait as the API returns it: ``{"name", "value", "type"}``.
+
+    :raises InvalidEvent: if it is not one
+    """
+    # A member that no form is without is named first.
+    dtype = "dtype" if "type" not in member else "type"
+    for name in ("name", dtype, "value"):
+        if name not in member:
+            raise InvalidEvent(f"a trait has no {name}: {_excerpt(member)}")
+    label = member["type"]
+    if not isinstance(label, str) or label not in TRAIT_TYPES_BY_LABEL:
+        types = ", ".join(TRAIT_TYPES_BY_LABEL)
+        raise InvalidEvent(f"a trait has an unknown type, not one of {types}: {_excerpt(member)}")
+    return member["name"], TRAIT_TYPES_BY_LABEL[label], member["value"]
 
 
 def _decode_time(text: str) -> Any:

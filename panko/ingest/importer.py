@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Import of JSON events, from the lines of files or of a pipe."""
+"""Import of events: what was read from files, pipes or another Panko is stored in batches, and counted."""
 
 import codecs
 import datetime
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from panko.ingest import decoding
 from panko.storage.base import Connection
@@ -31,13 +32,59 @@ class Line:
         """The line's source and number, in the form that editors and compilers use."""
         return f"{self.source}:{self.number}"
 
+    def documents(self) -> list[Any]:
+        """Return the events of the line, not decoded.
+
+        :raises InvalidEvent: if it is not JSON
+        """
+        return decoding.parse_events(self.content) if self.content.strip() else []
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One value of an input that is not read by lines: parsed JSON; ``index`` counts from 1, if it is of an array."""
+
+    source: str
+    number: int | None
+    index: int | None
+    document: Any
+
+    @property
+    def place(self) -> str:
+        """The source, the line in which the value begins, and its position in its array."""
+        line = "" if self.number is None else f":{self.number}"
+        return f"{self.source}{line}" if self.index is None else f"{self.source}{line} (event {self.index})"
+
+    def documents(self) -> list[Any]:
+        """Return the events of the value, not decoded."""
+        return [self.document]
+
+
+@dataclass(frozen=True, slots=True)
+class BadInput:
+    """The rest of an input, which cannot be read for a reason."""
+
+    place: str
+    reason: str
+
+    def documents(self) -> list[Any]:
+        """Raise the reason.
+
+        :raises InvalidEvent: always
+        """
+        raise InvalidEvent(self.reason)
+
+
+Record = Line | Element | BadInput
+"""What is read from an input at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What an import has done so far.
 
-    :param lines: lines handled, whatever the result
-    :param refused: events that were not stored, and lines that hold no event
+    :param lines: lines handled, whatever the result; without what is not read by lines
+    :param refused: events that were not stored, and what holds no event
     """
 
     lines: int = 0
@@ -52,23 +99,31 @@ def read_lines(source: str, stream: Iterable[bytes]) -> Iterator[Line]:
         yield Line(source, number, content.removeprefix(codecs.BOM_UTF8) if number == 1 else content)
 
 
-def line_events(line: Line, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
-    """Yield the events of a line, which is one event, an array of events or blank; an error for each bad one.
+def line_events(record: Record, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
+    """Yield the events of a line, or of what else was read at once; an error for each bad one.
 
+    :param record: blank, one event, a message with events, or an array of these
     :param shift: added to all times of the events
     """
-    if not line.content.strip():
-        return
     try:
-        documents = decoding.parse_events(line.content)
+        documents = record.documents()
     except InvalidEvent as error:
         yield error
         return
     for document in documents:
         try:
-            yield shift_event(decoding.decode_event(document), shift)
+            if type(document) is dict and "generated" in document:
+                yield shift_event(decoding.decode_event(document), shift)
+                continue
+            members = decoding.unpack_events(document)
         except InvalidEvent as error:
             yield error
+            continue
+        for member in members:
+            try:
+                yield shift_event(decoding.decode_event(member), shift)
+            except InvalidEvent as error:
+                yield error
 
 
 def shift_event(event: CheckedEvent, shift: datetime.timedelta) -> CheckedEvent:
@@ -94,21 +149,21 @@ def _shift_trait(trait: Trait, shift: datetime.timedelta) -> Trait:
     return trait._replace(value=trait.value + shift) if trait.dtype == TraitType.DATETIME else trait
 
 
-def newest_time(lines: Iterable[Line]) -> datetime.datetime | None:
-    """Return when the newest event of these lines was generated; None if they hold no event."""
+def newest_time(records: Iterable[Record]) -> datetime.datetime | None:
+    """Return when the newest event of these was generated; None if they hold no event."""
     return max(
-        (event.generated for line in lines for event in line_events(line) if isinstance(event, CheckedEvent)),
+        (event.generated for record in records for event in line_events(record) if isinstance(event, CheckedEvent)),
         default=None,
     )
 
 
 class Importer:
-    """Stores the events of lines in batches, and counts them.
+    """Stores the events of what is read in batches, and counts them.
 
     ``counts`` covers only what is durable. Only batches that were stored are counted; a failed batch is not.
 
     :param connection: storage
-    :param report: called for each event that was not stored, with its line and the reason
+    :param report: called for each event that was not stored, with what it was read in and the reason
     :param shift: added to all times of the events
     :param batch_size: events of one call to storage
     """
@@ -116,7 +171,7 @@ class Importer:
     def __init__(
         self,
         connection: Connection,
-        report: Callable[[Line, str], None],
+        report: Callable[[Record, str], None],
         shift: datetime.timedelta = NO_SHIFT,
         batch_size: int = DEFAULT_BATCH_SIZE,
     ):
@@ -125,20 +180,21 @@ class Importer:
         self._report = report
         self._shift = shift
         self._batch_size = batch_size
-        self._batch: list[tuple[Line, CheckedEvent]] = []
+        self._batch: list[tuple[Record, CheckedEvent]] = []
         self._read = Counts()
 
-    def add(self, line: Line) -> None:
-        """Add a line to the batch, and store the batch if it is full.
+    def add(self, record: Record) -> None:
+        """Add a line, or what else was read at once, to the batch, and store the batch if it is full.
 
-        :raises StorageUnavailable: if the database fails; importing the same lines again stores the rest
+        :raises StorageUnavailable: if the database fails; importing the same input again stores the rest
         """
-        for event in line_events(line, self._shift):
+        for event in line_events(record, self._shift):
             if isinstance(event, InvalidEvent):
-                self._refuse(line, str(event))
+                self._refuse(record, str(event))
             else:
-                self._batch.append((line, event))
-        self._read = replace(self._read, lines=self._read.lines + 1)
+                self._batch.append((record, event))
+        if isinstance(record, Line):
+            self._read = replace(self._read, lines=self._read.lines + 1)
         if len(self._batch) >= self._batch_size:
             self.flush()
 
@@ -158,12 +214,12 @@ class Importer:
         try:
             recorded = self._connection.record_events([event for _, event in self._batch])
         except EventsRefused as error:
-            lines = {id(event): line for line, event in self._batch}
+            records = {id(event): record for record, event in self._batch}
             for refusal in error.refusals:
-                self._refuse(lines[id(refusal.event)], refusal.reason)
+                self._refuse(records[id(refusal.event)], refusal.reason)
             return error.stored, error.duplicates
         return recorded.stored, recorded.duplicates
 
-    def _refuse(self, line: Line, reason: str) -> None:
-        self._report(line, excerpt(reason))
+    def _refuse(self, record: Record, reason: str) -> None:
+        self._report(record, excerpt(reason))
         self._read = replace(self._read, refused=self._read.refused + 1)

@@ -6,7 +6,7 @@ import re
 import threading
 
 _REASONS = (
-    (r"it is not a JSON object|it is not an event", "not an event"),
+    (r"it is not a JSON object|it is not an event|it is (an?|the) ", "not an event"),
     (r"it has no message_id", "no message_id"),
     (r"its message_id", "bad message_id"),
     (r"it has no event_type", "no event_type"),

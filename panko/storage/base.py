@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from panko.storage import serialization
 from panko.storage.aggregates import CountQuery, EventCount, TraitValues
+from panko.storage.conversion import Conversion
 from panko.storage.errors import NotSupported
 from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
@@ -64,6 +65,13 @@ class Connection(abc.ABC):
 
         :raises SchemaMismatch: if it is not, with what to do
         """
+
+    def get_conversion(self) -> Conversion | None:
+        """Return the conversion of the database if it has tables of Panko 10; None if it has none.
+
+        :meth:`upgrade` renames these tables; then events can be stored and read, beside those that are converted.
+        """
+        return None
 
     def close(self) -> None:
         """Close all connections to the database; the next call opens new ones."""

@@ -130,6 +130,22 @@ class SchemaMissing(SchemaMismatch):
     """The database is empty."""
 
 
+class SchemaOutdated(SchemaMismatch):
+    """The database has the schema of an earlier version."""
+
+
+class OldSchema(SchemaMismatch):
+    """The database was made by Panko 10, and can be converted."""
+
+
+class ConversionConflict(StorageError):
+    """Another process is converting the same database of Panko 10."""
+
+
+class ConversionIncomplete(StorageError):
+    """Events of Panko 10 are not in the tables of this version, or are different there."""
+
+
 class NotSupported(StorageError):
     """The driver does not support an optional call.
 

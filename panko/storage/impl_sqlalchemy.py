@@ -14,12 +14,15 @@ from oslo_utils import timeutils
 
 from panko.storage import base
 from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
+from panko.storage.conversion import Conversion
 from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
 from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
 from panko.storage.sqlalchemy import engine, errors, migration, trait_values
 from panko.storage.sqlalchemy.catalog import Catalog
+from panko.storage.sqlalchemy.conversion.converter import DatabaseConversion
+from panko.storage.sqlalchemy.conversion.verification import Verification
 from panko.storage.sqlalchemy.count_query import (
     count_groups,
     is_counted_by_sql,
@@ -69,6 +72,8 @@ class Connection(base.Connection):
         self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor, sequencer)
         self._feed = FeedReader(self._engine, self._dialect, self._events, sequencer)
         self._expiry = Expiry(self._engine, self._dialect, self._catalog, compactor, sequencer)
+        verification = Verification(self._engine, self._dialect, self.get_events, conf.database.event_time_to_live)
+        self._conversion = DatabaseConversion(self._engine, self._dialect, self._writer, verification)
 
     def upgrade(self) -> None:
         try:
@@ -102,6 +107,10 @@ class Connection(base.Connection):
     def check_schema(self) -> None:
         with errors.translate_errors(), self._engine.connect() as connection:
             migration.check(connection)
+        self._conversion.warn_if_incomplete()
+
+    def get_conversion(self) -> Conversion | None:
+        return self._conversion if self._conversion.exists() else None
 
     def close(self) -> None:
         self._engine.dispose()

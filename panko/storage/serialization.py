@@ -33,14 +33,20 @@ def serialize_event(event: Event) -> bytes:
     )
 
 
-def find_place(document: bytes) -> Place:
-    """Return the place of an event, given its JSON object.
+def parse_without_raw(document: bytes) -> dict[str, Any]:
+    """Return the members of an event's JSON object, without ``raw``.
 
     The notification is not parsed: it may be large, and nested more deeply than this thread can read.
     """
     # Quotes inside of a text are escaped, so this can only be the name of a member.
     before, raw, _ = document.partition(b'","raw":')
-    event = orjson.loads(before + b'"}' if raw else document)
+    event: dict[str, Any] = orjson.loads(before + b'"}' if raw else document)
+    return event
+
+
+def find_place(document: bytes) -> Place:
+    """Return the place of an event, given its JSON object."""
+    event = parse_without_raw(document)
     return Place(datetime.datetime.fromisoformat(event["generated"]), event["message_id"])
 
 

@@ -93,6 +93,11 @@ def test_it_installs_the_files_for_other_servers(environment, server):
         assert (environment / "share/panko" / server / path.name).read_bytes() == path.read_bytes()
 
 
+def test_it_installs_the_policy_by_which_a_project_sees_its_own(environment):
+    installed = environment / "share/panko/policy-project.yaml"
+    assert installed.read_bytes() == (ROOT / "etc/panko/policy-project.yaml").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("generator", "name", "known"),
     [

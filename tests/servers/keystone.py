@@ -36,7 +36,6 @@ log_dir =
 connection = sqlite:///{data}/keystone.sqlite
 [token]
 provider = fernet
-expiration = {expiration}
 [fernet_tokens]
 key_repository = {data}/fernet-keys
 [fernet_receipts]
@@ -58,14 +57,16 @@ threads = 1
 raw_env = ["OS_KEYSTONE_CONFIG_FILES={config}"]
 """
 
-# Use Keystone as a library in another process: it answers one request, and prints the token of the answer.
-_ISSUE_ONE_TOKEN = """
+# Use Keystone as a library in another process: it answers one request, and prints the status and token of the answer.
+_ASK_FOR_ONE_TOKEN = """
 import sys
-body = sys.argv.pop()
+address, body = sys.argv.pop(), sys.argv.pop()
 from keystone.wsgi.api import application
 from webob import Request
 request = Request.blank("/v3/auth/tokens", method="POST", content_type="application/json", body=body.encode())
-print(request.get_response(application).headers["X-Subject-Token"])
+request.environ["REMOTE_ADDR"] = address
+answer = request.get_response(application)
+print(answer.status_int, answer.headers.get("X-Subject-Token", ""))
 """
 
 
@@ -108,7 +109,7 @@ class Keystone(Daemon, Identities):
             # The same as fernet_setup and credential_setup, which take more than a second each.
             for number in range(2):
                 (keys / str(number)).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
-        self._config_file.write_text(_CONFIG.format(data=self.path("data"), expiration=3600))
+        self._config_file.write_text(_CONFIG.format(data=self.path("data")))
         self._manage("db_sync")
 
     def command(self) -> list[str]:
@@ -157,12 +158,22 @@ class Keystone(Daemon, Identities):
 
     def short_token(self, user: str, project: str, seconds: int = 1) -> str:
         """Return a token that expires after some seconds, as if Keystone were configured so."""
-        config = self.path("short.conf")
-        config.write_text(_CONFIG.format(data=self.path("data"), expiration=seconds))
-        who = {"name": user, "domain": {"id": "default"}, "password": self.password}
+        options = f"[token]\nexpiration = {seconds}\n"
+        return self.log_in(user, project, self.password, options).partition(" ")[2]
+
+    def log_in(self, user: str, project: str, password: str, options: str, address: str = "127.0.0.1") -> str:
+        """Return the status and the token of an answer, as if Keystone were configured with further options.
+
+        :param address: address of the client
+        """
+        config = self.path(f"options-{secrets.token_hex(4)}.conf")
+        config.write_text(options)
+        who = {"name": user, "domain": {"id": "default"}, "password": password}
         body = {
             "identity": {"methods": ["password"], "password": {"user": who}},
             "scope": {"project": {"name": project, "domain": {"id": "default"}}},
         }
-        python = [str(self._programs / "python"), "-W", "ignore", "-c", _ISSUE_ONE_TOKEN, json.dumps({"auth": body})]
-        return self.run(["env", f"OS_KEYSTONE_CONFIG_FILES={config}", *python]).splitlines()[-1]
+        arguments = [json.dumps({"auth": body}), address]
+        python = [str(self._programs / "python"), "-W", "ignore", "-c", _ASK_FOR_ONE_TOKEN, *arguments]
+        files = f"OS_KEYSTONE_CONFIG_FILES={self._config_file};{config}"
+        return self.run(["env", files, *python]).splitlines()[-1]

@@ -19,7 +19,9 @@ from panko.api.routing import Endpoint
 Method = Callable[..., Any]
 
 
-def expose_get(result_type: Any, *argument_types: Any) -> Callable[[Method], Method]:
+def expose_get(
+    result_type: Any, *argument_types: Any, content_types: tuple[str, ...] = CONTENT_TYPES
+) -> Callable[[Method], Method]:
     """Make a method respond to GET requests.
 
     It returns a JSON document; or, if the result type is an array, an iterable of the JSON documents of its members,
@@ -27,9 +29,10 @@ def expose_get(result_type: Any, *argument_types: Any) -> Callable[[Method], Met
 
     :param result_type: WSME type of the result
     :param argument_types: WSME types of the arguments, which have the same names in requests as in Python
+    :param content_types: what the result can be sent as
     """
 
-    return lambda method: _expose_typed(method, result_type, argument_types, CONTENT_TYPES)
+    return lambda method: _expose_typed(method, result_type, argument_types, content_types)
 
 
 def expose_feed(*argument_types: Any) -> Callable[[Method], Method]:

@@ -10,15 +10,9 @@ from typing import Any
 
 from osc_lib.command import command
 
+from panko.moments import parse_moment
 from panko.osc.client import EventClient, Query, get_client
-from panko.osc.v2.filters import (
-    Filter,
-    add_all_projects,
-    add_selection,
-    parse_moment,
-    selected_filters,
-    to_query,
-)
+from panko.osc.v2.filters import Filter, add_all_projects, add_selection, selected_filters, to_query
 
 COLUMNS = ("event_type", "generated", "message_id", "traits:name", "traits:value", "traits:type")
 OBJECT_FORMATS = ("json", "yaml")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters and times: the arguments that select events, and the query parameters that they become."""
+"""Filters: the arguments that select events, and the query parameters that they become."""
 
 import argparse
-import datetime
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from panko.moments import parse_moment
 
 OPERATORS_BY_SYMBOL = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 TRAIT_TYPES = ("string", "integer", "float", "datetime")
@@ -31,9 +32,6 @@ _LITERALS = {
         r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE
     ),
 }
-
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_DURATION = re.compile("".join(rf"(?:(?P<{name}>\d+){unit})?" for unit, name in _UNITS.items()), re.ASCII)
 
 
 class Filter(NamedTuple):
@@ -80,34 +78,6 @@ def guess_type(value: str) -> str:
     guessed = next((name for name, literal in _LITERALS.items() if literal.fullmatch(value)), "string")
     # Integer traits have at most 64 bits; a longer number is an identifier.
     return "string" if guessed == "integer" and not -(2**63) <= int(value) < 2**63 else guessed
-
-
-def parse_duration(text: str) -> datetime.timedelta:
-    """Parse a duration such as ``90s``, ``2h`` or ``1d12h``.
-
-    :raises ArgumentTypeError: if it is invalid
-    """
-    match = _DURATION.fullmatch(text)
-    if not text or not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration, such as 90s, 15m, 2h, 7d or 1w")
-    try:
-        return datetime.timedelta(**{name: int(count) for name, count in match.groupdict(default="0").items()})
-    except OverflowError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is too long") from error
-
-
-def parse_moment(text: str) -> str:
-    """Return a time in a form that the API accepts: a duration before now as ISO 8601, anything else as it is.
-
-    :raises ArgumentTypeError: if the time is before the year 1
-    """
-    if not text or not _DURATION.fullmatch(text):
-        return text
-    try:
-        moment = datetime.datetime.now(datetime.UTC) - parse_duration(text)
-    except OverflowError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} ago is before the year 1") from error
-    return moment.replace(tzinfo=None).isoformat()
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
+from panko.moments import parse_duration
 from panko.osc.client import (
     TIMEOUT_SECONDS,
     EventClient,
@@ -23,7 +24,7 @@ from panko.osc.client import (
     ServiceUnavailable,
     get_client,
 )
-from panko.osc.v2.filters import Filter, add_selection, parse_duration, selected_filters, to_query
+from panko.osc.v2.filters import Filter, add_selection, selected_filters, to_query
 
 MIN_INTERVAL_SECONDS = 0.1
 

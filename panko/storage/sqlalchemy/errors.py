@@ -232,7 +232,8 @@ def describe(error: Exception) -> str:
 def redact_url(url: sa.URL) -> str:
     """Return a connection URL without password and parameters, as the log may show it."""
     hosts = url.query.get("host", ())
-    redacted = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
+    database = url.database and url.database.removeprefix("file:")
+    redacted = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, database)
     text = redacted.render_as_string()
     return f"{text} at {', '.join([hosts] if isinstance(hosts, str) else hosts)}" if hosts else text
 

@@ -9,13 +9,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from panko.storage.errors import SchemaMismatch, SchemaMissing
+from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
+from panko.storage.sqlalchemy.conversion import old_tables
 from panko.storage.sqlalchemy.errors import redact_url
 
 SCRIPTS = pathlib.Path(__file__).with_name("alembic")
 USE_EMPTY_DATABASE = (
-    "It contains tables that this version of Panko did not create; Panko 10 and older have other tables. Give "
-    "[database] connection an empty database."
+    "It contains tables that neither this version of Panko nor Panko 10.0 created. Give [database] connection an empty "
+    "database."
 )
 UNRELEASED = frozenset(("0001", "0002", "0003"))
 """Revisions before the first release; none of them is converted."""
@@ -43,6 +44,7 @@ def get_head() -> str | None:
 def get_current(connection: sa.Connection) -> str | None:
     """Return the revision of a database; None if it is empty.
 
+    :raises OldSchema: if the database was made by Panko 10
     :raises SchemaMismatch: if the schema belongs to another program or another version of Panko
     """
     revision = MigrationContext.configure(connection).get_current_revision()
@@ -51,6 +53,8 @@ def get_current(connection: sa.Connection) -> str | None:
         return revision
     tables = set(sa.inspect(connection).get_table_names())
     database = f"The database {redact_url(connection.engine.url)}"
+    if old_tables.has_old_tables(connection, revision):
+        raise OldSchema(f"{database} was made by Panko 10. Stop Panko 10 and run panko-dbsync, which converts it.")
     if revision in UNRELEASED or (revision is None and tables >= UNRELEASED_TABLES):
         schema = f"the schema {revision or '0001 to 0003'} of a version before the first release"
         raise SchemaMismatch(f"{database} has {schema}. {COPY_EVENTS}")
@@ -64,9 +68,14 @@ def get_current(connection: sa.Connection) -> str | None:
 def upgrade(connection: sa.Connection) -> None:
     """Bring the schema to the head. The caller locks the schema before and commits after.
 
+    The tables of Panko 10 are renamed.
+
     :raises SchemaMismatch: if the schema belongs to another program or another version of Panko
     """
-    get_current(connection)
+    try:
+        get_current(connection)
+    except OldSchema:
+        old_tables.rename(connection)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -82,4 +91,4 @@ def check(connection: sa.Connection) -> None:
     if revision is None:
         raise SchemaMissing(f"{database} has no schema yet. Run panko-dbsync.")
     if revision != get_head():
-        raise SchemaMismatch(f"{database} has the schema {revision}, not {get_head()}. Run panko-dbsync.")
+        raise SchemaOutdated(f"{database} has the schema {revision}, not {get_head()}. Run panko-dbsync.")

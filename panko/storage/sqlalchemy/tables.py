@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables as the newest migration leaves them; doc/source/contributor/storage.rst says how they work together."""
+"""The tables as the newest migration leaves them; doc/source/contributor/storage says how they work together."""
 
 import datetime
 

@@ -9,7 +9,9 @@ import webtest
 
 from panko import service
 from panko.api import app
+from tests.functional import panko10
 from tests.functional.api.conftest import NOAUTH, fill, load_json, write_config
+from tests.functional.storage.workers import connected
 
 CASES = load_json("cases.json")
 RENDERED = load_json("rendered.json")
@@ -52,6 +54,25 @@ def is_error(response):
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_recorded_request_has_the_recorded_answer(client, case):
+    check(client, case)
+
+
+@pytest.mark.parametrize(
+    "kind", ["sqlite", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("postgresql", "mysql"))]
+)
+def test_database_of_panko_10_has_the_same_answers_after_its_conversion(request, kind, load_app):
+    url = request.getfixturevalue(f"{kind}_url")
+    panko10.load(panko10.engine_of(url))
+    with connected(url) as connection:
+        connection.upgrade()
+        connection.get_conversion().run(lambda count: None)
+    client = load_app(url)
+    for case in CASES:
+        check(client, case)
+
+
+def check(client, case):
+    """Assert that a request has the recorded answer."""
     expect = case["expect"]
     response = client.request(
         case["path"],

@@ -164,6 +164,16 @@ def test_value_that_converts_without_loss_is_stored(client, dtype, value, text, 
     assert traits_of(client, sent) == [("x", text, type_)]
 
 
+def test_what_a_get_returns_can_be_posted(client, lite):
+    """So that events can be copied from one service to another."""
+    sent = event(None, ["s", 1, "x"], ["i", 2, -(2**63)], ["f", 3, 1e300], ["d", 4, "2026-01-02T03:04:05.000001"])
+    post(client, sent)
+    answer = shown(client, sent["message_id"])
+    assert post(lite, [answer]).json == account(stored=1)
+    assert shown(lite, sent["message_id"]) == answer
+    assert post(client, [answer]).json == account(0, 1)
+
+
 def test_several_traits_of_one_name_and_type_are_all_stored(client):
     sent = event(None, ["x", 1, "b"], ["a", 2, 1], ["x", 1, "a"], ["x", 1, "b"], ["x", 2, 3])
     assert post(client, [sent]).json == account(stored=1)

@@ -26,7 +26,9 @@ TIMEOUT = 60
 """Seconds until a test fails because a process does not end or a server does not answer."""
 
 
-def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    command: str, *arguments: str, stdin: bytes | None = None, timeout: float = TIMEOUT
+) -> subprocess.CompletedProcess[str]:
     """Run a command of Panko and return its exit code and output.
 
     The process is forked from one that has imported the command, which saves a second per run.
@@ -37,11 +39,11 @@ def run(command: str, *arguments: str, stdin: bytes | None = None) -> subprocess
         streams[0].write_bytes(stdin or b"")
         process = CONTEXT.Process(target=_run_forked, args=(line, environment(), streams))
         process.start()
-        process.join(TIMEOUT)
+        process.join(timeout)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(line, TIMEOUT)
+            raise subprocess.TimeoutExpired(line, timeout)
         stdout, stderr = (stream.read_bytes().decode() for stream in streams[1:])
         return subprocess.CompletedProcess(line, process.exitcode, stdout, stderr)
 

@@ -12,6 +12,7 @@ COMMANDS = [
     "panko-collector",
     "panko-dbsync",
     "panko-expirer",
+    "panko-export",
     "panko-import",
     "panko-status upgrade check",
 ]

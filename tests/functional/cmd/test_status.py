@@ -7,19 +7,22 @@ import json
 import sqlite3
 
 import pytest
+import sqlalchemy as sa
 
+from tests.functional import panko10
 from tests.functional.cmd.processes import free_port, run, said
 
 SUCCESS, WARNING, FAILURE = range(3)
-OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER = (
+OPTIONS, POLICY, RULES, SCHEMA, CONVERSION, TIME_TO_LIVE, EXPIRER = (
     "Options are known",
     "Policy file in YAML",
     "Policy rules are known",
     "Database schema",
+    "Events of Panko 10 converted",
     "Events are not kept forever",
     "panko-expirer runs",
 )
-ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, TIME_TO_LIVE, EXPIRER), SUCCESS)
+ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, CONVERSION, TIME_TO_LIVE, EXPIRER), SUCCESS)
 A_DAY = "event_time_to_live = 86400\n"
 
 
@@ -85,7 +88,7 @@ def test_a_schema_before_the_first_release_is_reported(ready, tmp_path):
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     results, details = check(ready)
-    assert results == ALL_WELL | {SCHEMA: FAILURE, EXPIRER: FAILURE}
+    assert results == ALL_WELL | {SCHEMA: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
     assert "panko.sqlite has the schema 0003 of a version before the first release." in details[SCHEMA]
     assert "empty database" in details[SCHEMA]
 
@@ -164,3 +167,21 @@ def test_an_error_before_the_checks_is_one_line_and_not_a_result(tmp_path):
     done = run("panko-status", "--config-file", str(tmp_path / "nowhere.conf"), "upgrade", "check")
     assert done.returncode == 255
     assert len(said(done)) == 1
+
+
+def test_events_of_panko_10_that_are_not_converted_are_reported(configure, sqlite_url):
+    """And also its tables, until they are dropped."""
+    engine = sa.create_engine(sqlite_url, poolclass=sa.NullPool)
+    panko10.load(engine)
+    path = configure(A_DAY)
+    results, details = check(path)
+    assert results == ALL_WELL | {SCHEMA: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
+    assert "was made by Panko 10. Stop Panko 10 and run panko-dbsync" in details[SCHEMA]
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    results, details = check(path)
+    assert results[CONVERSION] == WARNING
+    assert "run panko-dbsync --drop-old" in details[CONVERSION]
+    panko10.execute(engine, "UPDATE panko10_conversion SET step = 'event', place = 20, done = 26")
+    assert "26 of 46 events of Panko 10 are converted" in check(path)[1][CONVERSION]
+    panko10.execute(engine, "DROP TABLE panko10_conversion", "DROP TABLE panko10_event")
+    assert check(path)[0][CONVERSION] == SUCCESS

@@ -38,13 +38,15 @@ _SERVICE = """
 import json, sys
 import oslo_messaging
 from oslo_config import cfg
+from oslo_context.context import RequestContext
 conf = cfg.ConfigOpts()
 conf([], default_config_files=[])
 transport = oslo_messaging.get_notification_transport(conf, url=sys.argv[1])
 notifier = oslo_messaging.Notifier(transport, "compute.host-1", driver="messagingv2", topics=["notifications"])
 for line in sys.stdin:
     context, event_type, payload = json.loads(line)
-    notifier.info(context, event_type, payload)
+    # The library drops the context if it is a dictionary.
+    notifier.info(RequestContext.from_dict(context), event_type, payload)
     print("sent", flush=True)
 """
 

@@ -146,14 +146,19 @@ class Died(BaseException):
 
 
 @contextlib.contextmanager
-def dying_after(statement: int) -> Iterator[None]:
-    """Have the process die after one of the statements that change a database."""
+def dying_after(statement: int, *commands: str) -> Iterator[None]:
+    """Have the process die after one of the statements that change a database.
+
+    :param commands: the commands that are counted; none: all of these statements
+    """
+    counted = commands or ("CREATE", "ALTER", "RENAME", "INSERT", "UPDATE", "DELETE")
     left = [statement]
 
     def count(connection, cursor, text, *others) -> None:
-        if text.lstrip().startswith(("CREATE", "ALTER", "INSERT", "UPDATE", "DELETE")):
+        if text.lstrip().startswith(counted):
             left[0] -= 1
             if left[0] == 0:
+                cursor.close()  # On SQLite, rows of RETURNING that nobody reads would keep the lock.
                 raise Died
 
     sa.event.listen(sa.Engine, "after_cursor_execute", count)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page "How events are stored" knows what there is, and names nothing else."""
+"""The pages "How events are stored" know what there is, and name nothing else."""
 
 import pkgutil
 import re
@@ -10,7 +10,9 @@ import pytest
 from panko.storage.sqlalchemy.tables import metadata_of
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "doc/source/contributor/storage.rst").read_text()
+PAGES = ROOT / "doc/source/contributor"
+DATABASE = ROOT / "doc/source/operate/database.rst"
+PAGE = "".join(page.read_text() for page in (*sorted((PAGES / "storage").iterdir()), DATABASE, PAGES / "storage.rst"))
 PACKAGE = ROOT / "panko/storage/sqlalchemy"
 TABLES = {name: table for backend in ("sqlite", "postgresql") for name, table in metadata_of(backend).tables.items()}
 DOTTED = {name for name in re.findall(r"``([a-z_]+\.[A-Za-z_.]+)``", PAGE) if not name.endswith((".py", ".conf"))}

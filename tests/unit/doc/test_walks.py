@@ -21,7 +21,7 @@ MAX_CALLS_AND_FILES = {
 }
 
 REFERENCES = sorted(
-    {(page.name, *found) for page in PAGES.glob("*.rst") for found in REFERENCE.findall(page.read_text())}
+    {(page.name, *found) for page in PAGES.rglob("*.rst") for found in REFERENCE.findall(page.read_text())}
 )
 
 
@@ -65,7 +65,7 @@ def test_a_walk_is_short(label):
     assert len({file for file, _ in steps}) <= max_files
 
 
-@pytest.mark.parametrize("page", [*PAGES.glob("*.rst"), ROOT / "CONTRIBUTING.rst"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES.rglob("*.rst"), ROOT / "CONTRIBUTING.rst"], ids=lambda page: page.name)
 def test_files_that_a_page_names_exist(page):
     named = re.findall(r"(?<=[` <])((?:tests|alembic|benchmarks|doc|etc|panko)/[\w/.-]*[\w/])", page.read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -57,6 +57,27 @@ def test_the_form_of_the_file_publisher_is_read(http_form):
     assert decode_event(file_form) == EVENT
 
 
+def test_the_form_of_the_api_is_read(http_form):
+    """Its values are texts, and its types have names."""
+    labels = {1: "string", 2: "integer", 3: "float", 4: "datetime"}
+    traits = [{"name": n, "value": str(value), "type": labels[dtype]} for n, dtype, value in http_form["traits"]]
+    assert decode_event(http_form | {"traits": traits}) == EVENT
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "value"),
+    [
+        *(("string", "5", "5"), ("integer", "-9223372036854775808", -(2**63)), ("integer", 5, 5)),
+        *(("float", "1e+300", 1e300), ("float", "5.0", 5.0), ("float", "-0.1", -0.1)),
+        ("datetime", "2038-01-19T03:14:08.000001", datetime.datetime(2038, 1, 19, 3, 14, 8, 1)),
+    ],
+)
+def test_a_text_of_the_api_becomes_a_value_of_its_type(http_form, label, text, value):
+    event = decode_event(http_form | {"traits": [{"name": "n", "value": text, "type": label}]})
+    assert event.traits[0].value == value
+    assert event.traits[0].dtype.label == label
+
+
 def test_unknown_members_are_ignored(http_form):
     assert decode_event(http_form | {"message_signature": "ab12"}) == EVENT
 
@@ -107,6 +128,22 @@ def test_decoding_leaves_its_argument_as_it_was(http_form):
         ({"traits": ["vcpus"]}, 'a trait is neither [name, dtype, value] nor an object of them: "vcpus"'),
         ({"traits": [["vcpus", 2]]}, 'a trait is neither [name, dtype, value] nor an object of them: ["vcpus", 2]'),
         ({"traits": [{"name": "vcpus", "value": 2}]}, 'a trait has no dtype: {"name": "vcpus", "value": 2}'),
+        ({"traits": [{"name": "n", "type": "float"}]}, 'a trait has no value: {"name": "n", "type": "float"}'),
+        ({"traits": [{"type": "float", "value": "1"}]}, 'a trait has no name: {"type": "float", "value": "1"}'),
+        (
+            {"traits": [{"name": "n", "value": "1", "type": "int"}]},
+            "a trait has an unknown type, not one of string, integer, float, datetime: "
+            '{"name": "n", "value": "1", "type": "int"}',
+        ),
+        (
+            {"traits": [{"name": "n", "value": "1", "type": ["float"]}]},
+            "a trait has an unknown type, not one of string, integer, float, datetime: "
+            '{"name": "n", "value": "1", "type": ["float"]}',
+        ),
+        (
+            {"traits": [{"name": "n", "value": "x", "type": "integer"}]},
+            "trait n is not a valid integer: invalid literal for int() with base 10: 'x'",
+        ),
         ({"traits": [["vcpus", 9, 2]]}, "trait vcpus has the unknown dtype 9"),
         ({"traits": [["vcpus", [2], 2]]}, "trait vcpus has the unknown dtype [2]"),
         ({"traits": [["vcpus", 2, None]]}, "trait vcpus has no value"),

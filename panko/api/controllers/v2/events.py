@@ -16,6 +16,7 @@ from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDesc
 from panko.api.errors import NotFound, NothingStored
 from panko.api.hooks import Context
 from panko.api.pages import DocumentPage, Links
+from panko.api.response import EVENT_TYPES
 from panko.api.routing import Resource
 from panko.ingest.batch import BatchTooLarge, store_batch
 from panko.policies import events
@@ -37,7 +38,7 @@ __all__ = [
 class EventsController(Resource):
     """Events."""
 
-    @expose_get([Event], [EventQuery], int, [str], str, str)
+    @expose_get([Event], [EventQuery], int, [str], str, str, [str], content_types=EVENT_TYPES)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
@@ -45,6 +46,7 @@ class EventsController(Resource):
         sort: Sequence[str] | None = None,
         marker: str | None = None,
         after: str | None = None,
+        columns: Sequence[str] | None = None,
     ) -> Iterable[bytes]:
         """Return the events that meet all filters, and a link to the next page if there are more.
 
@@ -53,6 +55,7 @@ class EventsController(Resource):
         :param sort: sort keys, each with an optional direction, ``:asc`` or ``:desc``
         :param marker: message_id of the last event of the previous page
         :param after: from the link to this page
+        :param columns: names of the traits that have a column, if the response is CSV
         """
         context: Context = pecan.request.panko
         context.authorization.require(events.INDEX)
@@ -60,8 +63,9 @@ class EventsController(Resource):
         links = Links(pecan.request, "marker")
         begin = links.parse_after(after, marker) or marker
         page = query.parse_page(limit, sort, begin, context.limits.default_limit, context.limits.max_limit)
+        names = query.parse_columns(columns)
         scope = context.authorization.event_scope(all_tenants)
-        return DocumentPage(context.storage, dataclasses.replace(event_filter, scope=scope), page, links)
+        return DocumentPage(context.storage, dataclasses.replace(event_filter, scope=scope), page, links, names)
 
     @expose_get(Event, str, str)
     def get_one(self, message_id: str, all_tenants: str | None = None) -> bytes:

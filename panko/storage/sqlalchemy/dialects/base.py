@@ -300,7 +300,7 @@ class Dialect(abc.ABC):
         *keys, added = (column.name for column in table.columns)
         return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added} = {table.name}.{added} + excluded.{added}"
 
-    def octets(self, document: sa.Column[Any]) -> str:
+    def octets(self, document: sa.ColumnElement[Any]) -> str:
         """Return the SQL for the number of bytes in a document."""
         return f"octet_length({document})"
 

@@ -96,10 +96,13 @@ class SQLite(Dialect):
         return {"poolclass": sa.QueuePool, "max_overflow": UNLIMITED, "pool_timeout": timeout}
 
     def _prepare(self, engine: sa.Engine) -> None:
+        is_read_only = engine.url.query.get("mode") == "ro"
+
         @sa.event.listens_for(engine, "connect")
         def set_pragmas(connection: sqlite3.Connection, record: Any) -> None:
             connection.isolation_level = None  # Otherwise sqlite3 begins and commits transactions of its own.
-            _set_journal_mode(connection)
+            if not is_read_only:
+                _set_journal_mode(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -146,7 +149,7 @@ class SQLite(Dialect):
     def list_value(self, values: Sequence[Any]) -> str:
         return orjson.dumps(values).decode()
 
-    def octets(self, document: sa.Column[Any]) -> str:
+    def octets(self, document: sa.ColumnElement[Any]) -> str:
         # octet_length came with SQLite 3.43.
         return f"length(CAST({document} AS BLOB))"
 

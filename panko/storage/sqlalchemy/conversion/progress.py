@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far a conversion is, and what it has rejected, in two tables of its own beside those of Panko 10."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from panko.storage.errors import ConversionConflict
+from panko.storage.models import INT64
+from panko.storage.sqlalchemy.conversion.old_events import Rejected
+from panko.storage.sqlalchemy.conversion.old_tables import PREFIX, TRAIT_TABLES, count_events
+from panko.storage.sqlalchemy.dialects import Dialect
+from panko.storage.sqlalchemy.errors import retry_on_conflict
+from panko.storage.sqlalchemy.tables import ID
+from panko.storage.sqlalchemy.types import Document
+
+EVENTS = "event"
+COMPLETE = "complete"
+DROPPING = "dropping"
+STEPS = (EVENTS, *TRAIT_TABLES, COMPLETE, DROPPING)
+"""First the events are converted; then the tables of traits are searched for traits of missing events."""
+
+START = INT64.stop - 1
+"""The place where each step begins: ids fall."""
+
+ROWS = 50
+"""Rejected rows that are read at a time: one may be a whole event."""
+
+_METADATA = sa.MetaData()
+
+CONVERSION = sa.Table(
+    PREFIX + "conversion",
+    _METADATA,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False, comment="always 1"),
+    sa.Column("step", sa.String(20), nullable=False, comment="what is done now; complete: nothing is left"),
+    sa.Column("place", sa.BigInteger, nullable=False, comment="rows with greater event ids are done in this step"),
+    sa.Column("events", sa.BigInteger, nullable=False, comment="events at the beginning"),
+    sa.Column("done", sa.BigInteger, nullable=False, comment="events that were converted or rejected"),
+    sa.Column("rejected", sa.BigInteger, nullable=False, comment="rows of panko10_rejected"),
+    sa.Column("reported", sa.BigInteger, nullable=False, comment="how many of these were reported"),
+    comment="One row: how far the conversion of the tables of Panko 10 is",
+)
+
+REJECTED = sa.Table(
+    PREFIX + "rejected",
+    _METADATA,
+    sa.Column("id", ID, primary_key=True, autoincrement=False, comment="1, 2, 3, ..."),
+    sa.Column("event_id", sa.BigInteger, nullable=True, comment="id of the event, if all of it was rejected"),
+    sa.Column("document", Document(), nullable=False, comment="JSON: table, reason, row"),
+    comment="Rows of the tables of Panko 10 that were not converted",
+)
+
+
+def is_begun(connection: sa.Connection) -> bool:
+    """Return whether the database has a conversion whose tables have been renamed."""
+    inspector = sa.inspect(connection)
+    return inspector.has_table(CONVERSION.name) or inspector.has_table(f"{PREFIX}event")
+
+
+def drop(connection: sa.Connection) -> None:
+    """Drop the tables of the conversion, the one that shows that there is one last."""
+    connection.execute(sa.schema.DropTable(REJECTED, if_exists=True))
+    connection.execute(sa.schema.DropTable(CONVERSION, if_exists=True))
+
+
+class ProgressTable:
+    """The progress of one conversion.
+
+    :param engine: engine of the database
+    :param dialect: dialect of the database
+    """
+
+    def __init__(self, engine: sa.Engine, dialect: Dialect):
+        self._engine = engine
+        self._dialect = dialect
+
+    def read(self, connection: sa.Connection) -> sa.Row[Any] | None:
+        """Return the row of the conversion; None if it has not been created yet."""
+        if not sa.inspect(connection).has_table(CONVERSION.name):
+            return None
+        return connection.execute(sa.select(CONVERSION)).one_or_none()
+
+    def create(self) -> None:
+        """Create what is missing of the tables and of the row."""
+        with self._dialect.migrator(self._engine).connect() as connection, self._dialect.lock_schema(connection):
+            # In the transaction, so that the count is not limited as a short read is.
+            for table in (REJECTED, CONVERSION):
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            if self.read(connection) is None:
+                row = {"id": 1, "step": EVENTS, "place": START, "events": count_events(connection)}
+                connection.execute(sa.insert(CONVERSION).values(row | {"done": 0, "rejected": 0, "reported": 0}))
+
+    @retry_on_conflict()
+    def advance(self, before: sa.Row[Any], rejected: Sequence[Rejected] = (), **changes: Any) -> sa.Row[Any]:
+        """Change the row and add rejected rows, in one transaction.
+
+        :param before: the row as it was read
+        :param changes: new values of columns
+        :returns: the new row
+        :raises ConversionConflict: if another process has changed the row since
+        """
+        changes["rejected"] = before.rejected + len(rejected)
+        unchanged = CONVERSION.c.step == before.step, CONVERSION.c.place == before.place
+        with self._engine.begin() as connection:
+            self._dialect.begin_write(connection)
+            if connection.execute(sa.update(CONVERSION).where(*unchanged).values(changes)).rowcount != 1:
+                raise ConversionConflict(
+                    "Another panko-dbsync converts the same database; this one ends, and the other one goes on."
+                )
+            # In small statements, since a row may be a whole event.
+            for number, row in enumerate(rejected, before.rejected + 1):
+                values = {"id": number, "event_id": row.event_id, "document": row.document}
+                connection.execute(sa.insert(REJECTED).values(values))
+            return connection.execute(sa.select(CONVERSION)).one()
+
+    def read_rejected(self) -> Iterator[str]:
+        """Yield the documents of the rejected rows, in the order in which they were rejected."""
+        last = 0
+        while True:
+            query = sa.select(REJECTED.c.id, REJECTED.c.document).where(REJECTED.c.id > last)
+            with self._dialect.reader(self._engine).connect() as connection:
+                rows = connection.execute(query.order_by(REJECTED.c.id).limit(ROWS)).all()
+            if not rows:
+                return
+            yield from (row.document for row in rows)
+            last = rows[-1].id
+
+    def read_rejected_events(self) -> set[int]:
+        """Return the ids of the events that were rejected as a whole."""
+        query = sa.select(REJECTED.c.event_id).where(REJECTED.c.event_id.is_not(None))
+        with self._dialect.reader(self._engine).connect() as connection:
+            return set(connection.scalars(query))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""panko-import reads a Panko with a real Keystone as each user may, and a real Panko 10.0."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panko import service, storage
+from panko.storage.filters import EventFilter
+from tests.functional.api.conftest import CONFORMANCE, fill
+from tests.functional.cmd.processes import COMMANDS, ROOT, TIMEOUT, environment, free_port, run, serving
+from tests.functional.e2e.command import EVENTS
+from tests.functional.e2e.conftest import _programs
+from tests.servers.environments import PANKO_10
+
+OWN_WARNING = "Only the events of your own project and user can be read; an admin can read those of all."
+PASTE_FILE = ROOT / "benchmarks/peer-paste.ini"
+
+
+@pytest.fixture
+def target(tmp_path):
+    """The configuration file of an empty database to import into."""
+    path = tmp_path / "target.conf"
+    path.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/target.sqlite\n")
+    assert run("panko-dbsync", "--config-file", str(path)).returncode == 0
+    return path
+
+
+def stored(path):
+    conf = service.prepare_service([], config_files=[str(path)], share=True)
+    connection = storage.get_connection_from_config(conf)
+    events = list(connection.get_events(EventFilter()))
+    connection.close()
+    return events
+
+
+def copy(target, url, **variables):
+    """Import from another Panko, with environment variables."""
+    return subprocess.run(
+        [COMMANDS / "panko-import", "--config-file", target, "--from-panko", url],
+        cwd=target.parent,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+@pytest.fixture
+def url(cloud):
+    return f"http://127.0.0.1:{cloud.server.port}"
+
+
+def test_an_admin_copies_the_events_of_all_projects(cloud, url, target):
+    done = copy(target, url, **cloud.keystone.environment("boss", project="demo"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{EVENTS + 1} events stored, 0 duplicates, 0 refused\n"
+
+
+def test_a_token_alone_is_enough(cloud, url, target):
+    done = copy(target, url, OS_TOKEN=cloud.keystone.token("boss", project="demo"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(stored(target)) == EVENTS + 1
+
+
+def test_another_user_copies_the_own_events_with_a_warning(cloud, url, target):
+    done = copy(target, url, **cloud.keystone.environment("alice", project="demo"))
+    assert (done.returncode, done.stderr) == (0, f"{OWN_WARNING}\n")
+    owners = {trait.value for event in stored(target) for trait in event.traits if trait.name == "user_id"}
+    assert owners == {cloud.keystone.user_id("alice")}
+
+
+def test_who_is_not_identified_gets_one_line(cloud, url, target):
+    variables = cloud.keystone.environment("boss", project="demo")
+    for more, expected in (
+        ({}, f"{url} has responded with HTTP 401: The request you have made requires authentication. Load an openrc"),
+        (
+            {"OS_TOKEN": "nonsense"},
+            "HTTP 401: The request you have made requires authentication. Check the variables OS_*.",
+        ),
+        ({**variables, "OS_PASSWORD": "wrong"}, f"There is no token for {url}: The request you have made requires"),
+        ({**variables, "OS_AUTH_URL": "http://127.0.0.1:1/v3"}, f"{url} or its Keystone cannot be reached: "),
+    ):
+        done = copy(target, url, **more)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert expected in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_response_that_curl_pipes_is_stored(cloud, url, target):
+    """The example of the documentation."""
+    token = cloud.keystone.token("boss", project="demo")
+    script = f'curl -s -H "X-Auth-Token: $TOKEN" "$OLD/v2/events?limit=100000" | panko-import --config-file {target} -'
+    variables = environment() | {"TOKEN": token, "OLD": url}
+    variables["PATH"] = f"{COMMANDS}:{variables['PATH']}"
+    done = subprocess.run(["sh", "-c", script], env=variables, capture_output=True, text=True, timeout=60, check=True)
+    count = len(json.loads(cloud.server.get("/v2/events?limit=100000", X_Auth_Token=token).body))
+    assert done.stdout == f"1 lines done: {count} events stored, 0 duplicates, 0 refused\n"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Panko 10.0 runs up to Python 3.11")
+def test_the_events_of_a_real_panko_10_are_copied(tmp_path, target):
+    python = _programs(PANKO_10) / "python"
+    port = free_port()
+    script = Path(__file__).parents[2] / "servers/panko_10.py"
+    arguments = [f"sqlite:///{tmp_path}/old.sqlite", str(port), PASTE_FILE, CONFORMANCE / "events.json"]
+    with serving([python, "-I", script, *arguments], port, tmp_path / "log"):
+        done = copy(target, f"http://127.0.0.1:{port}")
+        again = copy(target, f"http://127.0.0.1:{port}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "46 events stored, 0 duplicates, 0 refused\n"
+    assert again.stdout == "0 events stored, 1 duplicates, 0 refused\n"
+    fill(f"sqlite:///{tmp_path}/direct.sqlite")
+    direct = tmp_path / "direct.conf"
+    direct.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/direct.sqlite\n")
+    assert stored(target) == stored(direct)

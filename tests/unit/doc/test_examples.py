@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each example in the documentation is run by a test, or listed here with the reason why that is impossible."""
+
+import re
+
+import pytest
+
+from tests.unit.doc.blocks import PAGES, ROOT, all_blocks
+
+BLOCKS = all_blocks()
+
+API = "tests/functional/api/test_examples.py"
+COMMANDS = "tests/functional/cmd/test_documented_examples.py"
+DASHBOARDS = "tests/functional/api/test_dashboards.py"
+E2E = "tests/functional/e2e/test_documented_commands.py"
+FOLLOW = "tests/functional/e2e/test_follow.py"
+README = "tests/functional/test_readme.py"
+SQL = "tests/functional/storage/test_documented_sql.py"
+UPGRADE = "tests/functional/cmd/test_upgrade_pages.py"
+
+RUN = {
+    "contributor/storage/example.rst": {"json": SQL, "text": SQL},
+    "follow/index.rst": {"text": API, "json": API},
+    "follow/programs.rst": {"console": E2E, "sh": FOLLOW, "python": FOLLOW, "html": FOLLOW},
+    "grafana/api.rst": {"text": API, "json": API},
+    "grafana/rows.rst": {"text": API, "json": API},
+    "grafana/setup.rst": {"": f"{COMMANDS} {E2E}", "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
+    "operate/access.rst": {"yaml": API},
+    "operate/configuration.rst": {"text": COMMANDS},
+    "operate/database.rst": {"sql": SQL, "bash": SQL},
+    "query/client.rst": {"": E2E},
+    "query/counts.rst": {"text": API, "json": API},
+    "query/credentials.rst": {"": E2E},
+    "query/events.rst": {"text": API, "json": API},
+    "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
+    "query/store.rst": {"text": API, "json": API},
+    "query/types.rst": {"text": API, "json": API},
+    "reference/commands.rst": {"text": COMMANDS, "json": COMMANDS},
+    "reference/drivers.rst": {"": "tests/functional/storage/test_plugins.py"},
+    "reference/errors.rst": {"json": API},
+    "upgrade.rst": {"bash": UPGRADE},
+    "upgrade/configuration.rst": {"bash": UPGRADE},
+    "upgrade/deployment.rst": {"bash": UPGRADE},
+    "README.rst": {"": README, "ini": COMMANDS},
+}
+"""The tests that run the blocks of a page, by language; "" is a block after a double colon."""
+
+FOLLOWED = {
+    "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
+    "try.rst": README,
+}
+"""The tests that follow all blocks of some pages in order."""
+
+NOT_RUN = {
+    "CONTRIBUTING.rst: cmd/*    wsgi/*": "a diagram",
+    "CONTRIBUTING.rst: app   ": "a diagram",
+    "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
+    "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
+    "contributor/storage/writing.rst: 31": "a diagram",
+    "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
+    "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
+    "grafana/setup.rst: server {": "needs nginx with a certificate",
+    "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
+    "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
+    "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
+    "README.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
+    "README.rst: make test": "runs this test",
+}
+"""Examples that cannot be run, by the beginning of their names, with the reason."""
+
+
+def exceptions(block):
+    return [beginning for beginning in NOT_RUN if block.name.startswith(beginning)]
+
+
+def is_followed(block):
+    return block.page.startswith(tuple(FOLLOWED))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")
+def test_an_example_is_run_or_cannot_be(block):
+    run = RUN.get(block.page, {}).get(block.language)
+    assert run or exceptions(block) or is_followed(block), (
+        f"no test runs {block.name} ({block.language}), and no reason is given here"
+    )
+
+
+def test_every_entry_is_needed():
+    pages = {str(page.relative_to(ROOT)).removeprefix("doc/source/"): page.read_text() for page in PAGES}
+    shown = {(block.page, block.language) for block in BLOCKS if not exceptions(block) and not is_followed(block)}
+    included = re.compile(r"literalinclude:: \S+\n +:language: (\w+)")
+    shown |= {
+        (page, language)
+        for page, text in pages.items()
+        if not page.startswith(tuple(FOLLOWED))
+        for language in included.findall(text)
+    }
+    assert {(page, language) for page, languages in RUN.items() for language in languages} == shown
+    assert [beginning for beginning in NOT_RUN if not any(b.name.startswith(beginning) for b in BLOCKS)] == []
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_tests_of_a_page_name_it(page):
+    """By its path, its directory, or the directory of the examples that it includes."""
+    names = (
+        page.removesuffix(".rst"),
+        f"{page.partition('/')[0]}/",
+        f"doc/source/{page.partition('/')[0]}",
+        "examples",
+    )
+    for file in {file for files in RUN[page].values() for file in files.split()}:
+        text = (ROOT / file).read_text()
+        assert any(name in text for name in names), f"{file} does not name {page}"
