@@ -47,7 +47,7 @@ RUN = {
 
 FOLLOWED = {
     "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
-    "try.rst": README,
+    "try.rst": "tests/functional/install/test_try.py",
 }
 """The tests that follow all blocks of some pages in order."""
 
@@ -60,10 +60,9 @@ NOT_RUN = {
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
-    "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
+    "query/client.rst: pip install": "tests/functional/install builds the wheel, and installs it with other extras",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
-    "README.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "README.rst: make test": "runs this test",
 }
 """Examples that cannot be run, by the beginning of their names, with the reason."""
