@@ -56,7 +56,7 @@ RUN = {
 """The tests that run the blocks of a page, by language; "" is a block after a double colon."""
 
 FOLLOWED = {
-    "install/": "tests/functional/install/test_pages.py tests/functional/install/test_container.py",
+    "install/": "tests/functional/install/ and tests/functional/e2e/test_install_in_a_cloud.py",
     "try.rst": "tests/functional/install/test_try.py",
 }
 """The tests that follow all blocks of some pages in order."""
@@ -72,7 +72,7 @@ NOT_RUN = {
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
     "operate/audit-trail.rst: API request ->": "a diagram",
-    "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
+    "query/client.rst: pip install": "tests/functional/install builds the wheel, and installs it with other extras",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
     "README.rst: make test": "runs this test",
