@@ -15,7 +15,7 @@ from panko.storage.base import Connection
 from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSchema, PermissionDenied, SchemaMismatch
 from panko.storage.feed import Start
 from panko.storage.sqlalchemy.conversion import old_events
-from panko.storage.sqlalchemy.conversion.old_events import _count_fitting
+from panko.storage.sqlalchemy.conversion.old_events import Rejected, _count_fitting
 from tests.functional import panko10
 from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.storage.builders import event, found
@@ -190,6 +190,19 @@ def test_two_conversions_at_once_store_each_event_once(storage, engine, any_url)
     assert len(contents(storage)) == EVENTS + 2000
     assert storage.get_conversion().read_state().done == EVENTS + 2000
     storage.get_conversion().verify(lambda count: None)
+
+
+def test_a_process_whose_place_another_one_has_moved_ends(storage) -> None:
+    """And adds no rejected row."""
+    storage.upgrade()
+    progress = storage.get_conversion()._progress
+    progress.create()
+    row = storage.get_conversion()._read_row()
+    progress.advance(row, place=30)
+    with pytest.raises(ConversionConflict, match="Another panko-dbsync converts the same database"):
+        progress.advance(row, [Rejected("event", "reason", {"id": 1})], place=40)
+    assert rejected(storage) == []
+    assert storage.get_conversion()._read_row().place == 30
 
 
 def _convert_url(number: int, url: str) -> None:
