@@ -10,12 +10,16 @@ from tests.unit.doc.blocks import PAGES, ROOT, all_blocks
 BLOCKS = all_blocks()
 
 API = "tests/functional/api/test_examples.py"
+AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
+EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
+FORMATS = "tests/functional/api/test_event_formats.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
+TABLES = "tests/unit/api/test_tables.py"
 UPGRADE = "tests/functional/cmd/test_upgrade_pages.py"
 
 RUN = {
@@ -25,13 +29,17 @@ RUN = {
     "grafana/api.rst": {"text": API, "json": API},
     "grafana/rows.rst": {"text": API, "json": API},
     "grafana/setup.rst": {"": f"{COMMANDS} {E2E}", "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
-    "operate/access.rst": {"yaml": API},
+    "operate/access.rst": {"yaml": API, "bash": AUDIT},
+    "operate/audit-records.rst": {"bash": "tests/functional/e2e/test_event_owners.py", "ini": AUDIT},
+    "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
+    "operate/export.rst": {"console": EXPORT},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
     "query/events.rst": {"text": API, "json": API},
+    "query/formats.rst": {"console": FORMATS, "text": f"{FORMATS} {TABLES}"},
     "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
     "query/store.rst": {"text": API, "json": API},
     "query/types.rst": {"text": API, "json": API},
@@ -60,6 +68,7 @@ NOT_RUN = {
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
+    "operate/audit-trail.rst: API request ->": "a diagram",
     "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
