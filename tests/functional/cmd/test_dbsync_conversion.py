@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 
 from tests.functional import panko10
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run, said
+from tests.unit.doc.blocks import all_blocks
 
 PLAN = (
     "The database was made by Panko 10, and has 46 events. Its tables are renamed to panko10_*, and the events are "
@@ -191,6 +193,46 @@ def _fill(path):
     """Make a file a database of Panko 10."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript((panko10.HERE / "sqlite.sql").read_text())
+
+
+@pytest.mark.slow
+def test_commands_of_the_page_do_what_it_says(configure, postgresql_url):
+    """``doc/source/upgrade/database.rst``: check, convert, go back by SQL, convert again, and drop the old tables."""
+    blocks = [block for block in all_blocks() if block.page == "upgrade/database.rst"]
+    plan, drop = (block.text for block in blocks if block.language == "console")
+    (back,) = (block.text for block in blocks if block.language == "sql")
+    engine = panko10.engine_of(postgresql_url)
+    panko10.load(engine)
+    before = _rows(engine)
+    path = configure(url=postgresql_url)
+
+    def follow(text):
+        return [
+            run(*line.removeprefix("# ").replace("/etc/panko/panko.conf", path).split())
+            for line in text.splitlines()
+            if line.startswith("# ")
+        ]
+
+    check, converted = follow(plan)
+    assert check.returncode == 2
+    assert _generalize(check.stdout) in _generalize(plan)
+    assert converted.returncode == 0
+    assert _generalize(converted.stdout.splitlines()[-1]) in _generalize(plan)
+    panko10.execute(engine, back)
+    assert _rows(engine) == before
+    follow(plan)
+    assert [done.returncode for done in follow(drop)] == [0]
+    assert not any(name.startswith("panko10_") for name in sa.inspect(engine).get_table_names())
+
+
+def _generalize(text):
+    return " ".join(re.sub(r"[\d,]+", "1", text).split())
+
+
+def _rows(engine):
+    """Return all rows of the tables of Panko 10."""
+    with engine.connect() as connection:
+        return {name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}"))) for name in panko10.TABLES}
 
 
 @pytest.mark.slow
