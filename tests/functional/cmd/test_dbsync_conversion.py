@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from tests.functional import panko10
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, run, said
+from tests.unit.doc.blocks import all_blocks
 
 PLAN = (
     "The database was made by Panko 10, and has 46 events. Its tables are renamed to panko10_*, and the events are "
@@ -195,15 +196,64 @@ def _fill(path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_with_a_line_and_the_next_run_goes_on(configure, old_engine):
+def test_commands_of_the_page_do_what_it_says(configure, postgresql_url):
+    """``doc/source/upgrade/database.rst``: check, convert, go back by SQL, convert again, and drop the old tables."""
+    blocks = [block for block in all_blocks() if block.page == "upgrade/database.rst"]
+    plan, drop = (block.text for block in blocks if block.language == "console")
+    (back,) = (block.text for block in blocks if block.language == "sql")
+    engine = panko10.engine_of(postgresql_url)
+    panko10.load(engine)
+    before = _rows(engine)
+    path = configure(url=postgresql_url)
+
+    def follow(text):
+        return [
+            run(*line.removeprefix("# ").replace("/etc/panko/panko.conf", path).split())
+            for line in text.splitlines()
+            if line.startswith("# ")
+        ]
+
+    check, converted = follow(plan)
+    assert check.returncode == 2
+    assert _generalize(check.stdout) in _generalize(plan)
+    assert converted.returncode == 0
+    assert _generalize(converted.stdout.splitlines()[-1]) in _generalize(plan)
+    panko10.execute(engine, back)
+    assert _rows(engine) == before
+    follow(plan)
+    assert [done.returncode for done in follow(drop)] == [0]
+    assert not any(name.startswith("panko10_") for name in sa.inspect(engine).get_table_names())
+
+
+def _generalize(text):
+    return " ".join(re.sub(r"[\d,]+", "1", text).split())
+
+
+def _rows(engine):
+    """Return all rows of the tables of Panko 10."""
+    with engine.connect() as connection:
+        return {name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}"))) for name in panko10.TABLES}
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_a_line_and_the_next_run_goes_on(configure, postgresql_url):
     """With a progress bar on a terminal."""
-    panko10.add_events(old_engine, 30_000)
-    command = [COMMANDS / "panko-dbsync", "--config-file", configure()]
+    engine = panko10.engine_of(postgresql_url)
+    panko10.load(engine)
+    path = configure(url=postgresql_url)
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    panko10.execute(engine, "UPDATE panko10_conversion SET step = 'event', place = 20, done = 26")
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=environment()) as process:
+    command = [COMMANDS / "panko-dbsync", "--config-file", path]
+    with (
+        engine.begin() as connection,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=environment()) as process,
+    ):
+        # The conversion waits for this lock, so that it is interrupted before its end.
+        connection.exec_driver_sql("LOCK TABLE event IN SHARE MODE")
         shown = ""
-        while "/30.0k [" not in shown or "converted:   0%" in shown[-100:]:
+        while "26.0/46.0 [" not in shown:
             shown += os.read(controller, 1000).decode()
         process.send_signal(signal.SIGINT)
         process.wait(TIMEOUT)
@@ -211,9 +261,9 @@ def test_ctrl_c_ends_with_a_line_and_the_next_run_goes_on(configure, old_engine)
         shown += os.read(controller, 100_000).decode()
         os.close(controller)
     assert process.returncode == 130
-    line = shown.splitlines()[-1]
-    found = re.fullmatch(r"Interrupted: (\d+) of 30046 events .* Run panko-dbsync again to go on\.", line)
-    assert 0 < int(found[1]) < 30_046
-    done = run("panko-dbsync", "--config-file", configure())
+    assert shown.splitlines()[-1] == (
+        "Interrupted: 26 of 46 events of Panko 10 are converted. Run panko-dbsync again to go on."
+    )
+    done = run("panko-dbsync", "--config-file", path)
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "All 30046 events of Panko 10 are converted."
+    assert done.stdout.splitlines()[-1] == "All 46 events of Panko 10 are converted."

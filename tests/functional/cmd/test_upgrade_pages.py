@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 
-import psycopg
 import pytest
 import yaml
 
@@ -58,37 +57,6 @@ def test_the_steps_of_an_upgrade(configure, sqlite_url, tmp_path):
         assert {message_id for (message_id,) in database.execute("SELECT message_id FROM event")} == events
     shutil.copy(tmp_path / "backup.sqlite", tmp_path / "panko.sqlite")
     assert "made by Panko 10" in follow(commands("upgrade")[1]).stdout
-
-
-def test_the_way_back_without_a_backup(postgresql_url, configure):
-    """The statements of the page give Panko 10 its tables back, with all events."""
-    panko10.load(panko10.engine_of(postgresql_url))
-    path = configure(url=postgresql_url)
-    assert run("panko-dbsync", "--config-file", path).returncode == 0
-    (sql,) = [block.text for block in blocks_of(DATABASE_PAGE) if block.language == "sql"]
-    with psycopg.connect(postgresql_url) as connection:
-        connection.execute(sql)
-        ((events,),) = connection.execute("SELECT count(*) FROM event").fetchall()
-    assert events == len({event["message_id"] for event in json.loads((CONFORMANCE / "events.json").read_text())})
-    done = run("panko-dbsync", "--config-file", path, "--check")
-    assert (done.returncode, f"made by Panko 10, and has {events} events" in done.stdout) == (2, True)
-
-
-def test_the_output_of_the_conversion_is_as_shown(configure, sqlite_url):
-    """Numbers and progress differ; lines are wrapped on the page."""
-    panko10.load(panko10.engine_of(sqlite_url))
-    path = configure()
-    consoles = [block.text for block in blocks_of(DATABASE_PAGE) if block.language == "console"]
-    lines = [line for text in consoles for line in text.splitlines()]
-    output = ""
-    for line in lines:
-        if line.startswith("# "):
-            command, *arguments = line.removeprefix("# ").replace("/etc/panko/panko.conf", path).split()
-            output += run(command, *arguments).stdout
-    shown = " ".join(line for line in lines if not line.startswith(("# ", "...", "converted:")))
-    numbers = re.compile(r"\d[\d,]*")
-    for sentence in numbers.sub("N", shown).split(". "):
-        assert sentence in numbers.sub("N", " ".join(output.split()))
 
 
 def findings(path: str) -> str:

@@ -15,7 +15,7 @@ from panko.storage.base import Connection
 from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSchema, PermissionDenied, SchemaMismatch
 from panko.storage.feed import Start
 from panko.storage.sqlalchemy.conversion import old_events
-from panko.storage.sqlalchemy.conversion.old_events import _count_fitting
+from panko.storage.sqlalchemy.conversion.old_events import Rejected, _count_fitting
 from tests.functional import panko10
 from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.storage.builders import event, found
@@ -161,6 +161,7 @@ def test_last_events_are_converted_first(storage, engine, monkeypatch) -> None:
     assert set(in_feed[-6:]) == set(names[-6:])
 
 
+@pytest.mark.slow
 def test_conversion_goes_on_wherever_it_died(storage, engine, monkeypatch) -> None:
     """At each statement of the schema where it is committed, and at many others; rejected rows are reported once."""
     monkeypatch.setattr(old_events.OldEvents.read, "__defaults__", (7,))
@@ -180,14 +181,28 @@ def test_conversion_goes_on_wherever_it_died(storage, engine, monkeypatch) -> No
     storage.get_conversion().verify(lambda count: None)
 
 
+@pytest.mark.slow
 def test_two_conversions_at_once_store_each_event_once(storage, engine, any_url) -> None:
-    panko10.add_events(engine, 3000)
+    panko10.add_events(engine, 2000)
     results = run_at_once(2, _convert_url, any_url)
     assert results.count(None) >= 1
     assert all(result is None or result.startswith(ConversionConflict.__name__) for result in results)
-    assert len(contents(storage)) == EVENTS + 3000
-    assert storage.get_conversion().read_state().done == EVENTS + 3000
+    assert len(contents(storage)) == EVENTS + 2000
+    assert storage.get_conversion().read_state().done == EVENTS + 2000
     storage.get_conversion().verify(lambda count: None)
+
+
+def test_a_process_whose_place_another_one_has_moved_ends(storage) -> None:
+    """And adds no rejected row."""
+    storage.upgrade()
+    progress = storage.get_conversion()._progress
+    progress.create()
+    row = storage.get_conversion()._read_row()
+    progress.advance(row, place=30)
+    with pytest.raises(ConversionConflict, match="Another panko-dbsync converts the same database"):
+        progress.advance(row, [Rejected("event", "reason", {"id": 1})], place=40)
+    assert rejected(storage) == []
+    assert storage.get_conversion()._read_row().place == 30
 
 
 def _convert_url(number: int, url: str) -> None:

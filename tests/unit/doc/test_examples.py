@@ -12,6 +12,7 @@ BLOCKS = all_blocks()
 API = "tests/functional/api/test_examples.py"
 AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
+CONVERSION = "tests/functional/cmd/test_dbsync_conversion.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
@@ -49,7 +50,7 @@ RUN = {
     "reference/errors.rst": {"json": API},
     "upgrade.rst": {"bash": UPGRADE},
     "upgrade/configuration.rst": {"bash": UPGRADE},
-    "upgrade/database.rst": {"console": UPGRADE, "sql": UPGRADE},
+    "upgrade/database.rst": {"console": CONVERSION, "sql": CONVERSION},
     "upgrade/deployment.rst": {"bash": UPGRADE},
     "README.rst": {"": README, "ini": COMMANDS},
 }
