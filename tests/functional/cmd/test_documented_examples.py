@@ -30,10 +30,17 @@ def test_a_line_of_the_access_log_is_as_shown(config_file, tmp_path):
 
 
 def test_the_lines_for_panko_import_are_stored(config_file):
-    lines = shown("reference/commands.rst", '{"message_id": "1"')
+    lines = shown("operate/import.rst", '{"message_id": "1"')
     done = run("panko-import", "--config-file", config_file, "-", stdin=lines.encode())
     assert done.returncode == 0, done.stderr
     assert "2 events stored" in done.stdout
+
+
+def test_a_notification_of_another_service_is_named_as_shown(config_file, tmp_path):
+    message = {"event_type": "compute.instance.create.end", "publisher_id": "compute.host-1", "payload": {}}
+    (tmp_path / "bus.jsonl").write_text(json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(message)}))
+    done = run("panko-import", "--config-file", config_file, str(tmp_path / "bus.jsonl"))
+    assert done.stderr == f"{tmp_path}/{' '.join(shown('operate/import.rst', 'bus.jsonl').split())}\n"
 
 
 def test_a_misspelt_option_is_reported_as_shown(configure):
