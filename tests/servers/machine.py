@@ -94,7 +94,7 @@ class Machine:
         assert done.returncode == 0, f"{script}\n{done.stdout}"
         return done.stdout
 
-    def try_run(self, script: str, timeout: float = 300, **variables: str) -> subprocess.CompletedProcess[str]:
+    def try_run(self, script: str, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a script of bash as root in the directory /root; stdout also has what it wrote to stderr."""
         command = [*self._enter(), "bash", "-euo", "pipefail", "-c", f"cd /root\n{script}"]
         # To a file, since the servers that a script leaves behind would keep a pipe open.

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 START = """
 cd panko
 setsid --fork make run PORT={port} > /root/run.log 2>&1
-timeout 300 sh -c 'until grep --quiet "Ctrl-C stops the server" /root/run.log; do sleep 0.2; done' ||
+timeout 800 sh -c 'until grep --quiet "Ctrl-C stops the server" /root/run.log; do sleep 0.2; done' ||
     {{ cat /root/run.log; exit 1; }}
 """
 STOP = """

@@ -17,6 +17,7 @@ E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
 FORMATS = "tests/functional/api/test_event_formats.py"
+IMPORT = "tests/functional/e2e/test_import.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
 TABLES = "tests/unit/api/test_tables.py"
@@ -35,7 +36,7 @@ RUN = {
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "operate/export.rst": {"console": EXPORT},
-    "operate/import.rst": {"console": "tests/functional/e2e/test_import.py", "json": COMMANDS, "text": COMMANDS},
+    "operate/import.rst": {"console": f"{COMMANDS} {IMPORT}", "json": COMMANDS, "text": COMMANDS},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
@@ -49,14 +50,15 @@ RUN = {
     "reference/errors.rst": {"json": API},
     "upgrade.rst": {"bash": UPGRADE},
     "upgrade/configuration.rst": {"bash": UPGRADE},
+    "upgrade/database.rst": {"console": UPGRADE, "sql": UPGRADE},
     "upgrade/deployment.rst": {"bash": UPGRADE},
     "README.rst": {"": README, "ini": COMMANDS},
 }
 """The tests that run the blocks of a page, by language; "" is a block after a double colon."""
 
 FOLLOWED = {
-    "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
-    "try.rst": README,
+    "install/": "tests/functional/install/ and tests/functional/e2e/test_install_in_a_cloud.py",
+    "try.rst": "tests/functional/install/test_try.py",
 }
 """The tests that follow all blocks of some pages in order."""
 
@@ -66,14 +68,14 @@ NOT_RUN = {
     "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
     "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
     "contributor/storage/writing.rst: 31": "a diagram",
+    "operate/import.rst: $ source": "needs the credentials of a cloud; tests/functional/e2e/test_import.py has some",
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
     "operate/audit-trail.rst: API request ->": "a diagram",
-    "query/client.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
+    "query/client.rst: pip install": "tests/functional/install builds the wheel, and installs it with other extras",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
-    "README.rst: pip install": "until Panko 11 is in the package index, it installs 10.0",
     "README.rst: make test": "runs this test",
 }
 """Examples that cannot be run, by the beginning of their names, with the reason."""
@@ -111,13 +113,9 @@ def test_every_entry_is_needed():
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_tests_of_a_page_name_it(page):
-    """By its path, its directory, or the directory of the examples that it includes."""
-    names = (
-        page.removesuffix(".rst"),
-        f"{page.partition('/')[0]}/",
-        f"doc/source/{page.partition('/')[0]}",
-        "examples",
-    )
+    """By its path, its name, its directory, or the directory of the examples that it includes."""
+    directory, _, name = page.partition("/")
+    names = (page.removesuffix(".rst"), name or page, f"{directory}/", f"doc/source/{directory}", "examples")
     for file in {file for files in RUN[page].values() for file in files.split()}:
         text = (ROOT / file).read_text()
         assert any(name in text for name in names), f"{file} does not name {page}"
