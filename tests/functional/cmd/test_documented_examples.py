@@ -32,6 +32,13 @@ def test_a_line_of_the_access_log_is_as_shown(config_file, tmp_path):
         assert re.search(pattern, server.wait_for_log("limit=1"))
 
 
+def test_the_lines_for_panko_import_are_stored(config_file):
+    lines = shown("operate/import.rst", '{"message_id": "1"')
+    done = run("panko-import", "--config-file", config_file, "-", stdin=lines.encode())
+    assert done.returncode == 0, done.stderr
+    assert "2 events stored" in done.stdout
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: install the package curl")
 def test_events_are_imported_as_shown(configure, tmp_path):
     """From files, from a pipe and from another Panko, which has the sample events."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """panko-import reads a Panko with a real Keystone as each user may, and a real Panko 10.0."""
 
-import json
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +15,10 @@ from tests.functional.cmd.processes import COMMANDS, ROOT, TIMEOUT, environment,
 from tests.functional.e2e.command import EVENTS
 from tests.functional.e2e.conftest import _programs
 from tests.servers.environments import PANKO_10
+from tests.unit.doc.blocks import all_blocks
 
 OWN_WARNING = "Only the events of your own project and user can be read; an admin can read those of all."
+EVENT = '{"message_id": "new %d", "event_type": "t", "generated": "2026-01-02 03:04:05"}'
 PASTE_FILE = ROOT / "benchmarks/peer-paste.ini"
 
 
@@ -91,15 +93,30 @@ def test_who_is_not_identified_gets_one_line(cloud, url, target):
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_response_that_curl_pipes_is_stored(cloud, url, target):
-    """The example of the documentation."""
-    token = cloud.keystone.token("boss", project="demo")
-    script = f'curl -s -H "X-Auth-Token: $TOKEN" "$OLD/v2/events?limit=100000" | panko-import --config-file {target} -'
-    variables = environment() | {"TOKEN": token, "OLD": url}
-    variables["PATH"] = f"{COMMANDS}:{variables['PATH']}"
-    done = subprocess.run(["sh", "-c", script], env=variables, capture_output=True, text=True, timeout=60, check=True)
-    count = len(json.loads(cloud.server.get("/v2/events?limit=100000", X_Auth_Token=token).body))
-    assert done.stdout == f"1 lines done: {count} events stored, 0 duplicates, 0 refused\n"
+def test_the_commands_of_operate_import_work(cloud, url, target, plugin, tmp_path):
+    """In the order of the page, with other addresses."""
+    (tmp_path / "events.jsonl").write_text(EVENT % 1)
+    (tmp_path / "answer.json.gz").write_bytes(gzip.compress(f"[{EVENT % 2}]".encode()))
+    variables = cloud.keystone.environment("boss", project="demo")
+    (tmp_path / "admin-openrc").write_text("".join(f"export {name}='{variables[name]}'\n" for name in variables))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "panko-import").write_text(f'#!/bin/sh\nexec {COMMANDS}/panko-import --config-file {target} "$@"\n')
+    (programs / "panko-import").chmod(0o755)
+    lines = [line for block in all_blocks() if block.page == "operate/import.rst" for line in block.text.splitlines()]
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    script = "\n".join(commands).replace("http://old.example.org:8977", url)
+    # The first block needs the variables of the second one.
+    sent = environment() | variables | {"TOKEN": cloud.keystone.token("boss", project="demo"), "OLD": url}
+    sent["PATH"] = f"{programs}:{plugin}:{sent['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", script], env=sent, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    counts = [line.partition(": ")[2] or line for line in done.stdout.splitlines()]
+    assert counts[0] == "2 events stored, 0 duplicates, 0 refused"
+    assert len(counts) == len(commands) - 1
+    assert len(stored(target)) == EVENTS + 1 + 2
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="Panko 10.0 runs up to Python 3.11")

@@ -18,6 +18,7 @@ E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
 FORMATS = "tests/functional/api/test_event_formats.py"
+IMPORT = "tests/functional/e2e/test_import.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
 TABLES = "tests/unit/api/test_tables.py"
@@ -36,7 +37,7 @@ RUN = {
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "operate/export.rst": {"console": EXPORT},
-    "operate/import.rst": {"console": COMMANDS, "text": COMMANDS},
+    "operate/import.rst": {"console": f"{COMMANDS} {IMPORT}", "json": COMMANDS, "text": COMMANDS},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
