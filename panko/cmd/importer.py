@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import tqdm
 from oslo_config import cfg
@@ -65,13 +65,14 @@ def main(argv: Sequence[str]) -> int:
     check_arguments(conf)
     with contextlib.ExitStack() as stack:
         files = [(path, open_file(path, stack)) for path in conf.files or ()]
+        other = OtherPanko(conf) if conf.from_panko else None
         shift = shift_to_now(files) if conf.shift_to_now else NO_SHIFT
         connection = storage.get_connection_from_config(conf)
         connection.check_schema()
         importer = Importer(connection, report_refusal, shift)
         try:
-            if conf.from_panko:
-                import_remote(importer, conf)
+            if other:
+                other.run(importer)
             else:
                 run(importer, files)
         except RemoteError as error:
@@ -152,14 +153,16 @@ class StateFile:
 
     def __init__(self, path: str, url: str, database: str):
         self.path = Path(path)
-        parts = urlsplit(database)
+        scheme, _, rest = database.partition("?")[0].partition("://")
         # Without user and password.
-        self._copied = {"from": url, "to": f"{parts.scheme}://{parts.hostname or ''}:{parts.port or ''}{parts.path}"}
+        self._copied = {"from": url, "to": f"{scheme}://{rest.rpartition('@')[2]}"}
         self._generated: str | None = None
         try:
             content = self.path.read_text() if self.path.exists() else ""
             state = json.loads(content) if content else self._copied
             self._generated = state.get("generated")
+            if not isinstance(self._generated, str | None):
+                raise ValueError
             if {name: state.get(name) for name in self._copied} != self._copied:
                 raise CommandError(
                     f"{path} is the state of an import from {state.get('from')} to {state.get('to')}: name another "
@@ -181,15 +184,20 @@ class StateFile:
             return None
 
     def save(self, generated: str) -> None:
-        """Remember the time of an event; all events before it are stored."""
-        self._generated = generated
-        self._write()
+        """Remember the time of an event; all events before it are stored.
 
-    def _write(self) -> None:
-        state = self._copied if self._generated is None else {**self._copied, "generated": self._generated}
+        An earlier time than that of the file is ignored: what is read again must not be read again and again.
+
+        :raises CommandError: if the file cannot be written
+        """
+        # In responses, the order of times is that of their texts.
+        self._generated = generated = max(generated, self._generated or "")
         new = self.path.with_name(f"{self.path.name}.new")
-        new.write_text(json.dumps(state) + "\n")
-        new.replace(self.path)
+        try:
+            new.write_text(json.dumps({**self._copied, "generated": generated}) + "\n")
+            new.replace(self.path)
+        except OSError as error:
+            raise CommandError(f"{self.path} cannot be written: {error.strerror}; what was read is stored") from error
 
 
 def _check_writable(path: Path) -> None:
@@ -198,25 +206,41 @@ def _check_writable(path: Path) -> None:
         pass
 
 
-def import_remote(importer: Importer, conf: cfg.ConfigOpts) -> None:
-    """Import the events of another Panko, with the number of events and their time if stderr is a terminal."""
-    url = parse_url(conf.from_panko)
-    path = conf.state_file or f"panko-import-{re.sub(r'[^A-Za-z0-9.-]+', '_', url.partition('://')[2])}.state"
-    state = StateFile(path, url, conf.database.connection or "")
-    since = state.since()
-    if since is not None:
-        report(f"Continuing with the events since {since}; to begin again, remove {path}.")
-    # Its warnings precede the errors that are reported here.
-    logging.getLogger("keystoneauth").setLevel(logging.ERROR)
-    remote = RemotePanko(url, make_session(os.environ), report)
-    with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
-        for page in remote.pages(since):
-            for event in page:
-                importer.add(Element(f"{url}/v2/events/{event.get('message_id')}", None, None, event))
-            importer.flush()
-            state.save(page[-1]["generated"])
-            progress.update(len(page))
-            progress.set_postfix_str(page[-1]["generated"])
+class OtherPanko:
+    """The Panko of --from-panko.
+
+    :raises CommandError: if its URL, the variables OS_* or the state file are not usable
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        # Its warnings precede the errors that are reported here.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+        try:
+            self._url = parse_url(conf.from_panko)
+            self._remote = RemotePanko(self._url, make_session(os.environ), report)
+        except RemoteError as error:
+            raise CommandError(str(error)) from error
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", self._url.partition("://")[2])
+        path = conf.state_file or f"panko-import-{name}.state"
+        self._state = StateFile(path, self._url, conf.database.connection or "")
+
+    def run(self, importer: Importer) -> None:
+        """Import its events, with their number and their time on the terminal, if stderr is one.
+
+        :raises RemoteError: if it cannot be read
+        """
+        since = self._state.since()
+        if since is not None:
+            report(f"Continuing with the events since {since}; to begin again, remove {self._state.path}.")
+        with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
+            for page in self._remote.pages(since):
+                for event in page:
+                    place = f"{self._url}/v2/events/{quote(str(event.get('message_id')), safe='')}"
+                    importer.add(Element(place, None, None, event))
+                importer.flush()
+                self._state.save(page[-1]["generated"])
+                progress.set_postfix_str(page[-1]["generated"], refresh=False)
+                progress.update(len(page))
 
 
 def report_refusal(record: Record, reason: str) -> None:

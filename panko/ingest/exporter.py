@@ -11,7 +11,7 @@ import zstandard
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Place, Scope
 
-BATCH_BYTES = 1024 * 1024
+EXPORT_BATCH_BYTES = 1024 * 1024
 """Size of the lines that are written at a time. With zstd they are a frame of their own."""
 
 BATCH_SECONDS = 1
@@ -60,7 +60,7 @@ def read_batches(connection: Connection, selection: Selection, after: Place | No
             began = time.monotonic()
         lines.append(document)
         size += len(document) + 1
-        if size >= BATCH_BYTES or time.monotonic() - began >= BATCH_SECONDS:
+        if size >= EXPORT_BATCH_BYTES or time.monotonic() - began >= BATCH_SECONDS:
             yield len(lines), _join(lines)
             lines, size = [], 0
     if lines:

@@ -3,6 +3,7 @@
 
 import datetime
 import gzip
+import io
 import json
 import subprocess
 from pathlib import Path
@@ -12,7 +13,10 @@ import zstandard
 from oslo_utils import timeutils
 
 from panko import service, storage
+from panko.ingest.importer import line_events
+from panko.ingest.inputs import Input
 from panko.storage.filters import EventFilter
+from panko.storage.validation import checked_event
 from tests.functional.api.conftest import fill, load_json, parse_event
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said
 
@@ -79,15 +83,24 @@ def conformance_events(tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_has_the_same_events(tmp_path, config_file, conformance_events, form):
+def test_each_form_has_the_same_events(form):
+    """They are compared before they are stored, which takes no time."""
+    events = {event.message_id: event for event in map(checked_event, map(parse_event, load_json("events.json")[::-1]))}
+    records = Input("f", io.BytesIO(FORMS[form])).records()
+    read = {event.message_id: event for record in records for event in line_events(record)}
+    assert read == events
+
+
+def test_an_answer_is_stored_as_its_events_were(tmp_path, config_file, conformance_events):
     file = tmp_path / "events"
-    file.write_bytes(FORMS[form])
+    file.write_bytes(ANSWER_OF_10)
     done = run("panko-import", "--config-file", config_file, str(file))
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{len(EVENTS)} events stored, 0 duplicates, 0 refused\n" in done.stdout
+    assert done.stdout == f"1 lines done: {len(EVENTS)} events stored, 0 duplicates, 0 refused\n"
     assert stored(config_file) == conformance_events
 
 
+@pytest.mark.slow
 def test_a_compressed_pipe_is_recognized(config_file, conformance_events):
     done = subprocess.run(
         [COMMANDS / "panko-import", "--config-file", config_file, "-"],
@@ -101,6 +114,7 @@ def test_a_compressed_pipe_is_recognized(config_file, conformance_events):
     assert stored(config_file) == conformance_events
 
 
+@pytest.mark.slow
 def test_the_answer_of_panko_11_has_the_same_events(tmp_path, config_file, conformance_events):
     url = f"sqlite:///{tmp_path}/served.sqlite"
     fill(url)
@@ -120,7 +134,7 @@ def test_recorded_answer_is_of_the_conformance_events(conformance_events):
     assert {event["message_id"] for event in EVENTS} == ids == {event.message_id for event in conformance_events}
 
 
-@pytest.mark.parametrize("form", ["answer", "gzip", "zstd", "jq"])
+@pytest.mark.parametrize("form", ["indented answer", "gzip"])
 def test_times_of_each_form_can_be_shifted(tmp_path, config_file, conformance_events, form):
     file = tmp_path / "events"
     file.write_bytes(FORMS[form])

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the pages about an upgrade from Panko 10 say about its configuration, policy and commands is true."""
 
+import contextlib
 import json
 import re
+import shutil
+import sqlite3
 import subprocess
 
+import psycopg
 import pytest
 import yaml
 
+from tests.functional import panko10
+from tests.functional.api.conftest import CONFORMANCE
 from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, run, serving
 from tests.unit.doc.blocks import blocks_of
 
 PAGES = {path.stem: path.read_text() for path in (ROOT / "doc/source/upgrade").glob("*.rst")}
+DATABASE_PAGE = ROOT / "doc/source/upgrade/database.rst"
 URLS = sorted(set(re.findall(r"mysql\+pymysql://panko:secret@[\w.]+/panko[?=\w]*", PAGES["deployment"])))
 POLICY = {"segregation": "rule:context_is_admin", "telemetry:events:index": "", "telemetry:events:show": "role:auditor"}
 
@@ -28,6 +35,60 @@ def shell(script: str, **replaced: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-euc", script], env=variables, capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def test_the_steps_of_an_upgrade(configure, sqlite_url, tmp_path):
+    """Of a database that Panko 10.0 has filled with the conformance events, and the way back."""
+    panko10.load(panko10.engine_of(sqlite_url))
+    shutil.copy(tmp_path / "panko.sqlite", tmp_path / "backup.sqlite")
+    configure("event_time_to_live = 10000000000\n")
+
+    def follow(step):
+        return shell(step, etc=str(tmp_path), **{"/opt/panko/bin": str(COMMANDS)})
+
+    before, check, convert, after, drop = map(follow, commands("upgrade"))
+    assert (before.returncode, check.returncode) == (2, 2)
+    assert "was made by" in before.stdout
+    assert "MiB more disk space" in check.stdout
+    assert (convert.returncode, drop.returncode) == (0, 0), convert.stderr + drop.stderr
+    assert after.returncode == 1, "a warning: panko-expirer has not run yet"
+    assert "Result: Failure" not in after.stdout
+    events = {event["message_id"] for event in json.loads((CONFORMANCE / "events.json").read_text())}
+    with contextlib.closing(sqlite3.connect(tmp_path / "panko.sqlite")) as database:
+        assert {message_id for (message_id,) in database.execute("SELECT message_id FROM event")} == events
+    shutil.copy(tmp_path / "backup.sqlite", tmp_path / "panko.sqlite")
+    assert "made by Panko 10" in follow(commands("upgrade")[1]).stdout
+
+
+def test_the_way_back_without_a_backup(postgresql_url, configure):
+    """The statements of the page give Panko 10 its tables back, with all events."""
+    panko10.load(panko10.engine_of(postgresql_url))
+    path = configure(url=postgresql_url)
+    assert run("panko-dbsync", "--config-file", path).returncode == 0
+    (sql,) = [block.text for block in blocks_of(DATABASE_PAGE) if block.language == "sql"]
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute(sql)
+        ((events,),) = connection.execute("SELECT count(*) FROM event").fetchall()
+    assert events == len({event["message_id"] for event in json.loads((CONFORMANCE / "events.json").read_text())})
+    done = run("panko-dbsync", "--config-file", path, "--check")
+    assert (done.returncode, f"made by Panko 10, and has {events} events" in done.stdout) == (2, True)
+
+
+def test_the_output_of_the_conversion_is_as_shown(configure, sqlite_url):
+    """Numbers and progress differ; lines are wrapped on the page."""
+    panko10.load(panko10.engine_of(sqlite_url))
+    path = configure()
+    consoles = [block.text for block in blocks_of(DATABASE_PAGE) if block.language == "console"]
+    lines = [line for text in consoles for line in text.splitlines()]
+    output = ""
+    for line in lines:
+        if line.startswith("# "):
+            command, *arguments = line.removeprefix("# ").replace("/etc/panko/panko.conf", path).split()
+            output += run(command, *arguments).stdout
+    shown = " ".join(line for line in lines if not line.startswith(("# ", "...", "converted:")))
+    numbers = re.compile(r"\d[\d,]*")
+    for sentence in numbers.sub("N", shown).split(". "):
+        assert sentence in numbers.sub("N", " ".join(output.split()))
 
 
 def findings(path: str) -> str:

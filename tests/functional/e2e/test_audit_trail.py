@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,9 @@ from tests.functional.e2e.agent import running_agent
 from tests.functional.e2e.command import OpenStack
 from tests.functional.e2e.compute import SERVERS, running_compute
 from tests.functional.e2e.conftest import Panko, running_panko
+from tests.unit.doc.blocks import blocks_of
 
 PAGES = ROOT / "doc/source/operate"
-BLOCK = re.compile(
-    r"^\.\. code-block:: (?P<language>\w+)\n(?: +:caption: (?P<file>\S+)\n)?\n(?P<text>(?: {4}.*\n|\n)+)", re.M
-)
 
 AUTHTOKEN = """
 [keystone_authtoken]
@@ -51,10 +48,10 @@ openstack() {
 ALL = "q.field=all_tenants&q.value=True"
 
 
-def blocks(page: str, language: str) -> list[tuple[str | None, str]]:
+def blocks(page: str, language: str) -> list[tuple[str, str]]:
     """Return file name and text of each block of a page in a language."""
-    found = [match for match in BLOCK.finditer((PAGES / page).read_text()) if match["language"] == language]
-    return [(match["file"], textwrap.dedent(match["text"]).strip() + "\n") for match in found]
+    found = [block for block in blocks_of(PAGES / page) if block.language == language]
+    return [(block.caption, block.text + "\n") for block in found]
 
 
 def section(file: str) -> str:

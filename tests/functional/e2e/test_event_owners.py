@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which project and user an event belongs to by Ceilometer's own definitions, as the page "Audit records" says."""
+"""Which project and user Ceilometer's own definitions give an event, as the page operate/audit-records says."""
 
 import json
 import subprocess

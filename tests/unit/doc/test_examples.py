@@ -10,12 +10,16 @@ from tests.unit.doc.blocks import PAGES, ROOT, all_blocks
 BLOCKS = all_blocks()
 
 API = "tests/functional/api/test_examples.py"
+AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
+EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
+FORMATS = "tests/functional/api/test_event_formats.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
+TABLES = "tests/unit/api/test_tables.py"
 UPGRADE = "tests/functional/cmd/test_upgrade_pages.py"
 
 RUN = {
@@ -25,28 +29,34 @@ RUN = {
     "grafana/api.rst": {"text": API, "json": API},
     "grafana/rows.rst": {"text": API, "json": API},
     "grafana/setup.rst": {"": f"{COMMANDS} {E2E}", "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
-    "operate/access.rst": {"yaml": API},
+    "operate/access.rst": {"yaml": API, "bash": AUDIT},
+    "operate/audit-records.rst": {"bash": "tests/functional/e2e/test_event_owners.py", "ini": AUDIT},
+    "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
+    "operate/export.rst": {"console": EXPORT},
+    "operate/import.rst": {"console": COMMANDS, "text": COMMANDS},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
     "query/events.rst": {"text": API, "json": API},
+    "query/formats.rst": {"console": FORMATS, "text": f"{FORMATS} {TABLES}"},
     "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
     "query/store.rst": {"text": API, "json": API},
     "query/types.rst": {"text": API, "json": API},
-    "reference/commands.rst": {"text": COMMANDS, "json": COMMANDS},
+    "reference/commands.rst": {"text": COMMANDS},
     "reference/drivers.rst": {"": "tests/functional/storage/test_plugins.py"},
     "reference/errors.rst": {"json": API},
     "upgrade.rst": {"bash": UPGRADE},
     "upgrade/configuration.rst": {"bash": UPGRADE},
+    "upgrade/database.rst": {"console": UPGRADE, "sql": UPGRADE},
     "upgrade/deployment.rst": {"bash": UPGRADE},
     "README.rst": {"": README, "ini": COMMANDS},
 }
 """The tests that run the blocks of a page, by language; "" is a block after a double colon."""
 
 FOLLOWED = {
-    "install/": "tests/functional/install/test_pages.py tests/functional/e2e/test_install_in_a_cloud.py",
+    "install/": "tests/functional/install/test_pages.py tests/functional/install/test_container.py",
     "try.rst": "tests/functional/install/test_try.py",
 }
 """The tests that follow all blocks of some pages in order."""
@@ -57,9 +67,11 @@ NOT_RUN = {
     "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
     "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
     "contributor/storage/writing.rst: 31": "a diagram",
+    "operate/import.rst: $ source": "needs the credentials of a cloud; tests/functional/e2e/test_import.py has some",
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
     "grafana/setup.rst: server {": "needs nginx with a certificate",
+    "operate/audit-trail.rst: API request ->": "a diagram",
     "query/client.rst: pip install": "tests/functional/install builds the wheel, and installs it with other extras",
     "reference/commands.rst: Since worker": "needs RabbitMQ; tests/functional/cmd/test_collector.py reads such lines",
     "upgrade/clients.rst: pip uninstall": "until Panko 11 is in the package index, it installs 10.0",
@@ -100,13 +112,9 @@ def test_every_entry_is_needed():
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_tests_of_a_page_name_it(page):
-    """By its path, its directory, or the directory of the examples that it includes."""
-    names = (
-        page.removesuffix(".rst"),
-        f"{page.partition('/')[0]}/",
-        f"doc/source/{page.partition('/')[0]}",
-        "examples",
-    )
+    """By its path, its name, its directory, or the directory of the examples that it includes."""
+    directory, _, name = page.partition("/")
+    names = (page.removesuffix(".rst"), name or page, f"{directory}/", f"doc/source/{directory}", "examples")
     for file in {file for files in RUN[page].values() for file in files.split()}:
         text = (ROOT / file).read_text()
         assert any(name in text for name in names), f"{file} does not name {page}"

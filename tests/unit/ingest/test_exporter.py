@@ -6,7 +6,7 @@ import itertools
 import tracemalloc
 
 from panko.ingest import exporter
-from panko.ingest.exporter import BATCH_BYTES, Selection, read_batches
+from panko.ingest.exporter import EXPORT_BATCH_BYTES, Selection, read_batches
 from panko.storage.filters import EventFilter, Page, Place, Scope
 
 NOON = datetime.datetime(2026, 1, 2, 12)
@@ -28,7 +28,7 @@ def test_all_events_become_lines_in_batches():
     batches = list(read_batches(Storage(documents), Selection(), None))
     assert len(batches) > 1
     assert all(number == lines.count(b"\n") for number, lines in batches)
-    assert max(len(lines) for _, lines in batches) < BATCH_BYTES + 100
+    assert max(len(lines) for _, lines in batches) < EXPORT_BATCH_BYTES + 100
     assert b"".join(lines for _, lines in batches) == b"".join(document + b"\n" for document in documents)
 
 
