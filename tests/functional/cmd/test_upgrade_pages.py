@@ -17,7 +17,6 @@ from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_por
 from tests.unit.doc.blocks import blocks_of
 
 PAGES = {path.stem: path.read_text() for path in (ROOT / "doc/source/upgrade").glob("*.rst")}
-DATABASE_PAGE = ROOT / "doc/source/upgrade/database.rst"
 URLS = sorted(set(re.findall(r"mysql\+pymysql://panko:secret@[\w.]+/panko[?=\w]*", PAGES["deployment"])))
 POLICY = {"segregation": "rule:context_is_admin", "telemetry:events:index": "", "telemetry:events:show": "role:auditor"}
 
