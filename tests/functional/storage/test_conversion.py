@@ -398,6 +398,26 @@ def test_tables_of_panko_10_that_were_created_again_are_refused(storage, engine)
     assert {*names, *(f"panko10_{name}" for name in names)} <= tables(engine)
 
 
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_what_others_have_is_not_touched(storage, engine, kind) -> None:
+    """A table with the name of a new one would be dropped on MariaDB, as if a killed panko-dbsync had created it."""
+    panko10.execute(engine, f"CREATE {kind} owner AS SELECT 'mine' AS name")
+    before = tables(engine)
+    for attempt in (storage.check_schema, storage.upgrade, storage.upgrade):
+        with pytest.raises(SchemaMismatch, match="was made by Panko 10, but also has owner: Panko 11 needs this name"):
+            attempt()
+    assert tables(engine) == before
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT name FROM owner")) == "mine"
+
+
+def test_table_left_of_an_earlier_conversion_is_named(any_url, engine) -> None:
+    panko10.load(engine, revision=True)
+    panko10.execute(engine, "CREATE TABLE panko10_alembic_version (version_num INTEGER)")
+    with connected(any_url) as storage, pytest.raises(SchemaMismatch, match="also has panko10_alembic_version: "):
+        storage.upgrade()
+
+
 def test_user_that_does_not_own_the_tables_gets_one_line(postgresql_server, postgresql_url) -> None:
     """And nothing is changed."""
     url = sa.make_url(postgresql_url)

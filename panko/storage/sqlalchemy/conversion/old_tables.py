@@ -65,6 +65,8 @@ class FoundTables:
         inspector = sa.inspect(connection)
         self._database = redact_url(connection.engine.url)
         names = set(inspector.get_table_names())
+        self._names = names.union(inspector.get_view_names())
+        self._new_names = {table.name for table in metadata_of(connection.dialect.name).sorted_tables}
         self.renamed = [name for name in COLUMNS if PREFIX + name in names]
         self.unrenamed = [name for name in COLUMNS if name in names and _is_old(inspector, name)]
 
@@ -72,7 +74,7 @@ class FoundTables:
     def is_complete(self) -> bool:
         """Whether all tables of Panko 10 are there.
 
-        :raises SchemaMismatch: if one is there twice
+        :raises SchemaMismatch: if one is there twice, or they cannot be renamed because of another program's table
         """
         twice = sorted(set(self.renamed) & set(self.unrenamed))
         if twice:
@@ -81,7 +83,23 @@ class FoundTables:
                 "Panko 10 was used after its tables had been renamed. If the tables without the prefix are empty, drop "
                 "them and run panko-dbsync again."
             )
-        return {*self.renamed, *self.unrenamed} == set(COLUMNS)
+        complete = {*self.renamed, *self.unrenamed} == set(COLUMNS)
+        if complete and self.unrenamed:
+            self._require_free_names()
+        return complete
+
+    def _require_free_names(self) -> None:
+        """Check that no other table or view has a name that Panko 11 needs: it would be taken for a table of its own.
+
+        :raises SchemaMismatch: if one has
+        """
+        old_names = {PREFIX + name for name in (*self.unrenamed, VERSION_TABLE) if name in self._names}
+        taken = sorted(self._names & (old_names | self._new_names.difference(COLUMNS)))
+        if taken:
+            raise SchemaMismatch(
+                f"The database {self._database} was made by Panko 10, but also has {', '.join(taken)}: Panko 11 "
+                "needs this name. Rename or drop what has it, and run panko-dbsync again."
+            )
 
 
 def _is_old(inspector: sa.Inspector, name: str) -> bool:
