@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
-from panko.storage.sqlalchemy.conversion import old_tables
+from panko.storage.sqlalchemy.conversion import old_tables, progress
 from panko.storage.sqlalchemy.errors import redact_url
 
 SCRIPTS = pathlib.Path(__file__).with_name("alembic")
@@ -76,6 +76,8 @@ def upgrade(connection: sa.Connection) -> None:
         get_current(connection)
     except OldSchema:
         old_tables.rename(connection)
+        # If Panko 10 has been used again meanwhile, these are about a conversion that does not count any more.
+        progress.drop(connection)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -16,6 +16,7 @@ from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSc
 from panko.storage.feed import Start
 from panko.storage.sqlalchemy.conversion import old_events
 from panko.storage.sqlalchemy.conversion.old_events import Rejected, _count_fitting
+from panko.storage.sqlalchemy.tables import metadata_of
 from tests.functional import panko10
 from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.storage.builders import event, found
@@ -416,6 +417,21 @@ def test_table_left_of_an_earlier_conversion_is_named(any_url, engine) -> None:
     panko10.execute(engine, "CREATE TABLE panko10_alembic_version (version_num INTEGER)")
     with connected(any_url) as storage, pytest.raises(SchemaMismatch, match="also has panko10_alembic_version: "):
         storage.upgrade()
+
+
+def test_conversion_begins_again_after_panko_10_was_used_again(storage, engine) -> None:
+    """Even if the tables about the first conversion were not dropped when the others got their names back."""
+    panko10.insert(engine, "trait_int", [(7000, "lost", 1)])
+    convert(storage)
+    new = reversed(metadata_of(engine.dialect.name).sorted_tables)
+    panko10.execute(engine, "DROP TABLE alembic_version", *(f"DROP TABLE {table.name}" for table in new))
+    panko10.execute(engine, *(f"ALTER TABLE panko10_{name} RENAME TO {name}" for name in panko10.TABLES))
+    panko10.add_events(engine, 10)
+    state = storage.get_conversion().read_state()
+    assert (state.events, state.done, state.is_begun) == (EVENTS + 10, 0, False)
+    assert sum(convert(storage)) == EVENTS + 10
+    assert len(contents(storage)) == EVENTS + 10
+    assert len(rejected(storage)) == 1
 
 
 def test_user_that_does_not_own_the_tables_gets_one_line(postgresql_server, postgresql_url) -> None:

@@ -64,7 +64,7 @@ class DatabaseConversion(Conversion):
     def read_state(self) -> ConversionState:
         with errors.translate_errors(), self._connect() as connection:
             begun = progress.is_begun(connection)
-            row = self._progress.read(connection)
+            row = self._progress.read(connection) if begun else None
             if row is None:
                 prefix = old_tables.PREFIX if begun else ""
                 return ConversionState(old_tables.count_events(connection, prefix), is_begun=begun)

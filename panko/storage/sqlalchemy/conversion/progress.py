@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from panko.storage.errors import ConversionConflict
 from panko.storage.models import INT64
 from panko.storage.sqlalchemy.conversion.old_events import Rejected
-from panko.storage.sqlalchemy.conversion.old_tables import PREFIX, TRAIT_TABLES, count_events
+from panko.storage.sqlalchemy.conversion.old_tables import PREFIX, TRAIT_TABLES, FoundTables, count_events
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.errors import retry_on_conflict
 from panko.storage.sqlalchemy.tables import ID
@@ -55,7 +55,10 @@ REJECTED = sa.Table(
 def is_begun(connection: sa.Connection) -> bool:
     """Return whether the database has a conversion whose tables have been renamed."""
     inspector = sa.inspect(connection)
-    return inspector.has_table(CONVERSION.name) or inspector.has_table(f"{PREFIX}event")
+    if inspector.has_table(f"{PREFIX}event"):
+        return True
+    # The tables were either dropped, or got their own names again to go back to Panko 10.
+    return inspector.has_table(CONVERSION.name) and not FoundTables(connection).unrenamed
 
 
 def drop(connection: sa.Connection) -> None:
