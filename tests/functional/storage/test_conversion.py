@@ -14,7 +14,7 @@ from panko.storage import EventFilter
 from panko.storage.base import Connection
 from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSchema, PermissionDenied, SchemaMismatch
 from panko.storage.feed import Start
-from panko.storage.sqlalchemy.conversion import old_events
+from panko.storage.sqlalchemy.conversion import old_events, progress
 from panko.storage.sqlalchemy.conversion.old_events import Rejected, _count_fitting
 from panko.storage.sqlalchemy.tables import metadata_of
 from tests.functional import panko10
@@ -432,6 +432,40 @@ def test_conversion_begins_again_after_panko_10_was_used_again(storage, engine) 
     assert sum(convert(storage)) == EVENTS + 10
     assert len(contents(storage)) == EVENTS + 10
     assert len(rejected(storage)) == 1
+
+
+def test_event_that_is_too_large_for_the_database_is_rejected_as_a_whole(mysql_server, mysql_url) -> None:
+    """Although the rejected row is as large."""
+    engine = panko10.engine_of(mysql_url)
+    panko10.load(engine)
+    traits = [(3, f"many-{number}", "x" * 250) for number in range(4400)]
+    panko10.insert(engine, "trait_text", traits)
+    with engine.connect() as connection:
+        before = connection.scalar(sa.text("SELECT @@global.max_allowed_packet"))
+    mysql_server.execute(f"SET GLOBAL max_allowed_packet = {1 << 20}")
+    try:
+        with connected(mysql_url) as storage:
+            assert sum(convert(storage)) == EVENTS
+            assert contents(storage).keys() == recorded().keys() - {"msg-002"}
+            (row,) = rejected(storage)
+            storage.get_conversion().verify(lambda count: None)
+    finally:
+        mysql_server.execute(f"SET GLOBAL max_allowed_packet = {before}")
+    assert row["row"]["message_id"] == "msg-002"
+    assert "are more than the database takes: see its max_allowed_packet" in row["reason"]
+    assert {(name, value) for name, _, value in row["row"]["traits"]} >= {trait[1:] for trait in traits}
+
+
+def test_rejected_rows_are_read_in_parts(storage, monkeypatch) -> None:
+    monkeypatch.setattr(progress, "PART_CHARACTERS", 30)
+    monkeypatch.setattr(progress, "PARTS", 3)
+    storage.upgrade()
+    table = storage.get_conversion()._progress
+    table.create()
+    rows = [Rejected("event", "x" * length, {"id": length}, length) for length in (1, 29, 200, 30)]
+    table.advance(storage.get_conversion()._read_row(), rows)
+    assert list(table.read_rejected()) == [row.document for row in rows]
+    assert table.read_rejected_events() == {1, 29, 200, 30}
 
 
 def test_user_that_does_not_own_the_tables_gets_one_line(postgresql_server, postgresql_url) -> None:

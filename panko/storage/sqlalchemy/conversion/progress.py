@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far a conversion is, and what it has rejected, in two tables of its own beside those of Panko 10."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,8 +25,11 @@ STEPS = (EVENTS, *TRAIT_TABLES, COMPLETE, DROPPING)
 START = INT64.stop - 1
 """The place where each step begins: ids fall."""
 
-ROWS = 50
-"""Rejected rows that are read at a time: one may be a whole event."""
+PART_CHARACTERS = 200_000
+"""Characters of a rejected row that are stored at a time: MariaDB and MySQL may have refused it for its size."""
+
+PARTS = 50
+"""Parts of rejected rows that are read at a time."""
 
 _METADATA = sa.MetaData()
 
@@ -46,8 +50,9 @@ REJECTED = sa.Table(
     PREFIX + "rejected",
     _METADATA,
     sa.Column("id", ID, primary_key=True, autoincrement=False, comment="1, 2, 3, ..."),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False, comment="0, 1, 2, ... of each row"),
     sa.Column("event_id", sa.BigInteger, nullable=True, comment="id of the event, if all of it was rejected"),
-    sa.Column("document", Document(), nullable=False, comment="JSON: table, reason, row"),
+    sa.Column("document", Document(), nullable=False, comment="part of the JSON: table, reason, row"),
     comment="Rows of the tables of Panko 10 that were not converted",
 )
 
@@ -111,26 +116,37 @@ class ProgressTable:
                 raise ConversionConflict(
                     "Another panko-dbsync converts the same database; this one ends, and the other one goes on."
                 )
-            # In small statements, since a row may be a whole event.
             for number, row in enumerate(rejected, before.rejected + 1):
-                values = {"id": number, "event_id": row.event_id, "document": row.document}
-                connection.execute(sa.insert(REJECTED).values(values))
+                # In small statements, since a row may be a whole event.
+                for part, text in enumerate(_split(row.document)):
+                    values = {"id": number, "part": part, "event_id": row.event_id, "document": text}
+                    connection.execute(sa.insert(REJECTED).values(values))
             return connection.execute(sa.select(CONVERSION)).one()
 
     def read_rejected(self) -> Iterator[str]:
         """Yield the documents of the rejected rows, in the order in which they were rejected."""
-        last = 0
-        while True:
-            query = sa.select(REJECTED.c.id, REJECTED.c.document).where(REJECTED.c.id > last)
-            with self._dialect.reader(self._engine).connect() as connection:
-                rows = connection.execute(query.order_by(REJECTED.c.id).limit(ROWS)).all()
-            if not rows:
-                return
-            yield from (row.document for row in rows)
-            last = rows[-1].id
+        for _, parts in itertools.groupby(self._read_parts(), lambda row: row.id):
+            yield "".join(row.document for row in parts)
+
+    def _read_parts(self) -> Iterator[sa.Row[Any]]:
+        columns = REJECTED.c
+        query = sa.select(columns.id, columns.part, columns.document).order_by(columns.id, columns.part).limit(PARTS)
+        rows = self._fetch(query)
+        while rows:
+            yield from rows
+            same, later = columns.id == rows[-1].id, columns.id > rows[-1].id
+            rows = self._fetch(query.where(sa.or_(later, sa.and_(same, columns.part > rows[-1].part))))
+
+    def _fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self._dialect.reader(self._engine).connect() as connection:
+            return connection.execute(query).all()
 
     def read_rejected_events(self) -> set[int]:
         """Return the ids of the events that were rejected as a whole."""
         query = sa.select(REJECTED.c.event_id).where(REJECTED.c.event_id.is_not(None))
         with self._dialect.reader(self._engine).connect() as connection:
             return set(connection.scalars(query))
+
+
+def _split(document: str) -> list[str]:
+    return [document[start : start + PART_CHARACTERS] for start in range(0, len(document), PART_CHARACTERS)]
