@@ -138,9 +138,12 @@ def _follow(verb: str, state: ConversionState, work: Callable[[Callable[[int], N
 
 
 def report_file(conf: cfg.ConfigOpts, url: str) -> str:
-    """Return the path of the file for rejected rows: beside the log, or in the working directory if there is none."""
+    """Return the path of the file for rejected rows: beside the log, or in the working directory if there is none.
+
+    :param url: URL of the database without credentials
+    """
     directory = conf.log_dir or (os.path.dirname(conf.log_file) if conf.log_file else "")
-    name = re.sub(r"\W+", "-", os.path.basename(url.partition("?")[0]))
+    name = re.sub(r"\W+", "-", os.path.basename(url))
     return os.path.join(directory or os.getcwd(), REPORT_NAME.format(database=f"-{name}" if name else ""))
 
 

@@ -16,6 +16,9 @@ from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, Schem
 
 SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
 
+CREDENTIALS = re.compile(r"(?<=://)[^:/@]*(:[^@]*)?@([^/?@]*@)*")
+"""User and password in a URL; as in SQLAlchemy, the password may have any character, quoted or not."""
+
 OUTDATED = 2
 """Exit code of --check if there is something to do."""
 
@@ -39,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     """Create or upgrade the schema, and convert a database of Panko 10; a second run changes nothing."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
     url = storage.connection_url(conf)
+    place = without_credentials(url)
     if conf.check and conf.drop_old:
         raise CommandError("--check changes nothing, so it cannot be used with --drop-old")
     if conf.check:
@@ -58,8 +62,8 @@ def main(argv: Sequence[str]) -> int:
             found = "The schema is up to date now"
         # Even if the schema is up to date: a driver may do more than what the check looks at.
         connection.upgrade()
-        print(f"{found}: {without_credentials(url)}", flush=True)
-        return conversion.convert(connection, conversion.report_file(conf, url))
+        print(f"{found}: {place}", flush=True)
+        return conversion.convert(connection, conversion.report_file(conf, place))
     except KeyboardInterrupt:
         print("Interrupted. Run panko-dbsync again to go on.", file=sys.stderr)
         return INTERRUPTED
@@ -121,7 +125,7 @@ def make_directory(url: str) -> None:
 
 def without_credentials(url: str) -> str:
     """Return a connection URL without user, password and parameters, so that it can be shown."""
-    return re.sub(r"//[^/]*@", "//", url.partition("?")[0])
+    return CREDENTIALS.sub("", url, count=1).partition("?")[0]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko import service, storage
+from panko.cmd.dbsync import without_credentials
 from panko.cmd.errors import CommandError, one_line, report_errors
 from panko.ingest.importer import NO_SHIFT, Counts, Element, Importer, Record, newest_time
 from panko.ingest.inputs import Input
@@ -153,9 +154,7 @@ class StateFile:
 
     def __init__(self, path: str, url: str, database: str):
         self.path = Path(path)
-        scheme, _, rest = database.partition("?")[0].partition("://")
-        # Without user and password.
-        self._copied = {"from": url, "to": f"{scheme}://{rest.rpartition('@')[2]}"}
+        self._copied = {"from": url, "to": without_credentials(database)}
         self._generated: str | None = None
         try:
             content = self.path.read_text() if self.path.exists() else ""
