@@ -83,4 +83,7 @@ class Conversion(abc.ABC):
 
     @abc.abstractmethod
     def drop_old(self) -> None:
-        """Drop the tables of Panko 10, and all that is stored about the conversion."""
+        """Drop the tables of Panko 10, and all that is stored about the conversion.
+
+        :raises SchemaMismatch: if tables of another program refer to them; nothing has been dropped then
+        """

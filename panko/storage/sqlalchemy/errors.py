@@ -25,6 +25,7 @@ STATEMENT_ERRORS = (sa.exc.ProgrammingError, sa.exc.DataError, sa.exc.NotSupport
 SQLSTATES: dict[str | None, type[StorageError]] = {
     "28000": errors.AccessDenied,
     "28P01": errors.AccessDenied,
+    "2BP01": errors.StatementFailed,
     "3D000": errors.DatabaseMissing,
     "42501": errors.PermissionDenied,
     "3F000": SchemaMismatch,

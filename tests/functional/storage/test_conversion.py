@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from panko.storage import EventFilter
 from panko.storage.base import Connection
-from panko.storage.errors import ConversionConflict, ConversionIncomplete, OldSchema, PermissionDenied, SchemaMismatch
+from panko.storage.errors import (
+    ConversionConflict,
+    ConversionIncomplete,
+    OldSchema,
+    PermissionDenied,
+    SchemaMismatch,
+    StatementFailed,
+)
 from panko.storage.feed import Start
 from panko.storage.sqlalchemy.conversion import old_events, progress
 from panko.storage.sqlalchemy.conversion.old_events import Rejected, _count_fitting
@@ -387,6 +394,35 @@ def test_interrupted_drop_is_completed(storage, engine) -> None:
             conversion.drop_old()
     assert not [name for name in tables(engine) if name.startswith("panko10_")]
     assert contents(storage) == recorded()
+
+
+def test_tables_that_others_refer_to_are_not_dropped(storage, engine) -> None:
+    """None of them: MariaDB would drop some before it comes to one that is referred to."""
+    reference = "FOREIGN KEY (event_id) REFERENCES event (id)"
+    panko10.execute(engine, f"CREATE TABLE mine (event_id INTEGER, {reference})", "INSERT INTO mine VALUES (3)")
+    convert(storage)
+    before = tables(engine)
+    with pytest.raises(SchemaMismatch, match="a foreign key of the table mine refers to them"):
+        storage.get_conversion().drop_old()
+    assert tables(engine) == before
+    panko10.execute(engine, "DROP TABLE mine")
+    storage.get_conversion().verify(lambda count: None)
+    storage.get_conversion().drop_old()
+    assert storage.get_conversion() is None
+
+
+def test_a_view_on_the_old_tables_is_named(postgresql_url) -> None:
+    """PostgreSQL does not drop a table that a view reads."""
+    engine = panko10.engine_of(postgresql_url)
+    panko10.load(engine)
+    panko10.execute(engine, "CREATE VIEW recent AS SELECT * FROM event")
+    with connected(postgresql_url) as storage:
+        convert(storage)
+        with pytest.raises(StatementFailed) as raised:
+            storage.get_conversion().drop_old()
+        assert "cannot drop table panko10_event because other objects depend on it" in raised.value.detail
+        panko10.execute(engine, "DROP VIEW recent")
+        storage.get_conversion().drop_old()
 
 
 def test_tables_of_panko_10_that_were_created_again_are_refused(storage, engine) -> None:

@@ -117,6 +117,8 @@ class DatabaseConversion(Conversion):
 
     def drop_old(self) -> None:
         with errors.translate_errors():
+            with self._connect() as connection:
+                old_tables.require_unused(connection)
             # If it is interrupted, the next one does not look for what is dropped already.
             self._progress.advance(self._read_row(), step=DROPPING)
             with self._connect() as connection, self._dialect.lock_schema(connection):

@@ -229,6 +229,21 @@ def measure(connection: sa.Connection, prefix: str = PREFIX) -> int:
     return int(connection.scalar(query, {} if backend == "sqlite" else {"names": names}) or 0)
 
 
+def require_unused(connection: sa.Connection) -> None:
+    """Check that no table of another program refers to those of Panko 10, which could then be dropped only in part.
+
+    :raises SchemaMismatch: if one does
+    """
+    inspector = sa.inspect(connection)
+    for name in inspector.get_table_names():
+        used = {key["referred_table"] for key in inspector.get_foreign_keys(name)}
+        if not name.startswith(PREFIX) and any(table.startswith(PREFIX) for table in used):
+            raise SchemaMismatch(
+                f"The tables of Panko 10 in {redact_url(connection.engine.url)} cannot be dropped: a foreign key of "
+                f"the table {name} refers to them. Drop it, and run panko-dbsync --drop-old again."
+            )
+
+
 def drop(connection: sa.Connection) -> None:
     """Drop the tables of Panko 10 that there are, those that refer to others first."""
     for name in (*TRAIT_TABLES, "event", "event_type", VERSION_TABLE):
