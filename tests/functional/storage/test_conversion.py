@@ -425,6 +425,26 @@ def test_a_view_on_the_old_tables_is_named(postgresql_url) -> None:
         storage.get_conversion().drop_old()
 
 
+def test_a_service_needs_no_privilege_on_the_old_tables(postgresql_server, postgresql_url, caplog) -> None:
+    url = sa.make_url(postgresql_url)
+    role = f"role_{url.database}"
+    panko10.load(panko10.engine_of(postgresql_url))
+    with connected(postgresql_url) as storage:
+        storage.upgrade()
+        names = ", ".join(table.name for table in metadata_of("postgresql").sorted_tables)
+        grant = f"GRANT ALL ON alembic_version, {names} TO {role}"
+        postgresql_server.execute(f"CREATE ROLE {role}; GRANT {role} TO panko; {grant}", url.database)
+        try:
+            storage.get_conversion().run(lambda count: None)
+            service_url = url.set(query={"options": f"-crole={role}"}).render_as_string(hide_password=False)
+            with connected(service_url) as service:
+                service.check_schema()
+                assert contents(service) == recorded()
+        finally:
+            postgresql_server.execute(f"DROP OWNED BY {role}; DROP ROLE {role}", url.database)
+    assert "Whether all events of Panko 10 are converted is not known: permission denied" in caplog.text
+
+
 def test_tables_of_panko_10_that_were_created_again_are_refused(storage, engine) -> None:
     """If a Panko 10 is upgraded after a panko-dbsync was killed between the two schemas on MariaDB."""
     names = panko10.TABLES

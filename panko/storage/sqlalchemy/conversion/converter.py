@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_log import log
 
 from panko.storage.conversion import Conversion, ConversionState, SpaceNeeded
-from panko.storage.errors import ConversionIncomplete, EventsRefused, Refusal
+from panko.storage.errors import ConversionIncomplete, EventsRefused, PermissionDenied, Refusal
 from panko.storage.models import INT64
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.conversion import old_tables, progress, space
@@ -53,10 +53,15 @@ class DatabaseConversion(Conversion):
 
     def warn_if_incomplete(self) -> None:
         """Log a warning if events of Panko 10 are not converted yet."""
-        with errors.translate_errors(), self._connect() as connection:
-            if not progress.is_begun(connection):
-                return
-            row = self._progress.read(connection)
+        try:
+            with errors.translate_errors(), self._connect() as connection:
+                if not progress.is_begun(connection):
+                    return
+                row = self._progress.read(connection)
+        except PermissionDenied as error:
+            # A service needs no privilege on these tables.
+            LOG.warning("Whether all events of Panko 10 are converted is not known: %s", error.detail)
+            return
         if row is None or row.step not in (COMPLETE, DROPPING):
             done = f"{row.done} of {row.events}" if row else "0"
             LOG.warning("%s events of Panko 10 are converted: run panko-dbsync to convert the others.", done)
