@@ -16,8 +16,8 @@ PREFIX = "panko10_"
 REVISION = "c3955547bff2"
 """The last revision of Panko 10. Its panko-dbsync creates the same tables without a revision."""
 
-MAX_NAME_CHARACTERS = 63
-"""Characters of a name in PostgreSQL."""
+MAX_NAME_BYTES = 63
+"""Maximum length of a name in PostgreSQL."""
 
 VERSION_TABLE = "alembic_version"
 
@@ -182,8 +182,10 @@ def _rename_relations(connection: sa.Connection, table: str) -> None:
     }
     quote = connection.dialect.identifier_preparer.quote_identifier
     for kind, query in kinds.items():
-        for _, name in connection.execute(sa.text(query), {"table": table}).all():
-            new_name = (PREFIX + name)[:MAX_NAME_CHARACTERS]
+        for oid, name in connection.execute(sa.text(query), {"table": table}).all():
+            new_name = PREFIX + name
+            if len(new_name.encode()) > MAX_NAME_BYTES:
+                new_name = f"{PREFIX}{oid}"  # Truncated, it may be the name of another one.
             connection.exec_driver_sql(f"ALTER {kind} {quote(name)} RENAME TO {quote(new_name)}")
 
 
