@@ -76,7 +76,7 @@ def upgrade(connection: sa.Connection) -> None:
         get_current(connection)
     except OldSchema:
         old_tables.rename(connection)
-        # If Panko 10 has been used again meanwhile, these are about a conversion that does not count any more.
+        # If Panko 10 has been used again since, these are about an earlier conversion.
         progress.drop(connection)
     config = _config()
     config.attributes["connection"] = connection
