@@ -346,6 +346,17 @@ def test_a_batch_has_at_most_8_mib_of_notifications_or_one_event(sizes, count) -
     assert _count_fitting(sizes) == count
 
 
+def test_names_that_differ_only_in_case_or_spaces_stay_apart(storage, engine) -> None:
+    if engine.dialect.name == "mysql":
+        panko10.execute(engine, "ALTER TABLE event MODIFY message_id varchar(50) COLLATE utf8mb4_nopad_bin")
+    time = panko10.stored_time(engine, panko10.START)
+    names = ["name", "NAME", "name ", " name", "näme", "NÄME"]
+    panko10.insert(engine, "event", ((800 + n, name, time, "{}", 1) for n, name in enumerate(names)))
+    convert(storage)
+    assert contents(storage).keys() == {*recorded(), *names}
+    storage.get_conversion().verify(lambda count: None)
+
+
 def test_verification_finds_a_missing_event(storage) -> None:
     convert(storage)
     with storage._engine.begin() as connection:
@@ -384,6 +395,7 @@ def test_expired_events_are_not_missing(storage, conf) -> None:
     storage.get_conversion().verify(lambda count: None)
 
 
+@pytest.mark.slow
 def test_interrupted_drop_is_completed(storage, engine) -> None:
     convert(storage)
     for statement in itertools.count(1):
@@ -486,6 +498,7 @@ def test_table_left_of_an_earlier_conversion_is_named(any_url, engine) -> None:
         storage.upgrade()
 
 
+@pytest.mark.slow
 def test_conversion_begins_again_after_panko_10_was_used_again(storage, engine) -> None:
     """Even if the tables about the first conversion were not dropped when the others got their names back."""
     panko10.insert(engine, "trait_int", [(7000, "lost", 1)])
@@ -501,6 +514,7 @@ def test_conversion_begins_again_after_panko_10_was_used_again(storage, engine) 
     assert len(rejected(storage)) == 1
 
 
+@pytest.mark.slow
 def test_event_that_is_too_large_for_the_database_is_rejected_as_a_whole(mysql_url, monkeypatch) -> None:
     """Although the rejected row is as large."""
     limit = 1 << 20

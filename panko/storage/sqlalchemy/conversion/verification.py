@@ -87,15 +87,17 @@ class Verification:
         places = [greatest, *(1 + secrets.randbelow(max(1, greatest)) for _ in range(SAMPLES - 1))]
         for place in places:
             batch = old.read(place, SAMPLE_EVENTS)
-            for id_, event in batch.events if batch else ():
-                if id_ not in rejected:
-                    self._compare(event)
+            events = [event for id_, event in batch.events if id_ not in rejected] if batch else []
+            self._compare({event.message_id: _checksum(event) for event in events})
 
-    def _compare(self, event: Event) -> None:
-        for stored in self._read_events(EventFilter(message_id=(event.message_id,))):
-            if _checksum(stored) != _checksum(event):
+    def _compare(self, checksums: dict[str, bytes]) -> None:
+        """Check that stored events have the checksums of those of Panko 10, by message_id."""
+        if not checksums:
+            return
+        for stored in self._read_events(EventFilter(message_id=tuple(checksums))):
+            if _checksum(stored) != checksums[stored.message_id]:
                 raise ConversionIncomplete(
-                    f"The event {excerpt(event.message_id)} of Panko 10 is not the one that is stored with the same "
+                    f"The event {excerpt(stored.message_id)} of Panko 10 is not the one that is stored with the same "
                     "message_id: its checksum differs. The tables of Panko 10 are kept."
                 )
 
