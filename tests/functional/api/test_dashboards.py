@@ -249,6 +249,7 @@ def test_the_sources_for_the_sample_events_have_the_headers_that_they_need(load_
         assert len(api.get("/grafana/rows?limit=1000", headers=headers).json["rows"]) == 361
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_documentation_can_be_drawn(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "doc.plot_grafana", str(tmp_path)],
