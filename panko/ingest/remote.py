@@ -207,11 +207,23 @@ class RemotePanko:
 
     def _request_once(self, url: str, query: Query) -> Any:
         try:
+            # A redirect could send the token to another host, and lose the query.
             response = self._session.get(
-                url, params=query, headers=self._headers, raise_exc=False, user_agent="panko", timeout=SILENCE_SECONDS
+                url,
+                params=query,
+                headers=self._headers,
+                raise_exc=False,
+                redirect=False,
+                user_agent="panko",
+                timeout=SILENCE_SECONDS,
             )
         except CONNECTION_ERRORS as error:
             raise Unavailable(f"{self._url} or its Keystone cannot be reached: {_root_cause(error)}.") from error
+        except keystone_errors.SSLError as error:
+            raise RemoteError(
+                f"There is no TLS connection to {self._url} or its Keystone: {_root_cause(error)}. If its "
+                "certificate is not of a public CA, set OS_CACERT to a file with that of the CA."
+            ) from error
         except keystone_errors.ClientException as error:
             raise RemoteError(f"There is no token for {self._url}: {error}. {HINT}") from error
         if response.status_code != http.HTTPStatus.OK:
@@ -228,6 +240,10 @@ class RemotePanko:
             return NotAllowed(f"{said} {HINT if self._is_anonymous else 'Check the variables OS_*.'}")
         if status == http.HTTPStatus.FORBIDDEN:
             return NotAllowed(said)
+        if location := response.headers.get("Location"):
+            return RemoteError(
+                f"{said} Redirects are not followed: give the address that it names, {excerpt(location)}"
+            )
         if status == http.HTTPStatus.NOT_FOUND:
             return RemoteError(f"{said} Check the address: there should be a Panko.")
         if reason.startswith("Marker ") and reason.endswith("not found"):
