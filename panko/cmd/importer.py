@@ -229,7 +229,9 @@ class OtherPanko:
 
         :raises RemoteError: if it cannot be read
         """
-        since = self._state.since()
+        # What one user sees is not what another one sees: who does not see all events reads them from the beginning.
+        is_remembered = self._remote.sees_all
+        since = self._state.since() if is_remembered else None
         if since is not None:
             report(f"Continuing with the events since {since}; to begin again, remove {self._state.path}.")
         with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
@@ -238,7 +240,8 @@ class OtherPanko:
                     place = f"{self._url}/v2/events/{quote(str(event.get('message_id')), safe='')}"
                     importer.add(Element(place, None, None, event))
                 importer.flush()
-                self._state.save(page[-1]["generated"])
+                if is_remembered:
+                    self._state.save(page[-1]["generated"])
                 progress.set_postfix_str(page[-1]["generated"], refresh=False)
                 progress.update(len(page))
 

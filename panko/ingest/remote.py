@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import datetime
+import functools
 import http
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -141,7 +142,7 @@ class RemotePanko:
         :param since: time of the first events; None: all
         :raises RemoteError: if the service refuses a request, does not respond, or is not a Panko
         """
-        sees_all = self._sees_all()
+        sees_all = self.sees_all
         first = _make_query(since, sees_all)
         following: Query | None = first
         has_links = False
@@ -161,10 +162,13 @@ class RemotePanko:
                     # Panko 10 has no links.
                     following = [*first, ("marker", last["message_id"])]
 
-    def _sees_all(self) -> bool:
-        """Return whether the caller may see the events of all projects.
+    @functools.cached_property
+    def sees_all(self) -> bool:
+        """Whether the caller may see the events of all projects.
 
         Panko 10 would answer others that there are no events, and so would seem empty.
+
+        :raises RemoteError: as for :meth:`pages`
         """
         with contextlib.suppress(NotAllowed):
             self._request("event_types", [])

@@ -37,9 +37,13 @@ class OldPanko(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         arguments = urllib.parse.parse_qs(query)
         filters = dict(zip(arguments.get("q.field", []), arguments.get("q.value", []), strict=True))
-        events = [event for event in EVENTS if event["generated"] >= filters.get("start_timestamp", "")]
+        visible = EVENTS if self.server.is_admin else EVENTS[::2]
+        events = [event for event in visible if event["generated"] >= filters.get("start_timestamp", "")]
         if "marker" in arguments:
             events = [event for event in events if event["message_id"] > arguments["marker"][0]]
+        if ("all_tenants" in filters or path.endswith("event_types")) and not self.server.is_admin:
+            self.send_error(403)
+            return
         body = ["t"] if path.endswith("event_types") else events[: int(arguments["limit"][0])]
         if "event_types" not in path:
             self.server.pages.append(body[0]["message_id"] if body else None)
@@ -63,6 +67,7 @@ class OldPanko(http.server.BaseHTTPRequestHandler):
 def old_panko():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OldPanko) as server:
         server.pages, server.free_pages, server.broken_pages = [], 1000, 1000
+        server.is_admin = True
         server.may_answer = threading.Event()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -130,6 +135,16 @@ def test_after_a_kill_it_continues_where_it_was(tmp_path, config_file, old_panko
     assert done.stdout == "2500 events stored, 601 duplicates, 0 refused\n"
     assert old_panko.pages[0] == "001399"
     assert [event.message_id for event in stored(config_file)] == [event["message_id"] for event in EVENTS]
+
+
+def test_an_import_of_the_own_events_does_not_hide_the_others_from_an_admin(tmp_path, config_file, old_panko):
+    old_panko.is_admin = False
+    arguments = ("--from-panko", address(old_panko), "--state-file", str(tmp_path / "state"))
+    own = run("panko-import", "--config-file", config_file, *arguments)
+    assert own.stdout == "2250 events stored, 0 duplicates, 0 refused\n"
+    old_panko.is_admin = True
+    assert run("panko-import", "--config-file", config_file, *arguments).returncode == 0
+    assert len(stored(config_file)) == len(EVENTS)
 
 
 def test_a_state_belongs_to_one_panko_and_one_database(tmp_path, config_file, configure, sqlite_url, old_panko):
