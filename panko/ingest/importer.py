@@ -3,6 +3,7 @@
 
 import codecs
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,7 +117,7 @@ def read_lines(source: str, stream: Iterable[bytes]) -> Iterator[Line]:
 def line_events(record: Record, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
     """Yield the events of a line, or of what else was read at once; an error for each bad one.
 
-    :param record: blank, one event, a message with events, or an array of these
+    :param record: blank, one event, a message with events, or an array of these or of such arrays
     :param shift: added to all times of the events
     """
     try:
@@ -124,6 +125,9 @@ def line_events(record: Record, shift: datetime.timedelta = NO_SHIFT) -> Iterato
     except InvalidEvent as error:
         yield error
         return
+    if any(type(document) is list for document in documents):
+        arrays = [document if type(document) is list else [document] for document in documents]
+        documents = list(itertools.chain.from_iterable(arrays))
     for document in documents:
         try:
             if type(document) is dict and "generated" in document:

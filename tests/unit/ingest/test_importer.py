@@ -116,6 +116,12 @@ def test_a_bad_event_of_an_array_leaves_the_others(storage, reports):
     assert storage.message_ids == [["1", "3"]]
 
 
+def test_a_bad_message_in_an_array_of_arrays_leaves_the_others(storage, reports):
+    import_lines(Importer(storage, reports), lines([[event("1"), {"oslo.message": "{"}], event("2"), [event("3")]]))
+    assert storage.message_ids == [["1", "2", "3"]]
+    assert [place for place, _ in reports] == ["file:1"]
+
+
 def test_what_storage_refuses_is_reported_with_its_line(storage, reports):
     raw = [float("nan")]
     counts = import_lines(Importer(storage, reports), lines(event("1"), event("2", raw=raw), event("3")))
