@@ -210,11 +210,13 @@ class StateFile:
     def save(self, generated: str) -> None:
         """Remember the time of an event; all events before it are stored.
 
-        An earlier time than that of the file is ignored: what is read again must not be read again and again.
+        An earlier time than that of the file is ignored: what is read again must not be read again and again. Of an
+        event of the future, the present is remembered, else the events of the time until then would be skipped.
 
         :raises CommandError: if the file cannot be written
         """
         # In responses, the order of times is that of their texts.
+        generated = min(generated, format_time(timeutils.utcnow()))
         self._generated = generated = max(generated, self._generated or "")
         new = self.path.with_name(f"{self.path.name}.new")
         try:

@@ -2,6 +2,7 @@
 """panko-import reads the events of another Panko, and continues after it was killed."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import signal
@@ -11,9 +12,10 @@ import time
 import urllib.parse
 
 import pytest
+from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.cmd.importer import StateFile
+from panko.cmd.importer import OVERLAP, StateFile
 from panko.storage.filters import EventFilter
 from tests.functional.api.conftest import fill
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said
@@ -190,6 +192,13 @@ def test_reading_an_hour_again_does_not_move_the_state_back(tmp_path):
     assert state.since() == "2026-01-02T02:04:05.500000"
     state.save("2026-01-02T02:30:00")
     assert StateFile(path, "http://old", "sqlite:///x").since() == state.since() == "2026-01-02T02:04:05.500000"
+
+
+def test_an_event_of_the_future_does_not_hide_those_of_the_present(tmp_path):
+    path = str(tmp_path / "state")
+    StateFile(path, "http://old", "sqlite:///x").save("9999-01-02T03:04:05")
+    since = datetime.datetime.fromisoformat(StateFile(path, "http://old", "sqlite:///x").since())
+    assert abs(timeutils.utcnow() - OVERLAP - since) < datetime.timedelta(minutes=10)
 
 
 def test_a_state_has_no_password(tmp_path):
