@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sphinx extension for the reference: options by section, policy rules, links to both, and release notes.
 
-``[api] workers`` and ``telemetry:events:index`` become links on every page. A page that names an option which does not
-exist in one of the sections causes a warning, which fails ``make docs``.
+``[api] workers`` and ``telemetry:events:index`` become links on every page.
 """
 
 import re
@@ -17,17 +16,11 @@ from oslo_policy.sphinxext import ShowPolicyDirective
 from reno.config import Config
 from reno.formatter import format_report
 from sphinx.application import Sphinx
-from sphinx.util import logging
 from sphinx.util.nodes import make_refnode, nested_parse_with_titles
 
 ROOT = Path(__file__).parents[1]
 RULES_PAGE = "reference/policies"
 OPTION = re.compile(r"\[(\w+)\] (\w+)(?: = .*)?")
-
-PLUGIN_SECTION = "keystone_authtoken"
-"""It also has the options of the plugin that its ``auth_type`` names, which no library lists."""
-
-LOG = logging.getLogger(__name__)
 
 
 class ShowSections(ShowOptionsDirective):
@@ -108,7 +101,6 @@ class ReleaseNotes(Directive):
 def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Make a link of each literal that names an option or a policy rule."""
     pages = app.env.domaindata["oslo.config"]["options"]
-    sections = {target.partition(".")[0] for target in pages}
     rules = {
         rule: anchor for rule, (at, anchor) in app.env.get_domain("std").anonlabels.items() if at == RULES_PAGE != page
     }
@@ -119,13 +111,9 @@ def link_names(app: Sphinx, doctree: nodes.document, page: str) -> None:
         if text in rules:
             link = make_refnode(app.builder, page, RULES_PAGE, rules[text], literal.deepcopy(), text)
             literal.replace_self(link)
-        elif (found := OPTION.fullmatch(text)) and found[1] in sections:
-            target = f"{found[1]}.{found[2]}"
-            if target in pages:
-                link = make_refnode(app.builder, page, pages[target], target, literal.deepcopy(), text)
-                literal.replace_self(link)
-            elif found[1] != PLUGIN_SECTION:
-                LOG.warning("[%s] %s is not an option.", *found.groups(), location=literal)
+        elif (found := OPTION.fullmatch(text)) and (target := ".".join(found.groups())) in pages:
+            link = make_refnode(app.builder, page, pages[target], target, literal.deepcopy(), text)
+            literal.replace_self(link)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

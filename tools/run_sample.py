@@ -12,6 +12,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,7 +45,7 @@ def main() -> int:
     """Serve until a signal says to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="has panko.conf, and gets the database panko.sqlite")
-    parser.add_argument("--port", type=int, default=8977)
+    parser.add_argument("--port", default="8977")
     parser.add_argument("--interval", type=float, default=60, metavar="SECONDS", help="between new events (60)")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -52,9 +53,9 @@ def main() -> int:
     _end_with_parent(signal.SIGTERM)
     try:
         with own_terminal(), own_directory(arguments.directory):
-            refuse_used_port(arguments.port)
+            port = check_port(arguments.port)
             make_database(arguments.directory)
-            serve(arguments.directory, arguments.port, arguments.interval)
+            serve(arguments.directory, port, arguments.interval)
     except Stop:
         return 0
 
@@ -75,6 +76,8 @@ def own_terminal() -> Iterator[None]:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
+        terminal = -1
+    if terminal < 0:
         yield
         return
     group = os.getpgrp()
@@ -106,8 +109,10 @@ def own_directory(directory: Path) -> Iterator[None]:
         yield
 
 
-def refuse_used_port(port: int) -> None:
-    """Exit with an error if a port of the loopback interface is in use."""
+def check_port(text: str) -> int:
+    """Return the number of a port of the loopback interface; exit with an error if it is none, or is in use."""
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < (port := int(text)) < 65536:
+        sys.exit(f"make run: {text} is not the number of a port (expected 1 to 65535, such as PORT=9000)")
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
@@ -115,6 +120,7 @@ def refuse_used_port(port: int) -> None:
             f"make run: cannot listen on port {port} of 127.0.0.1: {os.strerror(error.errno or 0)}; "
             "choose another one with: make run PORT=..."
         )
+    return port
 
 
 def make_database(directory: Path) -> None:

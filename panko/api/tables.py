@@ -22,8 +22,9 @@ TRAITS_COLUMN = "traits"
 VALUE_SEPARATOR = "; "
 """Between the values of a trait that an event has several times."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell begins that spreadsheets may read as a formula."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that spreadsheets may read as a formula; the last four are full-width, which some read as the first
+four."""
 
 _NUMBERS = frozenset({TraitType.INTEGER.label, TraitType.FLOAT.label})
 

@@ -137,7 +137,8 @@ def open_output(name: str | None, request: Request) -> Iterator[ExportFile]:
             raise CommandError("compressed events are not for a terminal: redirect them, or give --output FILE")
         yield ExportFile(sys.stdout.fileno(), request.selection, None)
         return
-    path = Path(name)
+    # FILE.request is beside the file itself: not in /dev for /dev/stdout, nor beside each link to it.
+    path = Path(os.path.realpath(name))
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with open(path, "wb", buffering=0) as stream:  # A pipe or a device: nothing can be read back from it.
             yield ExportFile(stream.fileno(), request.selection, None)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -64,26 +64,27 @@ def main(argv: Sequence[str]) -> int:
     """Store the events of files or of another Panko; bad ones are reported on stderr, and do not stop the others."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
     check_arguments(conf)
-    with contextlib.ExitStack() as stack:
-        files = [(path, open_file(path, stack)) for path in conf.files or ()]
-        other = OtherPanko(conf) if conf.from_panko else None
-        shift = shift_to_now(files) if conf.shift_to_now else NO_SHIFT
-        connection = storage.get_connection_from_config(conf)
-        connection.check_schema()
-        importer = Importer(connection, report_refusal, shift)
-        try:
-            if other:
-                other.run(importer)
-            else:
-                run(importer, files)
-        except RemoteError as error:
-            done = f" Before that: {summarize(importer.counts)}. Run the same again to continue."
-            raise CommandError(f"{one_line(error)}{'' if importer.counts == Counts() else done}") from error
-        except StorageError as error:
-            raise CommandError(
-                f"{one_line(error)} Before that: {summarize(importer.counts)}. "
-                "Import the same again to store the rest; events that are stored count as duplicates then."
-            ) from error
+    paths = conf.files or ()
+    for path in paths:
+        check_file(path)
+    other = OtherPanko(conf) if conf.from_panko else None
+    shift = shift_to_now(paths) if conf.shift_to_now else NO_SHIFT
+    connection = storage.get_connection_from_config(conf)
+    connection.check_schema()
+    importer = Importer(connection, report_refusal, shift)
+    try:
+        if other:
+            other.run(importer)
+        else:
+            run(importer, paths)
+    except RemoteError as error:
+        done = f" Before that: {summarize(importer.counts)}. Run the same again to continue."
+        raise CommandError(f"{one_line(error)}{'' if importer.counts == Counts() else done}") from error
+    except StorageError as error:
+        raise CommandError(
+            f"{one_line(error)} Before that: {summarize(importer.counts)}. "
+            "Import the same again to store the rest; events that are stored count as duplicates then."
+        ) from error
     print(summarize(importer.counts))
     return 1 if importer.counts.refused else 0
 
@@ -98,48 +99,71 @@ def check_arguments(conf: cfg.ConfigOpts) -> None:
         raise CommandError("--state-file goes only with --from-panko")
 
 
-def open_file(path: str, stack: contextlib.ExitStack) -> BinaryIO:
-    """Open a file for reading; the stack closes it.
+def check_file(path: str) -> None:
+    """Raise CommandError if a file cannot be read, before any is imported.
+
+    A named pipe is not opened, as that would wait for its writer, and end it afterwards.
+    """
+    if not Path(path).is_fifo():
+        with open_file(path):
+            pass
+
+
+def open_file(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open a file for reading.
 
     :raises CommandError: if it cannot be read
     """
     if path == STDIN:
-        return sys.stdin.buffer
+        if sys.stdin is None:
+            raise CommandError("standard input is closed: name a file with events")
+        return contextlib.nullcontext(sys.stdin.buffer)
     try:
-        return stack.enter_context(open(path, "rb"))
+        return open(path, "rb")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def shift_to_now(files: Sequence[tuple[str, BinaryIO]]) -> datetime.timedelta:
+def is_regular(path: str) -> bool:
+    """Return whether a path is that of a file whose size is known, and which can be read twice."""
+    return path != STDIN and os.path.isfile(path)
+
+
+def shift_to_now(paths: Sequence[str]) -> datetime.timedelta:
     """Return the time between the newest event of all files and now.
 
     :raises CommandError: if a file cannot be read twice, such as a pipe
     """
-    for path, stream in files:
-        if path == STDIN or not stream.seekable():
+    for path in paths:
+        if not is_regular(path):
             raise CommandError(f"--shift-to-now reads its input twice, which {path} does not allow: name a file")
-    newest = newest_time(record for path, stream in files for record in Input(path, stream).records())
-    for _, stream in files:
-        stream.seek(0)
+    newest = newest_time(record for path in paths for record in read_file(path))
     return NO_SHIFT if newest is None else timeutils.utcnow() - newest
 
 
-def run(importer: Importer, files: Sequence[tuple[str, BinaryIO]]) -> None:
+def read_file(path: str) -> Iterator[Record]:
+    """Yield what a file holds."""
+    with open_file(path) as stream:
+        yield from Input(path, stream).records()
+
+
+def run(importer: Importer, paths: Sequence[str]) -> None:
     """Import all files, with a progress bar if stderr is a terminal."""
     # The size of a pipe is unknown; the progress bar then has no end.
-    sizes = [os.fstat(stream.fileno()).st_size if path != STDIN else 0 for path, stream in files]
+    sizes = [os.path.getsize(path) if is_regular(path) else 0 for path in paths]
     with tqdm.tqdm(
         desc="imported", total=sum(sizes) if all(sizes) else None, unit="B", unit_scale=True, disable=None
     ) as progress:
-        for path, stream in files:
-            content = Input("stdin" if path == STDIN else path, stream)
-            shown = 0
-            for record in content.records():
-                importer.add(record)
-                if content.bytes_read > shown:
-                    progress.update(content.bytes_read - shown)
-                    shown = content.bytes_read
+        for path in paths:
+            # One at a time: a process may open a thousand files only.
+            with open_file(path) as stream:
+                content = Input("stdin" if path == STDIN else path, stream)
+                shown = 0
+                for record in content.records():
+                    importer.add(record)
+                    if content.bytes_read > shown:
+                        progress.update(content.bytes_read - shown)
+                        shown = content.bytes_read
         importer.flush()
 
 
@@ -185,11 +209,13 @@ class StateFile:
     def save(self, generated: str) -> None:
         """Remember the time of an event; all events before it are stored.
 
-        An earlier time than that of the file is ignored: what is read again must not be read again and again.
+        An earlier time than that of the file is ignored: what is read again must not be read again and again. Of an
+        event of the future, the present is remembered, else the events of the time until then would be skipped.
 
         :raises CommandError: if the file cannot be written
         """
         # In responses, the order of times is that of their texts.
+        generated = min(generated, format_time(timeutils.utcnow()))
         self._generated = generated = max(generated, self._generated or "")
         new = self.path.with_name(f"{self.path.name}.new")
         try:
@@ -228,7 +254,9 @@ class OtherPanko:
 
         :raises RemoteError: if it cannot be read
         """
-        since = self._state.since()
+        # What one user sees is not what another one sees: who does not see all events reads them from the beginning.
+        is_remembered = self._remote.sees_all
+        since = self._state.since() if is_remembered else None
         if since is not None:
             report(f"Continuing with the events since {since}; to begin again, remove {self._state.path}.")
         with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
@@ -237,7 +265,8 @@ class OtherPanko:
                     place = f"{self._url}/v2/events/{quote(str(event.get('message_id')), safe='')}"
                     importer.add(Element(place, None, None, event))
                 importer.flush()
-                self._state.save(page[-1]["generated"])
+                if is_remembered:
+                    self._state.save(page[-1]["generated"])
                 progress.set_postfix_str(page[-1]["generated"], refresh=False)
                 progress.update(len(page))
 

@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,33 +142,38 @@ def parse_events(document: bytes) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def unpack_events(document: Any) -> Iterable[Any]:
+def unpack_events(document: Any) -> list[Any]:
     """Return the events in a parsed JSON value, not decoded.
 
     The value is an event; or a message of the bus with a list of events, with or without its envelope, or as the
-    management API of RabbitMQ returns it; or an array of these.
+    management API of RabbitMQ returns it.
 
     :returns: the events; what contains none is returned as it is, and :func:`decode_event` says what it is
     :raises InvalidEvent: if a message cannot be read
     """
-    if isinstance(document, list):
-        return [event for member in document for event in _unpack_message(member)]
-    return _unpack_message(document)
-
-
-def _unpack_message(document: Any) -> list[Any]:
     if not isinstance(document, dict) or "generated" in document:
         return [document]
     try:
         message = open_envelope(_open_delivery(document))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (TypeError, AttributeError) as error:
+        raise InvalidEvent(f"it is a message that is not a text: its {ENVELOPED} should be one") from error
+    except ValueError as error:
         raise InvalidEvent(f"it is a message that does not contain JSON: {error}") from error
     except RecursionError as error:
         raise InvalidEvent("it is a message that is nested too deeply") from error
-    payload = message.get("payload") if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        return [message]
+    payload = message.get("payload")
     events = payload if isinstance(payload, list) else [payload]
-    is_event = any(isinstance(event, dict) and "generated" in event for event in events)
-    return events if is_event or (events is payload and message.get("event_type") == EVENT_TYPE) else [message]
+    if any(isinstance(event, dict) and "generated" in event for event in events):
+        return events
+    if ENVELOPED in message:
+        raise InvalidEvent("it is a message that contains another envelope of oslo.messaging, not events")
+    if message.get("event_type") == EVENT_TYPE:
+        if events is not payload:
+            raise InvalidEvent("it is a message that contains no list of events, although its event_type is event")
+        return events
+    return [message]
 
 
 def _open_delivery(document: dict[str, Any]) -> Any:

@@ -124,7 +124,10 @@ def _begin(path: Path, request: Request) -> Selection:
     """Write down what the file will hold, before it holds any of it."""
     request_path = _request_path(path)
     draft = request_path.with_name(f"{request_path.name}.new")
-    draft.write_text(request.to_json() + "\n")
+    with open(draft, "w") as stream:
+        stream.write(request.to_json() + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
     draft.replace(request_path)
     return request.selection
 

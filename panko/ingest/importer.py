@@ -3,6 +3,7 @@
 
 import codecs
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,10 @@ from panko.storage.validation import CheckedEvent
 
 DEFAULT_BATCH_SIZE = 500
 """Events of one call to storage: enough to make transactions cheap, and few enough to see progress."""
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Size of what a batch was read from, from which it is stored although it has fewer events: parsed, it is many times as
+large."""
 
 NO_SHIFT = datetime.timedelta()
 
@@ -32,6 +37,11 @@ class Line:
         """The line's source and number, in the form that editors and compilers use."""
         return f"{self.source}:{self.number}"
 
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.content)
+
     def documents(self) -> list[Any]:
         """Return the events of the line, not decoded.
 
@@ -42,12 +52,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One value of an input that is not read by lines: parsed JSON; ``index`` counts from 1, if it is of an array."""
+    """One value of an input that is not read by lines: parsed JSON.
+
+    :param index: counts from 1 if it is of an array
+    :param size: number of characters of its JSON, if known
+    """
 
     source: str
     number: int | None
     index: int | None
     document: Any
+    size: int = 0
 
     @property
     def place(self) -> str:
@@ -102,7 +117,7 @@ def read_lines(source: str, stream: Iterable[bytes]) -> Iterator[Line]:
 def line_events(record: Record, shift: datetime.timedelta = NO_SHIFT) -> Iterator[CheckedEvent | InvalidEvent]:
     """Yield the events of a line, or of what else was read at once; an error for each bad one.
 
-    :param record: blank, one event, a message with events, or an array of these
+    :param record: blank, one event, a message with events, or an array of these or of such arrays
     :param shift: added to all times of the events
     """
     try:
@@ -110,6 +125,9 @@ def line_events(record: Record, shift: datetime.timedelta = NO_SHIFT) -> Iterato
     except InvalidEvent as error:
         yield error
         return
+    if any(type(document) is list for document in documents):
+        arrays = [document if type(document) is list else [document] for document in documents]
+        documents = list(itertools.chain.from_iterable(arrays))
     for document in documents:
         try:
             if type(document) is dict and "generated" in document:
@@ -181,6 +199,7 @@ class Importer:
         self._shift = shift
         self._batch_size = batch_size
         self._batch: list[tuple[Record, CheckedEvent]] = []
+        self._batch_bytes = 0
         self._read = Counts()
 
     def add(self, record: Record) -> None:
@@ -195,7 +214,9 @@ class Importer:
                 self._batch.append((record, event))
         if isinstance(record, Line):
             self._read = replace(self._read, lines=self._read.lines + 1)
-        if len(self._batch) >= self._batch_size:
+        if not isinstance(record, BadInput):
+            self._batch_bytes += record.size
+        if len(self._batch) >= self._batch_size or self._batch_bytes >= MAX_BATCH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -204,7 +225,7 @@ class Importer:
         :raises StorageUnavailable: as for :meth:`add`
         """
         stored, duplicates = self._record() if self._batch else (0, 0)
-        self._batch = []
+        self._batch, self._batch_bytes = [], 0
         self._read = replace(
             self._read, stored=self._read.stored + stored, duplicates=self._read.duplicates + duplicates
         )

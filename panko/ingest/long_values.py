@@ -108,7 +108,7 @@ class LongValue:
         self._skip(end)
         if not text.isascii() and _has_surrogates(text):
             return BadInput(Element(self._source, number, index, None).place, "it is not UTF-8")
-        return Element(self._source, number, index, document)
+        return Element(self._source, number, index, document, len(text))
 
     def _may_continue(self, error: json.JSONDecodeError) -> bool:
         """Return whether the parser stopped because the value is not read to its end."""

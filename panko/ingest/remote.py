@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import datetime
+import functools
 import http
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -141,7 +142,7 @@ class RemotePanko:
         :param since: time of the first events; None: all
         :raises RemoteError: if the service refuses a request, does not respond, or is not a Panko
         """
-        sees_all = self._sees_all()
+        sees_all = self.sees_all
         first = _make_query(since, sees_all)
         following: Query | None = first
         has_links = False
@@ -161,10 +162,13 @@ class RemotePanko:
                     # Panko 10 has no links.
                     following = [*first, ("marker", last["message_id"])]
 
-    def _sees_all(self) -> bool:
-        """Return whether the caller may see the events of all projects.
+    @functools.cached_property
+    def sees_all(self) -> bool:
+        """Whether the caller may see the events of all projects.
 
         Panko 10 would answer others that there are no events, and so would seem empty.
+
+        :raises RemoteError: as for :meth:`pages`
         """
         with contextlib.suppress(NotAllowed):
             self._request("event_types", [])
@@ -207,11 +211,23 @@ class RemotePanko:
 
     def _request_once(self, url: str, query: Query) -> Any:
         try:
+            # A redirect could send the token to another host, and lose the query.
             response = self._session.get(
-                url, params=query, headers=self._headers, raise_exc=False, user_agent="panko", timeout=SILENCE_SECONDS
+                url,
+                params=query,
+                headers=self._headers,
+                raise_exc=False,
+                redirect=False,
+                user_agent="panko",
+                timeout=SILENCE_SECONDS,
             )
         except CONNECTION_ERRORS as error:
             raise Unavailable(f"{self._url} or its Keystone cannot be reached: {_root_cause(error)}.") from error
+        except keystone_errors.SSLError as error:
+            raise RemoteError(
+                f"There is no TLS connection to {self._url} or its Keystone: {_root_cause(error)}. If its "
+                "certificate is not of a public CA, set OS_CACERT to a file with that of the CA."
+            ) from error
         except keystone_errors.ClientException as error:
             raise RemoteError(f"There is no token for {self._url}: {error}. {HINT}") from error
         if response.status_code != http.HTTPStatus.OK:
@@ -228,6 +244,10 @@ class RemotePanko:
             return NotAllowed(f"{said} {HINT if self._is_anonymous else 'Check the variables OS_*.'}")
         if status == http.HTTPStatus.FORBIDDEN:
             return NotAllowed(said)
+        if location := response.headers.get("Location"):
+            return RemoteError(
+                f"{said} Redirects are not followed: give the address that it names, {excerpt(location)}"
+            )
         if status == http.HTTPStatus.NOT_FOUND:
             return RemoteError(f"{said} Check the address: there should be a Panko.")
         if reason.startswith("Marker ") and reason.endswith("not found"):

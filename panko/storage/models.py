@@ -98,10 +98,13 @@ def _convert_float(value: Any) -> float:
 def convert_datetime(value: Any) -> datetime.datetime:
     """Return a time or an ISO 8601 text as naive UTC.
 
-    :raises ValueError: if the text is not a time, or the time is outside the years 1 to 9999
-    :raises AttributeError: if the value is neither a time nor a text; or a TypeError
+    :raises ValueError: if the value is not a time, or outside the years 1 to 9999
     """
-    return parse_time(value) if isinstance(value, str) else to_utc(value)
+    if isinstance(value, str):
+        return parse_time(value)
+    if not isinstance(value, datetime.datetime):
+        raise ValueError(f"{shorten(value)} is not an ISO 8601 time (expected 2026-01-02T03:04:05Z)")
+    return to_utc(value)
 
 
 class TraitType(enum.IntEnum):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events that ``make run`` stores each minute are like those of the sample, but new."""
+"""The events that ``make run`` stores each minute are like those of the sample, but new; and its port is checked."""
 
 import datetime
+
+import pytest
 
 from panko.ingest import decoding
 from tools import run_sample
@@ -38,3 +40,9 @@ def test_all_new_events_can_be_stored():
     for events in run_sample.sample_requests():
         for event in run_sample.repeat(events, NOW):
             decoding.decode_event(event)
+
+
+@pytest.mark.parametrize("port", ["", "http", "0", "-1", "65536", "123456", "٣"])
+def test_what_is_no_port_is_one_clear_line(port):
+    with pytest.raises(SystemExit, match=f"make run: {port} is not the number of a port"):
+        run_sample.check_port(port)

@@ -185,7 +185,10 @@ BAD = {
     "65 bits": (with_trait(2, 2**63), "9223372036854775808 does not fit into 64 bits"),
     "text for an integer": (with_trait(2, "many"), "trait x is not a valid integer"),
     "text for a float": (with_trait(3, "much"), "trait x is not a valid float"),
-    "a number for a time": (with_trait(4, 1705320000), "trait x is not a valid datetime"),
+    "a number for a time": (
+        with_trait(4, 1705320000),
+        "trait x is not a valid datetime: 1705320000 is not an ISO 8601 time (expected 2026-01-02T03:04:05Z)",
+    ),
     "NaN": (with_trait(3, float("nan")), "trait x is not a valid float: nan is not finite"),
     "Infinity": (with_trait(3, float("inf")), "inf is not finite"),
     "infinite integer": (with_trait(2, float("inf")), "trait x is not a valid integer"),

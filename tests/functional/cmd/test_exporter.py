@@ -138,6 +138,19 @@ def test_it_goes_on_where_a_file_ends(tmp_path, export, events, name):
     assert path.read_bytes() == whole
 
 
+def test_the_request_is_beside_the_file_that_a_link_names(tmp_path, config_file, export, events):
+    file, link = tmp_path / "events.jsonl", tmp_path / "link"
+    link.symlink_to(file)
+    assert export("--output", str(link)).returncode == 0
+    assert export("--output", str(file)).stderr == f"0 events written to {file}\n"
+    # The shell opens the file.
+    command = f"exec {COMMANDS}/panko-export --config-file {config_file} --output /dev/stdout > {tmp_path}/redirected"
+    assert subprocess.run(["sh", "-c", command], env=environment(), timeout=TIMEOUT, check=False).returncode == 0
+    assert (tmp_path / "redirected").read_bytes() == file.read_bytes()
+    assert {path.name for path in tmp_path.glob("*.request")} == {"events.jsonl.request", "redirected.request"}
+    assert not os.path.exists("/dev/stdout.request")
+
+
 def test_events_that_came_after_the_last_one_are_appended(tmp_path, export, events, connection):
     path = tmp_path / "events.jsonl"
     export("--output", str(path))

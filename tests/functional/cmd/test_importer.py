@@ -13,7 +13,7 @@ import pytest
 from oslo_utils import timeutils
 
 from panko.storage.filters import EventFilter
-from tests.functional.cmd.processes import COMMANDS, ROOT, environment, run, said
+from tests.functional.cmd.processes import COMMANDS, ROOT, TIMEOUT, environment, run, said
 
 SAMPLE = str(ROOT / "etc/panko/sample-events.jsonl")
 
@@ -61,6 +61,44 @@ def test_several_files_and_standard_input_are_read_in_order(tmp_path, config_fil
     assert done.stdout == "3 lines done: 3 events stored, 0 duplicates, 1 refused\n"
     assert said(done)[0].startswith("stdin:2: it is not JSON: ")
     assert stored(connection) == ["1", "2", "3"]
+
+
+def test_more_files_are_read_than_a_process_may_open(tmp_path, config_file, connection, event_line):
+    paths = [tmp_path / f"{number:03}.jsonl" for number in range(100)]
+    for path in paths:
+        path.write_bytes(event_line(path.stem))
+    command = f'ulimit -n 64; exec {COMMANDS}/panko-import --config-file {config_file} "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *paths],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stored(connection) == [path.stem for path in paths]
+
+
+def test_a_named_pipe_is_read_to_its_end(tmp_path, config_file, connection, event_line):
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_bytes(event_line("1"))
+    with subprocess.Popen(["sh", "-c", 'exec cat "$1" > "$2"', "sh", file, pipe]) as writer:
+        try:
+            assert run("panko-import", "--config-file", config_file, str(pipe)).returncode == 0
+        finally:
+            writer.kill()
+    assert stored(connection) == ["1"]
+
+
+def test_a_closed_standard_input_is_one_line(config_file):
+    command = f"exec {COMMANDS}/panko-import --config-file {config_file} - <&-"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, env=environment(), timeout=TIMEOUT, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said(done) == ["panko-import: standard input is closed: name a file with events"]
 
 
 def test_times_can_be_shifted_to_make_the_newest_event_current(tmp_path, config_file, connection, event_line):

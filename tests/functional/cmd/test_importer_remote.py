@@ -2,6 +2,7 @@
 """panko-import reads the events of another Panko, and continues after it was killed."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import signal
@@ -11,9 +12,10 @@ import time
 import urllib.parse
 
 import pytest
+from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.cmd.importer import StateFile
+from panko.cmd.importer import OVERLAP, StateFile
 from panko.storage.filters import EventFilter
 from tests.functional.api.conftest import fill
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said
@@ -37,9 +39,13 @@ class OldPanko(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         arguments = urllib.parse.parse_qs(query)
         filters = dict(zip(arguments.get("q.field", []), arguments.get("q.value", []), strict=True))
-        events = [event for event in EVENTS if event["generated"] >= filters.get("start_timestamp", "")]
+        visible = EVENTS if self.server.is_admin else EVENTS[::2]
+        events = [event for event in visible if event["generated"] >= filters.get("start_timestamp", "")]
         if "marker" in arguments:
             events = [event for event in events if event["message_id"] > arguments["marker"][0]]
+        if ("all_tenants" in filters or path.endswith("event_types")) and not self.server.is_admin:
+            self.send_error(403)
+            return
         body = ["t"] if path.endswith("event_types") else events[: int(arguments["limit"][0])]
         if "event_types" not in path:
             self.server.pages.append(body[0]["message_id"] if body else None)
@@ -63,6 +69,7 @@ class OldPanko(http.server.BaseHTTPRequestHandler):
 def old_panko():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OldPanko) as server:
         server.pages, server.free_pages, server.broken_pages = [], 1000, 1000
+        server.is_admin = True
         server.may_answer = threading.Event()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -132,6 +139,16 @@ def test_after_a_kill_it_continues_where_it_was(tmp_path, config_file, old_panko
     assert [event.message_id for event in stored(config_file)] == [event["message_id"] for event in EVENTS]
 
 
+def test_an_import_of_the_own_events_does_not_hide_the_others_from_an_admin(tmp_path, config_file, old_panko):
+    old_panko.is_admin = False
+    arguments = ("--from-panko", address(old_panko), "--state-file", str(tmp_path / "state"))
+    own = run("panko-import", "--config-file", config_file, *arguments)
+    assert own.stdout == "2250 events stored, 0 duplicates, 0 refused\n"
+    old_panko.is_admin = True
+    assert run("panko-import", "--config-file", config_file, *arguments).returncode == 0
+    assert len(stored(config_file)) == len(EVENTS)
+
+
 def test_a_state_belongs_to_one_panko_and_one_database(tmp_path, config_file, configure, sqlite_url, old_panko):
     state = str(tmp_path / "state")
     arguments = ("--from-panko", address(old_panko), "--state-file", state)
@@ -175,6 +192,13 @@ def test_reading_an_hour_again_does_not_move_the_state_back(tmp_path):
     assert state.since() == "2026-01-02T02:04:05.500000"
     state.save("2026-01-02T02:30:00")
     assert StateFile(path, "http://old", "sqlite:///x").since() == state.since() == "2026-01-02T02:04:05.500000"
+
+
+def test_an_event_of_the_future_does_not_hide_those_of_the_present(tmp_path):
+    path = str(tmp_path / "state")
+    StateFile(path, "http://old", "sqlite:///x").save("9999-01-02T03:04:05")
+    since = datetime.datetime.fromisoformat(StateFile(path, "http://old", "sqlite:///x").since())
+    assert abs(timeutils.utcnow() - OVERLAP - since) < datetime.timedelta(minutes=10)
 
 
 def test_a_state_has_no_password(tmp_path):

@@ -26,8 +26,8 @@ def commands(page: str) -> list[str]:
     return [block.text for block in blocks_of(ROOT / f"doc/source/{page}.rst") if block.language == "bash"]
 
 
-def shell(script: str, **replaced: str) -> subprocess.CompletedProcess[str]:
-    for there, here in {"/etc/panko": replaced.pop("etc"), **replaced}.items():
+def shell(script: str, etc: str) -> subprocess.CompletedProcess[str]:
+    for there, here in {"/etc/panko": etc, "/opt/panko/bin": str(COMMANDS)}.items():
         script = script.replace(there, here)
     variables = {**environment(), "PATH": f"{COMMANDS}:{environment()['PATH']}"}
     return subprocess.run(
@@ -42,7 +42,7 @@ def test_the_steps_of_an_upgrade(configure, sqlite_url, tmp_path):
     configure("event_time_to_live = 10000000000\n")
 
     def follow(step):
-        return shell(step, etc=str(tmp_path), **{"/opt/panko/bin": str(COMMANDS)})
+        return shell(step, etc=str(tmp_path))
 
     before, check, convert, after, drop = map(follow, commands("upgrade"))
     assert (before.returncode, check.returncode) == (2, 2)

@@ -11,7 +11,7 @@ import pytest
 from panko import service, storage
 from panko.storage.filters import EventFilter
 from tests.functional.api.conftest import CONFORMANCE, fill
-from tests.functional.cmd.processes import COMMANDS, ROOT, TIMEOUT, environment, free_port, run, serving
+from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, run, serving
 from tests.functional.e2e.command import EVENTS
 from tests.functional.e2e.conftest import _programs
 from tests.servers.environments import PANKO_10
@@ -41,15 +41,9 @@ def stored(path):
 
 def copy(target, url, **variables):
     """Import from another Panko, with environment variables."""
-    return subprocess.run(
-        [COMMANDS / "panko-import", "--config-file", target, "--from-panko", url],
-        cwd=target.parent,
-        env=environment() | variables,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    state = str(target.with_suffix(".state"))
+    arguments = ("--config-file", str(target), "--from-panko", url, "--state-file", state)
+    return run("panko-import", *arguments, **variables)
 
 
 @pytest.fixture

@@ -119,6 +119,20 @@ def test_the_virtual_environment_is_as_the_page_says(operator):
     assert "up to date" in operator.machine.run("runuser -u panko -- /opt/panko/bin/panko-dbsync")
 
 
+def test_a_new_version_replaces_one_with_the_same_number(operator):
+    """The page has installed from the repository before, and then the wheel, which it has built again."""
+    origin = operator.machine.run("cat /opt/panko/lib/python3.11/site-packages/panko-*.dist-info/direct_url.json")
+    assert json.loads(origin)["url"].startswith("file:///root/panko/dist/")
+
+
+def test_a_configuration_that_exists_is_kept(operator):
+    """Panko 10 may have left one."""
+    settings = operator.machine.read("/etc/panko/panko.conf")
+    (block,) = blocks("venv", "User and directories")
+    operator.machine.run(block.text.replace("useradd", ": useradd"))
+    assert operator.machine.read("/etc/panko/panko.conf") == settings != ""
+
+
 def test_debians_python_refuses_what_the_page_avoids(operator):
     done = operator.machine.try_run("/usr/bin/python3 -m pip install --no-deps panko/dist/panko-*.whl")
     assert done.returncode != 0

@@ -72,7 +72,7 @@ def test_commas_quotes_and_lines_are_quoted():
     assert b'"say ""no"""' in b"".join(render_csv([serialize_event(given)], names))
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_a_text_that_looks_like_a_formula_is_text(begin):
     formula = f"{begin}cmd|' /C calc'!A0"
     given = event(text("a", formula), text(formula, "1"), message_id=formula, event_type=formula)

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from panko.ingest.importer import Counts, Importer, Line, newest_time, read_lines, shift_event
+from panko.ingest import importer
+from panko.ingest.importer import Counts, Element, Importer, Line, newest_time, read_lines, shift_event
 from panko.storage import impl_log
 from panko.storage.errors import EventsRefused, InvalidEvent, Refusal, StorageUnavailable
 from panko.storage.models import Event, Trait
@@ -68,17 +69,27 @@ def lines(*documents):
     return list(read_lines("file", [json.dumps(document).encode() + b"\n" for document in documents]))
 
 
-def import_lines(importer, lines_):
+def import_lines(subject, lines_):
     for line in lines_:
-        importer.add(line)
-    importer.flush()
-    return importer.counts
+        subject.add(line)
+    subject.flush()
+    return subject.counts
 
 
 def test_events_are_stored_in_batches(storage, reports):
     counts = import_lines(Importer(storage, reports, batch_size=2), lines(*(event(str(n)) for n in range(5))))
     assert storage.message_ids == [["0", "1"], ["2", "3"], ["4"]]
     assert counts == Counts(lines=5, stored=5)
+
+
+@pytest.mark.parametrize("by_lines", [True, False])
+def test_a_batch_of_large_events_has_fewer(monkeypatch, storage, reports, by_lines):
+    """Else it would need as much memory as 500 large events do."""
+    monkeypatch.setattr(importer, "MAX_BATCH_BYTES", 1000)
+    documents = [event(str(number), raw={"x": "y" * 500}) for number in range(5)]
+    elements = [Element("file", 1, number, document, 600) for number, document in enumerate(documents, 1)]
+    import_lines(Importer(storage, reports), lines(*documents) if by_lines else elements)
+    assert storage.message_ids == [["0", "1"], ["2", "3"], ["4"]]
 
 
 def test_an_array_of_events_counts_as_one_line(storage, reports):
@@ -103,6 +114,12 @@ def test_a_bad_event_of_an_array_leaves_the_others(storage, reports):
     counts = import_lines(Importer(storage, reports), lines([event("1"), event("2", generated="soon"), event("3")]))
     assert counts == Counts(lines=1, stored=2, refused=1)
     assert storage.message_ids == [["1", "3"]]
+
+
+def test_a_bad_message_in_an_array_of_arrays_leaves_the_others(storage, reports):
+    import_lines(Importer(storage, reports), lines([[event("1"), {"oslo.message": "{"}], event("2"), [event("3")]]))
+    assert storage.message_ids == [["1", "2", "3"]]
+    assert [place for place, _ in reports] == ["file:1"]
 
 
 def test_what_storage_refuses_is_reported_with_its_line(storage, reports):

@@ -185,6 +185,10 @@ def test_the_place_of_an_event_is_its_line_and_position():
     ]
 
 
+def test_the_size_of_an_event_is_known():
+    assert [each.size for each in records(b'[\n{"a": 1}, {"a":\n 20}\n]\n{}\n')] == [8, 10, 3]
+
+
 def test_lines_are_counted_after_an_array():
     content = b'[\n{"a": 1}\n]\n{"a": 2}\n'
     assert [(type(each), each.number) for each in records(content)] == [(Element, 2), (Line, 4)]

@@ -57,16 +57,18 @@ def reason(document):
     "pack",
     [
         *(lambda events: notification(events), lambda events: envelope(notification(events))),
-        lambda events: [notification([event]) for event in events],
-        lambda events: [envelope(notification(event)) for event in events],
         lambda events: delivery(envelope(notification(events))),
-        lambda events: [delivery(envelope(notification(events)), "base64")],
+        lambda events: delivery(envelope(notification(events)), "base64"),
         lambda events: notification(events, event_type=None),
-        lambda events: events,
     ],
 )
 def test_a_message_is_unpacked(pack):
-    assert list(unpack_events(pack([EVENT, OTHER]))) == [EVENT, OTHER]
+    assert unpack_events(pack([EVENT, OTHER])) == [EVENT, OTHER]
+
+
+@pytest.mark.parametrize("pack", [notification, lambda event: envelope(notification(event)), lambda event: event])
+def test_an_event_is_unpacked(pack):
+    assert unpack_events(pack(EVENT)) == [EVENT]
 
 
 def test_an_event_is_not_searched_for_others():
@@ -90,6 +92,7 @@ def test_a_message_without_events_is_nothing():
     "document",
     [
         *({"oslo.message": "{"}, {"oslo.message": 1}, {"oslo.message": None}, {"oslo.message": "[" * 100_000}),
+        *(envelope(envelope(notification([EVENT]))), notification({}), notification("text"), notification(None)),
         *({"payload": "*", "payload_encoding": "base64"}, {"payload": "x", "payload_encoding": "string"}),
     ],
 )

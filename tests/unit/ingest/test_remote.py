@@ -3,10 +3,13 @@
 
 import http.server
 import json
+import ssl
 import threading
 import urllib.parse
 
 import pytest
+import trustme
+from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
@@ -158,6 +161,46 @@ def test_others_read_their_own_events_with_a_warning(server, panko, warnings, st
     assert read(panko) == EVENTS
     assert not any("q.field" in arguments for _, arguments, _ in server.requests)
     assert warnings == ["Only the events of your own project and user can be read; an admin can read those of all."]
+
+
+class Renewable(BaseAuthPlugin):
+    """Authenticates by a token, and by another one after it has expired."""
+
+    number = 1
+
+    def get_token(self, session, **kwargs):
+        return f"token-{self.number}"
+
+    def invalidate(self):
+        self.number += 1
+        return True
+
+
+def test_a_token_that_expires_is_renewed(server, warnings):
+    server.answer = failing(401, after=3, times=1)
+    session = Session(auth=Renewable())
+    panko = RemotePanko(f"http://127.0.0.1:{server.server_port}", session, warnings.append)
+    assert (read(panko), warnings) == (EVENTS, [])
+    assert [headers["X-Auth-Token"] for *_, headers in server.requests[3:5]] == ["token-1", "token-2"]
+    session.session.close()
+
+
+def test_a_redirect_does_not_get_the_token(server, panko):
+    server.answer = lambda path, _: (200, [], {}) if path == "/else" else (302, b"", {"Location": "/else"})
+    with pytest.raises(RemoteError, match=r"HTTP 302: Found. Redirects are not followed: .* it names, /else$"):
+        list(panko.pages())
+    assert {path for path, *_ in server.requests} == {"/v2/event_types"}
+
+
+def test_a_certificate_of_a_private_ca_is_one_line(server, session, warnings):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with pytest.raises(RemoteError) as error:
+        list(RemotePanko(f"https://127.0.0.1:{server.server_port}", session, warnings.append).pages())
+    assert "certificate verify failed" in str(error.value)
+    assert "set OS_CACERT to a file" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_token_replaces_the_headers_without_keystone(server, warnings):
