@@ -5,6 +5,7 @@ import contextlib
 import importlib.metadata
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the servers of the session; a pytest-xdist worker receives them from its controller."""
+    # The shell of a background job makes it and its children ignore the signal that stops servers.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     worker_input = getattr(config, "workerinput", None)
     servers = SharedServers(**worker_input[_WORKER_INPUT]) if worker_input else SharedServers.create()
     config.stash[_SHARED] = servers

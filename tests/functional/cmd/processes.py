@@ -154,9 +154,13 @@ class RunningServer:
         raise AssertionError(f"the log has no {text}:\n{self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal, wait for the end and return the exit code."""
+        """Send a signal, wait for the end and return the exit code; kill a process that does not end."""
         self.process.send_signal(how)
-        return self.process.wait(TIMEOUT)
+        try:
+            return self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 """A small compute service with the filters of a real one: request id, authtoken and audit; it notifies as Nova does."""
 
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,8 +98,6 @@ def running_compute(directory: Path, paste: str, options: str) -> Iterator[Runni
 
 def main(config_file: str, paste_file: str, port: str) -> None:
     """Serve until the process ends."""
-    # A shell that runs the tests in the background makes them and their children ignore it.
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     cfg.CONF([], project="nova", default_config_files=[config_file])
     make_server("127.0.0.1", int(port), deploy.loadapp(f"config:{paste_file}")).serve_forever()
 
