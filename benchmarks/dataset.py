@@ -84,6 +84,22 @@ def batches(iterable, size):
         yield batch
 
 
+def published(event):
+    """Return an event as Ceilometer's publisher http sends it, to be written as JSON."""
+    traits = [[trait.name, int(trait.dtype), _to_json(trait.value)] for trait in event.traits]
+    return {
+        "message_id": event.message_id,
+        "event_type": event.event_type,
+        "generated": event.generated.isoformat(),
+        "traits": traits,
+        "raw": event.raw,
+    }
+
+
+def _to_json(value):
+    return value.isoformat() if isinstance(value, datetime.datetime) else value
+
+
 def plain(event):
     """Return an event as lists and strings, for comparison."""
     traits = sorted([trait.name, int(trait.dtype), str(trait.value)] for trait in event.traits)

@@ -43,22 +43,7 @@ def post(
 
 def _body(events: list[Any]) -> bytes:
     """Return events as Ceilometer's http publisher sends them."""
-    return json.dumps([_form(event) for event in events]).encode()
-
-
-def _form(event: Any) -> dict[str, Any]:
-    traits = [[trait.name, int(trait.dtype), _plain(trait.value)] for trait in event.traits]
-    return {
-        "message_id": event.message_id,
-        "event_type": event.event_type,
-        "generated": event.generated.isoformat(),
-        "traits": traits,
-        "raw": event.raw,
-    }
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    return json.dumps([dataset.published(event) for event in events]).encode()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
+from panko import service, storage
+from panko.storage.filters import EventFilter
+from panko.storage.models import Event
 from tests.functional.forkserver import CONTEXT
 
 ROOT = Path(__file__).parents[3]
@@ -202,6 +205,15 @@ def panko_api_on(url: str, directory: Path, *arguments: str) -> Iterator[Running
     options = ("--config-file", str(config_file), "--pipeline", "panko+noauth", *arguments)
     with panko_api(directory / "log", *options) as server:
         yield server
+
+
+def stored_events(config_file: str | Path) -> list[Event]:
+    """Return all events in the database that a configuration file names."""
+    conf = service.prepare_service([], config_files=[str(config_file)], share=True)
+    connection = storage.get_connection_from_config(conf)
+    events = list(connection.get_events(EventFilter()))
+    connection.close()
+    return events
 
 
 def cpu_seconds(pid: int) -> float:

@@ -12,13 +12,11 @@ import pytest
 import zstandard
 from oslo_utils import timeutils
 
-from panko import service, storage
 from panko.ingest.importer import line_events
 from panko.ingest.inputs import Input
-from panko.storage.filters import EventFilter
 from panko.storage.validation import checked_event
 from tests.functional.api.conftest import fill, load_json, parse_event
-from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said
+from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said, stored_events
 
 # From a Panko 10.0 with the conformance events: GET /v2/events?q.field=all_tenants&q.op=eq&q.value=True&limit=10000
 ANSWER_OF_10 = Path(__file__).with_name("panko-10-events.json").read_bytes()
@@ -63,15 +61,6 @@ FORMS = {
 }
 
 
-def stored(path):
-    """Return what the database of a configuration file contains."""
-    conf = service.prepare_service([], config_files=[path], share=True)
-    connection = storage.get_connection_from_config(conf)
-    events = list(connection.get_events(EventFilter()))
-    connection.close()
-    return events
-
-
 @pytest.fixture(scope="module")
 def conformance_events(tmp_path_factory):
     """The conformance events, as they are stored if they are recorded directly."""
@@ -79,7 +68,7 @@ def conformance_events(tmp_path_factory):
     path = directory / "panko.conf"
     path.write_text(f"[database]\nconnection = sqlite:///{directory}/panko.sqlite\n")
     fill(f"sqlite:///{directory}/panko.sqlite")
-    return stored(str(path))
+    return stored_events(str(path))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -97,7 +86,7 @@ def test_an_answer_is_stored_as_its_events_were(tmp_path, config_file, conforman
     done = run("panko-import", "--config-file", config_file, str(file))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"1 lines done: {len(EVENTS)} events stored, 0 duplicates, 0 refused\n"
-    assert stored(config_file) == conformance_events
+    assert stored_events(config_file) == conformance_events
 
 
 @pytest.mark.slow
@@ -111,7 +100,7 @@ def test_a_compressed_pipe_is_recognized(config_file, conformance_events):
         check=True,
     )
     assert done.stdout == f"1 lines done: {len(EVENTS)} events stored, 0 duplicates, 0 refused\n".encode()
-    assert stored(config_file) == conformance_events
+    assert stored_events(config_file) == conformance_events
 
 
 @pytest.mark.slow
@@ -126,7 +115,7 @@ def test_the_answer_of_panko_11_has_the_same_events(tmp_path, config_file, confo
     file = tmp_path / "events.json"
     file.write_bytes(answer)
     assert run("panko-import", "--config-file", config_file, str(file)).returncode == 0
-    assert stored(config_file) == conformance_events
+    assert stored_events(config_file) == conformance_events
 
 
 def test_recorded_answer_is_of_the_conformance_events(conformance_events):
@@ -140,7 +129,7 @@ def test_times_of_each_form_can_be_shifted(tmp_path, config_file, conformance_ev
     file.write_bytes(FORMS[form])
     done = run("panko-import", "--config-file", config_file, "--shift-to-now", str(file))
     assert done.returncode == 0
-    times = [event.generated for event in stored(config_file)]
+    times = [event.generated for event in stored_events(config_file)]
     old_times = [event.generated for event in conformance_events]
     assert [time - times[0] for time in times] == [time - old_times[0] for time in old_times]
     assert abs(timeutils.utcnow() - times[-1]) < datetime.timedelta(minutes=1)

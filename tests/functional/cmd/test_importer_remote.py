@@ -14,11 +14,9 @@ import urllib.parse
 import pytest
 from oslo_utils import timeutils
 
-from panko import service, storage
 from panko.cmd.importer import OVERLAP, StateFile
-from panko.storage.filters import EventFilter
 from tests.functional.api.conftest import fill
-from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said
+from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on, run, said, stored_events
 
 EVENTS = [
     {
@@ -81,14 +79,6 @@ def old_panko():
             thread.join()
 
 
-def stored(path):
-    conf = service.prepare_service([], config_files=[path], share=True)
-    connection = storage.get_connection_from_config(conf)
-    events = list(connection.get_events(EventFilter()))
-    connection.close()
-    return events
-
-
 def address(server):
     return f"http://127.0.0.1:{server.server_port}"
 
@@ -107,7 +97,7 @@ def test_events_of_panko_11_are_copied(tmp_path, config_file):
         again = run("panko-import", *arguments)
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout == "46 events stored, 0 duplicates, 0 refused\n"
-    assert stored(config_file) == stored(str(served / "panko.conf"))
+    assert stored_events(config_file) == stored_events(str(served / "panko.conf"))
     assert again.stdout == "0 events stored, 1 duplicates, 0 refused\n"
     (line,) = said(again)
     assert line == f"Continuing with the events since 2016-04-30T23:00:00; to begin again, remove {state}."
@@ -125,7 +115,9 @@ def test_after_a_kill_it_continues_where_it_was(tmp_path, config_file, old_panko
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-    assert [event.message_id for event in stored(config_file)] == [event["message_id"] for event in EVENTS[:2000]]
+    assert [event.message_id for event in stored_events(config_file)] == [
+        event["message_id"] for event in EVENTS[:2000]
+    ]
     old_panko.free_pages = 1000
     old_panko.pages.clear()
     old_panko.may_answer.set()
@@ -136,7 +128,7 @@ def test_after_a_kill_it_continues_where_it_was(tmp_path, config_file, old_panko
     # An hour is read again: 600 events, and the last one.
     assert done.stdout == "2500 events stored, 601 duplicates, 0 refused\n"
     assert old_panko.pages[0] == "001399"
-    assert [event.message_id for event in stored(config_file)] == [event["message_id"] for event in EVENTS]
+    assert [event.message_id for event in stored_events(config_file)] == [event["message_id"] for event in EVENTS]
 
 
 def test_an_import_of_the_own_events_does_not_hide_the_others_from_an_admin(tmp_path, config_file, old_panko):
@@ -146,7 +138,7 @@ def test_an_import_of_the_own_events_does_not_hide_the_others_from_an_admin(tmp_
     assert own.stdout == "2250 events stored, 0 duplicates, 0 refused\n"
     old_panko.is_admin = True
     assert run("panko-import", "--config-file", config_file, *arguments).returncode == 0
-    assert len(stored(config_file)) == len(EVENTS)
+    assert len(stored_events(config_file)) == len(EVENTS)
 
 
 def test_a_state_belongs_to_one_panko_and_one_database(tmp_path, config_file, configure, sqlite_url, old_panko):
@@ -161,7 +153,7 @@ def test_a_state_belongs_to_one_panko_and_one_database(tmp_path, config_file, co
         done = run("panko-import", "--config-file", other, *arguments, *more)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"{state} is the state of an import from {address(old_panko)} to sqlite:" in done.stderr
-    assert stored(other) == []
+    assert stored_events(other) == []
 
 
 def test_an_address_where_nobody_responds_is_one_line_and_leaves_no_file(tmp_path, config_file):

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from panko import service, storage
-from panko.storage.filters import EventFilter
 from tests.functional.api.conftest import CONFORMANCE, fill
-from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, run, serving
+from tests.functional.cmd.processes import COMMANDS, ROOT, environment, free_port, run, serving, stored_events
 from tests.functional.e2e.command import EVENTS
 from tests.functional.e2e.conftest import _programs
 from tests.servers.environments import PANKO_10
@@ -29,14 +27,6 @@ def target(tmp_path):
     path.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/target.sqlite\n")
     assert run("panko-dbsync", "--config-file", str(path)).returncode == 0
     return path
-
-
-def stored(path):
-    conf = service.prepare_service([], config_files=[str(path)], share=True)
-    connection = storage.get_connection_from_config(conf)
-    events = list(connection.get_events(EventFilter()))
-    connection.close()
-    return events
 
 
 def copy(target, url, **variables):
@@ -60,13 +50,13 @@ def test_an_admin_copies_the_events_of_all_projects(cloud, url, target):
 def test_a_token_alone_is_enough(cloud, url, target):
     done = copy(target, url, OS_TOKEN=cloud.keystone.token("boss", project="demo"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(stored(target)) == EVENTS + 1
+    assert len(stored_events(target)) == EVENTS + 1
 
 
 def test_another_user_copies_the_own_events_with_a_warning(cloud, url, target):
     done = copy(target, url, **cloud.keystone.environment("alice", project="demo"))
     assert (done.returncode, done.stderr) == (0, f"{OWN_WARNING}\n")
-    owners = {trait.value for event in stored(target) for trait in event.traits if trait.name == "user_id"}
+    owners = {trait.value for event in stored_events(target) for trait in event.traits if trait.name == "user_id"}
     assert owners == {cloud.keystone.user_id("alice")}
 
 
@@ -110,7 +100,7 @@ def test_the_commands_of_operate_import_work(cloud, url, target, plugin, tmp_pat
     counts = [line.partition(": ")[2] or line for line in done.stdout.splitlines()]
     assert counts[0] == "2 events stored, 0 duplicates, 0 refused"
     assert len(counts) == len(commands) - 1
-    assert len(stored(target)) == EVENTS + 1 + 2
+    assert len(stored_events(target)) == EVENTS + 1 + 2
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="Panko 10.0 runs up to Python 3.11")
@@ -128,4 +118,4 @@ def test_the_events_of_a_real_panko_10_are_copied(tmp_path, target):
     fill(f"sqlite:///{tmp_path}/direct.sqlite")
     direct = tmp_path / "direct.conf"
     direct.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/direct.sqlite\n")
-    assert stored(target) == stored(direct)
+    assert stored_events(target) == stored_events(direct)

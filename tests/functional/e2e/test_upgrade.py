@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks import dataset
-from panko.storage.models import TraitType
 from tests.functional.api.conftest import CONFORMANCE
 from tests.functional.cmd.processes import ROOT, free_port, panko_api_on, run, serving
 from tests.functional.e2e.conftest import _programs
@@ -32,21 +31,6 @@ SERVER = Path(__file__).parents[2] / "servers/panko_10.py"
 PASTE_FILE = ROOT / "benchmarks/peer-paste.ini"
 ADMIN = {"X-User-Id": "admin", "X-Project-Id": "admin", "X-Roles": "admin"}
 ALL = "q.field=all_tenants&q.value=True"
-
-
-def form(event):
-    """Return an event in the form of the conformance events."""
-    traits = [
-        [name, int(dtype), value.isoformat() if dtype == TraitType.DATETIME else value]
-        for name, dtype, value in event.traits
-    ]
-    return {
-        "message_id": event.message_id,
-        "event_type": event.event_type,
-        "generated": event.generated.isoformat(),
-        "traits": traits,
-        "raw": event.raw,
-    }
 
 
 def ask(server, path):
@@ -71,7 +55,7 @@ def answers(server):
 
 def test_all_events_are_answered_as_before(any_url, tmp_path):
     forms = json.loads((CONFORMANCE / "events.json").read_text())
-    forms += map(form, dataset.events(EVENTS, raw=True))
+    forms += map(dataset.published, dataset.events(EVENTS, raw=True))
     (tmp_path / "events.json").write_text(json.dumps(forms))
     old = [_programs(PANKO_10) / "python", "-I", SERVER, any_url.replace("mysql://", "mysql+pymysql://")]
     subprocess.run([*old, "0", PASTE_FILE, tmp_path / "events.json"], timeout=TIMEOUT, check=True, capture_output=True)
