@@ -59,6 +59,12 @@ MAX_THREADS = 10
 MAX_EXPORT_SECONDS = 0.1
 """Maximum time in which panko-export writes 1,000 events, with their share of the start of its process."""
 
+MAX_CONVERSION_SECONDS = 0.2
+"""Maximum time in which panko-dbsync converts 1,000 events of Panko 10, with their share of its start."""
+
+MAX_CONVERSION_MEGABYTES = 300
+"""Maximum memory of that process."""
+
 MAX_TIMES_FLOOR = {
     ("record_events", "batches of 1,000"): 2.0,
     ("http", "page of 100, all tenants"): 4.0,

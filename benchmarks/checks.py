@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import bars, dataset, expiry, feed, machine, odd_events, report
+from benchmarks import bars, dataset, expiry, feed, machine, odd_events, peer_tables, report
 from benchmarks.backends import OURS, Backend
 from benchmarks.cases import Effort
 from benchmarks.comparison import JUDGED_EVENTS
@@ -23,12 +23,14 @@ from benchmarks.measuring import Measuring
 from benchmarks.progress import say
 from benchmarks.reads import as_documents, reads
 from benchmarks.sides import Outcome, Side
+from tests.functional import panko10
 
 LARGE_EVENTS = 2_000_000
 DAY_SECONDS = 86_400
 EXPIRING_EVENTS = 100_000
 SHAPES = 10_000
 SHAPES_DATABASE = "shapes"
+CONVERSION_DATABASE = "conversion"
 
 PENDING_EVENTS = 25_000
 """Number of events whose keys exceed PostgreSQL's list of pending keys (4 MB by default)."""
@@ -236,6 +238,30 @@ def export(place: Place) -> Iterator[Finding]:
         yield make_finding(title, shown, report.duration(at_most), took <= at_most)
 
 
+def conversion(place: Place) -> Iterator[Finding]:
+    """Measure panko-dbsync on a database of Panko 10.0 with the event set, and notifications."""
+    backend, events = place.backend, place.facts.events
+    backend.create(CONVERSION_DATABASE)
+    engine = panko10.engine_of(backend.url(CONVERSION_DATABASE))
+    panko10.load(engine)
+    panko10.empty(engine)
+    peer_tables.fill(backend, events, CONVERSION_DATABASE, raw=True)
+    environment = {**os.environ, "OS_DATABASE__CONNECTION": backend.url(CONVERSION_DATABASE)}
+    command = [Path(sys.executable).with_name("panko-dbsync"), "--config-file", os.devnull]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    took = 1000 * (time.perf_counter() - began) / events
+    if process.returncode or backend.count(CONVERSION_DATABASE) != events:
+        raise SystemExit("a check failed: panko-dbsync has not converted all events")
+    megabytes = usage.ru_maxrss / 1024
+    shown = f"{report.duration(took)} ({1000 / took:,.0f} events/s), {megabytes:,.0f} MiB of memory"
+    limit = f"{report.duration(bars.MAX_CONVERSION_SECONDS)}, {bars.MAX_CONVERSION_MEGABYTES} MiB"
+    met = took <= bars.MAX_CONVERSION_SECONDS and megabytes <= bars.MAX_CONVERSION_MEGABYTES
+    yield make_finding(f"panko-dbsync of Panko 10, 1,000 of {events:,} events", shown, limit, met)
+
+
 def _succeeded(outcome: Outcome) -> Outcome:
     if outcome.failed or outcome.timeout:
         raise SystemExit(f"a check failed: {outcome.failed or 'timeout'}")
@@ -249,6 +275,7 @@ CHECKS: dict[tuple[int, str], Check] = {
     (LARGE_EVENTS, "expiry of a day"): expiry_of_a_day,
     (JUDGED_EVENTS, "beside an expirer that cleans up"): beside_clean_up,
     (JUDGED_EVENTS, "export"): export,
+    (JUDGED_EVENTS, "conversion"): conversion,
     **{(JUDGED_EVENTS, title): check for title, check in feed.CHECKS.items()},
 }
 """The checks by size of the event set and title."""

@@ -2,6 +2,7 @@
 """Fill the tables of Panko 10.0 in bulk: its ``record_events`` needs 20 minutes for 200,000 events."""
 
 import datetime
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,21 +38,24 @@ TIME_FORMS: dict[str, Callable[[datetime.datetime], Any]] = {
 """The form of a time in the tables of each database."""
 
 
-def fill(backend: Backend, events: int) -> None:
-    """Fill the empty tables with the event set."""
+def fill(backend: Backend, events: int, side: str = THEIRS, raw: bool = False) -> None:
+    """Fill the empty tables in a side's database with the event set.
+
+    :param raw: whether events have their notifications
+    """
     types: dict[str, int] = {}
     first = 1
-    chunks = dataset.batches(dataset.events(events), CHUNK)
+    chunks = dataset.batches(dataset.events(events, raw=raw), CHUNK)
     for chunk in followed(chunks, "filling the tables of Panko 10.0", -(-events // CHUNK)):
         rows = _rows(chunk, first, types, TIME_FORMS[backend.name])
-        with backend.connect(THEIRS) as connection:
+        with backend.connect(side) as connection:
             for table, columns in COLUMNS.items():
                 backend.insert(connection.cursor(), table, columns, rows[table])
         first += len(chunk)
     if backend.name == "postgresql":
         for table in ("event", "event_type"):
             highest = f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"  # noqa: S608
-            backend.query(THEIRS, highest)
+            backend.query(side, highest)
 
 
 def _rows(
@@ -63,7 +67,8 @@ def _rows(
         if event.event_type not in types:
             types[event.event_type] = len(types) + 1
             rows["event_type"].append((types[event.event_type], event.event_type))
-        rows["event"].append((number, event.message_id, as_time(event.generated), "{}", types[event.event_type]))
+        raw, event_type_id = json.dumps(event.raw), types[event.event_type]
+        rows["event"].append((number, event.message_id, as_time(event.generated), raw, event_type_id))
         for trait in event.traits:
             value = as_time(trait.value) if trait.dtype == 4 else trait.value
             rows[TRAIT_TABLES[trait.dtype]].append((number, trait.name, value))
