@@ -24,7 +24,7 @@ from panko.moments import parse_moment
 from panko.storage import deadlines
 from panko.storage.aggregates import CountQuery
 from panko.storage.base import Connection
-from panko.storage.errors import NotSupported, StorageUnavailable
+from panko.storage.errors import NotSupported, StorageUnavailable, excerpt
 
 ZSTD_SUFFIX = ".zst"
 
@@ -111,8 +111,13 @@ def parse_time(name: str, given: str | None) -> datetime.datetime | None:
         return None
     try:
         return parse_bound(parse_moment(given))
-    except (ValueError, argparse.ArgumentTypeError) as error:
-        raise CommandError(f"--{name} {given}: {error}; or give a time ago, such as 2h or 7d") from error
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"--{name}: {excerpt(error)}") from error
+    except ValueError as error:
+        raise CommandError(
+            f"--{name} {excerpt(given)} is not a time (expected one such as 2026-01-31T12:00:00, or how long ago, such "
+            "as 2h or 7d)"
+        ) from error
 
 
 def identify_database(connection: Connection) -> str | None:

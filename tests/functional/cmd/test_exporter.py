@@ -170,8 +170,9 @@ def test_a_file_of_another_database_is_refused(tmp_path, export, events, configu
 
 
 ERRORS = [
-    (["--since", "yesterday"], "--since yesterday: "),
-    (["--until", "999999d"], "--until 999999d: '999999d' ago is before the year 1"),
+    (["--since", "yesterday"], "--since yesterday is not a time (expected one such as 2026-01-31T12:00:00, or "),
+    (["--since", "9" * 5000], f"--since {'9' * 199}… is not a time ("),
+    (["--until", "999999d"], "--until: '999999d' ago is before the year 1"),
     (["--since", "2026-01-03", "--until", "2026-01-02"], "--since 2026-01-03 is later than --until 2026-01-02"),
     (["--output", "/nowhere/events"], "/nowhere/events cannot be written: No such file or directory."),
     (["--output", "/tmp"], "/tmp cannot be written: Is a directory."),
