@@ -47,8 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the servers of the session; a pytest-xdist worker receives them from its controller."""
-    # The shell of a background job makes it and its children ignore the signal that stops servers.
+    # The shell of a background job makes it and its children ignore these signals, by which tests end programs.
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     worker_input = getattr(config, "workerinput", None)
     servers = SharedServers(**worker_input[_WORKER_INPUT]) if worker_input else SharedServers.create()
     config.stash[_SHARED] = servers

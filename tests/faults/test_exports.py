@@ -97,8 +97,8 @@ def test_an_export_goes_on_after_its_database_has_failed(tmp_path, private_postg
                 continue
             private_postgresql.kill()
             process.send_signal(signal.SIGCONT)
-            stderr = process.stderr.read().decode()
             assert process.wait(TIMEOUT) == 1
+            stderr = process.stderr.read().decode()
             break
     assert stderr.startswith("panko-export: The database does not answer.")
     assert stderr.endswith(f" Run the same again, and it goes on in {path}.\n")

@@ -204,8 +204,8 @@ def test_the_reader_of_a_pipe_may_end_early(config_file, connection):
     ) as process:
         assert json.loads(process.stdout.readline())["message_id"] == "0"
         process.stdout.close()
-        assert process.stderr.read() == b""
         assert process.wait(TIMEOUT) == 128 + signal.SIGPIPE
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.slow
@@ -219,9 +219,8 @@ def test_it_can_be_interrupted_while_the_reader_of_a_pipe_waits(config_file, con
     ) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b""
-        process.stdout.read()
         assert process.wait(TIMEOUT) == 128 + signal.SIGINT
+        assert process.stderr.read() == b""
 
 
 def test_a_full_disk_is_one_line(export, events):

@@ -2,6 +2,7 @@
 """What panko-export writes, panko-import stores exactly: another export has the same bytes."""
 
 import datetime
+import os
 
 import pytest
 
@@ -13,7 +14,7 @@ from panko.storage.models import Event, Trait, TraitType
 from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.cmd.processes import run
 
-EVENTS, BATCH = 100_000, 1000
+EVENTS, BATCH = int(os.environ.get("PANKO_TEST_EXPORTED_EVENTS", "20000")), 1000
 MANY_EVENTS_SECONDS = 600
 """Seconds until a test fails because a command does not end."""
 
