@@ -172,8 +172,11 @@ class GaleraCluster:
                 time.sleep(0.05)
 
     def create_database(self, name: str) -> list[str]:
-        """Create an empty database and return its URL on each node."""
+        """Create an empty database and return its URL on each node, when all running nodes have it."""
         self.nodes[0].create_database(name)
+        for node in self.nodes[1:]:
+            if node.pid is not None:
+                node.execute("SET SESSION wsrep_sync_wait = 7; SHOW DATABASES")
         return [node.url(name) for node in self.nodes]
 
     def destroy(self) -> None:

@@ -14,20 +14,23 @@ from typing import Self
 from tests.servers.processes import ServerMissing, children, kill_family
 
 ROOT = Path(__file__).parents[2]
+CHECKOUT = "/srv/checkout"
+"""Where the machine has the files of this repository."""
+
 _TIMEOUT = 60.0
 _PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Without /usr/local/bin, so that python3 is that of Debian even if an image has another one."""
 
-# The checkout may be on a file system of its own, which the overlay of / does not show. The machine's name servers are
-# often in a file that is mounted from outside.
+# The checkout may be on a file system of its own, which the overlay of / does not show, or in /tmp, and the machine has
+# its own /tmp. The name servers of this machine are often in a file that is mounted from outside.
 _BEGIN = """
-base=$1 tree=$2 first=$3
+base=$1 tree=$2 checkout=$3 first=$4
 mount -t tmpfs -o mode=0755 machine "$base"
 mkdir "$base"/{upper,work,root,upper-tree,work-tree}
 root=$base/root
 mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" machine "$root"
-mkdir -p "$root$tree"
-mount -t overlay -o "lowerdir=$tree,upperdir=$base/upper-tree,workdir=$base/work-tree" tree "$root$tree"
+mkdir -p "$root$checkout"
+mount -t overlay -o "lowerdir=$tree,upperdir=$base/upper-tree,workdir=$base/work-tree" tree "$root$checkout"
 rm -f "$root/etc/resolv.conf"
 cat /etc/resolv.conf > "$root/etc/resolv.conf"
 if [ "$first" = systemd ]; then
@@ -125,7 +128,7 @@ class Machine:
         command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount"]
         # systemd-nspawn makes its own namespace of processes, and ends what is in it.
         command += [] if self.boot else ["--pid", "--fork", "--kill-child"]
-        script = ["bash", "-euc", _BEGIN, "machine", str(self._base), str(ROOT), self._first_name]
+        script = ["bash", "-euc", _BEGIN, "machine", str(self._base), str(ROOT), CHECKOUT, self._first_name]
         with (self._base / "log").open("wb") as log:
             self._process = subprocess.Popen([*command, *script], stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + _TIMEOUT

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.install.pages import ROOT, Block, blocks
+from tests.functional.install.pages import Block, blocks
 from tests.servers import ServerMissing
-from tests.servers.machine import Machine
+from tests.servers.machine import CHECKOUT, Machine
 from tests.servers.processes import free_port
 
 REPOSITORY = "https://git.example.org/panko.git"
@@ -18,10 +18,10 @@ DATABASE = "postgresql://panko:secret@db.example.org/panko"
 SQLITE = "sqlite:////var/lib/panko/panko.sqlite"
 
 # The working tree as a repository, since the last commit may be older.
-PUBLISH = """
+PUBLISH = f"""
 mkdir -p /srv/panko.git
 cd /srv/panko.git
-tar --create --directory={root} --exclude=./.git --exclude=./.venv --exclude=./var --exclude=./.hypothesis . |
+tar --create --directory={CHECKOUT} --exclude=./.git --exclude=./.venv --exclude=./var --exclude=./.hypothesis . |
     tar --extract --no-same-owner
 git init --quiet
 git add --all
@@ -104,6 +104,6 @@ def make_machine() -> Iterator[Callable[[], Machine]]:
 def operator(make_machine: Callable[[], Machine]) -> Operator:
     """An operator who has followed the page of the virtual environment, but with SQLite."""
     operator = Operator(make_machine())
-    operator.machine.run(PUBLISH.format(root=ROOT))
+    operator.machine.run(PUBLISH)
     operator.follow("venv")
     return operator
