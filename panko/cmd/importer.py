@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -104,9 +105,16 @@ def check_file(path: str) -> None:
 
     A named pipe is not opened, as that would wait for its writer, and end it afterwards.
     """
-    if not Path(path).is_fifo():
+    if path == STDIN or not _is_named_pipe(path):
         with open_file(path):
             pass
+
+
+def _is_named_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False  # Opening it says what is wrong.
 
 
 def open_file(path: str) -> contextlib.AbstractContextManager[BinaryIO]:

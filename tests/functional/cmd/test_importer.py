@@ -119,6 +119,7 @@ def test_times_can_be_shifted_to_make_the_newest_event_current(tmp_path, config_
         ([], "panko-import: FILE is missing: name a file with events, or - for standard input"),
         (["/nowhere"], "panko-import: /nowhere cannot be read: No such file or directory"),
         (["/tmp"], "panko-import: /tmp cannot be read: Is a directory"),
+        (["x" * 300], f"panko-import: {'x' * 300} cannot be read: File name too long"),
         (
             ["--shift-to-now", "-"],
             "panko-import: --shift-to-now reads its input twice, which - does not allow: name a file",
