@@ -193,15 +193,17 @@ def test_warnings_of_the_log_are_not_among_the_events(configure, config_file, ev
     assert "default_api_return_limt" in done.stderr
 
 
-@pytest.mark.slow
-def test_the_reader_of_a_pipe_may_end_early(config_file, connection):
+@pytest.fixture
+def piped(config_file, connection):
+    """A panko-export that writes more to a pipe than it holds."""
     connection.record_events([Event(f"{number}", "t", NOON, raw={"text": "x" * 10_000}) for number in range(500)])
-    with subprocess.Popen(
-        [COMMANDS / "panko-export", "--config-file", config_file],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
+    command = [COMMANDS / "panko-export", "--config-file", config_file]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+
+
+@pytest.mark.slow
+def test_the_reader_of_a_pipe_may_end_early(piped):
+    with piped as process:
         assert json.loads(process.stdout.readline())["message_id"] == "0"
         process.stdout.close()
         assert process.wait(TIMEOUT) == 128 + signal.SIGPIPE
@@ -209,14 +211,8 @@ def test_the_reader_of_a_pipe_may_end_early(config_file, connection):
 
 
 @pytest.mark.slow
-def test_it_can_be_interrupted_while_the_reader_of_a_pipe_waits(config_file, connection):
-    connection.record_events([Event(f"{number}", "t", NOON, raw={"text": "x" * 10_000}) for number in range(500)])
-    with subprocess.Popen(
-        [COMMANDS / "panko-export", "--config-file", config_file],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
+def test_it_can_be_interrupted_while_the_reader_of_a_pipe_waits(piped):
+    with piped as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT) == 128 + signal.SIGINT
