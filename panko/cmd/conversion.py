@@ -8,11 +8,11 @@ import tempfile
 import time
 from collections.abc import Callable
 
-import tqdm
 from oslo_config import cfg
 from oslo_log import log
 
 from panko.cmd.errors import INTERRUPTED, CommandError
+from panko.cmd.progress import progress_bar
 from panko.storage.base import Connection
 from panko.storage.conversion import Conversion, ConversionState
 
@@ -118,9 +118,7 @@ def _follow(verb: str, state: ConversionState, work: Callable[[Callable[[int], N
     """Do work with a progress bar, or lines in the log if stderr is not a terminal."""
     started = logged = time.monotonic()
     done = 0
-    with tqdm.tqdm(
-        desc=verb, total=state.events, initial=state.done, unit=" events", unit_scale=True, disable=None
-    ) as bar:
+    with progress_bar(verb, total=state.events, initial=state.done, unit_scale=True) as bar:
 
         def advance(count: int) -> None:
             nonlocal done, logged

@@ -4,12 +4,12 @@
 import sys
 from collections.abc import Sequence
 
-import tqdm
 from oslo_log import log
 from oslo_utils import timeutils
 
 from panko import service, storage
 from panko.cmd.errors import report_errors
+from panko.cmd.progress import progress_bar
 from panko.storage.base import Connection
 
 DEFAULT_CALL_EVENTS = 20_000
@@ -46,8 +46,7 @@ def expire(connection: Connection, ttl: int, batch_size: int) -> int:
     # Events that expire meanwhile are left to the next run; else this run would never end in a busy cloud.
     now = timeutils.utcnow()
     total = 0
-    # disable=None: the progress bar is shown only on a terminal.
-    with tqdm.tqdm(desc="expired", unit=" events", disable=None) as progress:
+    with progress_bar("expired") as progress:
         # A batch may be small because another expirer deletes too: only an empty batch means that all are deleted.
         while deleted := connection.clear_expired_data(ttl, max_count=batch_size or DEFAULT_CALL_EVENTS, now=now):
             total += deleted

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import tqdm
 from oslo_config import cfg
 
 from panko import service, storage
 from panko.api.query import parse_bound
 from panko.cmd.errors import CommandError, one_line, report_errors
+from panko.cmd.progress import progress_bar
 from panko.ingest.export_file import ExportFile, Request, UnusableFile, open_file
 from panko.ingest.exporter import Selection, make_encoder, read_batches
 from panko.moments import parse_moment
@@ -158,8 +158,7 @@ def export(connection: Connection, output: ExportFile, encode: Callable[[bytes],
     :returns: number of events written
     """
     total = count_events(connection, output) if sys.stderr.isatty() else None
-    # disable=None: the progress bar is shown only on a terminal.
-    with tqdm.tqdm(desc="exported", total=total, unit=" events", disable=None) as progress:
+    with progress_bar("exported", total=total) as progress:
         written = 0
         for number, lines in read_batches(connection, output.selection, output.after):
             write_all(output.descriptor, encode(lines))

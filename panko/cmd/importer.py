@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-import tqdm
 from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko import service, storage
 from panko.cmd.dbsync import without_credentials
 from panko.cmd.errors import CommandError, one_line, report_errors
+from panko.cmd.progress import progress_bar, report
 from panko.ingest.importer import NO_SHIFT, Counts, Element, Importer, Record, newest_time
 from panko.ingest.inputs import Input
 from panko.ingest.remote import RemoteError, RemotePanko, make_session, parse_url
@@ -159,9 +159,7 @@ def run(importer: Importer, paths: Sequence[str]) -> None:
     """Import all files, with a progress bar if stderr is a terminal."""
     # The size of a pipe is unknown; the progress bar then has no end.
     sizes = [os.path.getsize(path) if is_regular(path) else 0 for path in paths]
-    with tqdm.tqdm(
-        desc="imported", total=sum(sizes) if all(sizes) else None, unit="B", unit_scale=True, disable=None
-    ) as progress:
+    with progress_bar("imported", "B", total=sum(sizes) if all(sizes) else None, unit_scale=True) as progress:
         for path in paths:
             # One at a time: a process may open a thousand files only.
             with open_file(path) as stream:
@@ -267,7 +265,7 @@ class OtherPanko:
         since = self._state.since() if is_remembered else None
         if since is not None:
             report(f"Continuing with the events since {since}; to begin again, remove {self._state.path}.")
-        with tqdm.tqdm(desc="imported", unit=" events", disable=None) as progress:
+        with progress_bar("imported") as progress:
             for page in self._remote.pages(since):
                 for event in page:
                     place = f"{self._url}/v2/events/{quote(str(event.get('message_id')), safe='')}"
@@ -282,11 +280,6 @@ class OtherPanko:
 def report_refusal(record: Record, reason: str) -> None:
     """Print on stderr what was not stored and why."""
     report(f"{record.place}: {reason}")
-
-
-def report(text: str) -> None:
-    """Print on stderr, above the progress bar if there is one."""
-    tqdm.tqdm.write(text, file=sys.stderr)
 
 
 def summarize(counts: Counts) -> str:

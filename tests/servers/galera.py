@@ -174,9 +174,12 @@ class GaleraCluster:
     def create_database(self, name: str) -> list[str]:
         """Create an empty database and return its URL on each node, when all running nodes have it."""
         self.nodes[0].create_database(name)
+        deadline = time.monotonic() + _TIMEOUT
         for node in self.nodes[1:]:
-            if node.pid is not None:
-                node.execute("SET SESSION wsrep_sync_wait = 7; SHOW DATABASES")
+            while node.pid is not None and name not in node.execute("SHOW DATABASES").split():
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{node.kind}: there is no database {name}:\n{node.log_tail()}")
+                time.sleep(0.05)
         return [node.url(name) for node in self.nodes]
 
     def destroy(self) -> None:

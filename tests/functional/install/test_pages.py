@@ -120,7 +120,8 @@ def test_the_virtual_environment_is_as_the_page_says(operator):
 
 
 def test_a_new_version_replaces_one_with_the_same_number(operator):
-    """The page has installed from the repository before, and then the wheel, which it has built again."""
+    """The page has installed from the repository before, or a test from a directory, and then the wheel."""
+    operator.follow("venv", "A new version")
     origin = operator.machine.run("cat /opt/panko/lib/python3.11/site-packages/panko-*.dist-info/direct_url.json")
     assert json.loads(origin)["url"].startswith("file:///root/panko/dist/")
 
