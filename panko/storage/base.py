@@ -34,6 +34,18 @@ class Recorded:
     duplicates: int = 0
 
 
+def find_expired_before(now: datetime.datetime, ttl: int) -> datetime.datetime:
+    """Return the time before which events have expired.
+
+    :param now: naive UTC
+    :param ttl: seconds
+    """
+    try:
+        return now - datetime.timedelta(seconds=ttl)
+    except OverflowError:
+        return datetime.datetime.min  # No event can be older.
+
+
 class Connection(abc.ABC):
     """A storage driver. All threads of a process share one object.
 
