@@ -4,12 +4,11 @@
 import functools
 import hashlib
 import struct
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from panko.storage.models import Trait, TraitType, to_microseconds
+from panko.storage.models import TraitType, to_microseconds
 from panko.storage.shapes import Shape, join_values
 from panko.storage.validation import CheckedEvent
 
@@ -24,6 +23,7 @@ MAX_ID_BYTES = 512
 
 MICROSECONDS = 1_000_000
 
+_HASHED = "sha256:"
 _TEXT, _INTEGER, _FLOAT, _DATETIME = TraitType
 _SIGN = 1 << 63
 _MAX_LONG = _SIGN - 1
@@ -32,10 +32,10 @@ _MAX_LONG = _SIGN - 1
 def id_of(message_id: str) -> str:
     """Return the ``_id`` of the event with a message_id."""
     data = message_id.encode()
-    # No message_id of 64 characters looks like that of a longer one: it would have this prefix.
-    if len(data) <= MAX_ID_BYTES and not message_id.startswith("sha256:"):
+    # One that looks like a hash is hashed, too, so that it is not taken for the message_id that has this hash.
+    if len(data) <= MAX_ID_BYTES and not message_id.startswith(_HASHED):
         return message_id
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return _HASHED + hashlib.sha256(data).hexdigest()
 
 
 def shape_id_of(event_type: str, document: str | None) -> str:
@@ -144,8 +144,3 @@ def is_open(shape: Shape) -> bool:
 def shape_id(shape: Shape) -> str:
     """Return the id of the shape of an event, which is that of the open shape if its own is too large."""
     return shape_id_of(shape.event_type, None if is_open(shape) else shape.document)
-
-
-def traits_as_tuples(traits: Sequence[Trait]) -> Sequence[tuple[str, TraitType, Any]]:
-    """Return traits as they are unpacked above."""
-    return traits
