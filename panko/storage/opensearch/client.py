@@ -106,6 +106,13 @@ class Client:
         check_complete(response)
         return response
 
+    def search(self, index: str, body: Any, **parameters: Any) -> Any:
+        """Return the response to a search that covers all shards.
+
+        :param index: names or patterns of indices, separated by commas
+        """
+        return self.read(f"{index}/_search", body, allow_partial_search_results="false", **parameters)
+
     def write(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """Return the response to a request that stores or deletes. It may have been carried out more than once."""
         return self._request(method, path, body, parameters, self._write)

@@ -52,12 +52,12 @@ def key_of(name: str, value: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _number_prefix(name: str, type_: TraitType) -> str:
+def _number_prefix(name: str, type_: int) -> str:
     digest = hashlib.blake2b(f"{name}\0{int(type_)}".encode(), digest_size=8).hexdigest()
     return ":".join(digest[start : start + 4] for start in range(0, 16, 4))
 
 
-def _ordered(type_: TraitType, value: Any) -> int:
+def _ordered(type_: int, value: Any) -> int:
     """Return a number from 0 to 2**64 - 1 that is in the order of the values of a type; -0.0 is 0.0."""
     if type_ is _INTEGER:
         return int(value) + _SIGN
@@ -67,12 +67,12 @@ def _ordered(type_: TraitType, value: Any) -> int:
     return int(bits if bits >= 0 else bits ^ _MAX_LONG) + _SIGN
 
 
-def number_of(name: str, type_: TraitType, value: Any) -> str:
+def number_of(name: str, type_: int, value: Any) -> str:
     """Return the 128 bits of a trait that is no text, written as an IPv6 address."""
     return f"{_number_prefix(name, type_)}:{_groups(_ordered(type_, value))}"
 
 
-def number_range(name: str, type_: TraitType, op: str, value: Any) -> dict[str, str]:
+def number_range(name: str, type_: int, op: str, value: Any) -> dict[str, str]:
     """Return the bounds of the numbers of all traits whose value compares with one.
 
     :param op: one of lt, le, eq, ge, gt
@@ -109,7 +109,7 @@ def document_of(event: CheckedEvent, shape: Shape, recorded: int) -> dict[str, A
     }
     if keys := [key_of(name, value) for name, type_, value in traits if type_ is _TEXT]:
         found["keys"] = keys
-    if numbers := [number_of(*trait) for trait in traits if trait[1] is not _TEXT]:
+    if numbers := [number_of(name, type_, value) for name, type_, value in traits if type_ is not _TEXT]:
         found["numbers"] = numbers
     project, user = shape.owner_of(traits)
     if project is not None:
