@@ -228,7 +228,7 @@ class FoundEvent(NamedTuple):
 
     :param generated: microseconds since 1970
     :param values: the escaped values of its traits
-    :param documents: the other documents that were read: the notification as it is stored, if only this one
+    :param documents: the other documents that were read; for whole events only the notification, as it is stored
     """
 
     shape: Shape
