@@ -115,7 +115,7 @@ SHAPES = {
 }
 FOUND = [
     (1, FoundEvent(SHAPES[1], "m1", 1, ["v1", "1"], ())),
-    (3, FoundEvent(Shape("t", (("b", TraitType.TEXT), ("y", TraitType.FLOAT))), "m2", 2, ["v2", "0.5"], ())),
+    (3, FoundEvent(Shape("t", (("b", TraitType.TEXT), ("c", TraitType.FLOAT))), "m2", 2, ["v2", "0.5"], ())),
     (2, FoundEvent(SHAPES[2], "m3", 3, ["v3", "2", "3"], ())),
 ]
 
@@ -129,7 +129,7 @@ def test_traits_are_described_by_type_and_name() -> None:
         return [event for id_, event in FOUND if id_ in ids]
 
     found = [(each.type, each.name) for each in describe_traits(SHAPES, read_of_shapes)]
-    assert found == [(1, "a"), (1, "b"), (2, "x"), (3, "y")]
+    assert found == [(1, "a"), (1, "b"), (2, "x"), (3, "c")]
     assert asked == [3]
 
 
