@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide in Python which events meet a filter: the truth that all drivers share."""
+"""Decide in Python which events meet a filter, in the same way for all drivers.
+
+An index of a database may find more events than those that a filter asks for; these are its candidates.
+"""
 
 import math
 from collections.abc import Callable, Sequence

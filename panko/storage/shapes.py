@@ -228,7 +228,7 @@ class FoundEvent(NamedTuple):
 
     :param generated: microseconds since 1970
     :param values: the escaped values of its traits
-    :param documents: the other documents that were read: the notification as it is stored, if only this one
+    :param documents: the other documents that were read; for whole events only the notification, as it is stored
     """
 
     shape: Shape
@@ -296,7 +296,7 @@ def select_traits(
     for dtype in sorted({type_ for _, type_ in names}):
         of_type = {each for each in names if each[1] is dtype}
         ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
-        for event in read(ids):
-            for trait in event.shape.parse(event.values):
+        for shape, _, _, values, _ in read(ids):
+            for trait in shape.parse(values):
                 if (trait.name, trait.dtype) in of_type:
                     yield trait
