@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from benchmarks.backends import OURS, Backend, copy, restored
 from tests.servers.opensearch import OpenSearch
+from tests.servers.opensearch_cluster import OpenSearchCluster
 
 UNREFRESHED = "unrefreshed"
 """The side that stores like the collector: events can be read about a second later. It shares the indices of ours."""
@@ -43,9 +44,12 @@ class OpenSearchBackend(Backend):
         self._replicas = replicas
         self._addresses = cluster
         self._server = None if cluster else self._make_server(OpenSearch)
+        self._created: set[str] = set()
 
-    def _make_server(self, server_class: type[OpenSearch]) -> OpenSearch:
-        return server_class(durable=self._durable, heap=self.heap)
+    def _make_server(self, server_class: type[OpenSearch]) -> OpenSearch | OpenSearchCluster:
+        if self.nodes == 1:
+            return server_class(durable=self._durable, heap=self.heap)
+        return OpenSearchCluster(self.nodes, durable=self._durable, heap=self.heap)
 
     @property
     def title(self):
@@ -59,11 +63,12 @@ class OpenSearchBackend(Backend):
         if saved:
             self._server = self._make_server(restored(OpenSearch, saved))
         self._server.start()
-        self._addresses = (self._server.address,)
+        nodes = self._server.nodes if isinstance(self._server, OpenSearchCluster) else [self._server]
+        self._addresses = tuple(node.address for node in nodes)
 
     def save(self, directory):
-        if self._server is None:
-            raise SystemExit("the indices of a running cluster cannot be kept")
+        if not isinstance(self._server, OpenSearch):
+            raise SystemExit("only the indices of one private node can be kept")
         self._server.stop()
         copy(self._server.path("data"), directory / "data")
         self._server.start()
@@ -75,10 +80,8 @@ class OpenSearchBackend(Backend):
         for side in self._created:
             self._delete(side)
 
-    _created: frozenset[str] = frozenset()
-
     def create(self, side):
-        self._created |= {side}
+        self._created.add(side)
         self._delete(side)
 
     def _delete(self, side: str) -> None:
