@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from panko.storage.filters import OPERATORS, EventFilter, TraitFilter
 from panko.storage.models import TraitType, format_time, is_storable, to_microseconds
 from panko.storage.owners import Owner, owner_texts_of
-from panko.storage.shapes import FoundEvent, Shape, ShapeId, escape, unescape
+from panko.storage.shapes import FoundEvent, Shape, escape, unescape
 
 
 def matches_nothing(event_filter: EventFilter) -> bool:

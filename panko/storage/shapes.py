@@ -53,10 +53,6 @@ _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 
-ShapeId = int | str
-"""Drivers number shapes, or name them by a hash."""
-
-
 class Shape:
     """An event type, and the names and types of traits in the order in which the API returns them.
 
