@@ -25,7 +25,7 @@ MAX_EVENT_BYTES = 40 << 20
 MAX_CHARACTER_BYTES = 6
 """Bytes of a character in JSON, at most."""
 
-MAX_CACHE_BYTES = 16 << 20
+MAX_ENCODERS_BYTES = 16 << 20
 
 DAY_MICROSECONDS = 24 * 3600 * MICROSECONDS
 
@@ -120,7 +120,7 @@ class _Encoders:
         known = self._known.get(key)
         if known is None:
             known = ShapeEncoder(Shape(event.event_type, names_of(event)))
-            if self._size > MAX_CACHE_BYTES:
+            if self._size > MAX_ENCODERS_BYTES:
                 self._known, self._size = {}, 0
             self._known[key] = known
             self._size += known.size
