@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide in Python which events meet a filter: the truth that all drivers share."""
+"""Decide in Python which events meet a filter, in the same way for all drivers.
+
+An index of a database may find more events than those that a filter asks for; these are its candidates.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,7 +10,7 @@ from collections.abc import Callable, Sequence
 from panko.storage.filters import OPERATORS, EventFilter, TraitFilter
 from panko.storage.models import TraitType, format_time, is_storable, to_microseconds
 from panko.storage.owners import Owner, owner_texts_of
-from panko.storage.shapes import FoundEvent, Shape, escape, unescape
+from panko.storage.shapes import FoundEvent, Shape, ShapeId, escape, unescape
 
 
 def matches_nothing(event_filter: EventFilter) -> bool:
@@ -26,7 +29,7 @@ class Evaluator:
 
     def __init__(self, trait_filters: Sequence[TraitFilter]):
         self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[int, list | None] = {}
+        self._by_shape: dict[ShapeId, list | None] = {}
 
     def meets(self, shape: Shape, values: Sequence[str]) -> bool:
         """Return whether an event meets the filters.

@@ -51,6 +51,10 @@ _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 
+ShapeId = int | str
+"""Drivers number shapes, or name them by a hash."""
+
+
 class Shape:
     """An event type, and the names and types of traits in the order in which the API returns them.
 
@@ -60,7 +64,7 @@ class Shape:
     :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
-    def __init__(self, event_type: str, traits: TraitNames, id: int | None = None, is_open: bool = False):
+    def __init__(self, event_type: str, traits: TraitNames, id: ShapeId | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
@@ -68,7 +72,7 @@ class Shape:
         self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
-    def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":
+    def read(cls, event_type: str, document: str | None, id: ShapeId | None = None) -> "Shape":
         """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
             return cls(event_type, (), id, is_open=True)
@@ -228,7 +232,7 @@ class FoundEvent(NamedTuple):
 
     :param generated: microseconds since 1970
     :param values: the escaped values of its traits
-    :param documents: the other documents that were read: the notification as it is stored, if only this one
+    :param documents: the other documents that were read; for whole events only the notification, as it is stored
     """
 
     shape: Shape
@@ -265,7 +269,7 @@ def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
 
 
 def describe_traits(
-    shapes: Mapping[int, Shape], read: Callable[[Sequence[int]], Iterable[FoundEvent]]
+    shapes: Mapping[Any, Shape], read: Callable[[Sequence[Any]], Iterable[FoundEvent]]
 ) -> list[TraitDescription]:
     """Return the names and types of the traits of some events, in the order of the contract.
 
@@ -283,8 +287,8 @@ def describe_traits(
 
 def select_traits(
     descriptions: Iterable[TraitDescription],
-    shapes: Mapping[int, Shape],
-    read: Callable[[Sequence[int]], Iterable[FoundEvent]],
+    shapes: Mapping[Any, Shape],
+    read: Callable[[Sequence[Any]], Iterable[FoundEvent]],
 ) -> Iterator[Trait]:
     """Yield the traits of events that have some names and types, in the order of the contract.
 
@@ -296,7 +300,7 @@ def select_traits(
     for dtype in sorted({type_ for _, type_ in names}):
         of_type = {each for each in names if each[1] is dtype}
         ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
-        for event in read(ids):
-            for trait in event.shape.parse(event.values):
+        for shape, _, _, values, _ in read(ids):
+            for trait in shape.parse(values):
                 if (trait.name, trait.dtype) in of_type:
                     yield trait
