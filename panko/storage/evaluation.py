@@ -29,7 +29,7 @@ class Evaluator:
 
     def __init__(self, trait_filters: Sequence[TraitFilter]):
         self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[ShapeId, list | None] = {}
+        self._by_shape: dict[int | str, list | None] = {}
 
     def meets(self, shape: Shape, values: Sequence[str]) -> bool:
         """Return whether an event meets the filters.

@@ -110,7 +110,7 @@ class Connection(base.Connection):
             return owner
         message_id = self._counter.find_event_of_project(owner)
         if message_id is not None:
-            for shape, _, _, values, _ in self._pages.read(EventFilter(message_id=message_id), Page(), WITHOUT_RAW):
+            for shape, _, _, values, _ in self._pages.read(EventFilter(message_id=(message_id,)), Page(), WITHOUT_RAW):
                 return next(texts_of(shape, values, PROJECT_ID), None)
         return None  # Its events have expired since they were counted.
 

@@ -62,7 +62,7 @@ class Shape:
     :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
-    def __init__(self, event_type: str, traits: TraitNames, id: ShapeId | None = None, is_open: bool = False):
+    def __init__(self, event_type: str, traits: TraitNames, id: int | str | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
@@ -70,7 +70,7 @@ class Shape:
         self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
-    def read(cls, event_type: str, document: str | None, id: ShapeId | None = None) -> "Shape":
+    def read(cls, event_type: str, document: str | None, id: int | str | None = None) -> "Shape":
         """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
             return cls(event_type, (), id, is_open=True)
