@@ -191,6 +191,46 @@ STORAGE_OPTS: list[cfg.Opt] = [
 ]
 
 
+OPENSEARCH_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "period",
+        default="month",
+        choices=["day", "week", "month", "year"],
+        help="Events of such a period share an index; a period that has expired as a whole is dropped at once. Few "
+        "large indices are faster than many small ones: aim at 10 to 50 GB each.",
+    ),
+    cfg.IntOpt("shards", min=1, default=1, help="Primary shards of each index of events that is created from now on."),
+    cfg.IntOpt(
+        "replicas",
+        min=0,
+        help="Copies of each shard besides the primary one, on other nodes. Unset: two, or as many as there are other "
+        "nodes when an index is created.",
+    ),
+    cfg.IntOpt(
+        "wait_for_active_shards",
+        min=1,
+        help="Copies of a shard, the primary one included, that must be there before events are stored. Unset: the "
+        "majority; with one replica, one.",
+    ),
+    cfg.BoolOpt(
+        "refresh",
+        default=True,
+        help="Whether events can be read as soon as they are stored. Otherwise it takes about a second, and storing "
+        "many is faster.",
+    ),
+    cfg.IntOpt(
+        "node_timeout",
+        min=1,
+        default=10,
+        help="Seconds after which a request that a node has not answered is sent to another one.",
+    ),
+    cfg.StrOpt("cafile", help="Certificates of the authorities that issue those of the nodes, in PEM format."),
+    cfg.StrOpt("certfile", help="Client certificate with which Panko identifies itself, in PEM format."),
+    cfg.StrOpt("keyfile", help="Private key of certfile, if that file does not contain it."),
+    cfg.BoolOpt("insecure", default=False, help="Whether certificates of nodes are accepted without a check."),
+]
+
+
 def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
     """Return the options by group (None: [DEFAULT]), in the form that ``oslo-config-generator`` expects."""
     return [
@@ -198,5 +238,6 @@ def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
         ("api", API_OPTS + SERVER_OPTS),
         ("collector", COLLECTOR_OPTS),
         ("database", DATABASE_OPTS),
+        ("opensearch", OPENSEARCH_OPTS),
         ("storage", STORAGE_OPTS),
     ]

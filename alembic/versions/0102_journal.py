@@ -9,7 +9,7 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-from panko.storage.sqlalchemy.keys import draw_number
+from panko.storage.ids import draw_number
 from panko.storage.sqlalchemy.types import Blob
 
 revision = "0102"

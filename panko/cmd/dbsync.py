@@ -13,11 +13,9 @@ from panko import service, storage
 from panko.cmd import conversion
 from panko.cmd.errors import INTERRUPTED, CommandError, report_errors
 from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
+from panko.storage.urls import redact_url
 
 SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
-
-CREDENTIALS = re.compile(r"(?<=://)[^:/@]*(:[^@]*)?@([^/?@]*@)*")
-"""User and password in a URL; as in SQLAlchemy, the password may have any character, quoted or not."""
 
 OUTDATED = 2
 """Exit code of --check if there is something to do."""
@@ -42,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     """Create or upgrade the schema, and convert a database of Panko 10; a second run changes nothing."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
     url = storage.connection_url(conf)
-    place = without_credentials(url)
+    place = redact_url(url)
     if conf.check and conf.drop_old:
         raise CommandError("--check changes nothing, so it cannot be used with --drop-old")
     if conf.check:
@@ -76,7 +74,7 @@ def check(conf: cfg.ConfigOpts, url: str) -> int:
 
     :raises SchemaMismatch: if the database belongs to another program
     """
-    place = without_credentials(url)
+    place = redact_url(url)
     match = SQLITE_FILE.match(url)
     if match and not os.path.exists(match["path"]):
         print(f"The file would be created, with the schema: {place}")
@@ -121,11 +119,6 @@ def make_directory(url: str) -> None:
             os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise CommandError(f"the directory of the database cannot be created: {error}") from error
-
-
-def without_credentials(url: str) -> str:
-    """Return a connection URL without user, password and parameters, so that it can be shown."""
-    return CREDENTIALS.sub("", url, count=1).partition("?")[0]
 
 
 if __name__ == "__main__":

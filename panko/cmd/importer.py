@@ -19,7 +19,6 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko import service, storage
-from panko.cmd.dbsync import without_credentials
 from panko.cmd.errors import CommandError, one_line, report_errors
 from panko.cmd.progress import progress_bar, report
 from panko.ingest.importer import NO_SHIFT, Counts, Element, Importer, Record, newest_time
@@ -27,6 +26,7 @@ from panko.ingest.inputs import Input
 from panko.ingest.remote import RemoteError, RemotePanko, make_session, parse_url
 from panko.storage.errors import StorageError
 from panko.storage.models import format_time, parse_time
+from panko.storage.urls import redact_url
 
 STDIN = "-"
 
@@ -184,7 +184,7 @@ class StateFile:
 
     def __init__(self, path: str, url: str, database: str):
         self.path = Path(path)
-        self._copied = {"from": url, "to": without_credentials(database)}
+        self._copied = {"from": url, "to": redact_url(database)}
         self._generated: str | None = None
         try:
             content = self.path.read_text() if self.path.exists() else ""

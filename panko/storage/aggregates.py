@@ -21,6 +21,12 @@ MAX_EXAMINED_EVENTS = 10_000
 """Maximum number of events that are examined for the values of a trait."""
 
 
+def check_newest(newest: int) -> None:
+    """Raise InvalidFilter unless the values of a trait may be searched in so many events."""
+    if not 1 <= newest <= MAX_EXAMINED_EVENTS:
+        raise InvalidFilter(f"{newest} is not a number of events from 1 to {MAX_EXAMINED_EVENTS}")
+
+
 @dataclass(frozen=True, slots=True)
 class CountQuery:
     """How to count events.

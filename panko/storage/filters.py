@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from panko.storage.errors import InvalidFilter
-from panko.storage.models import TraitType, convert_datetime, is_storable
+from panko.storage.errors import InvalidFilter, InvalidMarker
+from panko.storage.models import TraitType, convert_datetime, is_storable, to_microseconds
 
 T = TypeVar("T")
 
@@ -166,6 +166,28 @@ class Place(NamedTuple):
     message_id: str
 
 
+class Position(NamedTuple):
+    """A :class:`Place` as drivers compare it.
+
+    :param generated: microseconds since 1970
+    """
+
+    generated: int
+    message_id: str
+
+
+def position_of(place: Place | None) -> Position | None:
+    """Return the position of a place.
+
+    :raises InvalidMarker: if no event can be there
+    """
+    if place is None:
+        return None
+    if not is_storable(place.message_id):
+        raise InvalidMarker(place.message_id)
+    return Position(to_microseconds(place.generated), place.message_id)
+
+
 class PageEnd(NamedTuple):
     """Where a page ends.
 
@@ -225,6 +247,18 @@ class Page:
             return pagination
         given = pagination or {}
         return cls(given.get("limit"), given.get("marker"), tuple(given.get("sort") or ()))
+
+
+def limit_time(event_filter: EventFilter, page: Page) -> EventFilter:
+    """Return a filter that ends at the time of the page's last place, so that no search goes beyond it."""
+    (key, direction), until = page.sort[0], page.until
+    if until is None or key != "generated":
+        return event_filter
+    if direction == "desc":
+        start = max(event_filter.start_timestamp or until.generated, until.generated)
+        return dataclasses.replace(event_filter, start_timestamp=start)
+    end = min(event_filter.end_timestamp or until.generated, until.generated)
+    return dataclasses.replace(event_filter, end_timestamp=end)
 
 
 def find_last(items: Iterable[T], limit: int | None) -> tuple[T | None, bool]:

@@ -2,8 +2,6 @@
 """The storage driver for SQL databases."""
 
 import datetime
-import functools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,34 +11,29 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import MAX_COUNTS, MAX_EXAMINED_EVENTS, PROJECT_ID, CountQuery, EventCount, TraitValues
+from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
 from panko.storage.conversion import Conversion
-from panko.storage.errors import InvalidFilter, SchemaMismatch, StorageError
+from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
+from panko.storage.errors import SchemaMismatch, StorageError
+from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
-from panko.storage.models import Event, Trait, TraitDescription, TraitType, format_time, is_storable
-from panko.storage.sqlalchemy import engine, errors, migration, trait_values
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
+from panko.storage.models import Event, Trait, TraitDescription, is_storable
+from panko.storage.owners import is_plain_id
+from panko.storage.shapes import FoundEvent, describe_traits, select_traits, split_row, texts_of
+from panko.storage.sqlalchemy import engine, errors, migration
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.conversion.converter import DatabaseConversion
 from panko.storage.sqlalchemy.conversion.verification import Verification
-from panko.storage.sqlalchemy.count_query import (
-    count_groups,
-    is_counted_by_sql,
-    select_counts,
-    select_event_of_project,
-)
+from panko.storage.sqlalchemy.count_query import select_counts, select_event_of_project
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
 from panko.storage.sqlalchemy.feed_reader import FeedReader
 from panko.storage.sqlalchemy.journal import Sequencer
-from panko.storage.sqlalchemy.keys import is_plain_id
-from panko.storage.sqlalchemy.matcher import matches_nothing
 from panko.storage.sqlalchemy.page_reader import PageReader
 from panko.storage.sqlalchemy.queries import fetch, filter_parameters
-from panko.storage.sqlalchemy.shapes import split_row, texts_of, unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT, EXPIRER_RUN
-from panko.storage.sqlalchemy.types import from_microseconds, from_period
 from panko.storage.sqlalchemy.writer import EventWriter
 
 SCHEMA_SECONDS = 60
@@ -125,67 +118,42 @@ class Connection(base.Connection):
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[Event]:
-        for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
-            raw = {} if raw is None else json.loads(unpack_raw(raw))
-            yield Event(message_id, shape.event_type, from_microseconds(generated), shape.parse(values), raw)
+        yield from map(FoundEvent.parse, self._pages.read(event_filter, Page.of(pagination)))
 
     def get_documents(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[bytes]:
-        for shape, message_id, generated, values, (raw,) in self._pages.read(event_filter, Page.of(pagination)):
-            yield shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
+        yield from map(FoundEvent.render, self._pages.read(event_filter, Page.of(pagination)))
 
     def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
         last, more = find_last(self._pages.read_places(event_filter, page.with_next()), page.limit)
-        return PageEnd(last and Place(from_microseconds(last.generated), last.message_id), more)
+        return PageEnd(last and last.place, more)
 
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
         return iter(self._catalog.event_types(scope))
 
     def get_trait_types(self, event_type: str, scope: Scope = EVERYTHING) -> Iterator[TraitDescription]:
-        if not is_storable(event_type):
-            return
-        names: set[tuple[str, TraitType]] = set()
-        for shape_id, shape in self._catalog.shapes_of(event_type, scope).items():
-            names.update(shape.traits)
-            if shape.is_open:
-                for event in self._events.read_of_shapes([shape_id], scope):
-                    names.update(event.shape.traits)
-        for name, type_ in sorted(names, key=lambda each: (each[1], each[0])):
-            yield TraitDescription(name, type_)
+        if is_storable(event_type):
+            shapes = self._catalog.shapes_of(event_type, scope)
+            yield from describe_traits(shapes, lambda ids: self._events.read_of_shapes(ids, scope))
 
     def get_traits(self, event_type: str, trait_type: str | None = None, scope: Scope = EVERYTHING) -> Iterator[Trait]:
-        names = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
-        shapes = self._catalog.shapes_of(event_type, EVERYTHING) if names else {}
-        for dtype in sorted({each.type for each in names}):
-            of_type = {(each.name, each.type) for each in names if each.type is dtype}
-            ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
-            for shape, _, _, values, _ in self._events.read_of_shapes(ids, scope):
-                for trait in shape.parse(values):
-                    if (trait.name, trait.dtype) in of_type:
-                        yield trait
+        wanted = [each for each in self.get_trait_types(event_type) if trait_type in (None, each.name)]
+        shapes = self._catalog.shapes_of(event_type, EVERYTHING) if wanted else {}
+        yield from select_traits(wanted, shapes, lambda ids: self._events.read_of_shapes(ids, scope))
 
     def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
         if matches_nothing(event_filter):
             return
         rows: Sequence[Sequence[Any]]
-        if is_counted_by_sql(event_filter, count_query):
+        if is_counted_by_database(event_filter, count_query):
             query = select_counts(event_filter, count_query, self._dialect)
             rows = fetch(self._reader, query, filter_parameters(event_filter, self._dialect))
         else:
             page = Page(sort=NEWEST_FIRST)
             rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
-        if len(rows) > MAX_COUNTS:
-            raise InvalidFilter(
-                f"there are more than {MAX_COUNTS} counts: ask for a longer interval, a shorter time or fewer groups"
-            )
-        to_time = functools.lru_cache(maxsize=1)(from_period)  # The counts of a period follow each other.
-        project_id = functools.lru_cache(maxsize=None)(self._project_id)  # A group occurs again in each period.
         by_owner = count_query.group_by == PROJECT_ID and not event_filter.traits_filter
-        for start, group, is_other, events in rows:
-            if by_owner and group is not None:
-                group = project_id(group)
-            yield EventCount(None if start is None else to_time(start), group, bool(is_other), events)
+        yield from name_counts(rows, self._project_id if by_owner else None)
 
     def _project_id(self, owner: str) -> str | None:
         """Return the id of a project that is stored as its id or, if that is long, as a hash."""
@@ -197,10 +165,9 @@ class Connection(base.Connection):
         return None  # Its events have expired since they were counted.
 
     def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
-        if not 1 <= newest <= MAX_EXAMINED_EVENTS:
-            raise InvalidFilter(f"{newest} is not a number of events from 1 to {MAX_EXAMINED_EVENTS}")
+        check_newest(newest)
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
-        return trait_values.summarize(found, trait_name, newest)
+        return summarize_values(found, trait_name, newest)
 
     def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         return self._feed.read(requests)
@@ -212,10 +179,7 @@ class Connection(base.Connection):
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
     ) -> int:
         now = now or timeutils.utcnow()
-        try:
-            expired_before = now - datetime.timedelta(seconds=ttl)
-        except OverflowError:
-            expired_before = datetime.datetime.min  # No event can be older.
+        expired_before = base.find_expired_before(now, ttl)
         with errors.translate_errors():
             deleted = self._expiry.delete_expired(expired_before, max_count or None)
             if not max_count or deleted < max_count:

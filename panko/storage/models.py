@@ -15,6 +15,9 @@ NAME_LENGTH = 255
 
 INT64 = range(-(2**63), 2**63)
 
+EPOCH = datetime.datetime(1970, 1, 1)
+MICROSECOND = datetime.timedelta(microseconds=1)
+
 MAX_SHORT_CHARACTERS = 80
 """Maximum number of characters of a value in an error text."""
 
@@ -46,6 +49,16 @@ def parse_time(value: str) -> datetime.datetime:
 def format_time(value: datetime.datetime) -> str:
     """Return a naive UTC time as ISO 8601, with a fraction only if it is not zero."""
     return value.isoformat()
+
+
+def to_microseconds(value: datetime.datetime) -> int:
+    """Return a naive UTC time as microseconds since 1970."""
+    return (value - EPOCH) // MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime.datetime:
+    """Return the naive UTC time of a number of microseconds since 1970."""
+    return EPOCH + datetime.timedelta(0, 0, value)
 
 
 def is_storable(text: str) -> bool:

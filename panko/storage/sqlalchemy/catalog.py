@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from panko.storage.filters import Scope
+from panko.storage.ids import content_id
+from panko.storage.owners import Owner, owner_texts_of
+from panko.storage.parts import split_by_count
+from panko.storage.shapes import Shape, ShapeKey, names_of, shape_key_of
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import content_id
+from panko.storage.sqlalchemy.keys import TraitKeys
 from panko.storage.sqlalchemy.queries import fetch
-from panko.storage.sqlalchemy.scopes import owner_conditions_of, scope_parameters, select_owners
-from panko.storage.sqlalchemy.shapes import Owner, Shape, ShapeKey, names_of, shape_key_of
+from panko.storage.sqlalchemy.scopes import owner_conditions_of, select_owners
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from panko.storage.sqlalchemy.timeouts import Reader
-from panko.storage.sqlalchemy.types import split_by_count
 from panko.storage.validation import CheckedEvent
 
 MAX_SHAPES = 1000
@@ -37,11 +39,13 @@ class ShapeEntry(NamedTuple):
 
     :param shape: the shape of the events
     :param shape_id: id of its row; if ``shape`` has none, that of the open shape
+    :param keys: makes the keys of the events
     """
 
     shape: Shape
     shape_id: int
     event_type_id: int
+    keys: TraitKeys
 
 
 class KnownRows:
@@ -153,14 +157,14 @@ class Catalog:
         query = sa.select(EVENT_TYPE.c.name).order_by(EVENT_TYPE.c.name)
         if owners := owner_conditions_of(scope):
             query = query.where(EVENT_TYPE.c.id.in_(sa.select(SHAPE.c.event_type_id).where(_has_events(owners))))
-        return [row.name for row in fetch(self._reader, query, scope_parameters(scope))]
+        return [row.name for row in fetch(self._reader, query, owner_texts_of(scope))]
 
     def shapes_of(self, event_type: str, scope: Scope) -> dict[int, Shape]:
         """Return the shapes of the events in scope of a type, by their ids."""
         query = sa.select(SHAPE.c.id).join_from(SHAPE, EVENT_TYPE).where(EVENT_TYPE.c.name == event_type)
         if owners := owner_conditions_of(scope):
             query = query.where(_has_events(owners))
-        return self.shapes(row.id for row in fetch(self._reader, query, scope_parameters(scope)))
+        return self.shapes(row.id for row in fetch(self._reader, query, owner_texts_of(scope)))
 
 
 def _has_events(owners: frozenset[str]) -> sa.ColumnElement[bool]:
@@ -201,7 +205,7 @@ class _CatalogWriter:
             event_type_id, document = contents[key]
             shape_id = ids[contents[key]]
             shape.id = None if document is None else shape_id
-            entries[key] = ShapeEntry(shape, shape_id, event_type_id)
+            entries[key] = ShapeEntry(shape, shape_id, event_type_id, TraitKeys(shape))
         return entries
 
     def _count_room(self, growing: Collection[int]) -> dict[int, int]:

@@ -1,46 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts of events: by SQL if possible, otherwise in Python from the events that are read.
+"""Counts of events by SQL.
 
 SQL sums up whole periods of five minutes from ``event_count`` if the filter and the groups are about time and event
 types alone. It counts rows of ``event`` in the rest of the asked time, in a scope, and by project. Counts that need
-other traits are made in Python, in memory that is bounded.
+other traits are made in Python (:mod:`panko.storage.counting`).
 """
 
-import collections
 import datetime
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from panko.storage.aggregates import BY_EVENT_TYPE, MAX_COUNTS, PROJECT_ID, CountQuery
+from panko.storage import aggregates
+from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, CountQuery
 from panko.storage.filters import EventFilter
+from panko.storage.models import MICROSECOND, to_microseconds
+from panko.storage.owners import NO_TEXT
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import PERIOD_MICROSECONDS
-from panko.storage.sqlalchemy.event_reader import FoundEvent
-from panko.storage.sqlalchemy.keys import NO_TEXT
 from panko.storage.sqlalchemy.queries import GENERATED, Conditions, QueryForm
 from panko.storage.sqlalchemy.scopes import in_scope
-from panko.storage.sqlalchemy.shapes import texts_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHANGE, EVENT_TYPE, OWNER, PERIOD
-from panko.storage.sqlalchemy.types import MICROSECOND, to_microseconds
-
-_Value = TypeVar("_Value")
-
-MAX_COUNTERS = 200_000
-"""Counters in memory at a time; if there are more groups, the events are read several times."""
 
 _GENERATED = GENERATED.element
 
 
-def is_counted_by_sql(event_filter: EventFilter, count_query: CountQuery) -> bool:
-    """Return whether the counts need no traits except the owner."""
-    return not event_filter.traits_filter and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
-
-
 def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: Dialect) -> sa.Select:
-    """Return the query for the counts, each with the columns of :class:`CountRow`.
+    """Return the query for the counts, whose columns are those of :class:`~panko.storage.counting.CountRow`.
 
     Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.filter_parameters`. The counts are in the order
     of :meth:`panko.storage.base.Connection.count_events`; there may be one more than the contract allows.
@@ -49,30 +36,16 @@ def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: D
     """
     select = _CountSelect(event_filter, count_query, dialect)
     query = select.select_total() if count_query.group_by is None else select.select_groups()
-    return query.limit(MAX_COUNTS + 1)
+    return query.limit(aggregates.MAX_COUNTS + 1)
 
 
 def select_event_of_project(owner: str) -> sa.Select:
     """Return the query for shape_id and trait_values of one event of a project.
 
-    :param owner: the project as :func:`~panko.storage.sqlalchemy.keys.owner_text` returns it
+    :param owner: the project as :func:`~panko.storage.owners.owner_text` returns it
     """
     owners = sa.select(OWNER.c.id).where(OWNER.c.project_id == owner)
     return sa.select(EVENT.c.shape_id, EVENT.c.trait_values).where(EVENT.c.owner_id.in_(owners)).limit(1)
-
-
-class CountRow(NamedTuple):
-    """A count.
-
-    :param start: beginning of the period, in microseconds since 1970; None if there are no periods
-    :param group: None if there are no groups, or if the events have no such trait
-    :param is_other: whether it counts all groups beyond the limit
-    """
-
-    start: int | None
-    group: str | None
-    is_other: bool
-    events: int
 
 
 class _CountSelect:
@@ -237,96 +210,3 @@ def _same(one: sa.ColumnElement, other: sa.ColumnElement) -> sa.ColumnElement[bo
     if isinstance(one.type, sa.Integer):
         return one == other
     return sa.and_(sa.func.coalesce(one, "") == sa.func.coalesce(other, ""), one.is_(None) == other.is_(None))
-
-
-PeriodGroup = tuple[int | None, Any]
-"""Start of a period, and group."""
-
-_OTHER = object()
-"""Stands for all groups beyond the limit."""
-
-
-class _TooManyCounters(Exception):
-    """There are more counters than are kept in memory at a time."""
-
-
-def count_groups(read: Callable[[], Iterable[FoundEvent]], count_query: CountQuery) -> list[CountRow]:
-    """Return the counts of events, in the order of the contract; more than it allows if there are too many.
-
-    :param read: returns the events, in any order
-    """
-    interval = None if count_query.interval is None else count_query.interval // MICROSECOND
-    group_by = count_query.group_by
-
-    def read_groups() -> Iterator[PeriodGroup]:
-        for shape, _, generated, values, _ in read():
-            start = None if interval is None else generated - generated % interval
-            if group_by is None:
-                yield start, None
-            elif group_by == BY_EVENT_TYPE:
-                yield start, shape.event_type
-            else:
-                yield start, next(texts_of(shape, values, group_by), None)
-
-    try:
-        counts = _count(read_groups(), MAX_COUNTERS)
-        totals: collections.Counter[str | None] = collections.Counter()
-        for (_, group), events in counts.items():
-            totals[group] += events
-        ranks = _rank(totals, count_query.limit)
-    except _TooManyCounters:
-        ranks = _rank_in_parts(read_groups, count_query.limit)
-        groups = ((start, group if group in ranks else _OTHER) for start, group in read_groups())
-        counts = _count(groups, MAX_COUNTS + 1, may_truncate=True)
-    return _sort(counts, ranks)
-
-
-def _count(values: Iterable[_Value], max_counters: int, may_truncate: bool = False) -> dict[_Value, int]:
-    """Return how often each value occurs.
-
-    :param may_truncate: return the counts so far if there are too many counters
-    :raises _TooManyCounters: if there are more than ``max_counters`` values
-    """
-    counts: dict[_Value, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-        if len(counts) > max_counters:
-            if may_truncate:
-                break
-            raise _TooManyCounters
-    return counts
-
-
-def _rank_in_parts(read_groups: Callable[[], Iterable[PeriodGroup]], limit: int) -> dict[str | None, int]:
-    """Return the groups with the most events and their ranks; read the events once for each part of the groups."""
-    parts = 4
-    while True:
-        totals: dict[str | None, int] = {}
-        try:
-            for part in range(parts):
-                groups = (group for _, group in read_groups() if hash(group) % parts == part)
-                totals.update(_count(groups, MAX_COUNTERS))
-                totals = {group: totals[group] for group in _rank(totals, limit)}
-            return _rank(totals, limit)
-        except _TooManyCounters:
-            parts *= 4
-
-
-def _rank(totals: Mapping[str | None, int], limit: int) -> dict[str | None, int]:
-    """Return the groups with the most events and their ranks."""
-
-    def order(group: str | None) -> tuple:
-        return (-totals[group], group is None, group or "")
-
-    return {group: rank for rank, group in enumerate(heapq.nsmallest(limit, totals, key=order))}
-
-
-def _sort(counts: Mapping[PeriodGroup, int], ranks: Mapping[str | None, int]) -> list[CountRow]:
-    """Return the counts in the order of the contract; those of groups without a rank are summed up."""
-    sums: collections.Counter[tuple[int | None, bool, str | None]] = collections.Counter()
-    for (start, group), events in counts.items():
-        is_other = group not in ranks
-        sums[start, is_other, None if is_other else group] += events
-    rows = [CountRow(start, group, is_other, events) for (start, is_other, group), events in sums.items()]
-    rows.sort(key=lambda row: (row.start or 0, row.is_other, ranks.get(row.group, 0)))
-    return rows

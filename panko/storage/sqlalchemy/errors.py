@@ -16,6 +16,7 @@ from oslo_db.sqlalchemy import exc_filters
 
 from panko.storage import errors
 from panko.storage.errors import SchemaMismatch, StorageError, StorageTimeout, StorageUnavailable
+from panko.storage.urls import redact_url
 
 DATABASE_ERRORS = (oslo_db.exception.DBError, sa.exc.SQLAlchemyError)
 
@@ -85,7 +86,7 @@ _Result = TypeVar("_Result")
 
 def register_handlers(engine: sa.Engine) -> None:
     """Have an engine raise oslo.db's exceptions, whose originals know which database they come from."""
-    place = f" ({redact_url(engine.url)})"
+    place = f" ({name_database(engine.url)})"
 
     @sa.event.listens_for(engine, "handle_error")
     def note_place(context: sa.engine.ExceptionContext) -> None:
@@ -230,12 +231,11 @@ def describe(error: Exception) -> str:
     return str(message).strip().partition("\n")[0]
 
 
-def redact_url(url: sa.URL) -> str:
-    """Return a connection URL without password and parameters, as the log may show it."""
+def name_database(url: sa.URL) -> str:
+    """Return a connection URL without password and parameters, but with the hosts in these, as the log may show it."""
     hosts = url.query.get("host", ())
-    database = url.database and url.database.removeprefix("file:")
-    redacted = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, database)
-    text = redacted.render_as_string()
+    url = url.set(drivername=url.get_backend_name(), database=url.database and url.database.removeprefix("file:"))
+    text = redact_url(url.render_as_string(hide_password=False), keep_user=True)
     return f"{text} at {', '.join([hosts] if isinstance(hosts, str) else hosts)}" if hosts else text
 
 

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 from oslo_log import log
 
+from panko.storage.models import MICROSECOND
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.tables import EVENT_COUNT, EVENT_COUNT_CHANGE, PERIOD
-from panko.storage.sqlalchemy.types import MICROSECOND
 
 LOG = log.getLogger(__name__)
 

@@ -3,20 +3,21 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from panko.storage.filters import Scope
+from panko.storage.owners import owner_texts_of
+from panko.storage.parts import split_by_count, split_by_size
+from panko.storage.shapes import NO_SHAPE, FoundEvent, split_row
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.queries import fetch, row_columns
-from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
-from panko.storage.sqlalchemy.shapes import Shape, split_row
+from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of
 from panko.storage.sqlalchemy.tables import EVENT
 from panko.storage.sqlalchemy.timeouts import Reader
-from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 
 MAX_ROWS = 1000
 """Events that one statement reads."""
@@ -26,24 +27,6 @@ MAX_LARGE_BYTES = 8 << 20
 
 MAX_IDS = 10_000
 """Ids that are fetched at a time."""
-
-
-_NO_SHAPE = Shape("", ())
-
-
-class FoundEvent(NamedTuple):
-    """An event that was read.
-
-    :param generated: microseconds since 1970
-    :param values: the escaped values of its traits
-    :param documents: the other documents that were read
-    """
-
-    shape: Shape
-    message_id: str
-    generated: int
-    values: Sequence[str]
-    documents: Sequence[Any]
 
 
 class EventReader:
@@ -71,7 +54,7 @@ class EventReader:
         with (
             errors.translate_errors(),
             self._engine.connect() as connection,
-            connection.execution_options(yield_per=MAX_IDS).execute(query, scope_parameters(scope)) as found,
+            connection.execution_options(yield_per=MAX_IDS).execute(query, owner_texts_of(scope)) as found,
         ):
             ids = array("q", (row[0] for row in found))
         documents = (EVENT.c.trait_values,)
@@ -92,7 +75,7 @@ class EventReader:
         :param reader: see :meth:`~panko.storage.sqlalchemy.catalog.Catalog.shapes`
         """
         if not documents:
-            yield from (FoundEvent(_NO_SHAPE, message_id, generated, (), ()) for _, message_id, generated, _ in rows)
+            yield from (FoundEvent(NO_SHAPE, message_id, generated, (), ()) for _, message_id, generated, _ in rows)
             return
         reader = self._reader if reader is None else reader
         shapes = self._catalog.shapes({row[3] for row in rows}, reader)

@@ -9,15 +9,16 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import sqlalchemy as sa
 
+from panko.storage.models import to_microseconds
+from panko.storage.shapes import split_row
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.journal import Sequencer
+from panko.storage.sqlalchemy.keys import TraitKeys
 from panko.storage.sqlalchemy.queries import GENERATED, by_index
-from panko.storage.sqlalchemy.shapes import split_row
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE, EVENT_KEY, EVENT_TYPE, OWNER, SHAPE
-from panko.storage.sqlalchemy.types import to_microseconds
 
 MAX_SCANNED_ROWS = 1000
 """Rows of the catalog that one statement looks at."""
@@ -123,10 +124,12 @@ class Expiry:
     def _keys_of(self, rows: Sequence[sa.Row]) -> list[tuple[int, int]]:
         """Return the primary keys of the rows of ``event_key`` that belong to events."""
         shapes = self._catalog.shapes({row.shape_id for row in rows})
+        keys = {id_: TraitKeys(shape) for id_, shape in shapes.items()}
         found = []
         for id_, generated, _, shape_id, stored in rows:
             shape, values = split_row(shapes[shape_id], stored)
-            found += [(key, id_) for key in shape.keys_of(shape.parse(values), generated)]
+            of_shape = TraitKeys(shape) if shape.id is None else keys[shape_id]
+            found += [(key, id_) for key in of_shape.keys_of(shape.parse(values), generated)]
         return sorted(found)
 
     def _find_unused(self, table: sa.Table, reference: sa.Column) -> Iterator[Sequence[int]]:

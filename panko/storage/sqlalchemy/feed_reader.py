@@ -11,20 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import sqlalchemy as sa
 
+from panko.storage.evaluation import EventMatcher
 from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
 from panko.storage.filters import EventFilter
-from panko.storage.models import format_time
+from panko.storage.shapes import FoundEvent
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
+from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader
 from panko.storage.sqlalchemy.journal import MAX_PLACED_ENTRIES, Sequencer
 from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk, pack_cursor
-from panko.storage.sqlalchemy.matcher import EventMatcher
 from panko.storage.sqlalchemy.queries import UNINDEXED, Conditions, QueryForm, fetch, filter_parameters, row_columns
 from panko.storage.sqlalchemy.scopes import in_scope
-from panko.storage.sqlalchemy.shapes import unpack_raw
 from panko.storage.sqlalchemy.tables import EVENT
-from panko.storage.sqlalchemy.types import from_microseconds
 
 FIRST_ENTRIES = 128
 """Entries that the first statement reads for small pages."""
@@ -236,12 +234,10 @@ def _deliver(
     """
     is_scoped = not all(reader.filter.scope.everything for reader in readers)
     for id_, found in events:
-        shape, message_id, generated, values, (raw,) = found
-        owner = shape.owner_of_values(values) if is_scoped else NO_OWNER
+        owner = found.shape.owner_of_values(found.values) if is_scoped else NO_OWNER
         wanting = [reader for reader in readers if reader.matcher is None or reader.matcher.meets(found, owner)]
         if wanting:
-            time_ = format_time(from_microseconds(generated))
-            document = shape.render(message_id, values, time_, unpack_raw(raw))
+            document = found.render()
             cursor = pack_cursor(positions[id_], id_)
             event = _new_tuple(FeedEvent, (cursor, document))
             max_bytes -= len(document)
@@ -251,7 +247,7 @@ def _deliver(
                     reader.cursor = Cursor(positions[id_], id_)
                     readers = [other for other in readers if other is not reader]
         else:
-            max_bytes -= len(raw or b"")
+            max_bytes -= len(found.documents[0] or b"")
         if max_bytes <= 0 or not readers:
             for reader in readers:
                 reader.cursor = Cursor(positions[id_], id_)

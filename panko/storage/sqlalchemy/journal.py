@@ -20,9 +20,9 @@ from oslo_log import log
 
 from panko.storage import deadlines
 from panko.storage.errors import StorageTimeout
+from panko.storage.ids import number_at
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.keys import number_at
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE, JOURNAL_ENTRY
 from panko.storage.sqlalchemy.timeouts import reading
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ids and keys of rows: hashes of their content, and the order of recording.
+"""The keys that an index finds events by: hashes of their traits.
 
 Keys find candidates: most events of a key, but not all, have the trait that the key was made of. A key is a signed
 32-bit number. Its upper 10 bits are those of a bucket, a section of time, so that the newest events are found without
@@ -7,27 +7,13 @@ reading all others that have the trait.
 """
 
 import functools
-import hashlib
-import secrets
-import threading
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 
-import orjson
-
 from panko.storage.filters import TraitFilter
-from panko.storage.models import INT64, TraitType
-
-MARK = "\x01"
-NO_TEXT = MARK
-"""Stands for a project or user whose trait exists but is not a string."""
-
-IMPOSSIBLE_OWNER = MARK * 2
-"""A text that stands for no owner: what :func:`owner_text` returns never begins with two marks."""
-
-MAX_OWNER_CHARACTERS = 64
-"""A longer project or user id is stored as a hash."""
+from panko.storage.models import INT64, Trait, TraitType
+from panko.storage.owners import OWNER_TRAITS
+from panko.storage.shapes import Shape
 
 BUCKET_BITS = 34
 """Bits of the microseconds of a bucket, which lasts 4.8 hours."""
@@ -40,33 +26,6 @@ FINE_BITS = 6
 """Bits after the first one that an integer's fine key depends on: 64 keys per octave."""
 
 INTEGER_BITS = 63
-
-
-def content_id(content: object, salt: int = 0) -> int:
-    """Return the id of a row with some content: the first 64 bits of a hash, as a signed number.
-
-    :param content: lists, texts, numbers and None
-    :param salt: another number if the id belongs to other content already
-    """
-    digest = hashlib.blake2b(orjson.dumps([content, salt] if salt else content), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
-
-
-def owner_text(value: str | None) -> str:
-    """Return the text for a project or user in the table of owners: unique, and of at most 80 characters.
-
-    :param value: the id; None if the event's trait of that name is not a text
-    """
-    if value is None:
-        return NO_TEXT
-    if len(value) <= MAX_OWNER_CHARACTERS and not value.startswith(MARK):
-        return value
-    return MARK + hashlib.blake2b(value.encode(), digest_size=32).hexdigest()
-
-
-def is_plain_id(text: str) -> bool:
-    """Return whether the text for a project or user is the id itself, not a hash."""
-    return not text.startswith(MARK)
 
 
 def bucket_of(generated: int) -> int:
@@ -147,36 +106,30 @@ def _octave_hashes(name: str, size: int, lowest: int, highest: int, first: int, 
         yield _hash_integer(name, shift, prefix)
 
 
-RANDOM_BITS = 10
-"""Random bits of a number that is made of the time."""
+class TraitKeys:
+    """Makes the keys of the events of a shape.
 
-
-def draw_number() -> int:
-    """Return a number that nobody else draws: the time in microseconds since 1970, and random bits below."""
-    return number_at(time.time_ns() // 1000) + secrets.randbelow(1 << RANDOM_BITS)
-
-
-def number_at(time_: int) -> int:
-    """Return the least number that can be drawn at a time in microseconds since 1970; within 64 bits in any case."""
-    return max(0, min(time_ << RANDOM_BITS, INT64.stop - 1))
-
-
-class EventIds:
-    """Ids that grow in the order of recording, unique without asking the database.
-
-    The ids of a transaction follow each other. The first id is drawn, see :func:`draw_number`. It is always
-    greater than the last id of this process. If another process draws one of the same ids in the same microsecond, the
-    primary key refuses the second, which takes new ids and tries again.
+    :param shape: names and types of the traits
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = 0
+    def __init__(self, shape: Shape):
+        traits = list(enumerate(shape.traits))
+        self._texts = [(position, text_seed(name)) for position, (name, type_) in traits if type_ is TraitType.TEXT]
+        self._integers = [(position, name) for position, (name, type_) in traits if type_ is TraitType.INTEGER]
+        self._no_project = [] if OWNER_TRAITS[0] in shape.positions_by_name else [NO_PROJECT]
 
-    def take(self, count: int) -> range:
-        """Return ``count`` ids in growing order."""
-        drawn = draw_number()
-        with self._lock:
-            first = max(drawn, self._last + 1)
-            self._last = first + count - 1
-        return range(first, first + count)
+    def keys_of(self, traits: Sequence[Trait], generated: int) -> list[int]:
+        """Return the keys that an event is found by.
+
+        :param generated: microseconds since 1970
+        """
+        base = bucket_base(bucket_of(generated))
+        return [base | hash_ for hash_ in self.hashes(traits)]
+
+    def hashes(self, traits: Sequence[Trait]) -> set[int]:
+        """Return the hashes of an event's traits, which its keys are made of."""
+        found = {text_hash(seed, traits[position][2]) for position, seed in self._texts}
+        for position, name in self._integers:
+            found.update(integer_hashes(name, traits[position][2]))
+        found.update(self._no_project)
+        return found

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 from panko.storage.errors import OldSchema, SchemaMismatch, SchemaMissing, SchemaOutdated
 from panko.storage.sqlalchemy.conversion import old_tables, progress
-from panko.storage.sqlalchemy.errors import redact_url
+from panko.storage.sqlalchemy.errors import name_database
 
 SCRIPTS = pathlib.Path(__file__).with_name("alembic")
 USE_EMPTY_DATABASE = (
@@ -52,7 +52,7 @@ def get_current(connection: sa.Connection) -> str | None:
     if revision in known:
         return revision
     tables = set(sa.inspect(connection).get_table_names())
-    database = f"The database {redact_url(connection.engine.url)}"
+    database = f"The database {name_database(connection.engine.url)}"
     if old_tables.has_old_tables(connection, revision):
         raise OldSchema(f"{database} was made by Panko 10. Stop Panko 10 and run panko-dbsync, which converts it.")
     if revision in UNRELEASED or (revision is None and tables >= UNRELEASED_TABLES):
@@ -89,7 +89,7 @@ def check(connection: sa.Connection) -> None:
     :raises SchemaMismatch: if it is not, with what to do
     """
     revision = get_current(connection)
-    database = f"The database {redact_url(connection.engine.url)}"
+    database = f"The database {name_database(connection.engine.url)}"
     if revision is None:
         raise SchemaMissing(f"{database} has no schema yet. Run panko-dbsync.")
     if revision != get_head():

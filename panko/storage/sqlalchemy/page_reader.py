@@ -10,7 +10,6 @@ cost grows with the events that are asked for. A scan of the nearest events ofte
 shows which way is faster.
 """
 
-import dataclasses
 import itertools
 import math
 import operator
@@ -20,16 +19,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from panko.storage.errors import InvalidMarker
-from panko.storage.filters import EventFilter, Page, Place, Scope, TraitFilter
+from panko.storage.evaluation import Evaluator, matches_nothing
+from panko.storage.filters import EventFilter, Page, Position, Scope, TraitFilter, limit_time, position_of
 from panko.storage.models import NAME_LENGTH, TraitType, is_storable
-from panko.storage.sqlalchemy import keys, queries, scopes
+from panko.storage.owners import OWNER_TRAITS, owner_texts_of
+from panko.storage.shapes import FoundEvent, escape
+from panko.storage.sqlalchemy import keys, queries
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader, FoundEvent
-from panko.storage.sqlalchemy.matcher import matches_nothing
-from panko.storage.sqlalchemy.queries import Position, QueryForm, fetch
-from panko.storage.sqlalchemy.shapes import OWNER_TRAITS, Evaluator, escape
+from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader
+from panko.storage.sqlalchemy.queries import QueryForm, fetch
+from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of
 from panko.storage.sqlalchemy.tables import EVENT
-from panko.storage.sqlalchemy.types import to_microseconds
 
 FIRST_ROWS = 100
 """Events of the first statement if a page needs several, so that a client soon gets the beginning."""
@@ -99,10 +99,10 @@ class PageReader:
             there is no filter on traits
         :raises InvalidMarker: if the scope does not contain the event of the page's marker
         """
-        position = self._find_marker(page.marker, event_filter.scope) if page.marker else _position_of(page.after)
+        position = self._find_marker(page.marker, event_filter.scope) if page.marker else position_of(page.after)
         if matches_nothing(event_filter):
             return iter(())
-        search = _Search(self, _limit_time(event_filter, page), page, documents, position)
+        search = _Search(self, limit_time(event_filter, page), page, documents, position)
         if event_filter.message_id or page.sort[0][0] != "generated" or not search.hashes:
             found = search.read_in_order()
         else:
@@ -117,9 +117,9 @@ class PageReader:
         return self.read(event_filter, page, (EVENT.c.trait_values,) if event_filter.traits_filter else ())
 
     def _find_marker(self, marker: str, scope: Scope) -> Position:
-        conditions = scopes.in_scope(scopes.owner_conditions_of(scope), EVENT.c.owner_id)
+        conditions = in_scope(owner_conditions_of(scope), EVENT.c.owner_id)
         query = sa.select(queries.GENERATED, EVENT.c.message_id).where(EVENT.c.message_id == marker, *conditions)
-        for row in fetch(self.reader, query, scopes.scope_parameters(scope)) if is_storable(marker) else ():
+        for row in fetch(self.reader, query, owner_texts_of(scope)) if is_storable(marker) else ():
             return Position(*row)
         raise InvalidMarker(marker)
 
@@ -147,7 +147,7 @@ class _Search:
         self._position = position
         self._form = QueryForm.of(event_filter, page.sort, documents, page.until is not None)
         self._parameters = queries.filter_parameters(event_filter, pages.dialect)
-        if until := _position_of(page.until):
+        if until := position_of(page.until):
             self._parameters["until_generated"], self._parameters["until_message_id"] = until
         self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
         texts = [text for each in event_filter.traits_filter if (text := _contained_text(each))]
@@ -274,30 +274,6 @@ class _Search:
     def _batch_size(self) -> int:
         """Return how many events the next statement should find."""
         return self._rows if self._limit is None else min(self._rows, self._limit - self._yielded)
-
-
-def _position_of(place: Place | None) -> Position | None:
-    """Return the position of a place.
-
-    :raises InvalidMarker: if no event can be there
-    """
-    if place is None:
-        return None
-    if not is_storable(place.message_id):
-        raise InvalidMarker(place.message_id)
-    return Position(to_microseconds(place.generated), place.message_id)
-
-
-def _limit_time(event_filter: EventFilter, page: Page) -> EventFilter:
-    """Return a filter that ends at the time of the page's last place, so that no search goes beyond it."""
-    (key, direction), until = page.sort[0], page.until
-    if until is None or key != "generated":
-        return event_filter
-    if direction == "desc":
-        start = max(event_filter.start_timestamp or until.generated, until.generated)
-        return dataclasses.replace(event_filter, start_timestamp=start)
-    end = min(event_filter.end_timestamp or until.generated, until.generated)
-    return dataclasses.replace(event_filter, end_timestamp=end)
 
 
 def _scan_size(size: int, found: int, wanted: int) -> float:

@@ -4,18 +4,18 @@
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from panko.storage.filters import OPERATORS, EventFilter
-from panko.storage.models import is_storable
+from panko.storage.models import is_storable, to_microseconds
+from panko.storage.owners import owner_texts_of
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of, scope_parameters
+from panko.storage.sqlalchemy.scopes import in_scope, owner_conditions_of
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE
 from panko.storage.sqlalchemy.timeouts import Reader, reading
-from panko.storage.sqlalchemy.types import to_microseconds
 
 MAX_SMALL_BYTES = 8 << 10
 """A larger document is not read together with the row of its event, but afterwards."""
@@ -33,13 +33,6 @@ UNINDEXED: Columns = {name: column + sa.literal_column("0") for name, column in 
 """Columns of an event, and the same in a form that no index serves."""
 
 Sort = tuple[tuple[str, str], ...]
-
-
-class Position(NamedTuple):
-    """Where an event is in every order; the event itself may have been deleted."""
-
-    generated: int
-    message_id: str
 
 
 def fetch(reader: Reader, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
@@ -98,7 +91,7 @@ class QueryForm:
 
 def filter_parameters(event_filter: EventFilter, dialect: Dialect) -> dict[str, Any]:
     """Return the parameters of the conditions that a filter sets."""
-    found = scope_parameters(event_filter.scope)
+    found: dict[str, Any] = dict(owner_texts_of(event_filter.scope))
     if event_filter.start_timestamp is not None:
         found["start"] = to_microseconds(event_filter.start_timestamp)
     if event_filter.end_timestamp is not None:

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scopes in SQL: conditions on the owners of events."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from panko.storage.filters import Scope
-from panko.storage.models import is_storable
-from panko.storage.sqlalchemy.keys import IMPOSSIBLE_OWNER, owner_text
 from panko.storage.sqlalchemy.tables import OWNER
 
 
@@ -15,16 +11,6 @@ def owner_conditions_of(scope: Scope) -> frozenset[str]:
     """Return which conditions a scope sets on owners: any of "project", "user" (with a project) and "unowned"."""
     given = {"project": scope.project_id is not None, "user": scope.user_id is not None, "unowned": scope.unowned}
     return frozenset(name for name, is_given in given.items() if is_given)
-
-
-def scope_parameters(scope: Scope) -> dict[str, Any]:
-    """Return the parameters of the conditions that a scope sets."""
-    owners = {"project": scope.project_id, "user": scope.user_id}
-    return {
-        name: owner_text(owner) if is_storable(owner) else IMPOSSIBLE_OWNER
-        for name, owner in owners.items()
-        if owner is not None
-    }
 
 
 def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa.ColumnElement[bool]]:
@@ -36,7 +22,9 @@ def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa
 
 
 def select_owners(owners: frozenset[str]) -> sa.Select:
-    """Return the query for the ids of the owners in a scope, whose parameters are those of :func:`scope_parameters`.
+    """Return the query for the ids of the owners in a scope.
+
+    Its parameters are the texts of :func:`panko.storage.owners.owner_texts_of`.
 
     :param owners: see :func:`owner_conditions_of`
     """

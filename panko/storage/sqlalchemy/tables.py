@@ -10,7 +10,7 @@ from panko.storage.models import NAME_LENGTH
 from panko.storage.sqlalchemy.types import Blob, CodePointString, Document, Timestamp
 
 OWNER_LENGTH = 80
-"""Characters of a project or user as it is stored: see :func:`panko.storage.sqlalchemy.keys.owner_text`."""
+"""Characters of a project or user as it is stored: see :func:`panko.storage.owners.owner_text`."""
 
 PERIOD = datetime.timedelta(minutes=5)
 """Length of the periods that events are counted in; they begin at multiples of it since 1970."""

@@ -9,15 +9,15 @@ from oslo_log import log
 
 from panko.storage.base import Recorded
 from panko.storage.errors import Refusal
+from panko.storage.ids import EventIds
+from panko.storage.models import to_microseconds
+from panko.storage.shapes import join_values, pack_raw
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog, References
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_counts import CountCompactor, count_deltas
 from panko.storage.sqlalchemy.journal import Sequencer
-from panko.storage.sqlalchemy.keys import EventIds
-from panko.storage.sqlalchemy.shapes import join_values, pack_raw
 from panko.storage.sqlalchemy.tables import EVENT
-from panko.storage.sqlalchemy.types import to_microseconds
 from panko.storage.validation import BatchValidator, CheckedEvent
 
 LOG = log.getLogger(__name__)
@@ -133,7 +133,7 @@ def _rows_of(
 
     A generator, so that a database that takes rows one by one can work meanwhile.
     """
-    for event, id_, generated, (shape, shape_id, event_type_id), owner_id in zip(
+    for event, id_, generated, (shape, shape_id, event_type_id, keys), owner_id in zip(
         events, ids, times, references.shapes, references.owner_ids, strict=True
     ):
         traits = event.traits
@@ -141,4 +141,4 @@ def _rows_of(
         if shape.id is None:
             values = f"{shape.document}\n{values}"
         row = (id_, generated, event_type_id, shape_id, owner_id, event.message_id, values, pack_raw(event))
-        yield row, shape.keys_of(traits, generated)
+        yield row, keys.keys_of(traits, generated)

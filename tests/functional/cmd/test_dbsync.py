@@ -3,9 +3,6 @@
 
 import sqlite3
 
-import pytest
-
-from panko.cmd.dbsync import without_credentials
 from tests.functional.cmd.processes import free_port, run, said
 
 
@@ -66,21 +63,3 @@ def test_missing_configuration_file_is_reported_in_one_line():
     assert done.stderr.splitlines() == [
         "panko-dbsync: Failed to find some config files: /nowhere/panko.conf",
     ]
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("mysql://u:p%40@db/panko?password=x", "mysql://db/panko"),
-        ("mysql+pymysql://u:p/q@db:3306/panko?charset=utf8", "mysql+pymysql://db:3306/panko"),
-        ("postgresql://u:p?q@db/panko", "postgresql://db/panko"),
-        ("postgresql://u:p:q@r@db/panko", "postgresql://db/panko"),
-        ("postgresql://u@/panko?host=/run/postgresql", "postgresql:///panko"),
-        ("postgresql://db/panko?user=u&password=p@q", "postgresql://db/panko"),
-        ("sqlite:////var/lib/a@b.sqlite", "sqlite:////var/lib/a@b.sqlite"),
-        ("sqlite:////var/lib/a:b@c.sqlite", "sqlite:////var/lib/a:b@c.sqlite"),
-    ],
-)
-def test_a_url_is_shown_without_user_password_and_parameters(url, shown):
-    """Even if the password has a character that should be quoted, which SQLAlchemy accepts."""
-    assert without_credentials(url) == shown

@@ -11,8 +11,8 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.filters import Page, Scope
 from panko.storage.models import Event
-from panko.storage.sqlalchemy import catalog, expiry, keys
-from panko.storage.sqlalchemy.shapes import MAX_DOCUMENT_CHARACTERS
+from panko.storage.shapes import MAX_DOCUMENT_CHARACTERS
+from panko.storage.sqlalchemy import catalog, expiry
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE, OWNER, SHAPE
 from tests.functional.storage.builders import DAY, ago, event, found, has, in_scope, owned, trait
 from tests.functional.storage.test_tables import count_rows, without_transactions
@@ -75,7 +75,7 @@ def assert_type_is_right(storage, event_type: str, events: list[Event]) -> None:
 @pytest.fixture
 def colliding(monkeypatch) -> None:
     """Derive few different ids from content, so that most of them collide; one is 0, others are negative."""
-    whole = keys.content_id
+    whole = catalog.content_id
     one = whole(("p1", "u1"))
     monkeypatch.setattr(catalog, "content_id", lambda content, salt=0: (whole(content, salt) - one + 30) % 61 - 30)
 

@@ -16,7 +16,7 @@ from panko.storage import EventFilter, deadlines
 from panko.storage.errors import QueryTimeout, SchemaMismatch, StorageTimeout, StorageUnavailable
 from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import Scope
-from panko.storage.sqlalchemy import feed_reader, journal, journal_reader, keys
+from panko.storage.sqlalchemy import feed_reader, journal, journal_reader
 from panko.storage.sqlalchemy.tables import FEED_STATE, JOURNAL_ENTRY, PENDING_ENTRY
 from tests.functional.storage.builders import DAY, ago, event, trait
 from tests.functional.storage.contract.read_feed import follow, names, now, read
@@ -234,7 +234,7 @@ def test_positions_grow_although_a_clock_goes_back(any_storage, other, engine, m
     start = now(any_storage)
     clock = time.time_ns()
     for number, seconds in enumerate((0, -3600, 5, -7200, -7200, 10)):
-        monkeypatch.setattr(keys.time, "time_ns", lambda seconds=seconds: clock + seconds * 10**9)
+        monkeypatch.setattr(time, "time_ns", lambda seconds=seconds: clock + seconds * 10**9)
         (any_storage, other)[number % 2].record_events([event(f"m{number}")])
         now(other)
     monkeypatch.undo()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from panko.storage.sqlalchemy.tables import metadata_of
+from tests.unit.test_architecture import DRIVER_PARTS_MODULES
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "doc/source/contributor"
@@ -18,6 +19,13 @@ TABLES = {name: table for backend in ("sqlite", "postgresql") for name, table in
 DOTTED = {name for name in re.findall(r"``([a-z_]+\.[A-Za-z_.]+)``", PAGE) if not name.endswith((".py", ".conf"))}
 LIMITS = re.findall(r"^``([a-z_]+\.[A-Za-z_.]+)`` +([\d,]+(?: [KM]iB)?) ", PAGE, re.MULTILINE)
 UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+def resolve(name: str) -> object:
+    """Return what a module of the driver has, or one that drivers share."""
+    module, _, attribute = name.partition(".")
+    package = "panko.storage" if module in DRIVER_PARTS_MODULES else "panko.storage.sqlalchemy"
+    return pkgutil.resolve_name(f"{package}.{module}:{attribute}")
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -42,16 +50,15 @@ def test_a_column_exists(name):
 @pytest.mark.parametrize(("name", "value"), LIMITS)
 def test_a_limit_is_that_of_the_code(name, value):
     number, _, unit = value.partition(" ")
-    found = pkgutil.resolve_name(f"panko.storage.sqlalchemy.{name.replace('.', ':', 1)}")
-    assert found == int(number.replace(",", "")) * UNITS[unit]
+    assert resolve(name) == int(number.replace(",", "")) * UNITS[unit]
 
 
 @pytest.mark.parametrize("name", sorted(name for name in DOTTED if name.split(".")[0] not in TABLES))
 def test_what_a_module_has_exists(name):
-    assert pkgutil.resolve_name(f"panko.storage.sqlalchemy.{name.replace('.', ':', 1)}")
+    assert resolve(name)
 
 
 def test_all_modules_are_described():
-    described = set(re.findall(r"^``(\w+)(?:\.py)?`` ", PAGE.partition("\nModules\n")[2], re.M))
+    described = re.findall(r"^``(\w+)(?:\.py)?`` ", PAGE.partition("\nModules\n")[2], re.M)
     modules = {path.stem for path in PACKAGE.iterdir()} - {"__init__", "__pycache__", "alembic"}
-    assert described == modules | {"impl_sqlalchemy"}
+    assert sorted(described) == sorted(modules | {"impl_sqlalchemy", *DRIVER_PARTS_MODULES})

@@ -14,10 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from panko.storage.errors import InvalidEvent, excerpt
-from panko.storage.models import Event, Trait, TraitType
+from panko.storage.models import EPOCH, Event, Trait, TraitType
 from panko.storage.sqlalchemy.conversion.old_tables import OLD_EVENT, OLD_TRAITS, OLD_TYPE, TRAIT_TABLES
 from panko.storage.sqlalchemy.dialects import Dialect
-from panko.storage.sqlalchemy.types import EPOCH
 from panko.storage.validation import CheckedEvent, checked_event
 
 BATCH_EVENTS = 1000

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from panko.storage.errors import SchemaMismatch
 from panko.storage.models import TraitType
-from panko.storage.sqlalchemy.errors import redact_url
+from panko.storage.sqlalchemy.errors import name_database
 from panko.storage.sqlalchemy.tables import EVENT, metadata_of
 
 PREFIX = "panko10_"
@@ -63,7 +63,7 @@ class FoundTables:
 
     def __init__(self, connection: sa.Connection):
         inspector = sa.inspect(connection)
-        self._database = redact_url(connection.engine.url)
+        self._database = name_database(connection.engine.url)
         names = set(inspector.get_table_names())
         self._names = names.union(inspector.get_view_names())
         self._new_names = {table.name for table in metadata_of(connection.dialect.name).sorted_tables}
@@ -160,8 +160,8 @@ def _drop_unfinished(connection: sa.Connection, found: FoundTables) -> None:
         return
     if "event" in names and connection.scalar(sa.select(EVENT.c.id).limit(1)) is not None:
         raise SchemaMismatch(
-            f"The database {redact_url(connection.engine.url)} has events of Panko 11, but no revision of its schema "
-            f"in the table {VERSION_TABLE}. Restore this table from a backup."
+            f"The database {name_database(connection.engine.url)} has events of Panko 11, but no revision of its "
+            f"schema in the table {VERSION_TABLE}. Restore this table from a backup."
         )
     for table in reversed(metadata_of(connection.dialect.name).sorted_tables):
         if table.name in names:
@@ -241,7 +241,7 @@ def require_unused(connection: sa.Connection) -> None:
         used = {key["referred_table"] for key in inspector.get_foreign_keys(name)}
         if not name.startswith(PREFIX) and any(table.startswith(PREFIX) for table in used):
             raise SchemaMismatch(
-                f"The tables of Panko 10 in {redact_url(connection.engine.url)} cannot be dropped: a foreign key of "
+                f"The tables of Panko 10 in {name_database(connection.engine.url)} cannot be dropped: a foreign key of "
                 f"the table {name} refers to them. Drop it, and run panko-dbsync --drop-old again."
             )
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_log import log
 
-from panko.storage.sqlalchemy.keys import RANDOM_BITS, EventIds, draw_number
+from panko.storage.ids import RANDOM_BITS, EventIds, draw_number
 from panko.storage.sqlalchemy.tables import (
     EVENT,
     EVENT_COUNT_CHANGE,

@@ -19,11 +19,11 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 from panko.storage import serialization
 from panko.storage.errors import InvalidEvent
 from panko.storage.models import TraitType
+from panko.storage.parts import split_by_count, split_by_size
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE
 from panko.storage.sqlalchemy.timeouts import Timer, reading, timer_of
-from panko.storage.sqlalchemy.types import split_by_count, split_by_size
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)

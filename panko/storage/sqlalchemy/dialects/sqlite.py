@@ -13,9 +13,9 @@ from oslo_config import cfg
 from sqlalchemy.dialects import sqlite
 
 from panko.storage import deadlines
+from panko.storage.ids import EventIds
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, NewPosition, Row
-from panko.storage.sqlalchemy.keys import EventIds
 from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT_CHANGE
 from panko.storage.sqlalchemy.timeouts import Timer
 

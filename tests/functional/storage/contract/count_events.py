@@ -238,8 +238,7 @@ class CountEvents:
 
     def test_too_many_counts_are_refused(self, storage, monkeypatch):
         # A lower limit, since storing events for 100,000 counts takes a minute.
-        monkeypatch.setattr("panko.storage.impl_sqlalchemy.MAX_COUNTS", 9)
-        monkeypatch.setattr("panko.storage.sqlalchemy.count_query.MAX_COUNTS", 9)
+        monkeypatch.setattr("panko.storage.aggregates.MAX_COUNTS", 9)
         storage.record_events(event(f"m{number}", generated=at(minutes=number)) for number in range(10))
         assert len(counted(storage, 2 * MINUTE)) == 5
         with pytest.raises(InvalidFilter, match="more than 9 counts"):

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the ids and keys of rows."""
+"""Tests of the keys of events."""
 
 import datetime
-import threading
-import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import INT64, TraitType
+from panko.storage.models import INT64, TraitType, to_microseconds
+from panko.storage.shapes import Shape, names_of
 from panko.storage.sqlalchemy import keys
-from panko.storage.sqlalchemy.keys import EventIds, content_id, filter_hashes, integer_hashes, owner_text
-from panko.storage.sqlalchemy.tables import OWNER_LENGTH
-from panko.storage.sqlalchemy.types import to_microseconds
+from panko.storage.sqlalchemy.keys import TraitKeys, filter_hashes, integer_hashes
+from tests.unit.storage.drawn_events import events, quick, read
 
 INT32 = range(-(2**31), 2**31)
-CONTENTS = [("a",), ("b",), ("A",), ("a", None), (None, "a"), (None, None), (1, "a"), ("1", "a"), ("é" * 100_000,), ()]
 TIMES = [
     datetime.datetime.min,
     datetime.datetime(1969, 12, 31, 23),
@@ -33,22 +30,12 @@ near_powers = st.builds(lambda power, beside: min(max(power + beside, INT64[0]),
 integers = st.integers(INT64[0], INT64[-1]) | st.integers(-300, 300) | near_powers
 
 
-def test_ids_and_keys_stay_what_databases_hold() -> None:
+def test_keys_stay_what_databases_hold() -> None:
     """If these values changed, the events of existing databases would no longer be found."""
-    assert content_id(("compute.instance.create.end",)) == -8945142798373367603
-    assert content_id(("compute.instance.create.end",), 1) == 1878087431105077716
     assert keys.text_hash(keys.text_seed("state"), "active") == 506611
     assert integer_hashes("memory_mb", 2048) == (557563, 3701064)
     assert integer_hashes("delta", -(2**63)) == (2932059, 115330)
     assert keys.NO_PROJECT == 1287277
-    assert owner_text("p" * 65) == "\x011c06fcb4f6f56c9489c7b5f591da9ad9b2a8d63ac2098262d63efc388c63aa83"
-
-
-def test_content_ids_are_64_bits_and_differ() -> None:
-    """By content and by salt."""
-    ids = [content_id(content, salt) for content in CONTENTS for salt in (0, 1, 2)]
-    assert all(each in INT64 for each in ids)
-    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("generated", TIMES)
@@ -126,48 +113,18 @@ def test_other_filters_have_no_hashes(type_, op) -> None:
     assert filter_hashes(TraitFilter("x", type_, type_.convert("2024"), op)) is None
 
 
-@pytest.mark.parametrize("owner", ["", "p", "p" * 64, "\U0001f600" * 64, " \x01"])
-def test_short_owner_is_its_own_key(owner) -> None:
-    assert owner_text(owner) == owner
-    assert keys.is_plain_id(owner_text(owner))
+@quick
+@given(events)
+def test_the_keys_of_an_event_can_be_made_of_what_is_stored(event) -> None:
+    """So that an expirer can delete the rows of ``event_key``."""
+    shape, read_values = read(event)
+    expected = TraitKeys(Shape("t", names_of(event))).hashes(event.traits)
+    assert TraitKeys(shape).hashes(shape.parse(read_values)) == expected
 
 
-def test_owners_have_keys_of_their_own() -> None:
-    """Also an id that looks like the key of another."""
-    owners = ["", "p", "P", "p ", "\x01", "\x01\x01", *("p" * length for length in (63, 64, 65, 66, 1000))]
-    owners += [owner_text(owner) for owner in owners if owner_text(owner) != owner]
-    found = [owner_text(owner) for owner in owners]
-    assert len(set(found)) == len(set(owners))
-    assert max(map(len, found)) <= OWNER_LENGTH
-    assert owner_text(None) not in found
-    assert "\x01\x01" not in found
-
-
-def test_ids_grow_and_follow_each_other_in_a_transaction() -> None:
-    ids = EventIds()
-    taken = [ids.take(count) for count in (1, 3, 1000, 1)]
-    assert [len(each) for each in taken] == [1, 3, 1000, 1]
-    numbers = [number for each in taken for number in each]
-    assert numbers == sorted(set(numbers))
-    assert all(each == range(each[0], each[-1] + 1) for each in taken)
-    assert all(0 < number < 2**63 for number in numbers)
-
-
-def test_ids_grow_when_the_clock_goes_back(monkeypatch) -> None:
-    ids = EventIds()
-    monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000)
-    first = list(ids.take(10))
-    monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000)
-    assert min(ids.take(10)) > max(first)
-
-
-def test_ids_of_threads_differ() -> None:
-    ids, taken = EventIds(), []
-    threads = [
-        threading.Thread(target=lambda: taken.extend(n for _ in range(200) for n in ids.take(3))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(taken)) == 2400
+@quick
+@given(events)
+def test_events_without_a_project_have_a_key_in_common(event) -> None:
+    shape = Shape("t", names_of(event))
+    is_unowned = shape.owner_of(event.traits)[0] is None
+    assert (keys.NO_PROJECT in TraitKeys(shape).hashes(event.traits)) == is_unowned

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes: what many events have in common, so that the row of an event holds only what is its own.
+"""Shapes: what many events have in common, so that an event is stored with only what is its own.
 
 The values are stored as JSON strings without their quotes, one per line: a line break in a value is escaped. An event
 of an open shape has the names and types of its traits as JSON in a line before its values. A large notification is
@@ -7,21 +7,27 @@ compressed.
 """
 
 import functools
+import json
 import operator
 import re
 import zlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Trait, TraitType, format_time
-from panko.storage.sqlalchemy import keys
+from panko.storage.filters import Place
+from panko.storage.models import (
+    TRAIT_TYPES_BY_DTYPE,
+    Event,
+    Trait,
+    TraitDescription,
+    TraitType,
+    format_time,
+    from_microseconds,
+)
+from panko.storage.owners import OWNER_TRAITS, Owner, owner_text
 from panko.storage.validation import CheckedEvent
-
-OWNER_TRAITS = ("project_id", "user_id")
-"""The traits that name the project and the user that own an event."""
 
 MAX_DOCUMENT_CHARACTERS = 64 << 10
 """Characters of the names and types of a shape; events with more have the open shape."""
@@ -31,21 +37,20 @@ MIN_COMPRESSED_BYTES = 1024
 
 COMPRESSION_LEVEL = 1
 
+_Id = TypeVar("_Id")
+
 TraitNames = tuple[tuple[str, TraitType], ...]
 
 ShapeKey = tuple[Any, ...]
 """What events of a shape have in common: event type, names and types; see :func:`shape_key_of`."""
 
 # To look up a member of an enumeration takes several times as long, and each event has a dozen traits.
-_TEXT, _INTEGER, _, _DATETIME = TraitType
+_TEXT = TraitType.TEXT
 _FORMATS = {type_: None if type_ is _TEXT else type_.format for type_ in TraitType}
 _ESCAPED = re.compile(r'[\x00-\x09\x0b-\x1f"\\]')
 """What JSON escapes, except for the line break."""
 _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
-
-Owner = tuple[str | None, str | None]
-"""A project and a user as they are stored, see :func:`keys.owner_text`; None if the event has no such trait."""
 
 
 class Shape:
@@ -53,11 +58,11 @@ class Shape:
 
     :param event_type: name of the event type
     :param traits: names and types
-    :param id: id of its row; None for the names and types of a single event that uses the open shape
+    :param id: its id in the driver's catalog; None for the names and types of a single event that uses the open shape
     :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
-    def __init__(self, event_type: str, traits: TraitNames, id: int | None = None, is_open: bool = False):
+    def __init__(self, event_type: str, traits: TraitNames, id: int | str | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
@@ -65,7 +70,7 @@ class Shape:
         self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
-    def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":
+    def read(cls, event_type: str, document: str | None, id: int | str | None = None) -> "Shape":
         """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
             return cls(event_type, (), id, is_open=True)
@@ -98,20 +103,6 @@ class Shape:
         return [_FORMATS[type_] for _, type_ in self.traits]
 
     @functools.cached_property
-    def _text_seeds(self) -> list[tuple[int, int]]:
-        return [
-            (position, keys.text_seed(name)) for position, (name, type_) in enumerate(self.traits) if type_ is _TEXT
-        ]
-
-    @functools.cached_property
-    def _integers(self) -> list[tuple[int, str]]:
-        return [(position, name) for position, (name, type_) in enumerate(self.traits) if type_ is _INTEGER]
-
-    @functools.cached_property
-    def _no_project(self) -> list[int]:
-        return [] if OWNER_TRAITS[0] in self.positions_by_name else [keys.NO_PROJECT]
-
-    @functools.cached_property
     def _owner_positions(self) -> list[int | None]:
         """The positions of project and user: -1 if the traits of that name are not texts; None if there are none."""
         named = self.positions_by_name
@@ -120,7 +111,7 @@ class Shape:
     def owner_of(self, traits: Sequence[Trait]) -> Owner:
         """Return an event's project and user as they are stored, each the first text of its name."""
         project, user = (
-            None if position is None else keys.owner_text(None if position < 0 else traits[position].value)
+            None if position is None else owner_text(None if position < 0 else traits[position].value)
             for position in self._owner_positions
         )
         return project, user
@@ -131,22 +122,6 @@ class Shape:
             trait[2] if format_ is None else format_(trait[2])
             for format_, trait in zip(self._formats, traits, strict=True)
         ]
-
-    def keys_of(self, traits: Sequence[Trait], generated: int) -> list[int]:
-        """Return the keys that an event is found by.
-
-        :param generated: microseconds since 1970
-        """
-        base = keys.bucket_base(keys.bucket_of(generated))
-        return [base | hash_ for hash_ in self.hashes(traits)]
-
-    def hashes(self, traits: Sequence[Trait]) -> set[int]:
-        """Return the hashes of an event's traits, which its keys are made of."""
-        found = {keys.text_hash(seed, traits[position][2]) for position, seed in self._text_seeds}
-        for position, name in self._integers:
-            found.update(keys.integer_hashes(name, traits[position][2]))
-        found.update(self._no_project)
-        return found
 
     # The following methods serve readers.
 
@@ -171,7 +146,7 @@ class Shape:
     def owner_of_values(self, values: Sequence[str]) -> Owner:
         """Return the same as :meth:`owner_of` for the escaped values of an event."""
         project, user = (
-            None if position is None else keys.owner_text(None if position < 0 else unescape(values[position]))
+            None if position is None else owner_text(None if position < 0 else unescape(values[position]))
             for position in self._owner_positions
         )
         return project, user
@@ -250,59 +225,80 @@ def shape_key_of(event: CheckedEvent) -> ShapeKey:
     return (event.event_type, *map(_NAME, event.traits), *map(_TYPE, event.traits))
 
 
-class Evaluator:
-    """Decides whether events meet filters on their traits.
+class FoundEvent(NamedTuple):
+    """An event that was read.
 
-    :param trait_filters: filters, all of which an event must meet
+    :param generated: microseconds since 1970
+    :param values: the escaped values of its traits
+    :param documents: the other documents that were read; for whole events only the notification, as it is stored
     """
 
-    def __init__(self, trait_filters: Sequence[TraitFilter]):
-        self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[int, list | None] = {}
+    shape: Shape
+    message_id: str
+    generated: int
+    values: Sequence[str]
+    documents: Sequence[Any]
 
-    def meets(self, shape: Shape, values: Sequence[str]) -> bool:
-        """Return whether an event meets the filters.
+    @property
+    def place(self) -> Place:
+        """Where the event is in every order."""
+        return Place(from_microseconds(self.generated), self.message_id)
 
-        :param values: the escaped values of its traits
-        """
-        if shape.id in self._by_shape:
-            tests = self._by_shape[shape.id]
-        else:
-            tests = self._compile(shape)
-            if shape.id is not None:
-                self._by_shape[shape.id] = tests
-        if tests is None:
-            return False
-        for positions, predicate in tests:
-            for position in positions:
-                if predicate(values[position]):
-                    break
-            else:
-                return False
-        return True
+    def parse(self) -> Event:
+        """Return the event; its notification must have been read."""
+        shape, message_id, generated, values, (raw,) = self
+        notification = {} if raw is None else json.loads(unpack_raw(raw))
+        return Event(message_id, shape.event_type, from_microseconds(generated), shape.parse(values), notification)
 
-    def _compile(self, shape: Shape) -> list | None:
-        """Return the positions and the predicate of each filter; None if the shape has no such trait."""
-        tests = [(shape.positions.get((name, type_)), predicate) for name, type_, predicate in self._filters]
-        return tests if all(positions for positions, _ in tests) else None
+    def render(self) -> bytes:
+        """Return the event as the JSON object that the API returns; its notification must have been read."""
+        shape, message_id, generated, values, (raw,) = self
+        return shape.render(message_id, values, format_time(from_microseconds(generated)), unpack_raw(raw))
 
 
-def _predicate(trait_filter: TraitFilter) -> Callable[[str], bool]:
-    """Return the function that decides on one escaped value."""
-    type_, value, compare = trait_filter.type, trait_filter.value, OPERATORS[trait_filter.op]
-    if type_ is _TEXT:
-        if trait_filter.op == "eq":
-            return escape(value).__eq__
-        return lambda stored: compare(unescape(stored), value)
-    if type_ is _DATETIME:
-        # Times sort as their texts do: a fraction only makes one longer than its second.
-        text = format_time(value)
-        return lambda stored: compare(stored, text)
-    parse = type_.parse
-    return lambda stored: compare(parse(stored), value)
+NO_SHAPE = Shape("", ())
+"""The shape of events of which only the places were read."""
 
 
 def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
     """Yield the texts among an event's traits of a name, in order."""
     for position in shape.positions.get((name, _TEXT), ()):
         yield unescape(values[position])
+
+
+def describe_traits(
+    shapes: Mapping[_Id, Shape], read: Callable[[Sequence[_Id]], Iterable[FoundEvent]]
+) -> list[TraitDescription]:
+    """Return the names and types of the traits of some events, in the order of the contract.
+
+    :param shapes: the shapes of the events, by their ids
+    :param read: returns the events of some shapes; called only for open ones
+    """
+    names: set[tuple[str, TraitType]] = set()
+    for id_, shape in shapes.items():
+        names.update(shape.traits)
+        if shape.is_open:
+            for event in read([id_]):
+                names.update(event.shape.traits)
+    return [TraitDescription(name, type_) for name, type_ in sorted(names, key=lambda each: (each[1], each[0]))]
+
+
+def select_traits(
+    descriptions: Iterable[TraitDescription],
+    shapes: Mapping[_Id, Shape],
+    read: Callable[[Sequence[_Id]], Iterable[FoundEvent]],
+) -> Iterator[Trait]:
+    """Yield the traits of events that have some names and types, in the order of the contract.
+
+    :param descriptions: the names and types
+    :param shapes: shapes of events, by their ids
+    :param read: returns the events of some shapes, in the order of recording
+    """
+    names = {(each.name, each.type) for each in descriptions}
+    for dtype in sorted({type_ for _, type_ in names}):
+        of_type = {each for each in names if each[1] is dtype}
+        ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
+        for shape, _, _, values, _ in read(ids):
+            for trait in shape.parse(values):
+                if (trait.name, trait.dtype) in of_type:
+                    yield trait

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from panko.storage.models import Event
-from panko.storage.sqlalchemy.shapes import MIN_COMPRESSED_BYTES, pack_raw, unpack_raw
+from panko.storage.shapes import MIN_COMPRESSED_BYTES, pack_raw, unpack_raw
 from panko.storage.validation import checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)

@@ -6,12 +6,10 @@ import random
 
 import pytest
 
+from panko.storage import aggregates, counting
 from panko.storage.aggregates import CountQuery
-from panko.storage.models import Event, Trait
-from panko.storage.sqlalchemy import count_query
-from panko.storage.sqlalchemy.event_reader import FoundEvent
-from panko.storage.sqlalchemy.shapes import Shape, names_of
-from panko.storage.sqlalchemy.types import to_microseconds
+from panko.storage.models import Event, Trait, to_microseconds
+from panko.storage.shapes import FoundEvent, Shape, names_of
 from panko.storage.validation import checked_event
 
 HOUR = datetime.timedelta(hours=1)
@@ -46,17 +44,17 @@ def events() -> list[FoundEvent]:
 @pytest.mark.parametrize("limit", [1, 5, 100])
 def test_few_counters_count_the_same(events, monkeypatch, counters, group_by, interval, limit) -> None:
     """The events are read several times if there are more groups than counters."""
-    counting = CountQuery(interval, group_by, limit)
-    expected = count_query.count_groups(lambda: events, counting)
-    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
-    assert count_query.count_groups(lambda: iter(events), counting) == expected
+    query = CountQuery(interval, group_by, limit)
+    expected = counting.count_groups(lambda: events, query)
+    monkeypatch.setattr(counting, "MAX_COUNTERS", counters)
+    assert counting.count_groups(lambda: iter(events), query) == expected
     assert sum(row.events for row in expected) == len(events)
 
 
 def test_groups_come_in_the_order_of_the_contract() -> None:
     """The most events first, then by name, then the group without a name; the sum of all other groups is last."""
     events = [found([Trait("x", 1, name)] if name else []) for name in ["b", "b", "a", "a", None, None, "c", "c", "d"]]
-    rows = count_query.count_groups(lambda: events, CountQuery(None, "x", 4))
+    rows = counting.count_groups(lambda: events, CountQuery(None, "x", 4))
     assert [(row.group, row.is_other, row.events) for row in rows] == [
         ("a", False, 2),
         ("b", False, 2),
@@ -68,20 +66,35 @@ def test_groups_come_in_the_order_of_the_contract() -> None:
 
 def test_of_several_texts_the_first_counts() -> None:
     events = [found([Trait("x", 2, 7), Trait("x", 1, "b\n"), Trait("x", 1, "a")])]
-    (row,) = count_query.count_groups(lambda: events, CountQuery(None, "x"))
+    (row,) = counting.count_groups(lambda: events, CountQuery(None, "x"))
     assert row.group == "b\n"
 
 
 @pytest.mark.parametrize("counters", [10, 200_000])
 def test_too_many_counts_are_detected(monkeypatch, counters) -> None:
     """Without counting all of them."""
-    monkeypatch.setattr(count_query, "MAX_COUNTERS", counters)
-    monkeypatch.setattr(count_query, "MAX_COUNTS", 500)
+    monkeypatch.setattr(counting, "MAX_COUNTERS", counters)
+    monkeypatch.setattr(aggregates, "MAX_COUNTS", 500)
     event = found([])
     second = 1_000_000
 
     def read():
         return (event._replace(generated=number * second) for number in range(502))
 
-    rows = count_query.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
+    rows = counting.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
     assert len(rows) > 500
+
+
+def test_named_counts_are_those_of_the_contract() -> None:
+    """The earliest period may begin before the year 1; a group is named once, although each period has it."""
+    asked = []
+    first = to_microseconds(datetime.datetime.min)
+    rows = [(first - 1, "a", 0, 2), (first - 1, None, 1, 3), (0, "a", 0, 1)]
+    found = list(counting.name_counts(rows, lambda group: asked.append(group) or group.upper()))
+    assert found == [
+        (datetime.datetime.min, "A", False, 2),
+        (datetime.datetime.min, None, True, 3),
+        (datetime.datetime(1970, 1, 1), "A", False, 1),
+    ]
+    assert asked == ["a"]
+    assert list(counting.name_counts([(None, "a", False, 1)])) == [(None, "a", False, 1)]
