@@ -85,7 +85,7 @@ def _check_read_only(client: Client) -> Iterator[str]:
             blocked.append(name)
     if full:
         yield (
-            f"{list_some(full)} can only be read, because the disk of a node is nearly full. Free some space or add nodes, "
+            f"{list_some(full)} can only be read, because the disk of a node is nearly full. Free some space, add nodes "
             "or run panko-expirer: OpenSearch then removes index.blocks.read_only_allow_delete by itself."
         )
     if blocked:
