@@ -68,16 +68,27 @@ def mappings(fields: dict[str, Any], has_source: bool = True) -> dict[str, Any]:
     return found if has_source else found | {"_source": {"enabled": False}}
 
 
-def event_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
-    """Return the settings of an index of events.
+def index_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
+    """Return the settings of an index.
 
     :param active_shards: copies that must be there before a write
     """
     return {
+        "number_of_shards": shards,
+        "number_of_replicas": replicas,
+        "write.wait_for_active_shards": str(active_shards),
+        # These are the defaults, but an operator's template for all indices may have others, which would lose events.
+        "translog.durability": "request",
+        "default_pipeline": "_none",
+        "final_pipeline": "_none",
+    }
+
+
+def event_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
+    """Return the settings of an index of events; see :func:`index_settings`."""
+    return {
         "index": {
-            "number_of_shards": shards,
-            "number_of_replicas": replicas,
-            "write.wait_for_active_shards": str(active_shards),
+            **index_settings(shards, replicas, active_shards),
             # So that the newest events are found without sorting all others.
             "sort.field": ["generated", "message_id"],
             "sort.order": ["desc", "desc"],
