@@ -52,24 +52,25 @@ def test_pages_are_of_one_point_in_time(storage, other, monkeypatch):
     """Events that are stored or deleted between two pages change nothing."""
     monkeypatch.setattr(counts, "MAX_BUCKETS", 3)
     storage.record_events(event(f"m{number}", type_=f"t{number}", generated=at(minutes=number)) for number in range(20))
-    read_page = counts._Count._read_page
+    read_page, pages = counts._Count._read_page, []
 
-    def disturbed(self, sources, *conditions, after=None):
-        found = read_page(self, sources, *conditions, after=after)
-        if not other_work:
-            return found
-        other.record_events(other_work.pop())
-        other.clear_expired_data(0, 1, now=at(hours=1))
+    def disturbed(*arguments, **named):
+        found = read_page(*arguments, **named)
+        pages.append(found)
+        for number in range(3):
+            name = f"n{len(pages)}{number}"
+            other.record_events([event(name, type_=name, generated=at(seconds=len(pages)))])
+        assert other.clear_expired_data(0, 1, now=at(hours=1)) == 1
         return found
 
-    # The first page is read before there is a point in time.
-    other_work = [[event(f"n{each}", type_=f"t{each}", generated=at(seconds=each))] for each in range(9)]
     monkeypatch.setattr(counts._Count, "_read_page", disturbed)
     rows = counted(storage, FIVE, "event_type", 100)
-    assert other_work == []
-    assert sum(row.events for row in rows) == 20
-    open_points = storage._client.read("_nodes/stats/indices/search")["nodes"].values()
-    assert [node["indices"]["search"]["point_in_time_current"] for node in open_points] == [0]
+    assert len(pages) > 10
+    # The first page is read again as soon as it is known not to be the only one.
+    assert sum(row.events for row in rows) == 20 + 3 - 1
+    assert {row.group for row in rows} == {*(f"t{number}" for number in range(1, 20)), "n10", "n11", "n12"}
+    stats = storage._client.read("_nodes/stats/indices/search")["nodes"].values()
+    assert [node["indices"]["search"]["point_in_time_current"] for node in stats] == [0]
 
 
 def test_too_many_counts_of_several_pages_are_refused(storage, monkeypatch):
