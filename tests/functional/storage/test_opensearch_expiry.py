@@ -131,6 +131,21 @@ def test_the_latest_of_several_runs_is_remembered(storage, other):
     assert storage.last_expiry() == other.last_expiry() == times[-1]
 
 
+def test_run_that_ends_between_read_and_write_of_another_is_remembered(storage, other, monkeypatch):
+    begun, later = datetime.datetime(2400, 1, 1), datetime.datetime(2400, 1, 2)
+    read_mark, times = storage._expiry._read_mark, [later]
+
+    def read_slowly():
+        found = read_mark()
+        if times:
+            other._expiry.mark(times.pop())
+        return found
+
+    monkeypatch.setattr(storage._expiry, "_read_mark", read_slowly)
+    storage._expiry.mark(begun)
+    assert other.last_expiry() == later
+
+
 def test_expirers_count_each_event_once_while_writers_store(storage, other):
     """What is dropped, too, and no event is lost that is not expired."""
     storage.record_events(daily_events(30))
