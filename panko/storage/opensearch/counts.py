@@ -21,10 +21,10 @@ from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import all_of, filter_clauses
 from panko.storage.owners import NO_TEXT
 
-MAX_BUCKETS = 65_535
+MAX_PAGE_COUNTS = 65_535
 """Counts in a page: what OpenSearch's search.max_buckets allows by default."""
 
-MAX_TERMS = 10_000
+MAX_COUNTED_GROUPS = 10_000
 """Groups that are counted at once if there are no periods."""
 
 KEEP_ALIVE = "1m"
@@ -128,7 +128,9 @@ class _Count:
         body: dict[str, Any] = {"size": 0, "track_total_hits": True, "query": self._query}
         for source in self._group:
             # If all events are counted, this looks the numbers up; a composite aggregation visits each event.
-            body["aggs"] = {"groups": {"terms": {"field": source["group"]["terms"]["field"], "size": MAX_TERMS}}}
+            body["aggs"] = {
+                "groups": {"terms": {"field": source["group"]["terms"]["field"], "size": MAX_COUNTED_GROUPS}}
+            }
         response = self._search(body)
         events = response["hits"]["total"]["value"]
         if not events:
@@ -215,7 +217,7 @@ class _Count:
 
     def _read_page(self, sources: _Sources, *conditions: Any, after: Any = None) -> tuple[list[_Bucket], Any]:
         """Return a page of counts, and after which key the next one begins; None: there is no other."""
-        composite = {"size": MAX_BUCKETS, "sources": sources} | ({"after": after} if after else {})
+        composite = {"size": MAX_PAGE_COUNTS, "sources": sources} | ({"after": after} if after else {})
         response = self._search(
             {
                 "size": 0,
@@ -227,7 +229,7 @@ class _Count:
         # There are no aggregations if there is no index.
         found = response.get("aggregations", {}).get("counts", {"buckets": []})
         buckets = [_read_bucket(bucket["key"], bucket["doc_count"]) for bucket in found["buckets"]]
-        return buckets, found["after_key"] if len(buckets) == MAX_BUCKETS else None
+        return buckets, found["after_key"] if len(buckets) == MAX_PAGE_COUNTS else None
 
 
 def _read_bucket(key: Mapping[str, Any], events: int) -> _Bucket:

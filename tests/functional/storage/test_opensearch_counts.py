@@ -41,8 +41,8 @@ def events(storage):
 @pytest.mark.parametrize("size", [2, 5])
 def test_counts_of_several_pages_are_those_of_one(storage, events, monkeypatch, scope, group_by, size):
     """Also if the page ends with the last count, or with the group of events without a project."""
-    monkeypatch.setattr(counts, "MAX_BUCKETS", size)
-    monkeypatch.setattr(counts, "MAX_TERMS", size)
+    monkeypatch.setattr(counts, "MAX_PAGE_COUNTS", size)
+    monkeypatch.setattr(counts, "MAX_COUNTED_GROUPS", size)
     asked = [each for each in events if in_scope(each, scope)]
     for interval, limit in itertools.product(INTERVALS, (1, 2, 4, 100)):
         assert counted(storage, interval, group_by, limit, scope=scope) == expected(asked, interval, group_by, limit)
@@ -50,7 +50,7 @@ def test_counts_of_several_pages_are_those_of_one(storage, events, monkeypatch, 
 
 def test_pages_are_of_one_point_in_time(storage, other, monkeypatch):
     """Events that are stored or deleted between two pages change nothing."""
-    monkeypatch.setattr(counts, "MAX_BUCKETS", 3)
+    monkeypatch.setattr(counts, "MAX_PAGE_COUNTS", 3)
     storage.record_events(event(f"m{number}", type_=f"t{number}", generated=at(minutes=number)) for number in range(20))
     read_page, pages = counts._Count._read_page, []
 
@@ -74,7 +74,7 @@ def test_pages_are_of_one_point_in_time(storage, other, monkeypatch):
 
 
 def test_too_many_counts_of_several_pages_are_refused(storage, monkeypatch):
-    monkeypatch.setattr(counts, "MAX_BUCKETS", 4)
+    monkeypatch.setattr(counts, "MAX_PAGE_COUNTS", 4)
     monkeypatch.setattr(aggregates, "MAX_COUNTS", 9)
     storage.record_events(owned(f"m{number}", f"p{number % 3}", generated=at(minutes=number)) for number in range(12))
     for interval, group_by in ((FIVE / 5, None), (FIVE / 5, "project_id"), (2 * FIVE / 5, "project_id")):
