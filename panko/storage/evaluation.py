@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from panko.storage.filters import OPERATORS, EventFilter, TraitFilter
 from panko.storage.models import TraitType, format_time, is_storable, to_microseconds
 from panko.storage.owners import Owner, owner_texts_of
-from panko.storage.shapes import FoundEvent, Shape, ShapeId, escape, unescape
+from panko.storage.shapes import FoundEvent, Shape, escape, unescape
 
 
 def matches_nothing(event_filter: EventFilter) -> bool:
@@ -29,7 +29,7 @@ class Evaluator:
 
     def __init__(self, trait_filters: Sequence[TraitFilter]):
         self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[ShapeId, list | None] = {}
+        self._by_shape: dict[int | str, list | None] = {}
 
     def meets(self, shape: Shape, values: Sequence[str]) -> bool:
         """Return whether an event meets the filters.

@@ -12,7 +12,7 @@ import operator
 import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -37,6 +37,8 @@ MIN_COMPRESSED_BYTES = 1024
 
 COMPRESSION_LEVEL = 1
 
+_Id = TypeVar("_Id")
+
 TraitNames = tuple[tuple[str, TraitType], ...]
 
 ShapeKey = tuple[Any, ...]
@@ -51,10 +53,6 @@ _new_tuple = tuple.__new__
 _NAME, _TYPE = operator.itemgetter(0), operator.itemgetter(1)
 
 
-ShapeId = int | str
-"""Drivers number shapes, or name them by a hash."""
-
-
 class Shape:
     """An event type, and the names and types of traits in the order in which the API returns them.
 
@@ -64,7 +62,7 @@ class Shape:
     :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
-    def __init__(self, event_type: str, traits: TraitNames, id: ShapeId | None = None, is_open: bool = False):
+    def __init__(self, event_type: str, traits: TraitNames, id: int | str | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
@@ -72,7 +70,7 @@ class Shape:
         self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
-    def read(cls, event_type: str, document: str | None, id: ShapeId | None = None) -> "Shape":
+    def read(cls, event_type: str, document: str | None, id: int | str | None = None) -> "Shape":
         """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
             return cls(event_type, (), id, is_open=True)
@@ -269,7 +267,7 @@ def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
 
 
 def describe_traits(
-    shapes: Mapping[Any, Shape], read: Callable[[Sequence[Any]], Iterable[FoundEvent]]
+    shapes: Mapping[_Id, Shape], read: Callable[[Sequence[_Id]], Iterable[FoundEvent]]
 ) -> list[TraitDescription]:
     """Return the names and types of the traits of some events, in the order of the contract.
 
@@ -287,8 +285,8 @@ def describe_traits(
 
 def select_traits(
     descriptions: Iterable[TraitDescription],
-    shapes: Mapping[Any, Shape],
-    read: Callable[[Sequence[Any]], Iterable[FoundEvent]],
+    shapes: Mapping[_Id, Shape],
+    read: Callable[[Sequence[_Id]], Iterable[FoundEvent]],
 ) -> Iterator[Trait]:
     """Yield the traits of events that have some names and types, in the order of the contract.
 
