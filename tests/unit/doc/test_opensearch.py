@@ -15,7 +15,7 @@ PAGES = ROOT / "doc/source/contributor"
 OVERVIEW = (PAGES / "opensearch.rst").read_text()
 PAGE = OVERVIEW + "".join(page.read_text() for page in sorted((PAGES / "opensearch").iterdir()))
 PACKAGE = ROOT / "panko/storage/opensearch"
-LIMITS = re.findall(r"^``([a-z_]+\.[A-Za-z_.]+)`` +([\d,]+(?: [KM]iB)?) ", PAGE, re.MULTILINE)
+LIMITS = re.findall(r"^``([a-z_]+\.[A-Za-z_.]+)`` +([\d,]+(?: [KM]iB)?) +", PAGE, re.MULTILINE)
 DOTTED = {name for name in re.findall(r"``([a-z_]+\.[A-Z][A-Za-z_.]+)``", PAGE) if not name.endswith(".py")}
 
 
