@@ -50,7 +50,7 @@ def compare(
         lines += [beside.version()] if beside else []
         remarks += [_disk(backend, events)]
         for measurement, other in _measure(here, there or None, pattern):
-            rows.append(cells(measurement, other, backend.nodes))
+            rows.append(cells(measurement, other, backend.nodes if events >= bars.MIN_JUDGED_EVENTS else None))
             remarks += report.remarks([measurement])
             failed = failed or any(outcome.failed or outcome.timeout for outcome in measurement.outcomes.values())
             say("  ".join(cell for cell in rows[-1] if cell))
@@ -112,17 +112,17 @@ def head(beside: Backend | None) -> tuple[str, ...]:
     return (HEAD[0], beside.name, *HEAD[2:]) if beside else HEAD
 
 
-def cells(measurement: Measurement, other: Measurement | None, nodes: int) -> tuple[str, ...]:
+def cells(measurement: Measurement, other: Measurement | None, nodes: int | None) -> tuple[str, ...]:
     """Return the row of a case: one text for each column of HEAD.
 
     :param other: the measurement of the SQL database; None: there is none
-    :param nodes: number of nodes that the requirements are for
+    :param nodes: number of nodes that the requirements are for; None: the run is too small for requirements
     """
     case = measurement.case
     outcome = next(iter(measurement.outcomes.values()), None)
     sql = other.outcomes.get(OURS) if other else None
     median, sql_median = _median(outcome), _median(sql)
-    at_most = bars.cluster_seconds(case.group, case.name, nodes)
+    at_most = bars.cluster_seconds(case.group, case.name, nodes) if nodes else None
     return (
         case.title,
         report.figure(case, sql),
