@@ -115,7 +115,7 @@ $(VENV)/run.stamp: $(METADATA) | $(BIN)/pip
 	@touch $@
 
 $(VENV)/test.stamp: $(METADATA) | $(BIN)/pip
-	$(PIP_INSTALL) --editable ".[test,lint,cli,collector,postgresql,mysql]"
+	$(PIP_INSTALL) --editable ".[test,lint,cli,collector,postgresql,mysql,opensearch]"
 	@touch $@
 
 $(VENV)/doc.stamp: $(METADATA) | $(BIN)/pip

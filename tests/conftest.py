@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for real servers: PostgreSQL, MariaDB, SQLite, Keystone, RabbitMQ; order and markers of the tests."""
+"""Fixtures for real servers: databases, Keystone, RabbitMQ, OpenSearch; order and markers of the tests."""
 
 import contextlib
 import importlib.metadata
@@ -21,6 +21,7 @@ from tests.servers.environments import ENVIRONMENTS
 from tests.servers.galera import GaleraCluster
 from tests.servers.haproxy import HAProxy
 from tests.servers.keystone import Keystone
+from tests.servers.opensearch import FAST_START, OpenSearch
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
 
@@ -35,7 +36,10 @@ _COST_ORDER = (
 """Prefixes of the paths of test modules, those with the longest tests first."""
 
 _SLOW_DIRECTORIES = {"e2e", "faults"}
-_SLOW_FIXTURES = {"private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"}
+_SLOW_FIXTURES = {
+    *("private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"),
+    "private_opensearch",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,6 +97,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if servers.has_started(RabbitMQ):
         with contextlib.suppress(ServerError):
             versions.append(f"RabbitMQ {servers.get(RabbitMQ).version()}")
+    if servers.has_started(OpenSearch):
+        with contextlib.suppress(ServerError):
+            versions.append(f"OpenSearch {servers.get(OpenSearch).release()}")
     if versions:
         terminalreporter.write_line(f"tested with {', '.join(versions)}")
 
@@ -128,6 +135,12 @@ def postgresql_server(pytestconfig: pytest.Config) -> PostgreSQL:
 def mysql_server(pytestconfig: pytest.Config) -> MariaDB:
     """The MariaDB server of the whole session: fast, not durable, and not to be stopped."""
     return _or_skip(lambda: pytestconfig.stash[_SHARED].get(MariaDB))
+
+
+@pytest.fixture(scope="session")
+def opensearch_server(pytestconfig: pytest.Config) -> OpenSearch:
+    """The OpenSearch node of the whole session: fast, not durable, and not to be stopped."""
+    return _or_skip(lambda: pytestconfig.stash[_SHARED].get(OpenSearch))
 
 
 @pytest.fixture(scope="session")
@@ -176,6 +189,12 @@ def mysql_url(mysql_server: MariaDB) -> Iterator[str]:
 
 
 @pytest.fixture
+def opensearch_url(opensearch_server: OpenSearch) -> Iterator[str]:
+    """The URL of OpenSearch with a prefix for the names of the indices of this test."""
+    yield from _fresh_database(opensearch_server)
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite database for this test, whose file does not exist yet."""
     return f"sqlite:///{tmp_path / 'panko.sqlite'}"
@@ -216,6 +235,13 @@ def private_postgresql() -> Iterator[PostgreSQL]:
 def private_mysql() -> Iterator[MariaDB]:
     """A durable MariaDB server for this test, which may be stopped, killed and started again."""
     with _or_skip(MariaDB) as server:
+        yield server
+
+
+@pytest.fixture
+def private_opensearch() -> Iterator[OpenSearch]:
+    """A durable OpenSearch node for this test, which may be stopped, killed and started again."""
+    with _or_skip(lambda: OpenSearch(java_options=[FAST_START])) as server:
         yield server
 
 

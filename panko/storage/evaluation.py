@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide in Python which events meet a filter: the truth that all drivers share."""
+"""Decide in Python which events meet a filter, in the same way for all drivers.
+
+An index of a database may find more events than those that a filter asks for; these are its candidates.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,7 +29,7 @@ class Evaluator:
 
     def __init__(self, trait_filters: Sequence[TraitFilter]):
         self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[int, list | None] = {}
+        self._by_shape: dict[int | str, list | None] = {}
 
     def meets(self, shape: Shape, values: Sequence[str]) -> bool:
         """Return whether an event meets the filters.

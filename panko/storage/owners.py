@@ -41,7 +41,10 @@ def is_plain_id(text: str) -> bool:
 
 
 def owner_texts_of(scope: Scope) -> dict[str, str]:
-    """Return the texts of the owners that a scope asks for, by "project" and "user"; none for what it leaves open."""
+    """Return the texts of the project and the user that a scope asks for; what it does not ask for is missing.
+
+    :returns: texts of :func:`owner_text`, by "project" and "user"
+    """
     owners = {"project": scope.project_id, "user": scope.user_id}
     return {
         name: owner_text(owner) if is_storable(owner) else IMPOSSIBLE_OWNER

@@ -12,7 +12,7 @@ import operator
 import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -37,6 +37,8 @@ MIN_COMPRESSED_BYTES = 1024
 
 COMPRESSION_LEVEL = 1
 
+_Id = TypeVar("_Id")
+
 TraitNames = tuple[tuple[str, TraitType], ...]
 
 ShapeKey = tuple[Any, ...]
@@ -60,7 +62,7 @@ class Shape:
     :param is_open: True: each event stores its own names; ``traits`` is empty
     """
 
-    def __init__(self, event_type: str, traits: TraitNames, id: int | None = None, is_open: bool = False):
+    def __init__(self, event_type: str, traits: TraitNames, id: int | str | None = None, is_open: bool = False):
         self.event_type = event_type
         self.traits = traits
         self.id = id
@@ -68,7 +70,7 @@ class Shape:
         self.document = orjson.dumps([[name, int(type_)] for name, type_ in traits]).decode()
 
     @classmethod
-    def read(cls, event_type: str, document: str | None, id: int | None = None) -> "Shape":
+    def read(cls, event_type: str, document: str | None, id: int | str | None = None) -> "Shape":
         """Return the shape of a stored document of names and types; None is the document of an open shape."""
         if document is None:
             return cls(event_type, (), id, is_open=True)
@@ -228,7 +230,7 @@ class FoundEvent(NamedTuple):
 
     :param generated: microseconds since 1970
     :param values: the escaped values of its traits
-    :param documents: the other documents that were read: the notification as it is stored, if only this one
+    :param documents: the other documents that were read; for whole events only the notification, as it is stored
     """
 
     shape: Shape
@@ -265,7 +267,7 @@ def texts_of(shape: Shape, values: Sequence[str], name: str) -> Iterator[str]:
 
 
 def describe_traits(
-    shapes: Mapping[int, Shape], read: Callable[[Sequence[int]], Iterable[FoundEvent]]
+    shapes: Mapping[_Id, Shape], read: Callable[[Sequence[_Id]], Iterable[FoundEvent]]
 ) -> list[TraitDescription]:
     """Return the names and types of the traits of some events, in the order of the contract.
 
@@ -283,8 +285,8 @@ def describe_traits(
 
 def select_traits(
     descriptions: Iterable[TraitDescription],
-    shapes: Mapping[int, Shape],
-    read: Callable[[Sequence[int]], Iterable[FoundEvent]],
+    shapes: Mapping[_Id, Shape],
+    read: Callable[[Sequence[_Id]], Iterable[FoundEvent]],
 ) -> Iterator[Trait]:
     """Yield the traits of events that have some names and types, in the order of the contract.
 
@@ -296,7 +298,7 @@ def select_traits(
     for dtype in sorted({type_ for _, type_ in names}):
         of_type = {each for each in names if each[1] is dtype}
         ids = [id_ for id_, shape in shapes.items() if shape.is_open or not of_type.isdisjoint(shape.traits)]
-        for event in read(ids):
-            for trait in event.shape.parse(event.values):
+        for shape, _, _, values, _ in read(ids):
+            for trait in shape.parse(values):
                 if (trait.name, trait.dtype) in of_type:
                     yield trait

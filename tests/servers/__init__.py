@@ -6,28 +6,17 @@ and cannot crash and restart a server, pifpaf cannot run PostgreSQL for root nor
 testing.postgresql and testing.mysqld have had no release since 2016.
 """
 
-import re
 import signal
 import subprocess
 from pathlib import Path
 
-from tests.servers.base import Server
+from tests.servers.base import Server, SQLServer, checked_name
 from tests.servers.processes import ServerError, ServerMissing, find_program, unprivileged
 
-__all__ = ["MariaDB", "PostgreSQL", "Server", "ServerError", "ServerMissing"]
+__all__ = ["MariaDB", "PostgreSQL", "SQLServer", "Server", "ServerError", "ServerMissing"]
 
 
-def _checked(name: str) -> str:
-    """Return the database name.
-
-    :raises ValueError: if it would need quotes
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-        raise ValueError(f"not a plain lower-case database name: {name!r}")
-    return name
-
-
-class PostgreSQL(Server):
+class PostgreSQL(SQLServer):
     """A PostgreSQL server; databases belong to the ordinary role "panko", UTF8 with locale C.UTF-8.
 
     Only ``execute`` works as superuser, through a socket that other accounts cannot reach: a superuser on TCP
@@ -100,12 +89,12 @@ class PostgreSQL(Server):
 
         :raises ValueError: if its name needs quotes
         """
-        self.execute(f"CREATE DATABASE {_checked(name)} OWNER panko TEMPLATE template0 ENCODING 'UTF8'")
+        self.execute(f"CREATE DATABASE {checked_name(name)} OWNER panko TEMPLATE template0 ENCODING 'UTF8'")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Drop the database if it exists, ending the connections to it."""
-        self.execute(f"DROP DATABASE IF EXISTS {_checked(name)} WITH (FORCE)")
+        self.execute(f"DROP DATABASE IF EXISTS {checked_name(name)} WITH (FORCE)")
 
     def destroy(self) -> None:
         """Stop the server as fast as possible and remove its data; a later ``start`` begins with an empty one."""
@@ -121,7 +110,7 @@ class PostgreSQL(Server):
         return [line.split()[1] for line in key_and_id if line.strip()]
 
 
-class MariaDB(Server):
+class MariaDB(SQLServer):
     """A MariaDB server; databases are utf8mb4 with its default collation, for root without a password."""
 
     kind = "mariadb"
@@ -192,13 +181,13 @@ class MariaDB(Server):
 
         :raises ValueError: if its name needs quotes
         """
-        self.execute(f"CREATE DATABASE {_checked(name)} CHARACTER SET utf8mb4")
+        self.execute(f"CREATE DATABASE {checked_name(name)} CHARACTER SET utf8mb4")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Drop the database if it exists, ending the connections to it."""
         # DROP DATABASE would wait for transactions that a test has left open.
-        query = f"SELECT id FROM information_schema.processlist WHERE db = '{_checked(name)}'"
+        query = f"SELECT id FROM information_schema.processlist WHERE db = '{checked_name(name)}'"
         for connection in self.execute(query).split():
             try:
                 self.execute(f"KILL {connection}")

@@ -1,17 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base class of the private database servers."""
+"""The base classes of the private servers that store events."""
 
 import abc
 import dataclasses
+import re
 from typing import ClassVar
 
 from tests.servers.daemon import Daemon
 from tests.servers.processes import ServerError
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a database.
+
+    :raises ValueError: if it would need quotes
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        raise ValueError(f"not a plain lower-case database name: {name!r}")
+    return name
+
+
 @dataclasses.dataclass
 class Server(Daemon):
-    """A database server."""
+    """A server with any number of databases that are independent of each other."""
+
+    @abc.abstractmethod
+    def url(self, database: str) -> str:
+        """Return the URL of the database, as in ``[database] connection``, without a driver."""
+
+    @abc.abstractmethod
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its URL."""
+
+    @abc.abstractmethod
+    def drop_database(self, name: str) -> None:
+        """Drop the database if it exists, ending the connections to it."""
+
+
+@dataclasses.dataclass
+class SQLServer(Server):
+    """A server of SQL databases."""
 
     # SQL for the first start, if any.
     set_up: ClassVar[str] = ""
@@ -23,18 +51,6 @@ class Server(Daemon):
         :returns: the rows as lines, with tabs between columns
         :raises ServerError: with the server's message
         """
-
-    @abc.abstractmethod
-    def url(self, database: str) -> str:
-        """Return the URL of the database, in the form of SQLAlchemy, without a driver."""
-
-    @abc.abstractmethod
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL."""
-
-    @abc.abstractmethod
-    def drop_database(self, name: str) -> None:
-        """Drop the database if it exists, ending the connections to it."""
 
     def prepare(self) -> None:
         """Set up the server after its first start."""

@@ -53,6 +53,8 @@ class Daemon(abc.ABC):
     # The signals for a clean and for the fastest shutdown.
     stop_signal: ClassVar[signal.Signals]
     quit_signal: ClassVar[signal.Signals]
+    # Seconds until the server must answer after its start.
+    start_timeout: ClassVar[float] = _TIMEOUT
 
     def __post_init__(self) -> None:
         self.find_programs()
@@ -89,6 +91,10 @@ class Daemon(abc.ABC):
 
     def prepare(self) -> None:
         """Set up the server after its first start."""
+
+    def doomed(self) -> list[str]:
+        """Return the directories that are removed if the owner dies."""
+        return [self.base or str(self.directory)]
 
     @property
     def pid(self) -> int | None:
@@ -191,7 +197,7 @@ class Daemon(abc.ABC):
     def _launch(self) -> None:
         identity = self.account()
         account = "{user}:{group}".format(**identity) if identity else ""
-        doomed = self.base or self.directory
+        doomed = os.pathsep.join(self.doomed())
         arguments = [self.owner, doomed, self.path("pid"), account, int(self.quit_signal), *self.command()]
         with self.path("log").open("ab") as log:
             subprocess.run(
@@ -203,7 +209,7 @@ class Daemon(abc.ABC):
                 cwd=self.directory,
                 env=environment(str(self.directory)),
             )
-        deadline = time.monotonic() + _TIMEOUT
+        deadline = time.monotonic() + self.start_timeout
         while self.pid is not None:
             if self.answers():
                 return

@@ -15,6 +15,7 @@ import filelock
 from tests.servers import MariaDB, PostgreSQL, ServerError
 from tests.servers.daemon import Daemon
 from tests.servers.keystone import Keystone
+from tests.servers.opensearch import OpenSearch
 from tests.servers.processes import unprivileged
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -72,7 +73,7 @@ class SharedServers:
 
     def stop(self) -> None:
         """Stop the servers that any process of the session has started, and remove their data."""
-        for server_class in (PostgreSQL, MariaDB, Keystone, RabbitMQ):
+        for server_class in (PostgreSQL, MariaDB, Keystone, RabbitMQ, OpenSearch):
             state = Path(self.directory, f"{server_class.kind}.json")
             known = json.loads(state.read_text()) if state.exists() else {"error": "not started"}
             if "error" not in known:

@@ -56,7 +56,7 @@ def main(owner: str, doomed: str, pid_file: str, account: str, quit_signal: str,
     """Start a detached watchdog that runs ``command``; return 0 once the server's process exists, 1 if it fails.
 
     ``pid_file`` contains the process number exactly while the server runs. When the process ``owner`` ends, the server
-    gets ``quit_signal`` and the directory ``doomed`` is removed.
+    gets ``quit_signal`` and the directories ``doomed``, with colons between them, are removed.
     """
     started, tell = os.pipe()
     if os.fork():
@@ -73,7 +73,8 @@ def main(owner: str, doomed: str, pid_file: str, account: str, quit_signal: str,
     owner_died = watch(server, owner_descriptor, int(quit_signal))
     os.unlink(pid_file)
     if owner_died:
-        shutil.rmtree(doomed, ignore_errors=True)
+        for directory in doomed.split(os.pathsep):
+            shutil.rmtree(directory, ignore_errors=True)
     return 0
 
 

@@ -250,8 +250,9 @@ def test_only_the_service_creates_a_configuration():
 @pytest.mark.parametrize(
     ("importers", "extras"),
     [
-        (outside("panko.osc", *BUS, *DATABASES), {None}),
+        (outside("panko.osc", *BUS, *DATABASES, *OPENSEARCH), {None}),
         (inside(*DATABASES), {None, "postgresql", "mysql"}),
+        (inside(*OPENSEARCH), {None, "opensearch"}),
         (inside("panko.osc"), {"cli"}),
         (inside(*BUS), {None, "collector"}),
     ],

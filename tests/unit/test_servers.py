@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.servers import MariaDB, PostgreSQL, ServerError, ServerMissing
-from tests.servers.base import Server
+from tests.servers.base import Server, SQLServer
+from tests.servers.opensearch import OpenSearch
 from tests.servers.processes import children, find_program, unprivileged
 from tests.servers.shared import SharedServers
 
 
-class _Sleeper(Server):
+class _Sleeper(SQLServer):
     """A server that has one child process and answers as long as it runs."""
 
     kind = "sleeper"
@@ -106,7 +107,7 @@ def test_missing_program_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_
         find_program("mariadbd", "mariadb-server", [])
 
 
-@pytest.mark.parametrize("server_class", [PostgreSQL, MariaDB])
+@pytest.mark.parametrize("server_class", [PostgreSQL, MariaDB, OpenSearch])
 @pytest.mark.parametrize("name", ["", "a-b", "a;b", "UPPER", "1a", "a" * 64])
 def test_database_names_that_need_quotes_are_refused(
     monkeypatch: pytest.MonkeyPatch, server_class: type[Server], name: str

@@ -32,8 +32,7 @@ def is_counted_by_sql(event_filter: EventFilter, count_query: CountQuery) -> boo
 
 
 def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: Dialect) -> sa.Select:
-    """Return the query for the counts, each with the columns of
-    :class:`~panko.storage.counting.CountRow`.
+    """Return the query for the counts, whose columns are those of :class:`~panko.storage.counting.CountRow`.
 
     Its parameters are those of :func:`~panko.storage.sqlalchemy.queries.filter_parameters`. The counts are in the order
     of :meth:`panko.storage.base.Connection.count_events`; there may be one more than the contract allows.

@@ -22,8 +22,9 @@ def in_scope(owners: frozenset[str], owner_id: sa.ColumnElement[int]) -> list[sa
 
 
 def select_owners(owners: frozenset[str]) -> sa.Select:
-    """Return the query for the ids of the owners in a scope, whose parameters are the
-    texts of :func:`panko.storage.owners.owner_texts_of`.
+    """Return the query for the ids of the owners in a scope.
+
+    Its parameters are the texts of :func:`panko.storage.owners.owner_texts_of`.
 
     :param owners: see :func:`owner_conditions_of`
     """

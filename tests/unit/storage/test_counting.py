@@ -83,3 +83,18 @@ def test_too_many_counts_are_detected(monkeypatch, counters) -> None:
 
     rows = counting.count_groups(read, CountQuery(datetime.timedelta(seconds=1)))
     assert len(rows) > 500
+
+
+def test_named_counts_are_those_of_the_contract() -> None:
+    """The earliest period may begin before the year 1; a group is named once, although each period has it."""
+    asked = []
+    first = to_microseconds(datetime.datetime.min)
+    rows = [(first - 1, "a", 0, 2), (first - 1, None, 1, 3), (0, "a", 0, 1)]
+    found = list(counting.name_counts(rows, lambda group: asked.append(group) or group.upper()))
+    assert found == [
+        (datetime.datetime.min, "A", False, 2),
+        (datetime.datetime.min, None, True, 3),
+        (datetime.datetime(1970, 1, 1), "A", False, 1),
+    ]
+    assert asked == ["a"]
+    assert list(counting.name_counts([(None, "a", False, 1)])) == [(None, "a", False, 1)]

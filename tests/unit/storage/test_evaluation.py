@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of how filters on traits are evaluated."""
+"""Tests of which events meet a filter."""
+
+import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panko.storage.evaluation import Evaluator
-from panko.storage.filters import OPERATORS, TraitFilter
-from panko.storage.models import Event, Trait, TraitType
-from panko.storage.shapes import Shape, split_row
+from panko.storage.evaluation import Evaluator, EventMatcher
+from panko.storage.filters import OPERATORS, EventFilter, Scope, TraitFilter
+from panko.storage.models import Event, Trait, TraitType, to_microseconds
+from panko.storage.owners import owner_text
+from panko.storage.shapes import FoundEvent, Shape, split_row
 from panko.storage.validation import CheckedEvent, checked_event
 from tests.unit.storage.drawn_events import NOON, events, quick, read, stored, traits, values
 
@@ -61,3 +64,50 @@ def test_an_evaluator_does_not_mix_up_open_shapes() -> None:
         event = checked_event(Event("m", "t", NOON, own))
         found.append(evaluator.meets(*split_row(Shape.read("t", None, 3), "\n".join(stored(event)))))
     assert found == [True, True, False]
+
+
+LATER = NOON + datetime.timedelta(microseconds=1)
+OWNED = FoundEvent(Shape("t", (("x", TraitType.INTEGER),), 1), "m", to_microseconds(NOON), ["5"], ())
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({}, True),
+        ({"start_timestamp": NOON, "end_timestamp": NOON}, True),
+        ({"start_timestamp": LATER}, False),
+        ({"end_timestamp": LATER}, True),
+        ({"event_type": ("s", "t")}, True),
+        ({"event_type": "s"}, False),
+        ({"event_type": "\x00"}, False),
+        ({"message_id": ("m", "\x00")}, True),
+        ({"message_id": "n"}, False),
+        ({"traits_filter": [TraitFilter("x", TraitType.INTEGER, 5)]}, True),
+        ({"traits_filter": [TraitFilter("x", TraitType.INTEGER, 6)]}, False),
+        ({"traits_filter": [TraitFilter("x", TraitType.TEXT, "\ud800", "ne")]}, False),
+        ({"traits_filter": [TraitFilter("x", TraitType.FLOAT, float("nan"), "ne")]}, False),
+        ({"scope": Scope("p")}, True),
+        ({"scope": Scope("p", "u")}, True),
+        ({"scope": Scope("p", "v")}, False),
+        ({"scope": Scope("q", unowned=True)}, False),
+        ({"scope": Scope(unowned=True)}, False),
+        ({"scope": Scope("\x00")}, False),
+    ],
+)
+def test_a_matcher_decides_about_all_conditions(conditions, expected) -> None:
+    assert EventMatcher(EventFilter(**conditions)).meets(OWNED, ("p", "u")) == expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "scope", "expected"),
+    [
+        ((None, "u"), Scope("p", unowned=True), True),
+        ((None, "u"), Scope("p"), False),
+        (("p", None), Scope("p"), True),
+        (("p", None), Scope("p", "u"), False),
+        ((owner_text(None), None), Scope("p", unowned=True), False),
+        ((owner_text("p" * 65), None), Scope("p" * 65), True),
+    ],
+)
+def test_a_matcher_compares_owners_as_they_are_stored(owner, scope, expected) -> None:
+    assert EventMatcher(EventFilter(scope=scope)).meets(OWNED, owner) == expected

@@ -5,9 +5,21 @@ import pytest
 from hypothesis import example, given
 
 from panko.storage import shapes
-from panko.storage.models import Event, Trait
+from panko.storage.filters import Place
+from panko.storage.models import Event, Trait, TraitDescription, TraitType, to_microseconds
 from panko.storage.owners import NO_TEXT
-from panko.storage.shapes import Shape, names_of, shape_key_of, split_row
+from panko.storage.serialization import serialize_event
+from panko.storage.shapes import (
+    FoundEvent,
+    Shape,
+    describe_traits,
+    join_values,
+    names_of,
+    pack_raw,
+    select_traits,
+    shape_key_of,
+    split_row,
+)
 from panko.storage.validation import checked_event
 from tests.unit.storage.drawn_events import AWKWARD, NOON, assert_is, events, quick, read, stored
 
@@ -83,3 +95,45 @@ def test_an_owner_is_the_first_text_of_that_name(traits, owner) -> None:
     event = checked_event(Event("m", "t", NOON, traits))
     shape = Shape("t", names_of(event))
     assert shape.owner_of(event.traits) == owner
+
+
+@pytest.mark.parametrize("raw", [{}, {"a": [1, None]}, [], {"x": "é" * 5000}])
+def test_a_found_event_is_parsed_and_rendered(raw) -> None:
+    given = checked_event(Event("m", "t", NOON, [Trait("a", 1, "b\n"), Trait("x", 2, 5)], raw))
+    shape = Shape("t", names_of(given), 1)
+    escaped = join_values(shape.format_values(given.traits)).split("\n")
+    found = FoundEvent(shape, "m", to_microseconds(NOON), escaped, (pack_raw(given),))
+    assert found.parse() == Event("m", "t", NOON, given.traits, raw)
+    assert found.render() == serialize_event(given)
+    assert found.place == Place(NOON, "m")
+
+
+SHAPES = {
+    1: Shape("t", (("b", TraitType.TEXT), ("x", TraitType.INTEGER)), 1),
+    2: Shape("t", (("a", TraitType.TEXT), ("x", TraitType.INTEGER), ("x", TraitType.INTEGER)), 2),
+    3: Shape.read("t", None, 3),
+}
+FOUND = [
+    (1, FoundEvent(SHAPES[1], "m1", 1, ["v1", "1"], ())),
+    (3, FoundEvent(Shape("t", (("b", TraitType.TEXT), ("c", TraitType.FLOAT))), "m2", 2, ["v2", "0.5"], ())),
+    (2, FoundEvent(SHAPES[2], "m3", 3, ["v3", "2", "3"], ())),
+]
+
+
+def test_traits_are_described_by_type_and_name() -> None:
+    """Only the events of open shapes are read for this."""
+    asked = []
+
+    def read_of_shapes(ids):
+        asked.extend(ids)
+        return [event for id_, event in FOUND if id_ in ids]
+
+    found = [(each.type, each.name) for each in describe_traits(SHAPES, read_of_shapes)]
+    assert found == [(1, "a"), (1, "b"), (2, "x"), (3, "c")]
+    assert asked == [3]
+
+
+def test_traits_are_selected_by_type_in_the_order_of_recording() -> None:
+    wanted = [TraitDescription("x", TraitType.INTEGER), TraitDescription("b", TraitType.TEXT)]
+    found = select_traits(wanted, SHAPES, lambda ids: [event for id_, event in FOUND if id_ in ids])
+    assert [(trait.name, trait.value) for trait in found] == [("b", "v1"), ("b", "v2"), ("x", 1), ("x", 2), ("x", 3)]
