@@ -8,11 +8,18 @@ from typing import Any
 from oslo_config import cfg
 
 from panko.storage import base
-from panko.storage.filters import EVERYTHING, EventFilter, Page, Scope
+from panko.storage.aggregates import TraitValues, check_newest
+from panko.storage.counting import summarize_values
+from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription
+from panko.storage.opensearch.catalog import Catalog
 from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader
 from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.page_reader import PageReader
+from panko.storage.opensearch.searches import NEWEST_FIRST
 from panko.storage.opensearch.writer import EventWriter
+from panko.storage.shapes import FoundEvent
 
 
 class Connection(base.Connection):
@@ -26,6 +33,9 @@ class Connection(base.Connection):
         self._client = Client(url, conf)
         self._client.read("")  # Fail now if no node answers.
         self._indices = Indices(self._client, conf)
+        self._events = EventReader(self._client, self._indices)
+        self._pages = PageReader(self._client, self._indices, self._events)
+        self._catalog = Catalog(self._client, self._indices, self._events)
         self._writer = EventWriter(self._client, self._indices, conf)
 
     def upgrade(self) -> None:
@@ -45,16 +55,30 @@ class Connection(base.Connection):
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[Event]:
-        raise NotImplementedError
+        yield from map(FoundEvent.parse, self._pages.read(event_filter, Page.of(pagination)))
+
+    def get_documents(
+        self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
+    ) -> Iterator[bytes]:
+        yield from map(FoundEvent.render, self._pages.read(event_filter, Page.of(pagination)))
+
+    def find_end(self, event_filter: EventFilter, page: Page) -> PageEnd:
+        last, more = find_last(self._pages.read_places(event_filter, page.with_next()), page.limit)
+        return PageEnd(last and last.place, more)
 
     def get_event_types(self, scope: Scope = EVERYTHING) -> Iterator[str]:
-        raise NotImplementedError
+        return self._catalog.event_types(scope)
 
     def get_trait_types(self, event_type: str, scope: Scope = EVERYTHING) -> Iterator[TraitDescription]:
-        raise NotImplementedError
+        yield from self._catalog.trait_types(event_type, scope)
 
     def get_traits(self, event_type: str, trait_type: str | None = None, scope: Scope = EVERYTHING) -> Iterator[Trait]:
-        raise NotImplementedError
+        return self._catalog.traits(event_type, trait_type, scope)
+
+    def get_trait_values(self, trait_name: str, event_filter: EventFilter, newest: int) -> TraitValues:
+        check_newest(newest)
+        found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
+        return summarize_values(found, trait_name, newest)
 
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make events of hits: add shapes and large documents, in bounded memory."""
+
+import collections
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from panko.storage.errors import StatementFailed
+from panko.storage.filters import Position
+from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.documents import shape_id_of
+from panko.storage.opensearch.indices import Indices
+from panko.storage.parts import split_by_size
+from panko.storage.shapes import NO_SHAPE, FoundEvent, Shape, split_row
+
+MAX_LARGE_CHARACTERS = 4 << 20
+"""Characters of large documents that one request reads, unless a single event has more."""
+
+MAX_CACHE_BYTES = 16 << 20
+
+Hit = Mapping[str, Any]
+
+_Key = TypeVar("_Key")
+
+Documents = tuple[str, ...]
+"""The stored fields to read of each event: none, the first, or both of WHOLE."""
+
+PLACES: Documents = ()
+WITHOUT_RAW: Documents = ("values",)
+WHOLE: Documents = ("values", "raw")
+
+
+def fields_of(documents: Documents, has_place: bool = True) -> dict[str, Any]:
+    """Return the members of a search that say which fields its hits have.
+
+    :param has_place: whether the search sorts by time and message_id, so that each hit has both anyway
+    """
+    if not documents:
+        return {"_source": False, "stored_fields": "_none_"}
+    more = [] if has_place else ["generated", "message_id"]
+    return {"_source": False, "stored_fields": list(documents), "docvalue_fields": ["shape_id", "size", *more]}
+
+
+def position_of_hit(hit: Hit) -> Position:
+    """Return the position of the event of a hit."""
+    if (fields := hit.get("fields")) and "generated" in fields:
+        return Position(fields["generated"][0], fields["message_id"][0])
+    first, second = hit["sort"][:2]
+    return Position(second, first) if isinstance(first, str) else Position(first, second)
+
+
+class EventReader:
+    """Makes events of hits, for many threads.
+
+    :param client: sends requests
+    :param indices: the indices
+    """
+
+    def __init__(self, client: Client, indices: Indices):
+        self._client = client
+        self._indices = indices
+        self._shapes: dict[str, Shape] = {}
+        self._size = 0
+
+    def complete(self, hits: Sequence[Hit], documents: Documents) -> Iterator[FoundEvent]:
+        """Yield the events of hits, in their order; skip those that were deleted since.
+
+        :param hits: hits of a search with :func:`fields_of` the same documents
+        :param documents: without any, only message_id and generated of the events are known
+        """
+        if not documents:
+            for generated, message_id in map(position_of_hit, hits):
+                yield FoundEvent(NO_SHAPE, message_id, generated, (), ())
+            return
+        shapes = self._shapes_of(hits)
+        for hit, fields in self._read_large(hits, documents):
+            if shape := shapes.get(fields["shape_id"][0]):
+                generated, message_id = position_of_hit(hit)
+                shape, values = split_row(shape, fields["values"][0])
+                others = [fields[name][0].encode() if name in fields else None for name in documents[1:]]
+                yield FoundEvent(shape, message_id, generated, values, others)
+
+    def _read_large(self, hits: Sequence[Hit], documents: Documents) -> Iterator[tuple[Hit, Mapping[str, Any]]]:
+        """Yield hits, and the fields of each with all documents."""
+
+        def size_of(hit: Hit) -> int:
+            return hit["fields"].get("size", (0,))[0]
+
+        if not any(map(size_of, hits)):
+            yield from ((hit, hit["fields"]) for hit in hits)
+            return
+        names = [f"large_{name}" for name in documents]
+        body = {"_source": False, "stored_fields": names, "docvalue_fields": ["generated", "shape_id"]}
+        for part in split_by_size(hits, size_of, MAX_LARGE_CHARACTERS):
+            large = [hit for hit in part if size_of(hit)]
+            found = self._look_up(large, body, lambda hit: (hit["_index"], hit["_id"])) if large else {}
+            for hit in part:
+                if not size_of(hit):
+                    yield hit, hit["fields"]
+                elif read := found.pop((hit["_index"], hit["_id"]), None):
+                    fields = {name.removeprefix("large_"): value for name, value in read["fields"].items()}
+                    # Another event of this message_id may have been stored meanwhile.
+                    is_same = fields["generated"][0] == position_of_hit(hit).generated
+                    if is_same and fields["shape_id"] == hit["fields"]["shape_id"] and "values" in fields:
+                        yield hit, fields
+
+    def _shapes_of(self, hits: Iterable[Hit]) -> dict[str, Shape]:
+        """Return the shapes of hits by their ids. One is missing only if the events were deleted."""
+        known, missing = self._shapes, collections.defaultdict(list)
+        found = {}
+        for hit in hits:
+            (id_,) = hit["fields"]["shape_id"]
+            if shape := known.get(id_):
+                found[id_] = shape
+            else:
+                missing[id_].append(hit)
+        if missing:
+            new = self._read_shapes(missing)
+            self._remember(new)
+            found.update(new)
+        return found
+
+    def _read_shapes(self, missing: Mapping[str, Sequence[Hit]]) -> dict[str, Shape]:
+        """Return shapes by their ids, each read from one of its hits."""
+        body = {"_source": False, "docvalue_fields": ["event_type", "shape", "shape_id"]}
+        firsts = [hits[0] for hits in missing.values()]
+        found = self._look_up(firsts, body, lambda hit: hit["fields"]["shape_id"][0])
+        if others := [hit for id_, hits in missing.items() if id_ not in found for hit in hits[1:]]:
+            found |= self._look_up(others, body, lambda hit: hit["fields"]["shape_id"][0])
+        shapes = {}
+        for id_, hit in found.items():
+            (event_type,), (document,) = hit["fields"]["event_type"], hit["fields"].get("shape", [None])
+            if shape_id_of(event_type, document) != id_:
+                raise StatementFailed(f"an event has the id of another shape: {id_}")
+            shapes[id_] = Shape.read(event_type, document, id_)
+        return shapes
+
+    def _remember(self, new: Mapping[str, Shape]) -> None:
+        size = sum(shape.size for shape in new.values())
+        if self._size + size > MAX_CACHE_BYTES:
+            self._shapes, self._size = {}, 0
+        self._shapes.update(new)
+        self._size += size
+
+    def _look_up(self, hits: Sequence[Hit], body: Mapping[str, Any], key_of: Callable[[Hit], _Key]) -> dict[_Key, Hit]:
+        """Return the hits of the same events in another search, by their keys; some may have been deleted."""
+        found = self._search_ids(hits, body)
+        present = {hit["_id"] for hit in found}
+        if missing := [hit for hit in hits if hit["_id"] not in present]:
+            # Another copy of the shard may not show yet what the first search has seen.
+            names = ",".join(sorted({hit["_index"] for hit in missing}))
+            self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true")
+            found += self._search_ids(missing, body)
+        return {key_of(hit): hit for hit in found}
+
+    def _search_ids(self, hits: Sequence[Hit], body: Mapping[str, Any]) -> list[Hit]:
+        ids = list({hit["_id"]: None for hit in hits})
+        # An id may be in two indices.
+        query = {**body, "query": {"ids": {"values": ids}}, "size": 2 * len(ids), "track_total_hits": False}
+        return self._client.search(self._indices.events, query)["hits"]["hits"]

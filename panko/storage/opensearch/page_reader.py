@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of events, read by searches that are bounded in events and bytes.
+
+Between two searches nothing is kept in the cluster. The next search continues after the position of the last event,
+whether or not that event still exists.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from panko.storage.errors import InvalidMarker
+from panko.storage.evaluation import Evaluator, matches_nothing
+from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
+from panko.storage.models import is_storable
+from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.documents import id_of
+from panko.storage.opensearch.event_reader import (
+    PLACES,
+    WHOLE,
+    WITHOUT_RAW,
+    Documents,
+    EventReader,
+    Hit,
+    fields_of,
+    position_of_hit,
+)
+from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.queries import Candidates, all_of, scope_clauses
+from panko.storage.opensearch.searches import OrderedSearch, SearchForm
+from panko.storage.shapes import FoundEvent
+
+FIRST_ROWS = 100
+"""Events of the first request if a page needs several, so that a client soon gets the beginning."""
+
+MAX_ROWS = 1000
+"""Events that one request reads."""
+
+MAX_PAGE_ROWS = MAX_ROWS + 1
+"""Events of a page that one request reads: the last one shows whether there are more."""
+
+MARGIN = 1.25
+"""How many times more candidates are read than are needed if all parts of the candidates meet the filter alike."""
+
+MAX_LENGTHS = 1000
+"""Searches whose windows are remembered."""
+
+MAX_KEY_BYTES = 2000
+"""Bytes of the conditions of such a search."""
+
+
+class PageReader:
+    """Reads pages of events, for many threads.
+
+    :param client: sends requests
+    :param indices: the indices
+    :param events: makes events of hits
+    """
+
+    def __init__(self, client: Client, indices: Indices, events: EventReader):
+        self._client = client
+        self._indices = indices
+        self._events = events
+        self._lengths: dict[bytes, int] = {}
+
+    def read(self, event_filter: EventFilter, page: Page, documents: Documents = WHOLE) -> Iterator[FoundEvent]:
+        """Return an iterator of the events of a page.
+
+        :param documents: the documents to read of each event; none if only places are needed, and there is no filter on
+            traits
+        :raises InvalidMarker: if the scope does not contain the event of the page's marker
+        """
+        position = self._find_marker(page.marker, event_filter.scope) if page.marker else position_of(page.after)
+        until = position_of(page.until)
+        if matches_nothing(event_filter):
+            return iter(())
+        reading = _Reading(self._events, event_filter, page, until, documents)
+        found = reading.filter(self._search(limit_time(event_filter, page), page, documents, position, reading))
+        return itertools.islice(found, page.limit)
+
+    def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
+        """Return an iterator of the events of a page, of which only the places need to be known.
+
+        :raises InvalidMarker: as :meth:`read`
+        """
+        return self.read(event_filter, page, WITHOUT_RAW if event_filter.traits_filter else PLACES)
+
+    def _search(
+        self,
+        event_filter: EventFilter,
+        page: Page,
+        documents: Documents,
+        position: Position | None,
+        reading: "_Reading",
+    ) -> Iterator[Sequence[Hit]]:
+        candidates = Candidates.of(event_filter)
+        reading.are_exact = candidates.are_exact
+        order = (*page.sort, ("generated", "asc")) if len(page.sort) == 1 else page.sort
+        form = SearchForm(
+            order, candidates.clauses, candidates.ranges, candidates.start, candidates.end, fields_of(documents)
+        )
+        after = None if position is None else [getattr(position, name) for name, _ in order]
+        key = orjson.dumps([order, form.clauses, form.ranges])
+        search = OrderedSearch(
+            self._client, self._indices.events, form, reading.batch_size, after, self._lengths.get(key)
+        )
+        for hits in search.batches():
+            if search.length is not None:
+                self._remember(key, search.length)
+            yield hits
+
+    def _remember(self, key: bytes, length: int) -> None:
+        if len(self._lengths) >= MAX_LENGTHS:
+            self._lengths = {}
+        if len(key) <= MAX_KEY_BYTES:
+            self._lengths[key] = length
+
+    def _find_marker(self, marker: str, scope: Scope) -> Position:
+        if is_storable(marker):
+            query = all_of([{"ids": {"values": [id_of(marker)]}}, *scope_clauses(scope)])
+            body: dict[str, Any] = {
+                **fields_of(PLACES),
+                "query": query,
+                "sort": ["generated", "message_id"],
+                "size": 1,
+                "track_total_hits": False,
+            }
+            for hit in self._client.search(self._indices.events, body)["hits"]["hits"]:
+                return position_of_hit(hit)
+        raise InvalidMarker(marker)
+
+
+class _Reading:
+    """What has been read of a page, and what is to be read next.
+
+    :ivar are_exact: whether all candidates meet the filter
+    """
+
+    def __init__(
+        self, events: EventReader, event_filter: EventFilter, page: Page, until: Position | None, documents: Documents
+    ):
+        self._events = events
+        self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
+        self._limit = math.inf if page.limit is None else page.limit
+        self._sort = page.sort
+        self._until = until
+        self._documents = documents
+        self._seen = self._yielded = 0
+        self._max_rows = MAX_PAGE_ROWS if self._limit <= MAX_PAGE_ROWS else FIRST_ROWS
+        self.are_exact = True
+
+    def batch_size(self) -> int:
+        """Return how many candidates the next request should find."""
+        wanted = self._limit - self._yielded
+        if not self.are_exact:
+            share = (1 + self._yielded) / (1 + self._seen)
+            wanted = 1 + MARGIN * wanted / share
+        return int(min(self._max_rows, wanted))
+
+    def filter(self, batches: Iterator[Sequence[Hit]]) -> Iterator[FoundEvent]:
+        """Yield the events of candidates that meet the filter."""
+        for hits in batches:
+            wanted = hits if self._until is None else list(itertools.takewhile(self._is_in_page, hits))
+            self._seen += len(hits)
+            self._max_rows = MAX_ROWS
+            for event in self._events.complete(wanted, self._documents):
+                if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
+                    self._yielded += 1
+                    yield event
+            if len(wanted) < len(hits):
+                return
+
+    def _is_in_page(self, hit: Hit) -> bool:
+        """Return whether an event is not beyond the last place of the page."""
+        position = position_of_hit(hit)
+        for name, direction in self._sort:
+            value, last = getattr(position, name), getattr(self._until, name)
+            if value != last:
+                return (value < last) == (direction == "asc")
+        return True
