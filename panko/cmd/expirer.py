@@ -45,8 +45,9 @@ def expire(connection: Connection, ttl: int, batch_size: int) -> int:
     """
     # Events that expire meanwhile are left to the next run; else this run would never end in a busy cloud.
     now = timeutils.utcnow()
-    total = 0
     with progress_bar("expired") as progress:
+        total = connection.drop_expired(ttl, now=now)
+        progress.update(total)
         # A batch may be small because another expirer deletes too: only an empty batch means that all are deleted.
         while deleted := connection.clear_expired_data(ttl, max_count=batch_size or DEFAULT_CALL_EVENTS, now=now):
             total += deleted

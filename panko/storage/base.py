@@ -219,6 +219,19 @@ class Connection(abc.ABC):
         :returns: number of events deleted
         """
 
+    def drop_expired(self, ttl: int, *, now: datetime.datetime) -> int:
+        """Delete those expired events that can be deleted many at once, in any order.
+
+        For drivers that store events of old times apart, such as in an index for each month: all of it goes at once
+        when every event that belongs there is expired. ``panko-expirer`` calls this before
+        :meth:`clear_expired_data`, which deletes the rest; by default nothing is deleted.
+
+        :param ttl: seconds, 0 or more, as for :meth:`clear_expired_data`
+        :param now: naive UTC
+        :returns: number of events deleted
+        """
+        return 0
+
     def last_expiry(self) -> datetime.datetime | None:
         """Return when :meth:`clear_expired_data` last left no expired event, as naive UTC.
 

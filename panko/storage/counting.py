@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from panko.storage import aggregates
-from panko.storage.aggregates import BY_EVENT_TYPE, CountQuery, EventCount, TraitValue, TraitValues
+from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, CountQuery, EventCount, TraitValue, TraitValues
 from panko.storage.errors import InvalidFilter
+from panko.storage.filters import EventFilter
 from panko.storage.models import EPOCH, MICROSECOND, TraitType, from_microseconds
 from panko.storage.shapes import FoundEvent, texts_of, unescape
 
@@ -32,6 +33,11 @@ class CountRow(NamedTuple):
     group: str | None
     is_other: bool
     events: int
+
+
+def is_counted_by_database(event_filter: EventFilter, count_query: CountQuery) -> bool:
+    """Return whether the counts need no traits except the owner, so that no event has to be read."""
+    return not event_filter.traits_filter and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
 
 
 def from_period(value: int) -> datetime.datetime:
@@ -67,7 +73,7 @@ def name_counts(
 PeriodGroup = tuple[int | None, Any]
 """Start of a period, and group."""
 
-_OTHER = object()
+OTHER = object()
 """Stands for all groups beyond the limit."""
 
 
@@ -98,12 +104,12 @@ def count_groups(read: Callable[[], Iterable[FoundEvent]], count_query: CountQue
         totals: collections.Counter[str | None] = collections.Counter()
         for (_, group), events in counts.items():
             totals[group] += events
-        ranks = _rank(totals, count_query.limit)
+        ranks = rank_groups(totals, count_query.limit)
     except _TooManyCounters:
         ranks = _rank_in_parts(read_groups, count_query.limit)
-        groups = ((start, group if group in ranks else _OTHER) for start, group in read_groups())
+        groups = ((start, group if group in ranks else OTHER) for start, group in read_groups())
         counts = _count(groups, aggregates.MAX_COUNTS + 1, may_truncate=True)
-    return _sort(counts, ranks)
+    return sort_counts(counts, ranks)
 
 
 def _count(values: Iterable[_Value], max_counters: int, may_truncate: bool = False) -> dict[_Value, int]:
@@ -131,14 +137,17 @@ def _rank_in_parts(read_groups: Callable[[], Iterable[PeriodGroup]], limit: int)
             for part in range(parts):
                 groups = (group for _, group in read_groups() if hash(group) % parts == part)
                 totals.update(_count(groups, MAX_COUNTERS))
-                totals = {group: totals[group] for group in _rank(totals, limit)}
-            return _rank(totals, limit)
+                totals = {group: totals[group] for group in rank_groups(totals, limit)}
+            return rank_groups(totals, limit)
         except _TooManyCounters:
             parts *= 4
 
 
-def _rank(totals: Mapping[str | None, int], limit: int) -> dict[str | None, int]:
-    """Return the groups with the most events and their ranks."""
+def rank_groups(totals: Mapping[str | None, int], limit: int) -> dict[str | None, int]:
+    """Return the groups with the most events and their ranks, in the order of the contract.
+
+    :param totals: number of events of each group; None: they have no such trait
+    """
 
     def order(group: str | None) -> tuple:
         return (-totals[group], group is None, group or "")
@@ -146,7 +155,7 @@ def _rank(totals: Mapping[str | None, int], limit: int) -> dict[str | None, int]
     return {group: rank for rank, group in enumerate(heapq.nsmallest(limit, totals, key=order))}
 
 
-def _sort(counts: Mapping[PeriodGroup, int], ranks: Mapping[str | None, int]) -> list[CountRow]:
+def sort_counts(counts: Mapping[PeriodGroup, int], ranks: Mapping[str | None, int]) -> list[CountRow]:
     """Return the counts in the order of the contract; those of groups without a rank are summed up."""
     sums: collections.Counter[tuple[int | None, bool, str | None]] = collections.Counter()
     for (start, group), events in counts.items():

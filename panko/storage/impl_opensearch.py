@@ -6,20 +6,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from oslo_config import cfg
+from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import TraitValues, check_newest
-from panko.storage.counting import summarize_values
+from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
+from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
+from panko.storage.evaluation import matches_nothing
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription
 from panko.storage.opensearch.catalog import Catalog
 from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.counts import EventCounter
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader
+from panko.storage.opensearch.expiry import Expiry
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.page_reader import PageReader
 from panko.storage.opensearch.searches import NEWEST_FIRST
 from panko.storage.opensearch.writer import EventWriter
-from panko.storage.shapes import FoundEvent
+from panko.storage.owners import is_plain_id
+from panko.storage.shapes import FoundEvent, texts_of
 
 
 class Connection(base.Connection):
@@ -36,6 +41,8 @@ class Connection(base.Connection):
         self._events = EventReader(self._client, self._indices)
         self._pages = PageReader(self._client, self._indices, self._events)
         self._catalog = Catalog(self._client, self._indices, self._events)
+        self._counter = EventCounter(self._client, self._indices)
+        self._expiry = Expiry(self._client, self._indices)
         self._writer = EventWriter(self._client, self._indices, conf)
 
     def upgrade(self) -> None:
@@ -80,7 +87,38 @@ class Connection(base.Connection):
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
         return summarize_values(found, trait_name, newest)
 
+    def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
+        if matches_nothing(event_filter):
+            return
+        if is_counted_by_database(event_filter, count_query):
+            rows = self._counter.count(event_filter, count_query)
+        else:
+            page = Page(sort=NEWEST_FIRST)
+            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
+        by_owner = count_query.group_by == PROJECT_ID and not event_filter.traits_filter
+        yield from name_counts(rows, self._project_id if by_owner else None)
+
+    def _project_id(self, owner: str) -> str | None:
+        """Return the id of a project that is stored as its id or, if that is long, as a hash."""
+        if is_plain_id(owner):
+            return owner
+        message_id = self._counter.find_event_of_project(owner)
+        if message_id is not None:
+            for shape, _, _, values, _ in self._pages.read(EventFilter(message_id=message_id), Page(), WITHOUT_RAW):
+                return next(texts_of(shape, values, PROJECT_ID), None)
+        return None  # Its events have expired since they were counted.
+
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
     ) -> int:
-        raise NotImplementedError
+        now = now or timeutils.utcnow()
+        deleted = self._expiry.delete_expired(base.find_expired_before(now, ttl), max_count or None)
+        if not max_count or deleted < max_count:
+            self._expiry.mark(now)
+        return deleted
+
+    def drop_expired(self, ttl: int, *, now: datetime.datetime) -> int:
+        return self._expiry.drop_expired(base.find_expired_before(now, ttl))
+
+    def last_expiry(self) -> datetime.datetime | None:
+        return self._expiry.last()

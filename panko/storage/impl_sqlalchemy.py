@@ -13,7 +13,7 @@ from oslo_utils import timeutils
 from panko.storage import base
 from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
 from panko.storage.conversion import Conversion
-from panko.storage.counting import count_groups, name_counts, summarize_values
+from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
 from panko.storage.errors import SchemaMismatch, StorageError
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
@@ -25,7 +25,7 @@ from panko.storage.sqlalchemy import engine, errors, migration
 from panko.storage.sqlalchemy.catalog import Catalog
 from panko.storage.sqlalchemy.conversion.converter import DatabaseConversion
 from panko.storage.sqlalchemy.conversion.verification import Verification
-from panko.storage.sqlalchemy.count_query import is_counted_by_sql, select_counts, select_event_of_project
+from panko.storage.sqlalchemy.count_query import select_counts, select_event_of_project
 from panko.storage.sqlalchemy.event_counts import CountCompactor
 from panko.storage.sqlalchemy.event_reader import EventReader
 from panko.storage.sqlalchemy.expiry import Expiry
@@ -146,7 +146,7 @@ class Connection(base.Connection):
         if matches_nothing(event_filter):
             return
         rows: Sequence[Sequence[Any]]
-        if is_counted_by_sql(event_filter, count_query):
+        if is_counted_by_database(event_filter, count_query):
             query = select_counts(event_filter, count_query, self._dialect)
             rows = fetch(self._reader, query, filter_parameters(event_filter, self._dialect))
         else:

@@ -6,6 +6,7 @@ entries, and what there is once, have an index each.
 """
 
 import datetime
+import re
 from typing import Any
 
 VERSION = 1
@@ -92,3 +93,19 @@ def period_name(time: datetime.datetime, period: str) -> str:
         year, week, _ = time.isocalendar()
         return f"{year}-w{week:02}"
     return f"{time:%Y-%m}" if period == "month" else f"{time:%Y}"
+
+
+_PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?|-w(\d\d))?")
+
+
+def period_end(name: str) -> datetime.datetime | None:
+    """Return when a period ends that :func:`period_name` has named; None: it has no end, as OTHER."""
+    match = _PERIOD.fullmatch(name)
+    if not match:
+        return None
+    year, month, day, week = (int(part) if part else 0 for part in match.groups())
+    if week:
+        return datetime.datetime.fromisocalendar(year, week, 1) + datetime.timedelta(weeks=1)
+    if day:
+        return datetime.datetime(year, month, day) + datetime.timedelta(days=1)
+    return datetime.datetime(year + month // 12, month % 12 + 1, 1) if month else datetime.datetime(year + 1, 1, 1)

@@ -26,11 +26,6 @@ from panko.storage.sqlalchemy.tables import EVENT, EVENT_COUNT, EVENT_COUNT_CHAN
 _GENERATED = GENERATED.element
 
 
-def is_counted_by_sql(event_filter: EventFilter, count_query: CountQuery) -> bool:
-    """Return whether the counts need no traits except the owner."""
-    return not event_filter.traits_filter and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
-
-
 def select_counts(event_filter: EventFilter, count_query: CountQuery, dialect: Dialect) -> sa.Select:
     """Return the query for the counts, whose columns are those of :class:`~panko.storage.counting.CountRow`.
 

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deletion of expired events: whole indices if all that belongs there is expired, else events by their ids."""
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from panko.storage.errors import StorageError, StorageUnavailable
+from panko.storage.models import to_microseconds
+from panko.storage.opensearch import mapping
+from panko.storage.opensearch.client import Client, check_complete
+from panko.storage.opensearch.documents import id_of
+from panko.storage.opensearch.errors import MISSING_INDEX, translate_status
+from panko.storage.opensearch.indices import Indices
+from panko.storage.parts import split_by_count
+
+MAX_DELETED_EVENTS = 1000
+"""Events that one request deletes."""
+
+MAX_FOUND_EVENTS = 5000
+"""Events that one search returns."""
+
+MAX_WINDOW_EVENTS = 20_000
+"""Events in the window of time that one search looks at, unless they have the same time."""
+
+FIRST_WINDOW = 3_600_000_000
+"""Microseconds of the first window; the others are adapted to what it has."""
+
+MAX_WINDOW = 10**18
+"""More microseconds than the years 1 to 9999 have."""
+
+INEXACT = 64
+"""By how many microseconds an aggregation may miss a time, as it computes with 53 bits."""
+
+EXPIRY_ID = "expiry"
+"""The document that has the time of the last expiry."""
+
+MAX_MARK_ATTEMPTS = 20
+
+
+class _Found(NamedTuple):
+    """An event to delete, and which operation stored it: if it is stored again meanwhile, it stays."""
+
+    index_name: str
+    generated: int
+    message_id: str
+    seq_no: int
+    primary_term: int
+
+
+class Expiry:
+    """Deletes expired events for :meth:`panko.storage.base.Connection.clear_expired_data`.
+
+    :param client: sends requests
+    :param indices: the indices
+    """
+
+    def __init__(self, client: Client, indices: Indices):
+        self._client = client
+        self._indices = indices
+
+    def delete_expired(self, expired_before: datetime.datetime, max_count: int | None) -> int:
+        """Delete events generated before a time, oldest first.
+
+        If all may be deleted, indices are dropped first, as then the order is not visible.
+
+        :param expired_before: naive UTC
+        :param max_count: maximum number of events to delete; None: no maximum
+        :returns: number of events that were deleted
+        """
+        before = to_microseconds(expired_before)
+        self._refresh(self._indices.events)
+        deleted = 0
+        if max_count is None or self._count(self._indices.events, before) <= max_count:
+            deleted = self.drop_expired(expired_before, max_count)
+        left = None if max_count is None else max_count - deleted
+        by_ids = self._delete_by_ids(before, left)
+        if by_ids:
+            self._refresh(self._indices.events)
+        if left is not None and by_ids == left:
+            return deleted + by_ids
+        return deleted + by_ids + self.drop_expired(expired_before, None if left is None else left - by_ids)
+
+    def drop_expired(self, expired_before: datetime.datetime, max_count: int | None = None) -> int:
+        """Delete the indices of the periods that ended before a time.
+
+        Events that writers store in them from now on are expired, too. They are not counted if they are stored between
+        the count and the deletion.
+
+        :param max_count: maximum number of events; an index that has more stays
+        :returns: number of events that were deleted
+        """
+        deleted = 0
+        for period in self._indices.list_periods():
+            end = mapping.period_end(period)
+            if end is not None and end <= expired_before:
+                deleted += self._drop(
+                    self._indices.of_period(period), None if max_count is None else max_count - deleted
+                )
+        return deleted
+
+    def _drop(self, index: str, max_count: int | None) -> int:
+        """Delete an index, and return how many events it had; 0 if another process was faster."""
+        try:
+            self._refresh(index)
+            events = self._count(index)
+            if max_count is None or events <= max_count:
+                self._client.manage("DELETE", index)
+                return events
+        except StorageError as error:
+            if MISSING_INDEX not in error.detail:
+                raise
+        return 0
+
+    def _delete_by_ids(self, before: int, max_count: int | None) -> int:
+        """Delete events generated before a time, oldest first, and return how many.
+
+        Those that another expirer deletes at the same time are not counted; the next ones are deleted instead.
+        """
+        deleted = 0
+        size = MAX_FOUND_EVENTS if max_count is None else min(MAX_FOUND_EVENTS, max_count)
+        for events in self._find_oldest(before, size) if size else ():
+            for batch in split_by_count(events, MAX_DELETED_EVENTS):
+                deleted += self._delete(batch if max_count is None else batch[: max_count - deleted])
+                if deleted == max_count:
+                    return deleted
+        return deleted
+
+    def _find_oldest(self, before: int, size: int) -> Iterator[list[_Found]]:
+        """Yield the events generated before a time, oldest first, up to ``size`` at a time.
+
+        The index has the newest first, so that a search for the oldest looks at all: only a window of time is searched.
+        """
+        start, length = self._find_first(None, before), FIRST_WINDOW
+        while start is not None:
+            end = min(start + length, before)
+            events, total = self._search(start, end, size)
+            if total > MAX_WINDOW_EVENTS and length > 1:
+                length = max(1, length * MAX_WINDOW_EVENTS // (2 * total))
+                continue
+            while events:
+                yield events
+                events = self._search(start, end, size, events[-1])[0] if len(events) == size else []
+            if total < MAX_WINDOW_EVENTS // 8:
+                length = min(4 * length, MAX_WINDOW)
+            start = self._find_first(end, before)
+
+    def _search(self, start: int, end: int, size: int, after: _Found | None = None) -> tuple[list[_Found], int]:
+        """Return the oldest events of a window, and how many it has.
+
+        :param start: microseconds since 1970
+        :param end: the first microsecond after the window
+        :param after: skip this event, and those before it
+        """
+        body: dict[str, Any] = {
+            "size": size,
+            "query": _within(start, end),
+            "sort": [{"generated": "asc"}, {"message_id": "asc"}],
+            "stored_fields": "_none_",
+            "seq_no_primary_term": True,
+            "track_total_hits": True,
+        }
+        if after:
+            body["search_after"] = [after.generated, after.message_id]
+        hits = self._client.search(self._indices.events, body)["hits"]
+        found = [
+            _Found(hit["_index"], hit["sort"][0], hit["sort"][1], hit["_seq_no"], hit["_primary_term"])
+            for hit in hits["hits"]
+        ]
+        return found, hits["total"]["value"]
+
+    def _find_first(self, start: int | None, before: int) -> int | None:
+        """Return a time shortly before the first event of a time; None if there is none."""
+        body = {
+            "size": 0,
+            "query": _within(start, before),
+            "aggs": {"first": {"min": {"field": "generated"}}},
+            "track_total_hits": False,
+        }
+        first = self._client.search(self._indices.events, body).get("aggregations", {}).get("first", {}).get("value")
+        if first is None:
+            return None
+        found = int(first) - INEXACT
+        return found if start is None else max(start, found)
+
+    def _delete(self, events: Sequence[_Found]) -> int:
+        """Delete events, unless they were deleted or stored again since they were found, and return how many.
+
+        If the response to a request is lost, it is repeated, and what it deleted the first time is not counted.
+        """
+        lines = [
+            orjson.dumps(
+                {
+                    "delete": {
+                        "_index": event.index_name,
+                        "_id": id_of(event.message_id),
+                        "if_seq_no": event.seq_no,
+                        "if_primary_term": event.primary_term,
+                    }
+                }
+            )
+            for event in events
+        ]
+        body = b"\n".join(lines) + b"\n"
+        response = self._client.write("POST", "_bulk", body, filter_path="items.delete.status,items.delete.error")
+        deleted = 0
+        for item in response["items"]:
+            result = item["delete"]
+            if result["status"] == 200:
+                deleted += 1
+            elif result["status"] not in (404, 409):
+                raise translate_status(result["status"], result["error"]["type"], result["error"]["reason"])
+        return deleted
+
+    def _count(self, index: str, before: int | None = None) -> int:
+        """Return the number of events of an index, or of those generated before a time."""
+        body = {"size": 0, "query": _within(None, before), "track_total_hits": True}
+        return int(self._client.search(index, body)["hits"]["total"]["value"])
+
+    def _refresh(self, index: str) -> None:
+        """Make visible what was stored and deleted."""
+        check_complete(self._client.write("POST", f"{index}/_refresh"))
+
+    def mark(self, now: datetime.datetime) -> None:
+        """Store when no expired event was left, unless a later time is stored."""
+        for _ in range(MAX_MARK_ATTEMPTS):
+            stored = self._read_mark()
+            finished = _finished_of(stored)
+            if finished is not None and finished >= now:
+                return
+            action: dict[str, Any] = {"_index": self._indices.meta, "_id": EXPIRY_ID}
+            if finished is not None:
+                action |= {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+            lines = ({"create" if finished is None else "index": action}, {"content": {"finished": now.isoformat()}})
+            response = self._client.write("POST", "_bulk", b"".join(orjson.dumps(line) + b"\n" for line in lines))
+            ((result,),) = (item.values() for item in response["items"])
+            if result["status"] in (200, 201):
+                return
+            if result["status"] != 409:
+                raise translate_status(result["status"], result["error"]["type"], result["error"]["reason"])
+        raise StorageUnavailable("other processes changed the time of the last expiry again and again")
+
+    def last(self) -> datetime.datetime | None:
+        """Return when no expired event was left; None: never."""
+        return _finished_of(self._read_mark())
+
+    def _read_mark(self) -> Mapping[str, Any]:
+        # Unlike a search, this finds what was stored last; and unlike a GET it does not fail if nothing is found.
+        (found,) = self._client.read(f"{self._indices.meta}/_mget", {"ids": [EXPIRY_ID]})["docs"]
+        if error := found.get("error"):
+            raise StorageUnavailable(f"{error['type']}: {error['reason']}")
+        return dict(found)
+
+
+def _finished_of(stored: Mapping[str, Any]) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(stored["_source"]["content"]["finished"]) if stored["found"] else None
+
+
+def _within(start: int | None, before: int | None) -> dict[str, Any]:
+    """Return the query for the events of a time in microseconds; ``before`` is after it."""
+    bounds = {name: time for name, time in (("gte", start), ("lt", before)) if time is not None}
+    return {"bool": {"filter": [{"range": {"generated": bounds}}]}} if bounds else {"match_all": {}}
