@@ -5,21 +5,29 @@ import argparse
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
-from benchmarks import alternation, checks, client, comparison, growth, peer, report
-from benchmarks.backends import BACKENDS, BEFORE, OURS, SIDES, THEIRS, Backend
+from benchmarks import alternation, beside, checks, client, comparison, growth, peer, report
+from benchmarks.backends import BEFORE, OURS, SIDES, SQL_BACKENDS, THEIRS, Backend
 from benchmarks.cases import ALTERNATING, FULL, SMOKE
+from benchmarks.opensearch import OpenSearchBackend
 from benchmarks.progress import say
 from benchmarks.sides import ROOT, Side
 
 DIRECTORY = ROOT / "var" / "bench"
 SMOKE_EVENTS = 2000
+BACKENDS: dict[str, type[Backend]] = {**SQL_BACKENDS, OpenSearchBackend.name: OpenSearchBackend}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--backend", action="append", choices=list(BACKENDS), help="database to measure on, repeatable (default: all)")
+    add(
+        "--backend",
+        action="append",
+        choices=list(BACKENDS),
+        help="database to measure on, repeatable (default: all SQL databases)",
+    )
     add("--events", type=int, help=f"size of the event set (default: {comparison.JUDGED_EVENTS:,})")
     add("--cases", metavar="PATTERN", help="measure only cases whose title contains this; * matches anything")
     add("--ours-only", action="store_true", help="do not measure Panko 10.0")
@@ -47,6 +55,7 @@ def _arguments() -> argparse.Namespace:
         help=f"keep the loaded databases in {DIRECTORY.relative_to(ROOT)}, and reuse them",
     )
     add("--write", action="store_true", help="also write the tables to RESULTS.md")
+    _add_cluster_arguments(parser)
     arguments = parser.parse_args()
     if arguments.write and (arguments.cases or arguments.ours_only or arguments.smoke):
         parser.error("--write is for whole comparisons: without --cases, --ours-only and --smoke")
@@ -56,12 +65,28 @@ def _arguments() -> argparse.Namespace:
         arguments.against = arguments.against.absolute()
         if not _python_of(arguments.against).exists():
             parser.error(f"run make .venv/test.stamp in {arguments.against} first")
-    arguments.backend = arguments.backend or list(BACKENDS)
+    if arguments.keep and (arguments.cluster or arguments.nodes > 1):
+        parser.error("--keep is for one private node")
+    arguments.backend = arguments.backend or list(SQL_BACKENDS)
     if arguments.smoke:
         arguments.events = SMOKE_EVENTS
     if not arguments.checks:
         arguments.events = arguments.events or comparison.JUDGED_EVENTS
     return arguments
+
+
+def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("OpenSearch").add_argument
+    add("--nodes", type=int, default=1, choices=(1, 3), help="number of private nodes (default: 1)")
+    add("--replicas", type=int, help="copies of each shard besides the primary one (default: 1 on three nodes)")
+    add(
+        "--cluster",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        metavar="HOST:PORT,...",
+        help="measure on a running cluster without TLS; indices whose names begin with panko-bench- are deleted",
+    )
+    add("--beside", choices=list(SQL_BACKENDS), help="also measure ours on this SQL database, in turns")
 
 
 class Run:
@@ -70,6 +95,7 @@ class Run:
     def __init__(self, arguments: argparse.Namespace):
         self._arguments = arguments
         alone = arguments.ours_only or arguments.smoke or arguments.growth or arguments.against or arguments.checks
+        alone = alone or arguments.backend == [OpenSearchBackend.name]
         self._side_names = [OURS] if alone else list(SIDES)
         self._pythons = {THEIRS: None if alone else peer.environment(DIRECTORY / "peer")}
         if arguments.against:
@@ -83,13 +109,14 @@ class Run:
         for name in self._arguments.backend:
             what, section, failed_there = self._measure(name)
             failed = failed or failed_there
-            _show(f"{name}{what}", section, self._arguments.write)
+            where = f"{name} {self._arguments.nodes} nodes" if self._cluster(name).get("nodes", 1) > 1 else name
+            _show(f"{where}{what}", section, self._arguments.write)
         return not failed
 
     def _measure(self, name: str) -> tuple[str, str, bool]:
         """Return the suffix of the section's name, the section, and whether a case of ours failed."""
         given = self._arguments
-        make_backend = functools.partial(BACKENDS[name], durable=not given.smoke)
+        make_backend = functools.partial(BACKENDS[name], durable=not given.smoke, **self._cluster(name))
         how = (self._directory, self._effort, given.cases)
         if given.growth:
             return " growth", growth.measure(make_backend, self._make_side, given.growth, *how), False
@@ -98,12 +125,23 @@ class Run:
         if given.against:
             section, failed = alternation.compare(make_backend(), self._make_side, given.against, given.events, *how)
             return f" before {given.events}", section, failed
+        if name == OpenSearchBackend.name:
+            sql = SQL_BACKENDS[given.beside](durable=not given.smoke) if given.beside else None
+            return "", *beside.compare(make_backend(), sql, self._make_side, given.events, *how)
         sides = self._side_names
         return "", *comparison.compare(make_backend(), self._make_side, sides, given.events, *how)
 
+    def _cluster(self, name: str) -> dict[str, Any]:
+        """Return further arguments of a backend."""
+        if name != OpenSearchBackend.name:
+            return {}
+        nodes, replicas = self._arguments.nodes, self._arguments.replicas
+        if replicas is None and nodes > 1:
+            replicas = 1
+        return {"nodes": nodes, "replicas": replicas, "cluster": self._arguments.cluster}
+
     def _make_side(self, backend: Backend, name: str) -> Side:
-        # The publishers of both sides read this variable too, since they make their own configuration.
-        environment = {"OS_DATABASE__CONNECTION": backend.url(name)}
+        environment = backend.environment(name)
         if name == THEIRS:
             environment["BENCHMARK_PASTE_FILE"] = str(peer.PASTE_FILE)
         return Side(name, self._pythons.get(name) or Path(sys.executable), environment)

@@ -35,13 +35,14 @@ class Backend(abc.ABC):
     """
 
     name: ClassVar[str]
-    place: ClassVar[str] = "%s"
-    """The placeholder for a value in a statement."""
-    quote: ClassVar[str] = '"'
-    """The quotation mark around a name."""
 
     @abc.abstractmethod
     def __init__(self, durable: bool = True): ...
+
+    @property
+    def title(self) -> str:
+        """The name in headings, and in the names of kept data."""
+        return self.name
 
     @abc.abstractmethod
     def start(self, saved: Path | None) -> None:
@@ -63,9 +64,10 @@ class Backend(abc.ABC):
     def url(self, side: str) -> str:
         """Return the URL that a side's panko connects with."""
 
-    @abc.abstractmethod
-    def connect(self, side: str) -> contextlib.AbstractContextManager[Any]:
-        """Return a context with a DBAPI connection, committed at its end."""
+    def environment(self, side: str) -> dict[str, str]:
+        """Return the environment variables that configure a side's panko."""
+        # The publishers of both sides read this variable too, since they make their own configuration.
+        return {"OS_DATABASE__CONNECTION": self.url(side)}
 
     @abc.abstractmethod
     def tidy(self, side: str) -> None:
@@ -80,11 +82,28 @@ class Backend(abc.ABC):
         """Return the bytes of each table and index by name, as the server knows them after :meth:`tidy`."""
 
     @abc.abstractmethod
+    def count(self, side: str) -> int:
+        """Return the number of stored events."""
+
+    @abc.abstractmethod
     def version(self) -> str:
         """Return name and version of the server."""
 
     def end_sessions(self, side: str) -> None:
         """End the sessions of a process that was killed."""
+
+
+class SQLBackend(Backend):
+    """A database that is read by SQL."""
+
+    place: ClassVar[str] = "%s"
+    """The placeholder for a value in a statement."""
+    quote: ClassVar[str] = '"'
+    """The quotation mark around a name."""
+
+    @abc.abstractmethod
+    def connect(self, side: str) -> contextlib.AbstractContextManager[Any]:
+        """Return a context with a DBAPI connection, committed at its end."""
 
     def count(self, side: str) -> int:
         """Return the number of stored events."""
@@ -114,7 +133,7 @@ class Backend(abc.ABC):
             return cursor.fetchall()
 
 
-class SQLite(Backend):
+class SQLite(SQLBackend):
     """A file for each side."""
 
     name = "sqlite"
@@ -167,7 +186,7 @@ class SQLite(Backend):
         return f"SQLite {sqlite3.sqlite_version}"
 
 
-class _ServerBackend(Backend):
+class _ServerBackend(SQLBackend):
     """A private server of the kind that the tests use."""
 
     server_class: ClassVar[type[Server]]
@@ -184,12 +203,12 @@ class _ServerBackend(Backend):
 
     def start(self, saved):
         if saved:
-            self.server = self._make_server(_restored(self.server_class, saved))
+            self.server = self._make_server(restored(self.server_class, saved))
         self.server.start()
 
     def save(self, directory):
         self.server.stop()
-        _copy(self.server.path("data"), directory / "data")
+        copy(self.server.path("data"), directory / "data")
         self.server.start()
 
     def stop(self):
@@ -205,7 +224,7 @@ class _ServerBackend(Backend):
         return url.replace(f"{self.name}:", f"{self.driver}:", 1) + self.options if side == THEIRS else url
 
 
-def _restored(server_class: type[Server], saved: Path) -> type[Server]:
+def restored(server_class: type[Server], saved: Path) -> type[Server]:
     """Return a class of servers that start with saved data."""
 
     class Restored(server_class):
@@ -213,13 +232,13 @@ def _restored(server_class: type[Server], saved: Path) -> type[Server]:
 
         def initialise(self):
             super().initialise()
-            shutil.rmtree(self.path("data"))
-            _copy(saved / "data", self.path("data"))
+            shutil.rmtree(self.path("data"), ignore_errors=True)
+            copy(saved / "data", self.path("data"))
 
     return Restored
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     """Copy a directory with its owners, since the servers do not run as root."""
     target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "--archive", "--reflink=auto", source, target], check=True)  # noqa: S607
@@ -313,4 +332,6 @@ class MariaDBBackend(_ServerBackend):
                 self.server.execute(f"KILL {session}")
 
 
-BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (SQLite, PostgreSQLBackend, MariaDBBackend)}
+SQL_BACKENDS: dict[str, type[SQLBackend]] = {
+    backend.name: backend for backend in (SQLite, PostgreSQLBackend, MariaDBBackend)
+}

@@ -125,6 +125,21 @@ MAX_SLOWDOWN_OF_COUNT_BY_STATE = 1.5
 MAX_DISK_BYTES = {"postgresql": 1000, "mysql": 1600, "sqlite": 900}
 """Maximum size of an event on disk."""
 
+MAX_MERGED_BYTES = 700
+"""Maximum size of an event in OpenSearch: one copy, all segments merged."""
+
+MIN_JUDGED_EVENTS = 100_000
+"""Minimum number of events for that requirement: fewer do not compress as well."""
+
+MIN_CLUSTER_RATES = {1: 15_000, 3: 8_000}
+"""Minimum number of events a second that one client stores without a refresh, by number of nodes."""
+
+MAX_CLUSTER_PAGE_SECONDS = 0.008
+"""Maximum median of the time of a page of 100 on one node."""
+
+MAX_DROP_SECONDS = 2.0
+"""Maximum time in which a period of a million events is dropped."""
+
 STORAGE = {"documents": "storage"}
 """The requirements for the API's call are those for the other one, unless it has its own."""
 
@@ -132,13 +147,21 @@ STORAGE = {"documents": "storage"}
 def required(group: str, name: str, backend: str) -> float | None:
     """Return the required speed-up of a case on a backend; None: no requirement."""
     bars = REQUIRED.get((group, name)) or REQUIRED.get((STORAGE.get(group, group), name))
-    return bars[BACKENDS.index(backend)] if bars else None
+    return bars[BACKENDS.index(backend)] if bars and backend in BACKENDS else None
 
 
 def of_floor(group: str, name: str, backend: str) -> float | None:
     """Return the maximum ratio of a case's time to its floor on a backend; None: no requirement."""
     is_judged = backend == "postgresql" or (group, name) in FEED_READS
     return MAX_TIMES_FLOOR.get((group, name)) if is_judged else None
+
+
+def cluster_seconds(group: str, name: str, nodes: int) -> float | None:
+    """Return the maximum time of a case on OpenSearch, for ingest that of an event; None: no requirement."""
+    if (group, name) == ("record_events", "batches of 1,000, not refreshed"):
+        return 1 / MIN_CLUSTER_RATES[nodes] if nodes in MIN_CLUSTER_RATES else None
+    is_page = group in PAGE_GROUPS and name in PAGES and "1,000" not in name
+    return MAX_CLUSTER_PAGE_SECONDS if is_page and nodes == 1 else None
 
 
 def slower_than_before(name: str) -> float:

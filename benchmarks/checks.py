@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import bars, dataset, expiry, feed, machine, odd_events, peer_tables, report
-from benchmarks.backends import OURS, Backend
+from benchmarks.backends import OURS, Backend, SQLBackend
 from benchmarks.cases import Effort
 from benchmarks.comparison import JUDGED_EVENTS
 from benchmarks.findings import HEAD, Finding, Place, make_finding
@@ -30,6 +30,11 @@ DAY_SECONDS = 86_400
 EXPIRING_EVENTS = 100_000
 SHAPES = 10_000
 SHAPES_DATABASE = "shapes"
+PERIOD_DATABASE = "period"
+PERIOD_EVENTS = 1_000_000
+AFTER_PERIOD = datetime.datetime(2026, 2, 1)
+"""A time when the month of these events is over."""
+
 CONVERSION_DATABASE = "conversion"
 
 PENDING_EVENTS = 25_000
@@ -56,7 +61,7 @@ def measure(
     """
     findings, lines = [], []
     by_size: dict[int, list[Check]] = {}
-    for (size, title), check in CHECKS.items():
+    for (size, title), check in checks_of(make_backend()).items():
         if pattern is None or fnmatch.fnmatch(title, f"*{pattern}*"):
             by_size.setdefault(events or size, []).append(check)
     for size, checks in by_size.items():
@@ -74,7 +79,7 @@ def measure(
                     findings.append(finding)
     rows = [finding[: len(HEAD)] for finding in findings]
     remarks = [f"{finding.title}: {finding.remark}" for finding in findings if finding.remark]
-    return report.section(f"{backend.name}: checks", lines, HEAD, rows, remarks)
+    return report.section(f"{backend.title}: checks", lines, HEAD, rows, remarks)
 
 
 def names_of_many_shapes(place: Place) -> Iterator[Finding]:
@@ -222,6 +227,23 @@ def expiry_of_a_day(place: Place) -> Iterator[Finding]:
     )
 
 
+def drop_of_a_period(place: Place) -> Iterator[Finding]:
+    """Measure how fast a whole period, whose events share an index, is dropped."""
+    events = place.scaled(PERIOD_EVENTS)
+    place.backend.create(PERIOD_DATABASE)
+    with place.make_side(PERIOD_DATABASE) as side:
+        for command in ({"do": "upgrade"}, {"do": "fill", "events": events, "batch": BATCH}):
+            _succeeded(side.run(timeout=LOAD_TIMEOUT, **command))
+        place.backend.tidy(PERIOD_DATABASE)
+        _succeeded(side.run(do="connect"))
+        outcome = _succeeded(side.run(timeout=LOAD_TIMEOUT, do="drop", before=AFTER_PERIOD.isoformat()))
+    took, left, at_most = outcome.samples[0], place.backend.count(PERIOD_DATABASE), bars.MAX_DROP_SECONDS
+    shown = f"{report.duration(took)}, {outcome.fields['deleted']:,} events"
+    shown += f"; {left:,} events are still there" if left else ""
+    met = took <= at_most and not left
+    yield make_finding(f"drop of a period of {events:,} events", shown, report.duration(at_most), met)
+
+
 def export(place: Place) -> Iterator[Finding]:
     """Measure panko-export of all events to a file on the same disk."""
     events = place.backend.count(OURS)
@@ -279,3 +301,13 @@ CHECKS: dict[tuple[int, str], Check] = {
     **{(JUDGED_EVENTS, title): check for title, check in feed.CHECKS.items()},
 }
 """The checks by size of the event set and title."""
+
+SQL_CHECKS = {rare_text_and_pending_keys, conversion}
+CLUSTER_CHECKS: dict[tuple[int, str], Check] = {(JUDGED_EVENTS, "drop of a period"): drop_of_a_period}
+
+
+def checks_of(backend: Backend) -> dict[tuple[int, str], Check]:
+    """Return the checks that a backend supports."""
+    if isinstance(backend, SQLBackend):
+        return CHECKS
+    return {key: check for key, check in CHECKS.items() if check not in SQL_CHECKS} | CLUSTER_CHECKS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import orjson
 
 from benchmarks.aggregates import HOURLY, RECENT, VALUES
-from benchmarks.backends import OURS, Backend
+from benchmarks.backends import OURS, SQLBackend
 from benchmarks.bars import BACKENDS, FEED_READS
 
 PAGE_REPEATS = 50
@@ -32,7 +32,7 @@ SELECT event_type.name, hour, events FROM (
 """
 
 
-def page(backend: Backend) -> list[float]:
+def page(backend: SQLBackend) -> list[float]:
     """Return the seconds for pages of 100: plain SQL, each shape parsed once, one ``dumps``."""
     samples = []
     with backend.connect(OURS) as connection, connection.cursor() as cursor:
@@ -54,7 +54,7 @@ def _event(row: tuple, shapes: dict[int, list]) -> tuple:
     return message_id, event_type, filled, generated, raw and orjson.Fragment(raw)
 
 
-def store(backend: Backend) -> list[float]:
+def store(backend: SQLBackend) -> list[float]:
     """Return the seconds per event to store existing rows again with plain statements, 1,000 events a commit.
 
     The rows are those of the newest events, which are read and deleted first. The statements are COPY on PostgreSQL,
@@ -84,7 +84,7 @@ def store(backend: Backend) -> list[float]:
         return [(time.perf_counter() - began) / len(ids)]
 
 
-def count_by_hour(backend: Backend) -> list[float]:
+def count_by_hour(backend: SQLBackend) -> list[float]:
     """Return the seconds to count all events by hour and type with the shortest possible query."""
     samples = []
     with backend.connect(OURS) as connection, connection.cursor() as cursor:
@@ -95,7 +95,7 @@ def count_by_hour(backend: Backend) -> list[float]:
     return samples
 
 
-FLOORS: dict[tuple[str, str, str], Callable[[Backend], list[float]] | tuple[str, str]] = {
+FLOORS: dict[tuple[str, str, str], Callable[[SQLBackend], list[float]] | tuple[str, str]] = {
     **{(backend, "record_events", "batches of 1,000"): store for backend in ("postgresql", "mysql", "sqlite")},
     ("postgresql", "http", "page of 100, all tenants"): page,
     ("postgresql", "counts", HOURLY): count_by_hour,

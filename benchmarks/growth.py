@@ -52,7 +52,7 @@ def measure(
     compared = [f"{size:,} to {COMPARED:,}" for size in larger]
     head = ("case", *(f"{events:,}" for events in sizes), *compared, "at most", "met", f"floor at {sizes[-1]:,}")
     remarks = [f"bytes on disk for each event: {', '.join(disk)}", *_different_rows(columns, sizes)]
-    return report.section(f"{backend.name}: growth", lines, head, rows(columns, sizes, backend.name), remarks)
+    return report.section(f"{backend.title}: growth", lines, head, rows(columns, sizes, backend.name), remarks)
 
 
 def _is_measured(case: Case) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import dataset, peer_tables
-from benchmarks.backends import BEFORE, OURS, THEIRS, Backend
+from benchmarks.backends import BEFORE, OURS, THEIRS, Backend, SQLBackend
 from benchmarks.peer import REQUIREMENTS
 from benchmarks.progress import followed, say
 from benchmarks.sides import ROOT, Side
@@ -23,16 +23,16 @@ SAMPLE = 100
 
 LOAD_TIMEOUT = 3600
 THEIR_FILES = (REQUIREMENTS, Path(peer_tables.__file__))
-OUR_FILES = (
+SHARED_FILES = tuple(f"panko/storage/{name}.py" for name in ("shapes", "ids", "owners", "serialization", "documents"))
+SQL_FILES = (
     "alembic/versions/*.py",
-    "panko/storage/documents.py",
-    "panko/storage/serialization.py",
     *(
         f"panko/storage/sqlalchemy/{name}.py"
         for name in ("tables", "types", "keys", "shapes", "catalog", "writer", "journal")
     ),
 )
-"""The files that determine the contents of the tables: if they change, kept data are not reused."""
+CLUSTER_FILES = tuple(f"panko/storage/opensearch/{name}.py" for name in ("mapping", "documents", "writer", "indices"))
+"""The files that determine what is stored: if they change, kept data are not reused."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Loader:
         self._backend = backend
         self._roots = {OURS: ROOT, BEFORE: before}
         self._events = events
-        self._kept = directory / f"{backend.name}-{events}" if directory else None
+        self._kept = directory / f"{backend.title.replace(', ', '-').replace(' ', '-')}-{events}" if directory else None
         self.load_seconds: list[float] = []
         """Seconds for each batch that was stored on our side."""
 
@@ -138,7 +138,8 @@ class Loader:
 
     def _stamp(self, side: str) -> str:
         root = self._roots.get(side)
-        files = [path for name in OUR_FILES for path in sorted(root.glob(name))] if root else THEIR_FILES
+        ours = SHARED_FILES + (SQL_FILES if isinstance(self._backend, SQLBackend) else CLUSTER_FILES)
+        files = [path for name in ours for path in sorted(root.glob(name))] if root else THEIR_FILES
         return hashlib.sha256(b"".join(path.read_bytes() for path in (Path(dataset.__file__), *files))).hexdigest()
 
 

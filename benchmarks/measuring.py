@@ -175,7 +175,7 @@ class Measuring:
         return next(case for case in cases(self._facts) if (case.group, case.name) == (group, name))
 
     def _measure_expiry(self, measurement: Measurement) -> None:
-        for name in self._sides:
+        for name in filter(measurement.case.sides.__contains__, self._sides):
             start = self._facts.end + next(self._runs) * RUN_LENGTH
             expiry = Expiry(self._backend, self._facts, self._make_side, name, start)
             measurement.outcomes[name], notes = expiry.measure(2 * self._effort.timeout)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from benchmarks import dataset
-from benchmarks.backends import THEIRS, Backend
+from benchmarks.backends import THEIRS, SQLBackend
 from benchmarks.progress import followed
 
 CHUNK = 5000
@@ -38,7 +38,7 @@ TIME_FORMS: dict[str, Callable[[datetime.datetime], Any]] = {
 """The form of a time in the tables of each database."""
 
 
-def fill(backend: Backend, events: int, side: str = THEIRS, raw: bool = False) -> None:
+def fill(backend: SQLBackend, events: int, side: str = THEIRS, raw: bool = False) -> None:
     """Fill the empty tables in a side's database with the event set.
 
     :param raw: whether events have their notifications

@@ -47,7 +47,11 @@ class Outcome:
     @property
     def p99(self) -> float | None:
         """The 99th percentile of the calls in seconds; None if there are too few calls."""
-        return statistics.quantiles(self.calls, n=100)[-1] if len(self.calls) >= MIN_CALLS else None
+        return self.percentile(99) if len(self.calls) >= MIN_CALLS else None
+
+    def percentile(self, percent: int) -> float:
+        """Return a percentile of the calls in seconds; there must be two calls or more."""
+        return statistics.quantiles(self.calls, n=100)[percent - 1]
 
     def add(self, fields: dict) -> None:
         """Add an answer of the process."""

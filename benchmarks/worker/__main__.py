@@ -31,6 +31,7 @@ COMMANDS = {
         posting.post,
         writes.write_on,
         expiry.expire,
+        expiry.drop,
         feed.read_feed,
         feed.write_timed,
         feed.follow,

@@ -18,3 +18,12 @@ def expire(session: Session, before: str, most: int) -> Iterator[dict]:
     began = time.perf_counter()
     session.connection.clear_expired_data(ttl, most)
     yield {"sample": time.perf_counter() - began}
+
+
+def drop(session: Session, before: str) -> Iterator[dict]:
+    """Time the deletion of whole periods that ended before a time (naive UTC, ISO 8601), as panko-expirer begins."""
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    ttl = int((now - datetime.datetime.fromisoformat(before)).total_seconds())
+    began = time.perf_counter()
+    deleted = session.connection.drop_expired(ttl, now)
+    yield {"sample": time.perf_counter() - began, "deleted": deleted}

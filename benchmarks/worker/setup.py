@@ -10,7 +10,7 @@ from benchmarks import dataset, odd_events
 from benchmarks.worker.session import Session
 from panko.storage import EventFilter
 
-LIBRARIES = ("panko", "SQLAlchemy", "psycopg", "psycopg2-binary", "PyMySQL", "pecan", "WSME", "orjson")
+LIBRARIES = ("panko", "SQLAlchemy", "psycopg", "psycopg2-binary", "PyMySQL", "opensearch-py", "pecan", "WSME", "orjson")
 
 
 def connect(session: Session) -> None:

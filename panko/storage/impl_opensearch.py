@@ -14,6 +14,7 @@ from panko.storage.counting import count_groups, is_counted_by_database, name_co
 from panko.storage.evaluation import matches_nothing
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription
+from panko.storage.opensearch import schema
 from panko.storage.opensearch.catalog import Catalog
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.counts import EventCounter
@@ -36,8 +37,9 @@ class Connection(base.Connection):
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
         self._client = Client(url, conf)
-        self._client.read("")  # Fail now if no node answers.
+        schema.check_product(self._client.greet())  # Fail now if no node answers.
         self._indices = Indices(self._client, conf)
+        self._schema = schema.Schema(self._client, self._indices)
         self._events = EventReader(self._client, self._indices)
         self._pages = PageReader(self._client, self._indices, self._events)
         self._catalog = Catalog(self._client, self._indices, self._events)
@@ -46,15 +48,19 @@ class Connection(base.Connection):
         self._writer = EventWriter(self._client, self._indices, conf)
 
     def upgrade(self) -> None:
-        self._indices.create_shared()
+        self._schema.upgrade()
+
+    def check_schema(self) -> None:
+        self._schema.check()
+
+    def get_secret(self) -> bytes:
+        return self._schema.read_secret()
 
     def close(self) -> None:
         self._client.close()
 
     def clear(self) -> None:
-        names = [self._indices.of_period(period) for period in self._indices.list_periods()]
-        if names:
-            self._client.manage("DELETE", ",".join(names), ignore_unavailable="true")
+        self._indices.delete([self._indices.of_period(period) for period in self._indices.list_periods()])
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
         return self._writer.record(events)
@@ -104,7 +110,7 @@ class Connection(base.Connection):
             return owner
         message_id = self._counter.find_event_of_project(owner)
         if message_id is not None:
-            for shape, _, _, values, _ in self._pages.read(EventFilter(message_id=message_id), Page(), WITHOUT_RAW):
+            for shape, _, _, values, _ in self._pages.read(EventFilter(message_id=(message_id,)), Page(), WITHOUT_RAW):
                 return next(texts_of(shape, values, PROJECT_ID), None)
         return None  # Its events have expired since they were counted.
 

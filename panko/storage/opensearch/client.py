@@ -4,13 +4,14 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import opensearchpy
 import orjson
 import tenacity
+import urllib3
 from opensearchpy import exceptions
 from opensearchpy.serializer import JSONSerializer
 from oslo_config import cfg
@@ -18,14 +19,24 @@ from oslo_config import cfg
 from panko.storage import deadlines
 from panko.storage.deadlines import GRACE_SECONDS
 from panko.storage.errors import QueryTimeout, StorageTimeout, StorageUnavailable
+from panko.storage.opensearch import connections
 from panko.storage.opensearch.addresses import Address
-from panko.storage.opensearch.errors import is_temporary, translate
+from panko.storage.opensearch.errors import Conflict, is_temporary, translate
+from panko.storage.urls import redact_url
 
 RETRY_SECONDS = 15
 """Seconds for which a request is repeated while nodes fail: to elect a cluster manager takes a few."""
 
-POOL_CONNECTIONS = 64
-"""Connections to each node that stay open."""
+RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=1)
+
+_WHILE_TIME_IS_LEFT = tenacity.stop_after_delay(RETRY_SECONDS)
+_ONCE = tenacity.stop_after_attempt(1)
+
+MANAGE_SECONDS = 60
+"""Seconds that a node has for a change of an index, at least."""
+
+MIN_CONNECT_SECONDS = 2
+"""Seconds to connect to a node, at least."""
 
 
 class _Serializer(JSONSerializer):
@@ -59,40 +70,37 @@ class Client:
 
     :param url: connection URL
     :param conf: the service's configuration
+    :ivar address: where the cluster is
+    :ivar name: its URL without the password
     :ivar prefix: what the names of all indices begin with
     """
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
-        address, options = Address.parse(url), conf.opensearch
+        self.address = address = Address.parse(url)
         self.prefix = address.prefix
-        node_seconds = options.node_timeout
+        self.name = redact_url(url, keep_user=True)
+        node_seconds = conf.opensearch.node_timeout
         self._read = Limits(conf.api.query_timeout, node_seconds)
         self._write = Limits(conf.database.statement_timeout, node_seconds)
-        self._manage = Limits(conf.database.migration_timeout, conf.database.migration_timeout)
-        tls: dict[str, Any] = {}
-        if address.uses_tls:
-            tls = {
-                "use_ssl": True,
-                "verify_certs": not options.insecure,
-                "ssl_show_warn": False,
-                "ca_certs": options.cafile,
-                "client_cert": options.certfile,
-                "client_key": options.keyfile,
-            }
-        with translate_errors():
-            self._client = opensearchpy.OpenSearch(
-                [{"host": host, "port": port} for host, port in address.nodes],
-                http_auth=None if address.user is None else (address.user, address.password or ""),
-                serializer=_Serializer(),
-                pool_maxsize=POOL_CONNECTIONS,
-                max_retries=0,
-                http_compress=False,
-                **tls,
-            )
+        self._manage = Limits(conf.database.migration_timeout, max(node_seconds, MANAGE_SECONDS))
+        self._connect_seconds = max(MIN_CONNECT_SECONDS, conf.database.connect_timeout / len(address.nodes))
+        self._transport = opensearchpy.OpenSearch(
+            connections.hosts_of(address),
+            serializer=_Serializer(),
+            **connections.options_of(address, conf.opensearch),
+        ).transport
 
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
-        self._client.close()
+        self._transport.close()
+
+    def greet(self) -> Any:
+        """Return what a node says about itself. Each node is asked once, until one answers.
+
+        :raises StorageError: if none answers, or one refuses
+        """
+        attempts = tenacity.stop_after_attempt(len(self.address.nodes))
+        return self._request("GET", "", None, {}, self._read, attempts)
 
     def read(self, path: str, body: Any = None, **parameters: Any) -> Any:
         """Return the response to a search or another request that changes nothing.
@@ -113,26 +121,66 @@ class Client:
         """
         return self.read(f"{index}/_search", body, allow_partial_search_results="false", **parameters)
 
+    def find(self, index: str, id_: str) -> Mapping[str, Any] | None:
+        """Return a document with its ``_source``, ``_seq_no`` and ``_primary_term``; None if it is missing.
+
+        It may have been stored just before: this needs no refresh.
+
+        :raises IndexMissing: if the index is missing
+        """
+        found = self._request("GET", f"{index}/_doc/{id_}", None, {"ignore": 404}, self._read)
+        if "error" in found:
+            raise translate(exceptions.NotFoundError(404, found["error"].get("type"), found))
+        return found if found["found"] else None
+
+    def create(self, index: str, id_: str, document: Any, **parameters: Any) -> bool:
+        """Store a document unless the index has one with this id, and return whether it was stored.
+
+        If an answer was lost, the document may have been stored by this call though it returns False.
+        """
+        try:
+            self.write("PUT", f"{index}/_create/{id_}", document, **parameters)
+        except Conflict:
+            return False
+        return True
+
     def write(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """Return the response to a request that stores or deletes. It may have been carried out more than once."""
         return self._request(method, path, body, parameters, self._write)
+
+    def bulk(self, lines: Sequence[bytes], **parameters: Any) -> Any:
+        """Return the response to a bulk request, which is sent once.
+
+        The server gives up waiting for copies of shards before the client gives up waiting for the server.
+        """
+        body = b"".join(lines)
+        left = min(self._write.node_seconds, self._write.left(time.monotonic()))
+        waits = f"{max(500, int(left * 1000) - 1000)}ms"
+        return self._request("POST", "_bulk", body, {**parameters, "timeout": waits}, self._write, _ONCE)
 
     def manage(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """Return the response to a request that creates or changes an index, or deletes one."""
         return self._request(method, path, body, parameters, self._manage)
 
-    def _request(self, method: str, path: str, body: Any, parameters: Mapping[str, Any], limits: Limits) -> Any:
-        start = time.monotonic()
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        parameters: Mapping[str, Any],
+        limits: Limits,
+        stop: Any = _WHILE_TIME_IS_LEFT,
+    ) -> Any:
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(RETRY_SECONDS),
-            wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
+            stop=stop,
+            wait=RETRY_WAIT,
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, exceptions.OpenSearchException) and is_temporary(error)
             ),
             reraise=True,
         )
         with translate_errors():
-            return retrying(self._try, method, path, body, parameters, limits, start)
+            return retrying(self._try, method, path, body, parameters, limits, time.monotonic())
 
     def _try(
         self, method: str, path: str, body: Any, parameters: Mapping[str, Any], limits: Limits, start: float
@@ -141,9 +189,8 @@ class Client:
         if left <= 0:
             raise StorageTimeout("no time was left for a request")
         seconds = min(limits.node_seconds, left)
-        return self._client.transport.perform_request(
-            method, f"/{path}", params={**parameters, "request_timeout": seconds}, body=body
-        )
+        timeout: Any = urllib3.Timeout(connect=min(self._connect_seconds, seconds), read=seconds)
+        return self._transport.perform_request(method, f"/{path}", dict(parameters), body, timeout)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What errors of OpenSearch, and of the connections to it, mean for the storage."""
 
+import ssl
 from typing import Any
 
+import urllib3
 from opensearchpy import exceptions
 
 from panko.storage import errors
@@ -15,18 +17,47 @@ CONFLICT = "version_conflict_engine_exception"
 _TEMPORARY = (404, 408, 429, 502, 503, 504)
 """Statuses after which the same request may succeed. 404 is that of an index that another process has just deleted."""
 
+_TLS_ADVICE = {
+    "CERTIFICATE_VERIFY_FAILED": "Set [opensearch] cafile to the certificates of the authority that issues those of "
+    "the nodes, and name the nodes in [database] connection as their certificates do.",
+    "WRONG_VERSION_NUMBER": "The node does not use TLS: begin [database] connection with opensearch://.",
+    "CERTIFICATE_REQUIRED": "The node wants a client certificate: set [opensearch] certfile and keyfile.",
+    "UNKNOWN_CA": "The node does not accept the client certificate: [opensearch] certfile.",
+}
+"""What to do about errors of TLS, by a part of their texts."""
+
+_PLAIN_ADVICE = "If the nodes use TLS, begin [database] connection with opensearch+https://."
+
+
+class IndexMissing(errors.StorageUnavailable):
+    """An index is missing; if it is one of events, it may have been deleted just now, or not be created yet."""
+
+
+class Conflict(StorageError):
+    """A document exists already, or has been changed meanwhile."""
+
+
+class IndexReadOnly(errors.StorageReadOnly):
+    """A block of the cluster or of an index refuses changes."""
+
+    ADVICE = "Remove the block in the settings of the cluster or the index (index.blocks, cluster.blocks)."
+
+
+class RequestTooLarge(errors.StatementFailed):
+    """A node, or a proxy before it, does not accept so much in one request."""
+
+    ADVICE = "Raise http.max_content_length of the nodes, and the limit of a proxy before them."
+
 
 def type_of(error: exceptions.TransportError) -> str:
-    """Return the name that OpenSearch gives to an error."""
-    return str(error.error)
+    """Return the name that OpenSearch gives to an error; of other servers a part of what they say."""
+    return _short(error.error)
 
 
 def is_temporary(error: exceptions.OpenSearchException) -> bool:
     """Return whether another node, or the same one a little later, may answer the same request."""
-    if isinstance(error, exceptions.SSLError):
-        return False
     if isinstance(error, exceptions.ConnectionError):
-        return True
+        return not isinstance(_cause_of(error), ssl.SSLError)
     return isinstance(error, exceptions.TransportError) and error.status_code in (408, 429, 502, 503, 504)
 
 
@@ -34,13 +65,35 @@ def translate(error: exceptions.OpenSearchException) -> StorageError:
     """Return the storage's error for one of the client library."""
     if isinstance(error, exceptions.ConnectionTimeout):
         return errors.StorageTimeout("no node of the cluster answered in time")
-    if isinstance(error, exceptions.SSLError):
-        return errors.StorageMisconfigured(f"TLS failed: {_short(error.info)}")
     if isinstance(error, exceptions.ConnectionError):
-        return errors.StorageUnavailable(f"no node can be reached: {_short(error.info)}")
+        return _translate_connection(error)
     if isinstance(error, exceptions.TransportError) and isinstance(error.status_code, int):
         return translate_status(error.status_code, type_of(error), reason_of(error.info))
+    if isinstance(error, exceptions.SerializationError):
+        return errors.StorageMisconfigured("what answers there is not OpenSearch: it does not speak JSON.")
     return errors.StatementFailed(type(error).__name__)
+
+
+def _translate_connection(error: exceptions.ConnectionError) -> StorageError:
+    cause = _cause_of(error)
+    text = _short(cause)
+    if isinstance(cause, ssl.SSLError):
+        advice = next((advice for part, advice in _TLS_ADVICE.items() if part in str(cause).replace(" ", "_")), "")
+        return errors.StorageMisconfigured(f"TLS failed: {text}. {advice}".strip())
+    advice = _PLAIN_ADVICE if isinstance(cause, urllib3.exceptions.ProtocolError) else ""
+    return errors.StorageUnavailable(f"no node can be reached: {text}. {advice}".strip())
+
+
+def _cause_of(error: exceptions.ConnectionError) -> Any:
+    """Return the innermost reason of a failed connection."""
+    cause = error.info
+    while isinstance(inner := getattr(cause, "reason", None) or _first_error(cause), Exception):
+        cause = inner
+    return cause
+
+
+def _first_error(error: Any) -> Any:
+    return next((each for each in getattr(error, "args", ()) if isinstance(each, ssl.SSLError)), None)
 
 
 def translate_status(status: int, type_: str, reason: str) -> StorageError:
@@ -54,11 +107,17 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
     if "disk usage exceeded" in reason or "read-only-allow-delete" in reason:
         return errors.StorageFull(detail)
     if type_ == "cluster_block_exception" and status == 403:
-        return errors.StorageReadOnly(detail)
+        return IndexReadOnly(detail)
     if status == 401:
         return errors.AccessDenied(f"{status} {type_}")
     if status == 403:
         return errors.PermissionDenied(detail)
+    if status == 413:
+        return RequestTooLarge(f"{status} {type_}")
+    if type_ == MISSING_INDEX:
+        return IndexMissing(detail)
+    if type_ == CONFLICT:
+        return Conflict(detail)
     if type_ in ("task_cancelled_exception", "timeout_exception"):
         return errors.QueryTimeout(f"{status} {type_}")
     if status in _TEMPORARY:
