@@ -65,6 +65,7 @@ class View:
     :param recent: the newest entries, in order, without gaps
     :param shards: the shards of events by their histories
     :param known: the shards that the journal knows, by their keys
+    :param placed: the number of the last operation on each that was placed, by their keys
     :param entries_shard: the shard of the entries
     :param is_behind: whether operations are left to place
     """
@@ -75,6 +76,7 @@ class View:
     recent: Sequence[Entry]
     shards: Mapping[str, Shard]
     known: Mapping[int, KnownShard]
+    placed: Mapping[int, int]
     entries_shard: Shard
     is_behind: bool
 
@@ -84,6 +86,7 @@ class Journal:
 
     :param client: sends requests
     :param indices: the indices
+    :ivar last_state: position of the last entry that has the state; it and later ones must not be removed
     """
 
     def __init__(self, client: Client, indices: Indices):
@@ -97,7 +100,8 @@ class Journal:
         self._begin = self._end = Cursor(0, 0, 0, 0, b"")
         self._recent: list[Entry] = []
         self._state = State()
-        self._last_state = 0
+        self.last_state = 0
+        self._begin_document: Mapping[str, Any] | None = None
         self._empty: dict[str, int] = {}
 
     def look(self, wants_now: bool = False) -> View:
@@ -127,7 +131,8 @@ class Journal:
         recent = tuple(self._recent[-MAX_RECENT_ENTRIES:])
         end = max(self._begin, self._end)
         feed = feed_id(self._history)
-        return View(feed, self._begin, end, recent, shards, self._state.shards, entries_shard, is_behind)
+        state = self._state
+        return View(feed, self._begin, end, recent, shards, state.shards, state.placed, entries_shard, is_behind)
 
     def read_entries(self, view: View, first: int, size: int = MAX_RECENT_ENTRIES) -> Sequence[Entry]:
         """Return entries of the journal from a position on, in order, up to the end of the view."""
@@ -144,6 +149,13 @@ class Journal:
         if [entry.position for entry in entries] != list(range(first, last + 1)):
             raise ShardMoved("entries of the feed were removed meanwhile")
         return entries
+
+    def find_ids(self, view: View, first: int, last: int, size: int) -> list[str]:
+        """Return the ids of the entries that exist in a range of positions, in order."""
+        body = {"size": size, "sort": [{"position": "asc"}], "_source": False}
+        clause = {"range": {"position": {"gte": first, "lte": last}}}
+        (hits,) = self.shards.search([self._search(view.entries_shard, body, clause)])
+        return [hit["_id"] for hit in hits]
 
     def _search(self, shard: Shard, body: Mapping[str, Any], clause: Mapping[str, Any]) -> ShardSearch:
         """Return a search for entries that are safe."""
@@ -179,10 +191,13 @@ class Journal:
         content = begin[0]["_source"]["entry"] if begin else None
         if content is None or content["feed"] != shard.history:
             newest = documents[-1]["position"] if documents else 0
-            self._begin_feed(shard, newest, begin[0] if begin else None)
+            content = {"feed": shard.history, "base": newest, "cursor": [newest, 0, 0, 0]}
+            self._replace_begin(content, begin[0] if begin else None)
             raise ShardMoved("a feed begins")
         feed = feed_id(shard.history)
-        self._begin = Cursor(*content["cursor"], feed=feed)
+        self._begin_document = begin[0]
+        position, recorded, slice_, seq_no = content["cursor"]
+        self._begin = Cursor(position, recorded, slice_, seq_no, feed)
         self._follow([each for each in documents if each["position"] > content["base"]])
         self._end = self._recent[-1].end_cursor(feed) if self._recent else self._begin
         self._known = shard.checkpoint
@@ -200,19 +215,18 @@ class Journal:
     def _append(self, document: Mapping[str, Any]) -> None:
         self._state = follow_state(self._state, document)
         if has_state(document):
-            self._last_state = document["position"]
+            self.last_state = document["position"]
         self._recent.append(read_entry(document))
         if len(self._recent) > 2 * MAX_RECENT_ENTRIES:
             del self._recent[:MAX_RECENT_ENTRIES]
 
-    def _begin_feed(self, shard: Shard, newest: int, before: Mapping[str, Any] | None) -> None:
-        """Begin a new feed, unless another process does.
-
-        :param newest: position of the newest entry of the feed before
-        :param before: the document with the begin of the feed before
-        """
-        content = {"feed": shard.history, "base": newest, "cursor": [newest, 0, 0, 0]}
-        self._replace_begin(content, before)
+    def move_begin(self, cursor: Cursor) -> bool:
+        """Let the feed begin with the entry after a cursor, and return whether nobody else has moved it meanwhile."""
+        before = self._begin_document
+        if before is None:
+            return False
+        content = before["_source"]["entry"] | {"cursor": cursor[:4]}
+        return content["feed"] == self._history and self._replace_begin(content, before)
 
     def _replace_begin(self, content: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
         """Write the begin of the feed, unless another has written it since it was read, and return whether."""
@@ -261,7 +275,7 @@ class Journal:
         added = [each for each in known.values() if each.key not in state.shards]
         state.add(added, moved)
         position = max(self._begin, self._end).position + 1
-        has_whole_state = not self._recent or position - self._last_state >= STATE_INTERVAL
+        has_whole_state = not self._recent or position - self.last_state >= STATE_INTERVAL
         if has_whole_state:
             state.forget(self.known_indices.find_deleted(state.shards.values(), shards))
         entry = Entry(position, time.time_ns() // 1000, slices, end)

@@ -158,12 +158,12 @@ def make_document(
     :param moved: further shards, and up to which number they have been placed: without events
     :param state: the state after it, if it shall be known without earlier entries
     """
-    content: dict[str, Any] = {"slices": entry.slices, "end": entry.end}
+    content: dict[str, Any] = {"slices": [list(each) for each in entry.slices], "end": entry.end}
     if state is not None:
         shards = [[*shard, state.placed.get(key, -1)] for key, shard in state.shards.items()]
         content["state"] = {"next": state.next_key, "shards": shards}
     else:
-        content["new"], content["moved"] = list(new), list(moved)
+        content["new"], content["moved"] = [list(each) for each in new], list(moved)
     return {"position": entry.position, "placed": entry.placed, "entry": content}
 
 
