@@ -2,7 +2,7 @@
 """The storage driver for OpenSearch."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -12,15 +12,19 @@ from panko.storage import base
 from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
 from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
 from panko.storage.evaluation import matches_nothing
+from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
-from panko.storage.models import Event, Trait, TraitDescription
-from panko.storage.opensearch import schema
+from panko.storage.models import Event, Trait, TraitDescription, to_microseconds
+from panko.storage.opensearch import health, schema
 from panko.storage.opensearch.catalog import Catalog
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.counts import EventCounter
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader
 from panko.storage.opensearch.expiry import Expiry
+from panko.storage.opensearch.feed_reader import FeedReader
 from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.journal import Journal
+from panko.storage.opensearch.journal_trimmer import Trimmer
 from panko.storage.opensearch.page_reader import PageReader
 from panko.storage.opensearch.searches import NEWEST_FIRST
 from panko.storage.opensearch.writer import EventWriter
@@ -36,6 +40,7 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
+        self._options = conf.opensearch
         self._client = Client(url, conf)
         schema.check_product(self._client.greet())  # Fail now if no node answers.
         self._indices = Indices(self._client, conf)
@@ -45,6 +50,9 @@ class Connection(base.Connection):
         self._catalog = Catalog(self._client, self._indices, self._events)
         self._counter = EventCounter(self._client, self._indices)
         self._expiry = Expiry(self._client, self._indices)
+        self._journal = Journal(self._client, self._indices)
+        self._trimmer = Trimmer(self._client, self._indices, self._journal)
+        self._feed = FeedReader(self._journal, self._events)
         self._writer = EventWriter(self._client, self._indices, conf)
 
     def upgrade(self) -> None:
@@ -53,14 +61,15 @@ class Connection(base.Connection):
     def check_schema(self) -> None:
         self._schema.check()
 
-    def get_secret(self) -> bytes:
-        return self._schema.read_secret()
+    def find_problems(self) -> Iterator[str]:
+        return health.find_problems(self._client, self._options)
 
     def close(self) -> None:
         self._client.close()
 
     def clear(self) -> None:
         self._indices.delete([self._indices.of_period(period) for period in self._indices.list_periods()])
+        self._trimmer.trim()
 
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
         return self._writer.record(events)
@@ -114,12 +123,20 @@ class Connection(base.Connection):
                 return next(texts_of(shape, values, PROJECT_ID), None)
         return None  # Its events have expired since they were counted.
 
+    def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
+        return self._feed.read(requests)
+
+    def get_secret(self) -> bytes:
+        return self._schema.read_secret()
+
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None
     ) -> int:
         now = now or timeutils.utcnow()
-        deleted = self._expiry.delete_expired(base.find_expired_before(now, ttl), max_count or None)
+        expired_before = base.find_expired_before(now, ttl)
+        deleted = self._expiry.delete_expired(expired_before, max_count or None)
         if not max_count or deleted < max_count:
+            self._trimmer.trim(to_microseconds(expired_before))
             self._expiry.mark(now)
         return deleted
 

@@ -10,6 +10,7 @@ from types import ModuleType
 import orjson
 import sqlalchemy as sa
 
+from panko.storage import delivery
 from panko.storage.base import Connection
 from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
 from panko.storage.sqlalchemy import feed_reader, journal, journal_reader
@@ -19,8 +20,8 @@ SMALL_LIMITS: Sequence[tuple[ModuleType, str, float]] = (
     (feed_reader, "FIRST_ENTRIES", 2),
     (feed_reader, "MAX_ENTRIES", 3),
     (feed_reader, "MAX_ROWS", 3),
-    (feed_reader, "MAX_FEED_EVENTS", 50),
-    (feed_reader, "MAX_FEED_BYTES", 4000),
+    (delivery, "MAX_FEED_EVENTS", 50),
+    (delivery, "MAX_FEED_BYTES", 4000),
     (feed_reader, "MAX_PLACED_ENTRIES", 3),
     (journal_reader, "MAX_ENTRIES", 3),
     (journal_reader, "MAX_LISTED_IDS", 5),

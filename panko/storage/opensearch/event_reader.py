@@ -3,7 +3,7 @@
 
 import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from panko.storage.errors import StatementFailed
 from panko.storage.filters import Position
@@ -20,7 +20,7 @@ MAX_CACHE_BYTES = 16 << 20
 
 Hit = Mapping[str, Any]
 
-_Key = TypeVar("_Key")
+FindAgain = Callable[[Sequence[Hit], Mapping[str, Any]], Sequence[Hit]]
 
 Documents = tuple[str, ...]
 """The stored fields to read of each event: none, the first, or both of WHOLE."""
@@ -68,43 +68,29 @@ class EventReader:
         :param hits: hits of a search with :func:`fields_of` the same documents
         :param documents: without any, only message_id and generated of the events are known
         """
-        if not documents:
-            for generated, message_id in map(position_of_hit, hits):
-                yield FoundEvent(NO_SHAPE, message_id, generated, (), ())
+        if documents:
+            yield from (event for _, event in self.complete_hits(hits, documents, self._find_again))
             return
-        shapes = self._shapes_of(hits)
-        for hit, fields in self._read_large(hits, documents):
+        for generated, message_id in map(position_of_hit, hits):
+            yield FoundEvent(NO_SHAPE, message_id, generated, (), ())
+
+    def complete_hits(
+        self, hits: Sequence[Hit], documents: Documents, find_again: FindAgain
+    ) -> Iterator[tuple[Hit, FoundEvent]]:
+        """Yield hits with their events; skip those that were deleted since.
+
+        :param documents: the documents to read, at least one
+        :param find_again: finds the events of hits again, with what another search returns of them
+        """
+        shapes = self._shapes_of(hits, find_again)
+        for hit, fields in _read_large(hits, documents, find_again):
             if shape := shapes.get(fields["shape_id"][0]):
                 generated, message_id = position_of_hit(hit)
                 shape, values = split_row(shape, fields["values"][0])
                 others = [fields[name][0].encode() if name in fields else None for name in documents[1:]]
-                yield FoundEvent(shape, message_id, generated, values, others)
+                yield hit, FoundEvent(shape, message_id, generated, values, others)
 
-    def _read_large(self, hits: Sequence[Hit], documents: Documents) -> Iterator[tuple[Hit, Mapping[str, Any]]]:
-        """Yield hits, and the fields of each with all documents."""
-
-        def size_of(hit: Hit) -> int:
-            return hit["fields"].get("size", (0,))[0]
-
-        if not any(map(size_of, hits)):
-            yield from ((hit, hit["fields"]) for hit in hits)
-            return
-        names = [f"large_{name}" for name in documents]
-        body = {"_source": False, "stored_fields": names, "docvalue_fields": ["generated", "shape_id"]}
-        for part in split_by_size(hits, size_of, MAX_LARGE_CHARACTERS):
-            large = [hit for hit in part if size_of(hit)]
-            found = self._look_up(large, body, lambda hit: (hit["_index"], hit["_id"])) if large else {}
-            for hit in part:
-                if not size_of(hit):
-                    yield hit, hit["fields"]
-                elif read := found.pop((hit["_index"], hit["_id"]), None):
-                    fields = {name.removeprefix("large_"): value for name, value in read["fields"].items()}
-                    # Another event of this message_id may have been stored meanwhile.
-                    is_same = fields["generated"][0] == position_of_hit(hit).generated
-                    if is_same and fields["shape_id"] == hit["fields"]["shape_id"] and "values" in fields:
-                        yield hit, fields
-
-    def _shapes_of(self, hits: Iterable[Hit]) -> dict[str, Shape]:
+    def _shapes_of(self, hits: Iterable[Hit], find_again: FindAgain) -> dict[str, Shape]:
         """Return the shapes of hits by their ids. One is missing only if the events were deleted."""
         known, missing = self._shapes, collections.defaultdict(list)
         found = {}
@@ -115,25 +101,10 @@ class EventReader:
             else:
                 missing[id_].append(hit)
         if missing:
-            new = self._read_shapes(missing)
+            new = _read_shapes(missing, find_again)
             self._remember(new)
             found.update(new)
         return found
-
-    def _read_shapes(self, missing: Mapping[str, Sequence[Hit]]) -> dict[str, Shape]:
-        """Return shapes by their ids, each read from one of its hits."""
-        body = {"_source": False, "docvalue_fields": ["event_type", "shape", "shape_id"]}
-        firsts = [hits[0] for hits in missing.values()]
-        found = self._look_up(firsts, body, lambda hit: hit["fields"]["shape_id"][0])
-        if others := [hit for id_, hits in missing.items() if id_ not in found for hit in hits[1:]]:
-            found |= self._look_up(others, body, lambda hit: hit["fields"]["shape_id"][0])
-        shapes = {}
-        for id_, hit in found.items():
-            (event_type,), (document,) = hit["fields"]["event_type"], hit["fields"].get("shape", [None])
-            if shape_id_of(event_type, document) != id_:
-                raise StatementFailed(f"an event has the id of another shape: {id_}")
-            shapes[id_] = Shape.read(event_type, document, id_)
-        return shapes
 
     def _remember(self, new: Mapping[str, Shape]) -> None:
         size = sum(shape.size for shape in new.values())
@@ -142,8 +113,8 @@ class EventReader:
         self._shapes.update(new)
         self._size += size
 
-    def _look_up(self, hits: Sequence[Hit], body: Mapping[str, Any], key_of: Callable[[Hit], _Key]) -> dict[_Key, Hit]:
-        """Return the hits of the same events in another search, by their keys; some may have been deleted."""
+    def _find_again(self, hits: Sequence[Hit], body: Mapping[str, Any]) -> Sequence[Hit]:
+        """Return the hits of the same events in another search; some may have been deleted."""
         found = self._search_ids(hits, body)
         present = {hit["_id"] for hit in found}
         if missing := [hit for hit in hits if hit["_id"] not in present]:
@@ -151,10 +122,53 @@ class EventReader:
             names = ",".join(sorted({hit["_index"] for hit in missing}))
             self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true")
             found += self._search_ids(missing, body)
-        return {key_of(hit): hit for hit in found}
+        return found
 
     def _search_ids(self, hits: Sequence[Hit], body: Mapping[str, Any]) -> list[Hit]:
         ids = list({hit["_id"]: None for hit in hits})
         # An id may be in two indices.
         query = {**body, "query": {"ids": {"values": ids}}, "size": 2 * len(ids), "track_total_hits": False}
         return self._client.search(self._indices.events, query)["hits"]["hits"]
+
+
+def _read_large(
+    hits: Sequence[Hit], documents: Documents, find_again: FindAgain
+) -> Iterator[tuple[Hit, Mapping[str, Any]]]:
+    """Yield hits, and the fields of each with all documents."""
+
+    def size_of(hit: Hit) -> int:
+        return hit["fields"].get("size", (0,))[0]
+
+    if not any(map(size_of, hits)):
+        yield from ((hit, hit["fields"]) for hit in hits)
+        return
+    names = [f"large_{name}" for name in documents]
+    body = {"_source": False, "stored_fields": names, "docvalue_fields": ["generated", "shape_id"]}
+    for part in split_by_size(hits, size_of, MAX_LARGE_CHARACTERS):
+        large = [hit for hit in part if size_of(hit)]
+        found = {(hit["_index"], hit["_id"]): hit for hit in find_again(large, body)} if large else {}
+        for hit in part:
+            if not size_of(hit):
+                yield hit, hit["fields"]
+            elif read := found.pop((hit["_index"], hit["_id"]), None):
+                fields = {name.removeprefix("large_"): value for name, value in read["fields"].items()}
+                # Another event of this message_id may have been stored meanwhile.
+                is_same = fields["generated"][0] == position_of_hit(hit).generated
+                if is_same and fields["shape_id"] == hit["fields"]["shape_id"] and "values" in fields:
+                    yield hit, fields
+
+
+def _read_shapes(missing: Mapping[str, Sequence[Hit]], find_again: FindAgain) -> dict[str, Shape]:
+    """Return shapes by their ids, each read from one of its hits."""
+    body = {"_source": False, "docvalue_fields": ["event_type", "shape", "shape_id"]}
+    firsts = [hits[0] for hits in missing.values()]
+    found = {hit["fields"]["shape_id"][0]: hit for hit in find_again(firsts, body)}
+    if others := [hit for id_, hits in missing.items() if id_ not in found for hit in hits[1:]]:
+        found |= {hit["fields"]["shape_id"][0]: hit for hit in find_again(others, body)}
+    shapes = {}
+    for id_, hit in found.items():
+        (event_type,), (document,) = hit["fields"]["event_type"], hit["fields"].get("shape", [None])
+        if shape_id_of(event_type, document) != id_:
+            raise StatementFailed(f"an event has the id of another shape: {id_}")
+        shapes[id_] = Shape.read(event_type, document, id_)
+    return shapes

@@ -7,19 +7,19 @@ get an event is decided in Python; if a reader is alone, SQL first decides about
 
 import functools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import sqlalchemy as sa
 
-from panko.storage.evaluation import EventMatcher
-from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
+from panko.storage import delivery
+from panko.storage.feed import FeedPage, FeedRequest, Start
 from panko.storage.filters import EventFilter
 from panko.storage.shapes import FoundEvent
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects import Dialect
 from panko.storage.sqlalchemy.event_reader import MAX_ROWS, EventReader
 from panko.storage.sqlalchemy.journal import MAX_PLACED_ENTRIES, Sequencer
-from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk, pack_cursor
+from panko.storage.sqlalchemy.journal_reader import MAX_ENTRIES, MAX_ID, Cursor, JournalReader, View, Walk
 from panko.storage.sqlalchemy.queries import UNINDEXED, Conditions, QueryForm, fetch, filter_parameters, row_columns
 from panko.storage.sqlalchemy.scopes import in_scope
 from panko.storage.sqlalchemy.tables import EVENT
@@ -27,55 +27,8 @@ from panko.storage.sqlalchemy.tables import EVENT
 FIRST_ENTRIES = 128
 """Entries that the first statement reads for small pages."""
 
-MAX_FEED_EVENTS = 10_000
-"""Events that a call examines, for all groups together."""
-
-MIN_FEED_EVENTS = 100
-"""Events that a call examines for each group, however many groups there are."""
-
-MAX_EVALUATIONS = 200_000
-"""Events times readers of a group that a call examines."""
-
-MAX_FEED_BYTES = 16 << 20
-"""Bytes of documents that a call reads for all groups together, unless a single event has more."""
-
-GROWTH = 4
-"""How many times more events the next statement for a group reads."""
-
-ALL_EVENTS = EventFilter()
 ID_ORDER = (("message_id", "asc"),)
 DOCUMENTS = (EVENT.c.trait_values, EVENT.c.raw)
-NO_OWNER = (None, None)
-_new_tuple = tuple.__new__
-
-
-class _Reader:
-    """One request, and what it gets.
-
-    :param request: the request
-    :param cursor: how far the reader has read
-    :param is_gone: whether the journal does not have the cursor of the request
-    """
-
-    def __init__(self, request: FeedRequest, cursor: Cursor, is_gone: bool):
-        self.filter = request.event_filter
-        self._is_gone = is_gone
-        self.limit = request.limit
-        self.cursor = cursor
-        self.events: list[FeedEvent] = []
-
-    @functools.cached_property
-    def matcher(self) -> EventMatcher | None:
-        """Decides which events the reader gets; None if it gets all. Most readers see no event, and need none."""
-        return None if self.filter == ALL_EVENTS else EventMatcher(self.filter)
-
-    def page(self, end: Cursor, is_behind: bool) -> FeedPage:
-        """Return the page.
-
-        :param end: the end of the feed
-        :param is_behind: whether the feed will soon be longer
-        """
-        return FeedPage(self.events, self.cursor.pack(), is_behind or self.cursor < end, self._is_gone)
 
 
 class FeedReader:
@@ -123,16 +76,16 @@ class _Call:
     def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         starts = [_parse(request.start) for request in requests]
         views, is_behind = self._find(set(starts), _first_size(requests))
-        groups: dict[Cursor, tuple[View, list[_Reader]]] = {}
-        readers: list[tuple[View, _Reader]] = []
+        groups: dict[Cursor, tuple[View, list[delivery.FeedReader]]] = {}
+        readers: list[tuple[View, delivery.FeedReader]] = []
         for request, start in zip(requests, starts, strict=True):
             cursor, view = views[start]
-            reader = _Reader(request, cursor or view.begin, is_gone=cursor is None)
+            reader = delivery.FeedReader(request, cursor or view.begin, is_gone=cursor is None)
             readers.append((view, reader))
             if cursor is not None:
                 groups.setdefault(cursor, (view, []))[1].append(reader)
-        for view, group in groups.values():
-            self._read_group(view, group, len(groups))
+        for cursor, (view, group) in groups.items():
+            self._read_group(view, cursor, group, len(groups))
         return [reader.page(view.end, is_behind) for view, reader in readers]
 
     def _find(
@@ -183,28 +136,23 @@ class _Call:
         self._sequencer.end_search(since, seconds, placed)
         return view, placed == MAX_PLACED_ENTRIES or (placed is None and view.has_pending)
 
-    def _read_group(self, view: View, readers: Sequence[_Reader], groups: int) -> None:
+    def _read_group(self, view: View, cursor: Cursor, readers: Sequence[delivery.FeedReader], groups: int) -> None:
         """Read the next events for readers that have the same cursor.
 
         :param groups: number of groups that share what one call may read
         """
-        walk = Walk(self._journal, view, readers[0].cursor)
-        event_filter = readers[0].filter if len(readers) == 1 else ALL_EVENTS
-        max_events = max(MIN_FEED_EVENTS, min(MAX_FEED_EVENTS // groups, MAX_EVALUATIONS // len(readers)))
-        max_bytes = MAX_FEED_BYTES // groups
-        size = max(reader.limit for reader in readers)
-        while readers and max_events > 0:
+        walk = Walk(self._journal, view, cursor)
+        event_filter = delivery.filter_of(readers)
+
+        def take(max_count: int) -> delivery.Part | None:
             before = walk.cursor
-            positions = walk.take(min(size, max_events, MAX_ROWS))
+            positions = walk.take(min(max_count, MAX_ROWS))
             if walk.cursor == before:
-                return
-            readers, max_bytes = _deliver(self._fetch(positions, event_filter), positions, readers, max_bytes)
-            if max_bytes <= 0:
-                return
-            for reader in readers:
-                reader.cursor = walk.cursor
-            max_events -= len(positions)
-            size *= GROWTH
+                return None
+            events = self._fetch(positions, event_filter)
+            return delivery.Part(events, lambda id_: Cursor(positions[id_], id_), len(positions), walk.cursor)
+
+        delivery.read_group(readers, groups, take)
 
     def _fetch(self, positions: Mapping[int, int], event_filter: EventFilter) -> Iterator[tuple[int, FoundEvent]]:
         """Yield events by their ids, in the order of the ids; not all that do not meet the filter.
@@ -220,39 +168,6 @@ class _Call:
         ids = {row[1]: row[0] for row in ordered}
         for found in self._events.complete(ordered, DOCUMENTS, self._connection):
             yield ids[found.message_id], found
-
-
-def _deliver(
-    events: Iterable[tuple[int, FoundEvent]], positions: Mapping[int, int], readers: Sequence[_Reader], max_bytes: int
-) -> tuple[Sequence[_Reader], int]:
-    """Give events to the readers that want them, until all are full.
-
-    :param events: ids and events, in order
-    :param positions: ids of events, each with the position of its entry
-    :param max_bytes: bytes of documents after which to stop; then the cursors of the readers are those of the event
-    :returns: the readers that are not full, and how many bytes are left
-    """
-    is_scoped = not all(reader.filter.scope.everything for reader in readers)
-    for id_, found in events:
-        owner = found.shape.owner_of_values(found.values) if is_scoped else NO_OWNER
-        wanting = [reader for reader in readers if reader.matcher is None or reader.matcher.meets(found, owner)]
-        if wanting:
-            document = found.render()
-            cursor = pack_cursor(positions[id_], id_)
-            event = _new_tuple(FeedEvent, (cursor, document))
-            max_bytes -= len(document)
-            for reader in wanting:
-                reader.events.append(event)
-                if len(reader.events) == reader.limit:
-                    reader.cursor = Cursor(positions[id_], id_)
-                    readers = [other for other in readers if other is not reader]
-        else:
-            max_bytes -= len(found.documents[0] or b"")
-        if max_bytes <= 0 or not readers:
-            for reader in readers:
-                reader.cursor = Cursor(positions[id_], id_)
-            break
-    return readers, max_bytes
 
 
 def _parse(start: bytes | Start) -> Cursor | Start:

@@ -28,7 +28,6 @@ MAX_ID = INT64.stop - 1
 """No position and no id is greater."""
 
 _CURSOR = struct.Struct(">qq")
-pack_cursor = _CURSOR.pack
 
 
 class Cursor(NamedTuple):
@@ -48,7 +47,7 @@ class Cursor(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the cursor of the contract."""
-        return pack_cursor(*self)
+        return _CURSOR.pack(*self)
 
 
 Entry = tuple[int, int, int]

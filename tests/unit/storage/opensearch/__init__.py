@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the parts of the SQL driver that need no database."""
+"""Tests of the storage driver for OpenSearch that need no cluster."""
