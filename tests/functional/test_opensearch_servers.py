@@ -12,9 +12,9 @@ import trustme
 
 from tests.servers import ServerError, ServerMissing
 from tests.servers.haproxy import HAProxy
-from tests.servers.opensearch import FAST_START, OpenSearch
+from tests.servers.opensearch import OpenSearch
 from tests.servers.opensearch_cluster import OpenSearchCluster
-from tests.servers.opensearch_home import HOMES
+from tests.servers.opensearch_home import HOMES, java_version
 
 
 @pytest.fixture
@@ -43,15 +43,18 @@ def test_opensearch_keeps_documents_after_a_crash(private_opensearch: OpenSearch
 @pytest.mark.slow
 @pytest.mark.parametrize("version", HOMES)
 def test_each_release_runs_if_a_java_for_it_is_installed(version: str) -> None:
-    """Debian 12 has no Java for release 3."""
+    """And saves its classes for later servers if it can. Debian 12 has no Java for release 3."""
     try:
-        HOMES[version].java()
+        java = HOMES[version].java()
     except ServerMissing as error:
         pytest.skip(str(error))
-    with OpenSearch(version=version, durable=False, java_options=[FAST_START]) as server:
+    with OpenSearch(version=version, durable=False) as server:
         assert server.release() == version
         server.request("PUT", "/index/_doc/1?refresh=true", {"number": 42})
         assert server.request("GET", "/index/_count")["count"] == 1
+    assert (
+        HOMES[version].directory.joinpath(f"classes-{java_version(java)}.jsa").exists() == HOMES[version].shares_classes
+    )
 
 
 def test_drop_database_deletes_what_begins_with_its_name(opensearch_server: OpenSearch) -> None:
