@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event types and shapes, as the events in scope have them: the cluster keeps no list of them."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,8 +34,7 @@ class Catalog:
     """
 
     def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._client = client
-        self._indices = indices
+        self._search = functools.partial(client.search, indices.events)
         self._events = events
 
     def event_types(self, scope: Scope) -> Iterator[str]:
@@ -86,9 +86,9 @@ class Catalog:
         }
         while True:
             # Without any index there is no aggregation.
-            found = self._client.search(self._indices.events, body).get("aggregations", NOTHING)["values"]
+            found = self._search(body).get("aggregations", NOTHING)["values"]
             yield [bucket["key"]["value"] for bucket in found["buckets"]]
-            if "after_key" not in found:
+            if len(found["buckets"]) < MAX_BUCKETS:
                 return
             pages["after"] = found["after_key"]
 
@@ -102,5 +102,5 @@ class Catalog:
             clauses.append(terms_clause("shape_id", shape_ids))
         fields = fields_of(WITHOUT_RAW, has_place=False)
         form = SearchForm(((RECORDED, "asc"), ("message_id", "asc")), clauses, (), None, None, fields)
-        for hits in OrderedSearch(self._client, self._indices.events, form, lambda: MAX_ROWS).batches():
+        for hits in OrderedSearch(self._search, form, lambda: MAX_ROWS).batches():
             yield from self._events.complete(hits, WITHOUT_RAW)

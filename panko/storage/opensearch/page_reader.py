@@ -5,6 +5,7 @@ Between two searches nothing is kept in the cluster. The next search continues a
 whether or not that event still exists.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -61,8 +62,7 @@ class PageReader:
     """
 
     def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._client = client
-        self._indices = indices
+        self._search = functools.partial(client.search, indices.events)
         self._events = events
         self._lengths: dict[bytes, int] = {}
 
@@ -78,7 +78,7 @@ class PageReader:
         if matches_nothing(event_filter):
             return iter(())
         reading = _Reading(self._events, event_filter, page, until, documents)
-        found = reading.filter(self._search(limit_time(event_filter, page), page, documents, position, reading))
+        found = reading.filter(self._read_hits(limit_time(event_filter, page), page, documents, position, reading))
         return itertools.islice(found, page.limit)
 
     def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
@@ -88,7 +88,7 @@ class PageReader:
         """
         return self.read(event_filter, page, WITHOUT_RAW if event_filter.traits_filter else PLACES)
 
-    def _search(
+    def _read_hits(
         self,
         event_filter: EventFilter,
         page: Page,
@@ -104,9 +104,7 @@ class PageReader:
         )
         after = None if position is None else [getattr(position, name) for name, _ in order]
         key = orjson.dumps([order, form.clauses, form.ranges])
-        search = OrderedSearch(
-            self._client, self._indices.events, form, reading.batch_size, after, self._lengths.get(key)
-        )
+        search = OrderedSearch(self._search, form, reading.batch_size, after, self._lengths.get(key))
         for hits in search.batches():
             if search.length is not None:
                 self._remember(key, search.length)
@@ -128,7 +126,7 @@ class PageReader:
                 "size": 1,
                 "track_total_hits": False,
             }
-            for hit in self._client.search(self._indices.events, body)["hits"]["hits"]:
+            for hit in self._search(body)["hits"]["hits"]:
                 return position_of_hit(hit)
         raise InvalidMarker(marker)
 
