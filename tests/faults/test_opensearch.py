@@ -33,7 +33,12 @@ NOTICED_SOON = {
     "cluster.fault_detection.leader_check.timeout": "3s",
     "cluster.fault_detection.leader_check.retry_count": 2,
 }
-SETTINGS = {} if os.environ.get("PANKO_TEST_FAULT_DETECTION") == "default" else NOTICED_SOON
+FORGOTTEN_SOON = {"search.default_keep_alive": "5s", "search.keep_alive_interval": "1s"}
+"""A node that was paused keeps what searches had begun; until it forgets that (5 minutes), it cannot join in again."""
+
+SETTINGS = (
+    FORGOTTEN_SOON if os.environ.get("PANKO_TEST_FAULT_DETECTION") == "default" else FORGOTTEN_SOON | NOTICED_SOON
+)
 AWAY_SECONDS = 3
 """Seconds for which too many nodes are away."""
 

@@ -59,6 +59,11 @@ ENTRY_FIELDS: dict[str, Any] = {
 META_FIELDS: dict[str, Any] = {"content": {"type": "object", "enabled": False}}
 
 
+MAX_ALLOCATIONS = 100
+"""How often a cluster tries to make a missing copy: every 10 seconds. After a node was paused, its old copy cannot be
+opened again until searches that were interrupted expire: up to 5 minutes. By default, a cluster gives up before."""
+
+
 def mappings(fields: dict[str, Any], has_source: bool = True) -> dict[str, Any]:
     """Return the mappings of an index.
 
@@ -79,6 +84,7 @@ def index_settings(shards: int, replicas: int, active_shards: int) -> dict[str, 
         "write.wait_for_active_shards": str(active_shards),
         # These are the defaults, but an operator's template for all indices may have others, which would lose events.
         "translog.durability": "request",
+        "allocation.max_retries": MAX_ALLOCATIONS,
         "default_pipeline": "_none",
         "final_pipeline": "_none",
     }
