@@ -37,6 +37,10 @@ MAX_FAULTS = 5
 TIMEOUT = 240
 
 
+class Stale(AssertionError):
+    """An answer lacks events that were acknowledged before it was asked for; nothing else is wrong."""
+
+
 class Ledger:
     """The events that were sent, and those of them that were acknowledged, in this order.
 
@@ -64,12 +68,10 @@ class Ledger:
         """Return the ids of the events that were acknowledged so far."""
         return self._acknowledged.copy()
 
-    def find_fault(self, before: Sequence[str], found: Sequence[str], limit: int | None = None) -> str | None:
-        """Return what is wrong with a page of the newest events, if anything is.
+    def find_fault(self, found: Sequence[str]) -> str | None:
+        """Return what is wrong with the events on a page of the newest ones, if anything is.
 
-        :param before: what was acknowledged before the read began
         :param found: the ids of the page, in its order
-        :param limit: events of a full page; None: it has no limit
         """
         if unknown := [id_ for id_ in found if id_ not in self.sent]:
             return f"nobody sent {unknown[:MAX_FAULTS]}"
@@ -78,11 +80,17 @@ class Ledger:
         places = [(self.sent[id_], id_) for id_ in found]
         if places != sorted(places, reverse=True):
             return "the page is not in order"
-        last = places[-1] if limit is not None and len(found) >= limit else None
-        expected = {id_ for id_ in before if last is None or (self.sent[id_], id_) > last}
-        if missing := expected.difference(found):
-            return f"{len(missing)} of {len(expected)} acknowledged events are missing: {sorted(missing)[:MAX_FAULTS]}"
         return None
+
+    def find_missing(self, before: Sequence[str], found: Sequence[str], limit: int | None) -> set[str]:
+        """Return the ids that such a page lacks.
+
+        :param before: what was acknowledged before the read began
+        :param limit: events of a full page; None: it has no limit
+        """
+        is_full = limit is not None and len(found) >= limit
+        last = (self.sent[found[-1]], found[-1]) if is_full else None
+        return {id_ for id_ in before if last is None or (self.sent[id_], id_) > last}.difference(found)
 
 
 class Worker:
@@ -95,6 +103,7 @@ class Worker:
     :ivar answers: number of calls that were answered
     :ivar refusals: number of calls that were refused, by their kind
     :ivar errors: what was wrong, with the time by ``time.monotonic()``
+    :ivar stale: the times of answers that only lacked events
     """
 
     def __init__(self, name: str, call: Callable[[], None], is_over: threading.Event):
@@ -106,6 +115,7 @@ class Worker:
         self.answers = 0
         self.refusals: collections.Counter[str] = collections.Counter()
         self.errors: list[tuple[float, str]] = []
+        self.stale: list[float] = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -123,6 +133,9 @@ class Worker:
                 self._call()
             except StorageUnavailable as error:
                 self.refusals[type(error).__name__] += 1
+            except Stale as error:
+                self.stale.append(time.monotonic())
+                print(f"\n{self.name}: {error}")
             except Exception as error:  # Anything else is a fault of Panko.
                 self.errors.append(
                     (time.monotonic(), f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}")
@@ -139,13 +152,15 @@ class Traffic:
 
     :param storage: the connection
     :param api: the application on the same database
+    :ivar stale_times: begin and end of times when a node had gone on after a pause, and may not have noticed it yet
     """
 
     def __init__(self, storage: Connection, api: webtest.TestApp):
-        self._storage = storage
+        self.storage = storage
         self._api = api
         self._is_over = threading.Event()
         self.ledger = Ledger()
+        self.stale_times: list[tuple[float, float]] = []
         self.writers = [
             Worker("batches-0", self._writer("batches-0", BATCH), self._is_over),
             Worker("batches-1", self._writer("batches-1", BATCH), self._is_over),
@@ -219,7 +234,7 @@ class Traffic:
         return call
 
     def _record(self, events: Sequence[Event]) -> tuple[int, int]:
-        recorded = self._storage.record_events(events)
+        recorded = self.storage.record_events(events)
         return recorded.stored, recorded.duplicates
 
     def _post(self, events: Sequence[Event]) -> tuple[int, int]:
@@ -247,7 +262,7 @@ class Traffic:
     def _read_page(self) -> None:
         before = self.ledger.acknowledged()
         page = {"limit": PAGE, "sort": (("generated", "desc"),)}
-        found = [each.message_id for each in self._storage.get_events(EventFilter(), page)]
+        found = [each.message_id for each in self.storage.get_events(EventFilter(), page)]
         self._check(before, found, PAGE)
 
     def _get(self) -> None:
@@ -258,31 +273,38 @@ class Traffic:
         self._check(before, [each["message_id"] for each in response.json], PAGE)
 
     def _check(self, before: Sequence[str], found: Sequence[str], limit: int | None) -> None:
-        fault = self.ledger.find_fault(before, found, limit)
+        fault = self.ledger.find_fault(found)
         assert fault is None, fault
+        if missing := self.ledger.find_missing(before, found, limit):
+            raise Stale(f"{len(missing)} acknowledged events are missing: {sorted(missing)[:MAX_FAULTS]}")
 
     def _read_count(self) -> None:
         before = len(self.ledger.acknowledged())
-        count = sum(each.events for each in self._storage.count_events(EventFilter(), CountQuery()))
+        count = sum(each.events for each in self.storage.count_events(EventFilter(), CountQuery()))
         after = len(self.ledger.sent)
-        assert before <= count <= after, f"{count} events were counted, of {before} acknowledged ones and {after} sent"
+        assert count <= after, f"{count} events were counted, but only {after} were sent"
+        if count < before:
+            raise Stale(f"{count} events were counted, of {before} acknowledged ones")
+
+    def _is_after_pause(self, moment: float) -> bool:
+        return any(start <= moment <= end for start, end in self.stale_times)
 
     def _look_up(self) -> None:
         """Read an acknowledged event by its id, mostly the last one."""
         before = self.ledger.acknowledged()
         if before:
             id_ = before[-1] if random.random() < 0.8 else random.choice(before)
-            found = list(self._storage.get_events(EventFilter(message_id=id_)))
-            assert [each.message_id for each in found] == [id_], f"{id_} was acknowledged, but not found"
+            found = list(self.storage.get_events(EventFilter(message_id=id_)))
+            self._check([id_], [each.message_id for each in found], None)
 
     def check(self) -> None:
         """Check after the end that nobody got a wrong answer, and that what was acknowledged is stored once."""
-        found = [
-            each.message_id for each in self._storage.get_events(EventFilter(), {"sort": (("generated", "desc"),)})
-        ]
+        found = [each.message_id for each in self.storage.get_events(EventFilter(), {"sort": (("generated", "desc"),)})]
         self._check(self.ledger.acknowledged(), found, None)
-        count = sum(each.events for each in self._storage.count_events(EventFilter(), CountQuery()))
+        count = sum(each.events for each in self.storage.count_events(EventFilter(), CountQuery()))
         assert count == len(found)
+        stale = [moment for worker in self.workers for moment in worker.stale]
+        assert all(self._is_after_pause(moment) for moment in stale), f"{len(stale)} answers lacked events"
         errors = sorted((moment, worker.name, text) for worker in self.workers for moment, text in worker.errors)
         assert not errors, f"{len(errors)} wrong answers: {errors[:MAX_FAULTS]}"
 
@@ -295,4 +317,8 @@ class Traffic:
             named = ", ".join(f"{count} {name}" for name, count in sorted(refused.items()))
             answers = sum(worker.answers for worker in workers)
             parts.append(f"{kind}: {answers} answers, longest pause {pauses:.1f} s, refused: {named or 'none'}")
+        stale = sorted(moment for worker in self.workers for moment in worker.stale)
+        if stale:
+            first = min(start for start, _ in self.stale_times)
+            parts.append(f"{len(stale)} stale answers until {stale[-1] - first:.1f} s after the end of a pause")
         return "; ".join(parts)

@@ -126,7 +126,7 @@ class _Work:
         self._indices = indices
         self._refresh = refresh
         self._left = items
-        self._uncertain: set[str] = set()
+        self._doubtful: list[Item] = []
         self.stored = 0
         self.refused: list[str] = []
 
@@ -142,16 +142,15 @@ class _Work:
             failure = self._send()
         if failure is not None:
             raise failure
+        self._settle()
 
     def _send(self) -> StorageError | None:
         """Send what is left, and return the failure that explains why something still is."""
+        if not self._left:
+            return None
         lines = [item.lines for item in self._left]
         refresh = "true" if self._refresh else "false"
-        try:
-            response = self._client.bulk(lines, require_alias="true", refresh=refresh, filter_path=RESULTS)
-        except StorageUnavailable:
-            self._uncertain.update(item.id for item in self._left)
-            raise
+        response = self._client.bulk(lines, require_alias="true", refresh=refresh, filter_path=RESULTS)
         results = [item["create"] for item in response["items"]]
         self.stored += sum(result["status"] == CREATED for result in results)
         failures = [
@@ -161,43 +160,51 @@ class _Work:
 
     def _sort_out(self, failures: Sequence[tuple[Item, Mapping[str, Any]]]) -> StorageError | None:
         """Handle the items that were not created, and return the failure of those that are left."""
-        left, doubtful = [], []
+        left = []
         worst: StorageError | None = None
         for item, result in failures:
             failure = _translate(result)
             if isinstance(failure, Conflict):
-                doubtful += [item] if item.id in self._uncertain else []
+                self._doubtful.append(item)
             elif isinstance(failure, EventRefused):
                 LOG.warning("The database refused the event %s: %s", item.id, failure.detail)
                 self.refused.append(item.id)
             else:
                 left.append(item)
-                if not isinstance(failure, IndexMissing):
-                    self._uncertain.add(item.id)
                 if worst is None or isinstance(worst, IndexMissing) or not _may_succeed(failure):
                     worst = failure
-        self.stored += self._count_own(doubtful)
         self._left = left
         return worst
 
-    def _count_own(self, items: Sequence[Item]) -> int:
-        """Return how many of the stored events are of this call: stored by an attempt whose answer was lost."""
-        if not items:
-            return 0
+    def _settle(self) -> None:
+        """Count those events that were found stored, but had been stored by this call.
+
+        Either by an attempt whose answer was lost; or OpenSearch itself has repeated a request, because the node with
+        the primary copy ended after it had stored the events on another one.
+        """
+        for some in split_by_count(self._doubtful, SEARCHED_IDS):
+            found = self._find_recorded(some)
+            if len(found) < len({item.id for item in some}):
+                # They were stored just now.
+                names = ",".join(self._indices.of_period(period) for period in sorted({item.period for item in some}))
+                self._client.read(f"{names}/_refresh", ignore_unavailable="true")
+                found = self._find_recorded(some)
+            self.stored += sum(item.recorded in found.get(item.id, ()) for item in some)
+            self._doubtful = self._doubtful[len(some) :]
+
+    def _find_recorded(self, items: Sequence[Item]) -> Mapping[str, set[int]]:
+        """Return the places in the order of recording of the stored events, by their ids."""
         names = ",".join(self._indices.of_period(period) for period in sorted({item.period for item in items}))
-        self._client.read(f"{names}/_refresh")
-        own = {(item.id, item.recorded) for item in items}
-        count = 0
-        for some in split_by_count(items, SEARCHED_IDS):
-            query = {
-                "query": {"ids": {"values": [item.id for item in some]}},
-                "size": len(some),
-                "_source": False,
-                "docvalue_fields": ["recorded"],
-            }
-            hits = self._client.search(names, query)["hits"]["hits"]
-            count += sum((hit["_id"], hit["fields"]["recorded"][0]) in own for hit in hits)
-        return count
+        query = {
+            "query": {"ids": {"values": [item.id for item in items]}},
+            "size": 2 * len(items),  # An id may be in two indices.
+            "_source": False,
+            "docvalue_fields": ["recorded"],
+        }
+        found: dict[str, set[int]] = {}
+        for hit in self._client.search(names, query, ignore_unavailable="true")["hits"]["hits"]:
+            found.setdefault(hit["_id"], set()).update(hit["fields"]["recorded"])
+        return found
 
 
 def _translate(result: Mapping[str, Any]) -> StorageError:

@@ -26,4 +26,5 @@ class TestOpenSearch(StorageContract):
         assert storage.get_storage_capabilities() == {
             "storage:production_ready": True,
             "storage:unique_across_periods": False,
+            "storage:current_after_pause": False,
         }
