@@ -21,7 +21,7 @@ from panko.storage.deadlines import GRACE_SECONDS
 from panko.storage.errors import QueryTimeout, StorageTimeout, StorageUnavailable
 from panko.storage.opensearch import connections
 from panko.storage.opensearch.addresses import Address
-from panko.storage.opensearch.errors import Conflict, is_temporary, translate
+from panko.storage.opensearch.errors import Conflict, IndexMissing, is_temporary, translate
 from panko.storage.urls import redact_url
 
 RETRY_SECONDS = 15
@@ -37,6 +37,10 @@ MANAGE_SECONDS = 60
 
 MIN_CONNECT_SECONDS = 2
 """Seconds to connect to a node, at least."""
+
+
+MAX_SEARCHES = 5
+"""Times that a search is sent while indices are deleted."""
 
 
 class _Serializer(JSONSerializer):
@@ -120,9 +124,17 @@ class Client:
     def search(self, index: str, body: Any, **parameters: Any) -> Any:
         """Return the response to a search that covers all shards.
 
+        It is repeated if an index was deleted meanwhile, which the expirer does.
+
         :param index: names or patterns of indices, separated by commas
         """
-        return self.read(f"{index}/_search", body, allow_partial_search_results="false", **parameters)
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(MAX_SEARCHES),
+            wait=RETRY_WAIT,
+            retry=tenacity.retry_if_exception(_is_of_deleted_index),
+            reraise=True,
+        )
+        return retrying(self.read, f"{index}/_search", body, allow_partial_search_results="false", **parameters)
 
     def find(self, index: str, id_: str) -> Mapping[str, Any] | None:
         """Return a document with its ``_source``, ``_seq_no`` and ``_primary_term``; None if it is missing.
@@ -194,6 +206,12 @@ class Client:
         seconds = min(limits.node_seconds, left)
         timeout: Any = urllib3.Timeout(connect=min(self._connect_seconds, seconds), read=seconds)
         return self._transport.perform_request(method, f"/{path}", dict(parameters), body, timeout)
+
+
+def _is_of_deleted_index(error: BaseException) -> bool:
+    """Return whether a search failed because one of its indices was deleted between two of its steps."""
+    cause = error.__cause__
+    return isinstance(cause, exceptions.NotFoundError) and not isinstance(error, IndexMissing)
 
 
 @contextlib.contextmanager
