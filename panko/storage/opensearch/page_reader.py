@@ -34,13 +34,13 @@ from panko.storage.opensearch.queries import Candidates, all_of, scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.shapes import FoundEvent
 
-FIRST_ROWS = 100
+FIRST_HITS = 100
 """Events of the first request if a page needs several, so that a client soon gets the beginning."""
 
-MAX_ROWS = 1000
+MAX_HITS = 1000
 """Events that one request reads."""
 
-MAX_PAGE_ROWS = MAX_ROWS + 1
+MAX_PAGE_HITS = MAX_HITS + 1
 """Events of a page that one request reads: the last one shows whether there are more."""
 
 MARGIN = 1.25
@@ -147,7 +147,7 @@ class _Reading:
         self._until = until
         self._documents = documents
         self._seen = self._yielded = 0
-        self._max_rows = MAX_PAGE_ROWS if self._limit <= MAX_PAGE_ROWS else FIRST_ROWS
+        self._max_hits = MAX_PAGE_HITS if self._limit <= MAX_PAGE_HITS else FIRST_HITS
         self.are_exact = True
 
     def batch_size(self) -> int:
@@ -156,14 +156,14 @@ class _Reading:
         if not self.are_exact:
             share = (1 + self._yielded) / (1 + self._seen)
             wanted = 1 + MARGIN * wanted / share
-        return int(min(self._max_rows, wanted))
+        return int(min(self._max_hits, wanted))
 
     def filter(self, batches: Iterator[Sequence[Hit]]) -> Iterator[FoundEvent]:
         """Yield the events of candidates that meet the filter."""
         for hits in batches:
             wanted = hits if self._until is None else list(itertools.takewhile(self._is_in_page, hits))
             self._seen += len(hits)
-            self._max_rows = MAX_ROWS
+            self._max_hits = MAX_HITS
             for event in self._events.complete(wanted, self._documents):
                 if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
                     self._yielded += 1

@@ -15,7 +15,7 @@ MAX_LENGTH = 20 * 366 * 86400 * SECOND
 MARGIN = 1.5
 """How many times longer a window is than it needs to be if events are spread evenly."""
 
-MAX_GROWTH = 8
+MAX_WINDOW_GROWTH = 8
 """How many times longer than a window with matches the next one is at most."""
 
 EMPTY_GROWTH = 64
@@ -110,7 +110,7 @@ class Windows:
         # An instant with many events says nothing about others.
         if self.length is not None and times[0] != times[-1]:
             length = _length_for(times, wanted)
-            self.length = max(1, min(max(length, self.length // MAX_GROWTH), self.length * MAX_GROWTH))
+            self.length = max(1, min(max(length, self.length // MAX_WINDOW_GROWTH), self.length * MAX_WINDOW_GROWTH))
         self.move_to(times[-1])
 
     def pass_on(self, found: int, wanted: int) -> None:
@@ -125,7 +125,7 @@ class Windows:
         self._unprobed += 1
         self._was_empty = not found
         self.move_to(last + self._sign)
-        growth = min(MAX_GROWTH, max(1.0, MARGIN * wanted / found)) if found else EMPTY_GROWTH
+        growth = min(MAX_WINDOW_GROWTH, max(1.0, MARGIN * wanted / found)) if found else EMPTY_GROWTH
         self.length = max(SECOND, int(self.length * growth))
         if self._sign > 0 and self._crowd is not None and self._crowd > last:
             self.length = min(self.length, self._halve()) if found else self._halve()
