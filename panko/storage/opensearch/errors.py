@@ -112,7 +112,7 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
     :param reason: its text; it is not repeated if it might be about a query
     """
     detail = f"{status} {type_}: {_short(reason)}"
-    if "disk usage exceeded" in reason or "read-only-allow-delete" in reason:
+    if "disk usage exceeded" in reason or "read-only-allow-delete" in reason or "maximum shards open" in reason:
         return errors.StorageFull(detail)
     if type_ == "cluster_block_exception" and status == 403:
         return IndexReadOnly(detail)

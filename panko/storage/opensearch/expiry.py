@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -126,7 +127,7 @@ class Expiry:
         """Yield the events generated before a time, oldest first, up to ``size`` at a time."""
         fields = {"stored_fields": "_none_", "seq_no_primary_term": True}
         form = SearchForm(OLDEST_FIRST, (), (), None, before - 1, fields)
-        search = OrderedSearch(self._client, self._indices.events, form, lambda: size)
+        search = OrderedSearch(functools.partial(self._client.search, self._indices.events), form, lambda: size)
         for hits in search.batches():
             yield [_Found(hit["_index"], hit["sort"][1], hit["_seq_no"], hit["_primary_term"]) for hit in hits]
 

@@ -26,6 +26,7 @@ RESPONSES = [
     (403, "cluster_block_exception", "blocked by: [FORBIDDEN/8/index write (api)];", IndexReadOnly),
     (403, "cluster_block_exception", FLOOD, errors.StorageFull),
     (429, "cluster_block_exception", FLOOD, errors.StorageFull),
+    (400, "validation_exception", "this cluster currently has [1000]/[1000] maximum shards open;", errors.StorageFull),
     (404, "index_not_found_exception", "no such index [p-meta]", IndexMissing),
     (404, "search_phase_execution_exception", "No search context found for id [7]", SearchLost),
     (409, "version_conflict_engine_exception", "[m]: version conflict", Conflict),
