@@ -40,6 +40,9 @@ from panko.storage.opensearch.shards import Shard, ShardMoved, ShardReader, Shar
 BEGIN_ID = "begin"
 """The document with the begin of the feed."""
 
+NOTHING = -2
+"""Less than the number of any operation, and than the checkpoint of a shard without operations."""
+
 STATE_INTERVAL = 64
 """Entries of which one has the state after it."""
 
@@ -96,7 +99,7 @@ class Journal:
         self.known_indices = KnownIndices(client, indices)
         self._lock = threading.Lock()
         self._history = ""
-        self._known = -1
+        self._known = NOTHING
         self._begin = self._end = Cursor(0, 0, 0, 0, b"")
         self._recent: list[Entry] = []
         self._state = State()
@@ -169,7 +172,7 @@ class Journal:
             raise ShardMoved("the index of the feed's entries cannot be read; if it is missing, run panko-dbsync")
         del shards[entries.history]
         if entries.history != self._history:
-            self._history, self._known, self._recent, self._empty = entries.history, -1, [], {}
+            self._history, self._known, self._recent, self._empty = entries.history, NOTHING, [], {}
         if entries.checkpoint > self._known:
             self._load(entries)
         return shards, entries
