@@ -113,10 +113,8 @@ class Journal:
         :param wants_now: place all operations that ended before this call; otherwise only those that are safe
         :raises StorageTimeout: if that takes too long
         """
-        seconds = min(WAIT_SECONDS, deadlines.seconds_left())
-        end = time.monotonic() + seconds
-        if not self._lock.acquire(timeout=max(0, seconds)):
-            raise StorageTimeout(f"another thread has been placing entries of the feed for {seconds:.0f} s")
+        end = time.monotonic() + min(WAIT_SECONDS, deadlines.seconds_left())
+        self._acquire(end)
         try:
             shards, entries_shard = self._read_shards()
             if wants_now:
@@ -124,11 +122,29 @@ class Journal:
             tries = 0
             while not (placed := self._place(shards)) and (wants_now or tries < MAX_TRIES):
                 tries += 1
-                _pause(end)
+                self._pause(end)
                 shards, entries_shard = self._read_shards()
             return self._view(shards, entries_shard, is_behind=not placed)
         finally:
             self._lock.release()
+
+    def _acquire(self, end: float) -> None:
+        """Wait until no other thread of this process looks."""
+        if not self._lock.acquire(timeout=max(0, end - time.monotonic())):
+            raise StorageTimeout("another thread has been placing entries of the feed for too long")
+
+    def _pause(self, end: float) -> None:
+        """Wait a moment, while other threads can look.
+
+        :raises StorageTimeout: after a time of the monotonic clock
+        """
+        if time.monotonic() > end:
+            raise StorageTimeout("what was stored has not become safe on all copies, or could not be placed, in time")
+        self._lock.release()
+        try:
+            time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311
+        finally:
+            self._lock.acquire()
 
     def _view(self, shards: Mapping[str, Shard], entries_shard: Shard, is_behind: bool) -> View:
         recent = tuple(self._recent[-MAX_RECENT_ENTRIES:])
@@ -248,13 +264,13 @@ class Journal:
         targets = dict(shards)
         while True:
             for history in targets.keys() - shards.keys():
-                if not self.known_indices.exists(targets[history].uuid):
+                if not self.known_indices.may_exist(targets[history].uuid):
                     del targets[history]
             if all(
                 history in shards and shards[history].checkpoint >= target.newest for history, target in targets.items()
             ):
                 return shards, entries
-            _pause(end)
+            self._pause(end)
             shards, entries = self._read_shards()
 
     def _place(self, shards: Mapping[str, Shard]) -> bool:
@@ -320,13 +336,3 @@ class Journal:
         if written["_seq_no"] == self._known + 1:
             self._known = written["_seq_no"]
         return True
-
-
-def _pause(end: float) -> None:
-    """Wait a moment.
-
-    :raises StorageTimeout: after a time of the monotonic clock
-    """
-    if time.monotonic() > end:
-        raise StorageTimeout("what was stored has not become safe on all copies, or could not be placed, in time")
-    time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311
