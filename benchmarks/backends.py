@@ -35,6 +35,8 @@ class Backend(abc.ABC):
     """
 
     name: ClassVar[str]
+    warms_up: ClassVar[bool] = False
+    """Whether the server becomes faster while it works, so that all reads are run once before they are measured."""
 
     @abc.abstractmethod
     def __init__(self, durable: bool = True): ...

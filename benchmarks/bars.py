@@ -129,7 +129,7 @@ MAX_MERGED_BYTES = 700
 """Maximum size of an event in OpenSearch: one copy, all segments merged."""
 
 MIN_JUDGED_EVENTS = 100_000
-"""Minimum number of events for that requirement: fewer do not compress as well."""
+"""Minimum number of events for the requirements of OpenSearch: fewer do not compress as well, and merge less."""
 
 MIN_CLUSTER_RATES = {1: 15_000, 3: 8_000}
 """Minimum number of events a second that one client stores without a refresh, by number of nodes."""

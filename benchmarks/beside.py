@@ -20,6 +20,10 @@ SIDES = [OURS, UNREFRESHED]
 REFRESHED_BATCHES = ("batches of 100", "batches of 1,000")
 """Names of cases that are also measured without a refresh."""
 
+HEAD = ("case", "SQL", "opensearch", "p50, p95 of a call", "times as long", "required", "met")
+SQL_COLUMNS = (1, 4)
+"""The columns of HEAD that a run without an SQL database does not have."""
+
 Loaded = tuple[Backend, Facts, Measuring]
 
 
@@ -46,13 +50,15 @@ def compare(
         lines += [beside.version()] if beside else []
         remarks += [_disk(backend, events)]
         for measurement, other in _measure(here, there or None, pattern):
-            rows.append(cells(measurement, other, backend.nodes))
+            rows.append(cells(measurement, other, backend.nodes if events >= bars.MIN_JUDGED_EVENTS else None))
             remarks += report.remarks([measurement])
             failed = failed or any(outcome.failed or outcome.timeout for outcome in measurement.outcomes.values())
             say("  ".join(cell for cell in rows[-1] if cell))
         remarks.append(_merged(backend, events))
     title = f"{backend.title}: {events:,} events"
-    return report.section(title, lines, head(beside), rows, remarks), failed
+    shown = [column for column in range(len(HEAD)) if beside or column not in SQL_COLUMNS]
+    table = [tuple(row[column] for column in shown) for row in [head(beside), *rows]]
+    return report.section(title, lines, table[0], table[1:], remarks), failed
 
 
 @contextlib.contextmanager
@@ -102,22 +108,21 @@ def unrefreshed(name: str) -> str:
 
 
 def head(beside: Backend | None) -> tuple[str, ...]:
-    """Return the head of the table."""
-    other = "-" if beside is None else beside.name
-    return ("case", other, "opensearch", "p50, p95 of a call", "times as long", "required", "met")
+    """Return the head of the table, with the name of the SQL database."""
+    return (HEAD[0], beside.name, *HEAD[2:]) if beside else HEAD
 
 
-def cells(measurement: Measurement, other: Measurement | None, nodes: int) -> tuple[str, ...]:
-    """Return the row of a case: one text for each column of the head.
+def cells(measurement: Measurement, other: Measurement | None, nodes: int | None) -> tuple[str, ...]:
+    """Return the row of a case: one text for each column of HEAD.
 
     :param other: the measurement of the SQL database; None: there is none
-    :param nodes: number of nodes that the requirements are for
+    :param nodes: number of nodes that the requirements are for; None: the run is too small for requirements
     """
     case = measurement.case
     outcome = next(iter(measurement.outcomes.values()), None)
     sql = other.outcomes.get(OURS) if other else None
     median, sql_median = _median(outcome), _median(sql)
-    at_most = bars.cluster_seconds(case.group, case.name, nodes)
+    at_most = bars.cluster_seconds(case.group, case.name, nodes) if nodes else None
     return (
         case.title,
         report.figure(case, sql),

@@ -94,6 +94,8 @@ class Measuring:
     def measure(self, wanted: Iterable[Case], pattern: str | None = None) -> Iterator[Measurement]:
         """Measure the cases whose titles match a pattern."""
         chosen = self.choose(wanted, pattern)
+        if self._backend.warms_up:
+            self._warm_up(chosen)
         for case in followed(chosen, self._backend.name, len(chosen)):
             measurement = Measurement(case)
             if case.group == "expiry":
@@ -101,6 +103,13 @@ class Measuring:
             else:
                 self._measure(measurement)
             yield measurement
+
+    def _warm_up(self, chosen: list[Case]) -> None:
+        """Run the cases that only read."""
+        reading = [case for case in chosen if not (case.events or case.fresh or case.group == "expiry")]
+        for case in followed(reading, f"{self._backend.name}: warming up", len(reading)):
+            for name in filter(case.sides.__contains__, self._sides):
+                self.take_turn(name, Measurement(case))
 
     def _measure(self, measurement: Measurement) -> None:
         case = measurement.case

@@ -35,6 +35,7 @@ class OpenSearchBackend(Backend):
     """
 
     name = "opensearch"
+    warms_up = True
     heap: ClassVar[int] = 1024
     """Memory of each private node in MiB."""
 

@@ -183,4 +183,8 @@ network. "p50, p99 of a call" are ours, if there were 100 calls or more. `collec
 a queue of RabbitMQ, an event in each message, and `POST` is `panko-api` as it is run, over HTTP on loopback, both
 beside Panko 10.0's publisher with 64 threads. "did not finish" ends a case of Panko 10.0 that takes too long; how much
 faster ours is, is then a lower bound.
+
+Panko 10.0 cannot use OpenSearch: the sections of `opensearch` have ours there, and beside it ours on an SQL database of
+the same machine, whose turns alternate. "not refreshed" is ingest whose events appear in pages about a second later, as
+`[opensearch] refresh = false` makes it. Reads are run once before they are measured, as Java compiles what runs often.
 """

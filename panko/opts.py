@@ -216,7 +216,7 @@ OPENSEARCH_OPTS: list[cfg.Opt] = [
         "refresh",
         default=True,
         help="Whether events can be read as soon as they are stored. Otherwise it takes about a second, and storing "
-        "many is faster.",
+        "many is faster. In panko-collector, panko-import and Ceilometer's publisher, the default is false.",
     ),
     cfg.IntOpt(
         "node_timeout",

@@ -23,6 +23,8 @@ SHARED_LIBRARIES = ("oslo.db",)
 QUIET_LIBRARIES = [
     # It logs its own plugins at level INFO each time it is imported.
     "alembic=WARN",
+    # It logs each node that it tries again.
+    "opensearch=WARN",
 ]
 
 MAX_DEFAULT_WORKERS = 8
@@ -135,6 +137,14 @@ def set_sample_defaults() -> None:
     """
     _set_library_defaults()
     cfg.set_defaults(db_options.database_opts, connection=opts.DEFAULT_CONNECTION)
+
+
+def defer_reads(conf: cfg.ConfigOpts) -> None:
+    """Change the defaults of a process that stores many events, none of which anybody reads at once.
+
+    :param conf: the configuration of the process
+    """
+    conf.set_default("refresh", False, group="opensearch")
 
 
 def tune_gc(thresholds: tuple[int, int, int]) -> None:

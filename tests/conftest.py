@@ -19,13 +19,14 @@ from tests.servers import MariaDB, PostgreSQL, Server, ServerError, ServerMissin
 from tests.servers.daemon import Daemon
 from tests.servers.environments import ENVIRONMENTS
 from tests.servers.galera import GaleraCluster
-from tests.servers.haproxy import HAProxy
+from tests.servers.haproxy import HAProxy, tls_proxy
 from tests.servers.keystone import Keystone
 from tests.servers.opensearch import FAST_START, OpenSearch
+from tests.servers.opensearch_cluster import OpenSearchCluster
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
 
-_Server = TypeVar("_Server", bound=Daemon | GaleraCluster)
+_Server = TypeVar("_Server", bound=Daemon | GaleraCluster | OpenSearchCluster)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
@@ -38,7 +39,7 @@ _COST_ORDER = (
 _SLOW_DIRECTORIES = {"e2e", "faults"}
 _SLOW_FIXTURES = {
     *("private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"),
-    "private_opensearch",
+    *("private_opensearch", "opensearch_cluster"),
 }
 
 
@@ -115,7 +116,7 @@ def _or_skip(make: Callable[[], _Server]) -> _Server:
     pytest.skip(missing)
 
 
-def _fresh_database(server: Server) -> Iterator[str]:
+def _fresh_database(server: Server | OpenSearchCluster) -> Iterator[str]:
     name = _fresh_name()
     yield server.create_database(name)
     server.drop_database(name)
@@ -252,6 +253,20 @@ def galera() -> Iterator[GaleraCluster]:
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def opensearch_cluster() -> Iterator[OpenSearchCluster]:
+    """Three OpenSearch nodes for this test module; a test that stops or pauses a node must start it again."""
+    # The data of killed processes survives in memory, too; only the machine must not fail.
+    with _or_skip(lambda: OpenSearchCluster(durable=False)) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def opensearch_cluster_url(opensearch_cluster: OpenSearchCluster) -> Iterator[str]:
+    """The URL of all nodes of the cluster with a prefix for the names of the indices of this test."""
+    yield from _fresh_database(opensearch_cluster)
+
+
 @pytest.fixture
 def private_keystone() -> Iterator[Keystone]:
     """A Keystone for this test as after the bootstrap, with only the administrator."""
@@ -271,3 +286,10 @@ def make_haproxy() -> Iterator[Callable[..., HAProxy]]:
     """A function that runs an HAProxy with the arguments of its class; it ends with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda **settings: stack.enter_context(_or_skip(lambda: HAProxy(**settings)))
+
+
+@pytest.fixture
+def make_tls_proxy() -> Iterator[Callable[..., HAProxy]]:
+    """A function that runs ``tls_proxy`` with its arguments; the proxy ends with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *server, **access: stack.enter_context(_or_skip(lambda: tls_proxy(*server, **access)))

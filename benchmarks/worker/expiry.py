@@ -25,5 +25,5 @@ def drop(session: Session, before: str) -> Iterator[dict]:
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     ttl = int((now - datetime.datetime.fromisoformat(before)).total_seconds())
     began = time.perf_counter()
-    deleted = session.connection.drop_expired(ttl, now)
+    deleted = session.connection.drop_expired(ttl, now=now)
     yield {"sample": time.perf_counter() - began, "deleted": deleted}

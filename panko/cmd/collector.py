@@ -13,6 +13,7 @@ from panko.cmd.errors import CommandError, report_errors
 def main(argv: Sequence[str]) -> int:
     """Store events from the message bus until a signal says to stop."""
     conf = service.prepare_service(argv)
+    service.defer_reads(conf)
     listener = _import_listener()
     try:
         listener.make_transport(conf).cleanup()

@@ -64,6 +64,7 @@ CLI_OPTS = [
 def main(argv: Sequence[str]) -> int:
     """Store the events of files or of another Panko; bad ones are reported on stderr, and do not stop the others."""
     conf = service.prepare_service(argv, cli_opts=CLI_OPTS)
+    service.defer_reads(conf)
     check_arguments(conf)
     paths = conf.files or ()
     for path in paths:

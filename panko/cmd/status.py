@@ -67,6 +67,9 @@ class Checks(upgradecheck.UpgradeCommands):
     def _check_schema(self) -> Result:
         return self._check_storage(lambda connection: Result(Code.SUCCESS))
 
+    def _check_health(self) -> Result:
+        return self._check_storage(lambda connection: _warn([*connection.find_problems()]))
+
     def _check_conversion(self) -> Result:
         return self._check_storage(_check_converted)
 
@@ -105,6 +108,7 @@ class Checks(upgradecheck.UpgradeCommands):
         ("Policy file in YAML", _check_policy),
         ("Policy rules are known", _check_rules),
         ("Database schema", _check_schema),
+        ("Database is healthy", _check_health),
         ("Events of Panko 10 converted", _check_conversion),
         ("Events are not kept forever", _check_time_to_live),
         ("panko-expirer runs", _check_expirer),

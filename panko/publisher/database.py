@@ -52,6 +52,7 @@ class DatabasePublisher:
         if parameters or self._on_refusal not in (["raise"], ["log"]):
             raise ValueError("panko:// has only the parameters config_file=PATH and refused=raise or refused=log")
         self.conf = service.prepare_service([], config_files=config_files, share=True)
+        service.defer_reads(self.conf)
         self._connection: Connection | None = None
         self._group = GroupCommit(self._record_events)
         try:

@@ -78,6 +78,13 @@ class Connection(abc.ABC):
         :raises SchemaMismatch: if it is not, with what to do
         """
 
+    def find_problems(self) -> Iterable[str]:
+        """Return what an operator should change about the database, each with what to do.
+
+        For databases that may work today, and fail or answer wrongly tomorrow. The schema was checked before.
+        """
+        return ()
+
     def get_conversion(self) -> Conversion | None:
         """Return the conversion of the database if it has tables of Panko 10; None if it has none.
 

@@ -15,7 +15,7 @@ from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription, to_microseconds
-from panko.storage.opensearch import schema
+from panko.storage.opensearch import health, schema
 from panko.storage.opensearch.catalog import Catalog
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.counts import EventCounter
@@ -40,6 +40,7 @@ class Connection(base.Connection):
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
+        self._options = conf.opensearch
         self._client = Client(url, conf)
         schema.check_product(self._client.greet())  # Fail now if no node answers.
         self._indices = Indices(self._client, conf)
@@ -60,8 +61,8 @@ class Connection(base.Connection):
     def check_schema(self) -> None:
         self._schema.check()
 
-    def get_secret(self) -> bytes:
-        return self._schema.read_secret()
+    def find_problems(self) -> Iterator[str]:
+        return health.find_problems(self._client, self._options)
 
     def close(self) -> None:
         self._client.close()
@@ -124,6 +125,9 @@ class Connection(base.Connection):
 
     def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         return self._feed.read(requests)
+
+    def get_secret(self) -> bytes:
+        return self._schema.read_secret()
 
     def clear_expired_data(
         self, ttl: int, max_count: int | None = None, *, now: datetime.datetime | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bus
+from benchmarks import beside, bus
 from benchmarks.cases import COLLECTOR, cases
 from benchmarks.loading import Facts
 
@@ -37,19 +37,28 @@ def run(*arguments: str) -> tuple[dict[str, list[str]], str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backend", "needed"), [("sqlite", None), ("postgresql", "postgresql_server"), ("mysql", "mysql_server")]
+    ("backend", "needed", "figure"),
+    [
+        ("sqlite", None, 1),
+        ("postgresql", "postgresql_server", 1),
+        ("mysql", "mysql_server", 1),
+        ("opensearch", "opensearch_server", 0),
+    ],
 )
-def test_every_case_gets_a_figure(request: pytest.FixtureRequest, backend: str, needed: str | None) -> None:
-    """A smoke run measures our side of each case without an error."""
+def test_every_case_gets_a_figure(
+    request: pytest.FixtureRequest, backend: str, needed: str | None, figure: int
+) -> None:
+    """A smoke run measures our side of each case without an error; its figure is in this column."""
     if needed:
         request.getfixturevalue(needed)  # Skips if the server is not installed.
     lines, errors = run("--backend", backend)
     # Without RabbitMQ the case is skipped with one line, except in CI.
     left_out = bus.missing() if os.environ.get("CI") != "true" else None
     assert not left_out or f"the collector is not measured: {left_out}" in errors
-    expected = {case.title for case in cases(FACTS) if not (left_out and case.group == COLLECTOR)}
+    wanted = beside.all_cases(FACTS) if backend == "opensearch" else cases(FACTS)
+    expected = {case.title for case in wanted if not (left_out and case.group == COLLECTOR)}
     assert expected <= lines.keys()
-    assert not {title: cells[1] for title, cells in lines.items() if ":" in title and not cells[1].endswith(UNITS)}
+    assert not {title: cells[1] for title, cells in lines.items() if ":" in title and not cells[figure].endswith(UNITS)}
 
 
 @pytest.mark.slow
@@ -71,3 +80,11 @@ def test_an_earlier_commit_is_measured_beside_this_one(tmp_path: Path) -> None:
     lines, _ = run("--against", str(tmp_path), "--backend", "mysql", "--cases", "newest")
     assert lines["documents: newest 100"][0].endswith(UNITS)
     assert float(lines["documents: newest 100"][2]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("opensearch_server")
+def test_three_nodes_are_measured_beside_an_sql_database() -> None:
+    lines, _ = run("--backend", "opensearch", "--nodes", "3", "--beside", "sqlite", "--cases", "documents: newest")
+    assert [cell.endswith(UNITS) for cell in lines["documents: newest 100"][:2]] == [True, True]
+    assert float(lines["documents: newest 100"][3]) > 0

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from tests.servers import Server, ServerMissing
 from tests.servers.environments import Environment
 from tests.servers.keystone import Keystone
-from tests.servers.opensearch import OpenSearch
 from tests.servers.rabbitmq import RabbitMQ
 
 _PRIVATE = [("private_postgresql", "postgresql+psycopg"), ("private_mysql", "mysql+pymysql")]
@@ -89,45 +88,3 @@ def test_private_rabbitmq_keeps_durable_messages_after_a_crash(private_rabbitmq:
     private_rabbitmq.drop_virtual_host("crashed")
     with pytest.raises(amqp.exceptions.NotAllowed), kombu.Connection(url) as connection:
         connection.connect()
-
-
-def test_opensearch_keeps_documents_after_a_crash(private_opensearch: OpenSearch) -> None:
-    """A document of an acknowledged request survives ``kill`` and ``start``, at the same URL."""
-    private_opensearch.request("PUT", "/crashed/_doc/1", {"number": 42})
-    url, pid = private_opensearch.url("crashed"), private_opensearch.pid
-    private_opensearch.kill()
-    assert private_opensearch.pid is None
-    private_opensearch.start()
-    assert private_opensearch.pid != pid
-    assert private_opensearch.url("crashed") == url
-    assert private_opensearch.request("GET", "/crashed/_doc/1")["_source"] == {"number": 42}
-
-
-def test_opensearch_drops_what_begins_with_the_name_of_the_database(opensearch_server: OpenSearch) -> None:
-    """Closed and hidden indices and templates too, but nothing of another database."""
-    dropped, kept = (f"{name}_{secrets.token_hex(4)}" for name in ("dropped", "kept"))
-    assert opensearch_server.create_database(dropped) == f"opensearch://{opensearch_server.address}/{dropped}"
-    for name in (dropped, kept):
-        component = {"template": {"settings": {"number_of_replicas": 0}}}
-        opensearch_server.request("PUT", f"/_component_template/{name}-settings", component)
-        template = {"index_patterns": [f"{name}-2*"], "composed_of": [f"{name}-settings"]}
-        opensearch_server.request("PUT", f"/_index_template/{name}", template)
-        opensearch_server.request("PUT", f"/{name}-2026-11")
-        opensearch_server.request("PUT", f"/{name}-2026-12")
-        opensearch_server.request("POST", f"/{name}-2026-12/_close")
-        opensearch_server.request("PUT", f"/{name}-hidden", {"settings": {"index.hidden": True}})
-    for _ in range(2):
-        opensearch_server.drop_database(dropped)
-        assert _names(opensearch_server, dropped) == []
-    assert _names(opensearch_server, kept) == sorted(
-        [kept, f"{kept}-2026-11", f"{kept}-2026-12", f"{kept}-hidden", f"{kept}-settings"]
-    )
-    opensearch_server.drop_database(kept)
-
-
-def _names(server: OpenSearch, begin: str) -> list[str]:
-    """Return the names of indices and templates that begin with ``begin``."""
-    names = list(server.request("GET", "/_all/_settings?expand_wildcards=all"))
-    for kind in ("index_templates", "component_templates"):
-        names += [each["name"] for each in server.request("GET", f"/_{kind[:-1]}")[kind]]
-    return sorted(name for name in names if name.startswith(begin))

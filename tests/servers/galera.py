@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers import MariaDB
-from tests.servers.processes import ServerError, ServerMissing, free_port, unprivileged
+from tests.servers.processes import ServerError, ServerMissing, distinct_ports, unprivileged
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 
@@ -124,7 +124,7 @@ class GaleraCluster:
     """
 
     def __init__(self, size: int = 3):
-        cluster, ports = f"panko-{secrets.token_hex(8)}", _distinct_ports(3 * size)
+        cluster, ports = f"panko-{secrets.token_hex(8)}", distinct_ports(3 * size)
         self.nodes = [
             GaleraNode(
                 durable=False,
@@ -186,10 +186,3 @@ class GaleraCluster:
         """Stop all nodes as fast as possible and remove their data."""
         for node in self.nodes:
             node.destroy()
-
-
-def _distinct_ports(count: int) -> list[int]:
-    ports: set[int] = set()
-    while len(ports) < count:
-        ports.add(free_port())
-    return sorted(ports)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private OpenSearch node: the minimal distribution, without plugins for security."""
 
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.base import Server, checked_name
-from tests.servers.opensearch_home import HOMES
+from tests.servers.opensearch_home import HOMES, java_version
 from tests.servers.processes import ServerError, ServerMissing
 
 DEFAULT_VERSION = "2.19.6"
@@ -98,11 +99,34 @@ class OpenSearch(Server):
         return [*super().doomed(), *([self.memory] if self.memory else [])]
 
     def destroy(self) -> None:
-        """Stop the server as fast as possible and remove its data; a later ``start`` begins with an empty one."""
+        """Stop the server as fast as possible and remove its data; a later ``start`` begins with an empty one.
+
+        The first server that is not durable stops cleanly, and thereby saves the classes for later servers.
+        """
+        if self.pid is not None and self._records_classes:
+            with contextlib.suppress(ServerError):
+                self.stop()
+            self._save_classes()
         super().destroy()
         if self.memory:
             shutil.rmtree(self.memory, ignore_errors=True)
             self.memory = None
+
+    @property
+    def _classes(self) -> Path:
+        """An archive of the loaded classes, from which Java starts in half the time."""
+        return self._home / f"classes-{java_version(self._java)}.jsa"
+
+    @property
+    def _records_classes(self) -> bool:
+        return HOMES[self.version].shares_classes and not self.durable and not self._classes.exists()
+
+    def _save_classes(self) -> None:
+        recorded, copy = self.path("run", "classes.jsa"), self._classes.with_suffix(f".{os.getpid()}")
+        if recorded.exists():
+            shutil.copyfile(recorded, copy)
+            copy.chmod(0o644)
+            copy.rename(self._classes)
 
     def node_settings(self) -> dict[str, Any]:
         """Return what opensearch.yml contains."""
@@ -132,6 +156,10 @@ class OpenSearch(Server):
         options = [f"-Xms{self.heap}m", f"-Xmx{self.heap}m", f"-XX:MaxDirectMemorySize={self.heap // 2}m"]
         options += _JAVA_OPTIONS.split()
         options += [option.format(home=self._home) for option in HOMES[self.version].options]
+        if self._records_classes:
+            options.append(f"-XX:ArchiveClassesAtExit={temporary}/classes.jsa")
+        elif self._classes.exists():
+            options.append(f"-XX:SharedArchiveFile={self._classes}")
         options += [f"-Djava.io.tmpdir={temporary}", f"-Djna.tmpdir={temporary}"]
         options += [f"-Dopensearch.path.home={self._home}", f"-Dopensearch.path.conf={config}"]
         options += [*([] if self.durable else [FAST_START]), *self.java_options]

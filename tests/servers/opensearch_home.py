@@ -28,6 +28,7 @@ class Home:
     :param max_java: newest Java that runs it
     :param java_package: a Debian package with such a Java
     :param options: options of Java that the release needs, with ``{home}`` for the directory of its programs
+    :param shares_classes: whether Java can read its classes from an archive; not with an agent, such as release 3 has
     """
 
     version: str
@@ -35,6 +36,7 @@ class Home:
     max_java: int
     java_package: str
     options: tuple[str, ...]
+    shares_classes: bool
 
     @property
     def directory(self) -> Path:
@@ -47,7 +49,7 @@ class Home:
         :raises ServerMissing: if there is none
         """
         for program in _installed_java():
-            if self.min_java <= _release(program) <= self.max_java:
+            if self.min_java <= int(java_version(program).partition(".")[0]) <= self.max_java:
                 return program
         wanted = f"Java {self.min_java} to {self.max_java}, for OpenSearch {self.version}, is not installed"
         raise ServerMissing(f"{wanted}: install the Debian package {self.java_package}, or set JAVA_HOME")
@@ -110,13 +112,13 @@ def _installed_java() -> Iterator[str]:
     yield from sorted(map(str, Path("/usr/lib/jvm").glob("*/bin/java")))
 
 
-def _release(java: str) -> int:
-    """Return the number of a Java's feature release, such as 17, or 0 if it is unknown."""
+def java_version(java: str) -> str:
+    """Return the version of a Java, such as 17.0.15, or 0 if it is unknown."""
     with contextlib.suppress(OSError):
         text = Path(java).resolve().parents[1].joinpath("release").read_text()
-        found = re.search(r'^JAVA_VERSION="(\d+)', text, re.MULTILINE)
-        return int(found[1]) if found else 0
-    return 0
+        found = re.search(r'^JAVA_VERSION="(\d[\d.]*)', text, re.MULTILINE)
+        return found[1] if found else "0"
+    return "0"
 
 
 HOMES = {
@@ -129,6 +131,7 @@ HOMES = {
             max_java=23,
             java_package="default-jre-headless",
             options=("-Djava.security.manager=allow", "-Djava.locale.providers=SPI,COMPAT"),
+            shares_classes=True,
         ),
         Home(
             "3.6.0",
@@ -142,6 +145,7 @@ HOMES = {
                 "--add-opens=java.base/java.nio=org.apache.arrow.memory.core,ALL-UNNAMED",
                 "-Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1",
             ),
+            shares_classes=False,
         ),
     )
 }

@@ -40,6 +40,14 @@ def free_port() -> int:
             return port
 
 
+def distinct_ports(count: int) -> list[int]:
+    """Return unused TCP ports that differ from each other."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return sorted(ports)
+
+
 def find_program(name: str, package: str, directories: list[str]) -> str:
     """Return the path of the program, searched in PATH and then in ``directories``.
 

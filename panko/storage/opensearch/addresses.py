@@ -3,7 +3,7 @@
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from panko.storage.errors import StorageMisconfigured
 
@@ -35,21 +35,24 @@ class Address:
 
         :raises StorageMisconfigured: if it is not one of a cluster; the text does not repeat the password
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("opensearch", "opensearch+https"):
-            raise StorageMisconfigured(f"{parts.scheme} is neither opensearch nor opensearch+https")
-        if parts.query or parts.fragment:
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("opensearch", "opensearch+https"):
+            raise StorageMisconfigured(f"{scheme} is neither opensearch nor opensearch+https")
+        # A password may have any character; neither hosts nor prefix have this one.
+        login, has_login, place = rest.rpartition("@")
+        hosts, _, path = place.partition("/")
+        if "?" in place or "#" in place:
             raise StorageMisconfigured("the URL of OpenSearch has no parameters: its options are in [opensearch]")
-        login, _, hosts = parts.netloc.rpartition("@")
         user, _, password = login.partition(":")
-        prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
+        prefix = unquote(path).strip("/") or DEFAULT_PREFIX
         if not _PREFIX.fullmatch(prefix):
             raise StorageMisconfigured(
                 f"the prefix {prefix!r} of the indices is not made of up to 100 of a-z, 0-9, '_', '.' and '-'"
             )
         nodes = tuple(_parse_node(host) for host in hosts.split(","))
-        secret = unquote(password) if login else None
-        return cls(nodes, prefix, parts.scheme.endswith("https"), unquote(user) if login else None, secret)
+        if not has_login:
+            return cls(nodes, prefix, scheme.endswith("https"))
+        return cls(nodes, prefix, scheme.endswith("https"), unquote(user), unquote(password))
 
 
 def _parse_node(text: str) -> tuple[str, int]:

@@ -18,6 +18,8 @@ from panko.storage.shapes import FoundEvent, Shape, describe_traits, select_trai
 MAX_BUCKETS = 1000
 """Distinct values that one request returns."""
 
+NOTHING: dict[str, Any] = {"values": {"buckets": []}}
+
 MAX_SHAPES = 1000
 """Shapes whose events are searched for by their ids; if there are more, all events of the type are read."""
 
@@ -83,7 +85,8 @@ class Catalog:
             "aggs": {"values": {"composite": pages}},
         }
         while True:
-            found = self._client.search(self._indices.events, body)["aggregations"]["values"]
+            # Without any index there is no aggregation.
+            found = self._client.search(self._indices.events, body).get("aggregations", NOTHING)["values"]
             yield [bucket["key"]["value"] for bucket in found["buckets"]]
             if "after_key" not in found:
                 return

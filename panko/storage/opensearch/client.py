@@ -43,7 +43,10 @@ class _Serializer(JSONSerializer):
     """JSON by orjson. A body of bytes is sent as it is."""
 
     def loads(self, s: str) -> Any:
-        return orjson.loads(s)
+        try:
+            return orjson.loads(s)
+        except ValueError as error:
+            raise exceptions.SerializationError("not JSON") from error
 
     def dumps(self, data: Any) -> Any:
         return data if isinstance(data, bytes) else orjson.dumps(data)

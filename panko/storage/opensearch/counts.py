@@ -8,7 +8,7 @@ then read from one point in time.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from panko.storage import aggregates
@@ -21,8 +21,11 @@ from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import all_of, filter_clauses
 from panko.storage.owners import NO_TEXT
 
-MAX_BUCKETS = 65_535
+MAX_PAGE_COUNTS = 65_535
 """Counts in a page: what OpenSearch's search.max_buckets allows by default."""
+
+MAX_COUNTED_GROUPS = 10_000
+"""Groups that are counted at once if there are no periods."""
 
 KEEP_ALIVE = "1m"
 """How long the cluster keeps a point in time after each request."""
@@ -116,15 +119,36 @@ class _Count:
 
     def in_one_page(self) -> list[CountRow] | None:
         """Return the counts; None if they do not fit into a page."""
-        # With the group first, OpenSearch takes half the time.
-        sources = self._group + self._period
-        if not sources:
-            body = {"size": 0, "track_total_hits": True, "query": self._query}
-            events = self._search(body)["hits"]["total"]["value"]
-            return [CountRow(None, None, False, events)] if events else []
-        buckets, after = self._read_page(sources)
-        if after is not None:
+        if not self._period:
+            return self._count_without_periods()
+        buckets, after = self._read_page(self._period + self._group)
+        return None if after is not None else self._summarize(buckets)
+
+    def _count_without_periods(self) -> list[CountRow] | None:
+        body: dict[str, Any] = {"size": 0, "track_total_hits": True, "query": self._query}
+        for source in self._group:
+            # If all events are counted, this looks the numbers up; a composite aggregation visits each event.
+            body["aggs"] = {
+                "groups": {"terms": {"field": source["group"]["terms"]["field"], "size": MAX_COUNTED_GROUPS}}
+            }
+        response = self._search(body)
+        events = response["hits"]["total"]["value"]
+        if not events:
+            return []
+        if not self._group:
+            return [CountRow(None, None, False, events)]
+        groups = response["aggregations"]["groups"]
+        if groups["sum_other_doc_count"] or groups["doc_count_error_upper_bound"]:
             return None
+        buckets = [_read_bucket({"group": each["key"]}, each["doc_count"]) for each in groups["buckets"]]
+        without = events - sum(bucket[2] for bucket in buckets)
+        return self._summarize(buckets + ([(None, None, without)] if without else []))
+
+    def _summarize(self, buckets: Iterable[_Bucket]) -> list[CountRow]:
+        """Return the counts of the groups with the most events, and of all others together.
+
+        :param buckets: the counts of all groups
+        """
         counts: dict[PeriodGroup, int] = {}
         totals: dict[str | None, int] = {}
         for start, group, events in buckets:
@@ -193,7 +217,7 @@ class _Count:
 
     def _read_page(self, sources: _Sources, *conditions: Any, after: Any = None) -> tuple[list[_Bucket], Any]:
         """Return a page of counts, and after which key the next one begins; None: there is no other."""
-        composite = {"size": MAX_BUCKETS, "sources": sources} | ({"after": after} if after else {})
+        composite = {"size": MAX_PAGE_COUNTS, "sources": sources} | ({"after": after} if after else {})
         response = self._search(
             {
                 "size": 0,
@@ -205,7 +229,7 @@ class _Count:
         # There are no aggregations if there is no index.
         found = response.get("aggregations", {}).get("counts", {"buckets": []})
         buckets = [_read_bucket(bucket["key"], bucket["doc_count"]) for bucket in found["buckets"]]
-        return buckets, found["after_key"] if len(buckets) == MAX_BUCKETS else None
+        return buckets, found["after_key"] if len(buckets) == MAX_PAGE_COUNTS else None
 
 
 def _read_bucket(key: Mapping[str, Any], events: int) -> _Bucket:

@@ -33,7 +33,7 @@ class IndexMissing(errors.StorageUnavailable):
     """An index is missing; if it is one of events, it may have been deleted just now, or not be created yet."""
 
 
-class Conflict(StorageError):
+class Conflict(errors.StatementFailed):
     """A document exists already, or has been changed meanwhile."""
 
 

@@ -14,6 +14,8 @@ from panko.storage.opensearch.client import Client, check_complete
 from panko.storage.opensearch.documents import id_of
 from panko.storage.opensearch.errors import MISSING_INDEX, translate_status
 from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.queries import GENERATED, all_of, range_clause
+from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.parts import split_by_count
 
 MAX_DELETED_EVENTS = 1000
@@ -22,17 +24,7 @@ MAX_DELETED_EVENTS = 1000
 MAX_FOUND_EVENTS = 5000
 """Events that one search returns."""
 
-MAX_WINDOW_EVENTS = 20_000
-"""Events in the window of time that one search looks at, unless they have the same time."""
-
-FIRST_WINDOW = 3_600_000_000
-"""Microseconds of the first window; the others are adapted to what it has."""
-
-MAX_WINDOW = 10**18
-"""More microseconds than the years 1 to 9999 have."""
-
-INEXACT = 64
-"""By how many microseconds an aggregation may miss a time, as it computes with 53 bits."""
+OLDEST_FIRST = (("generated", "asc"), ("message_id", "asc"))
 
 EXPIRY_ID = "expiry"
 """The document that has the time of the last expiry."""
@@ -44,7 +36,6 @@ class _Found(NamedTuple):
     """An event to delete, and which operation stored it: if it is stored again meanwhile, it stays."""
 
     index_name: str
-    generated: int
     message_id: str
     seq_no: int
     primary_term: int
@@ -129,61 +120,12 @@ class Expiry:
         return deleted
 
     def _find_oldest(self, before: int, size: int) -> Iterator[list[_Found]]:
-        """Yield the events generated before a time, oldest first, up to ``size`` at a time.
-
-        The index has the newest first, so that a search for the oldest looks at all: only a window of time is searched.
-        """
-        start, length = self._find_first(None, before), FIRST_WINDOW
-        while start is not None:
-            end = min(start + length, before)
-            events, total = self._search(start, end, size)
-            if total > MAX_WINDOW_EVENTS and length > 1:
-                length = max(1, length * MAX_WINDOW_EVENTS // (2 * total))
-                continue
-            while events:
-                yield events
-                events = self._search(start, end, size, events[-1])[0] if len(events) == size else []
-            if total < MAX_WINDOW_EVENTS // 8:
-                length = min(4 * length, MAX_WINDOW)
-            start = self._find_first(end, before)
-
-    def _search(self, start: int, end: int, size: int, after: _Found | None = None) -> tuple[list[_Found], int]:
-        """Return the oldest events of a window, and how many it has.
-
-        :param start: microseconds since 1970
-        :param end: the first microsecond after the window
-        :param after: skip this event, and those before it
-        """
-        body: dict[str, Any] = {
-            "size": size,
-            "query": _within(start, end),
-            "sort": [{"generated": "asc"}, {"message_id": "asc"}],
-            "stored_fields": "_none_",
-            "seq_no_primary_term": True,
-            "track_total_hits": True,
-        }
-        if after:
-            body["search_after"] = [after.generated, after.message_id]
-        hits = self._client.search(self._indices.events, body)["hits"]
-        found = [
-            _Found(hit["_index"], hit["sort"][0], hit["sort"][1], hit["_seq_no"], hit["_primary_term"])
-            for hit in hits["hits"]
-        ]
-        return found, hits["total"]["value"]
-
-    def _find_first(self, start: int | None, before: int) -> int | None:
-        """Return a time shortly before the first event of a time; None if there is none."""
-        body = {
-            "size": 0,
-            "query": _within(start, before),
-            "aggs": {"first": {"min": {"field": "generated"}}},
-            "track_total_hits": False,
-        }
-        first = self._client.search(self._indices.events, body).get("aggregations", {}).get("first", {}).get("value")
-        if first is None:
-            return None
-        found = int(first) - INEXACT
-        return found if start is None else max(start, found)
+        """Yield the events generated before a time, oldest first, up to ``size`` at a time."""
+        fields = {"stored_fields": "_none_", "seq_no_primary_term": True}
+        form = SearchForm(OLDEST_FIRST, (), (), None, before - 1, fields)
+        search = OrderedSearch(self._client, self._indices.events, form, lambda: size)
+        for hits in search.batches():
+            yield [_Found(hit["_index"], hit["sort"][1], hit["_seq_no"], hit["_primary_term"]) for hit in hits]
 
     def _delete(self, events: Sequence[_Found]) -> int:
         """Delete events, unless they were deleted or stored again since they were found, and return how many.
@@ -216,7 +158,8 @@ class Expiry:
 
     def _count(self, index: str, before: int | None = None) -> int:
         """Return the number of events of an index, or of those generated before a time."""
-        body = {"size": 0, "query": _within(None, before), "track_total_hits": True}
+        expired = range_clause(GENERATED, None, None if before is None else before - 1)
+        body = {"size": 0, "query": all_of([expired] if expired else []), "track_total_hits": True}
         return int(self._client.search(index, body)["hits"]["total"]["value"])
 
     def _refresh(self, index: str) -> None:
@@ -256,9 +199,3 @@ class Expiry:
 
 def _finished_of(stored: Mapping[str, Any]) -> datetime.datetime | None:
     return datetime.datetime.fromisoformat(stored["_source"]["content"]["finished"]) if stored["found"] else None
-
-
-def _within(start: int | None, before: int | None) -> dict[str, Any]:
-    """Return the query for the events of a time in microseconds; ``before`` is after it."""
-    bounds = {name: time for name, time in (("gte", start), ("lt", before)) if time is not None}
-    return {"bool": {"filter": [{"range": {"generated": bounds}}]}} if bounds else {"match_all": {}}

@@ -2,7 +2,7 @@
 """The indices of a cluster: which ones there are, and which one an event belongs to."""
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -30,7 +30,15 @@ CREATE_TIMEOUT = "5s"
 NAMES_PER_REQUEST = 50
 """Names of indices in a URL, of which a node accepts 4 KiB."""
 
+MAX_NAMED = 5
+"""Names of indices in an error text."""
+
 _ALSO_HIDDEN = {"expand_wildcards": "all", "ignore_unavailable": "true"}
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Return the first names as text."""
+    return ", ".join(names[:MAX_NAMED]) + (", …" if names[MAX_NAMED:] else "")
 
 
 class Indices:
@@ -100,7 +108,7 @@ class Indices:
     def create_shared(self) -> None:
         """Create the indices of the feed and of what there is once, unless they exist."""
         replicas, active = self._copies()
-        settings = {"number_of_shards": 1, "number_of_replicas": replicas, "write.wait_for_active_shards": str(active)}
+        settings = mapping.index_settings(1, replicas, active)
         for name, fields in ((self.feed, mapping.ENTRY_FIELDS), (self.meta, mapping.META_FIELDS)):
             self._create(name, {"mappings": mapping.mappings(fields), "settings": {"index": settings}}, active)
 

@@ -37,8 +37,9 @@ EVENT_FIELDS: dict[str, Any] = {
     "shape_id": _KEYWORD,
     # Hashes of the text traits, by which candidates are found.
     "keys": {"type": "keyword", "doc_values": False, "norms": False},
-    # The other traits as 128 bits: a hash of name and type, then the value, in order.
-    "numbers": {"type": "ip", "doc_values": False},
+    # The other traits as 128 bits: a hash of name and type, then the value, in order. In a window of time they are
+    # compared one by one, by 23 bytes an event; the index alone would look up all events of a range each time.
+    "numbers": {"type": "ip"},
     # The values of all traits, one a line, and the notification as JSON.
     "values": _STORED,
     "raw": _STORED,
@@ -67,16 +68,27 @@ def mappings(fields: dict[str, Any], has_source: bool = True) -> dict[str, Any]:
     return found if has_source else found | {"_source": {"enabled": False}}
 
 
-def event_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
-    """Return the settings of an index of events.
+def index_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
+    """Return the settings of an index.
 
     :param active_shards: copies that must be there before a write
     """
     return {
+        "number_of_shards": shards,
+        "number_of_replicas": replicas,
+        "write.wait_for_active_shards": str(active_shards),
+        # These are the defaults, but an operator's template for all indices may have others, which would lose events.
+        "translog.durability": "request",
+        "default_pipeline": "_none",
+        "final_pipeline": "_none",
+    }
+
+
+def event_settings(shards: int, replicas: int, active_shards: int) -> dict[str, Any]:
+    """Return the settings of an index of events; see :func:`index_settings`."""
+    return {
         "index": {
-            "number_of_shards": shards,
-            "number_of_replicas": replicas,
-            "write.wait_for_active_shards": str(active_shards),
+            **index_settings(shards, replicas, active_shards),
             # So that the newest events are found without sorting all others.
             "sort.field": ["generated", "message_id"],
             "sort.order": ["desc", "desc"],
@@ -99,13 +111,19 @@ _PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?|-w(\d\d))?")
 
 
 def period_end(name: str) -> datetime.datetime | None:
-    """Return when a period ends that :func:`period_name` has named; None: it has no end, as OTHER."""
+    """Return when a period ends that :func:`period_name` has named; None if that is unknown, as of OTHER."""
     match = _PERIOD.fullmatch(name)
     if not match:
         return None
-    year, month, day, week = (int(part) if part else 0 for part in match.groups())
-    if week:
-        return datetime.datetime.fromisocalendar(year, week, 1) + datetime.timedelta(weeks=1)
-    if day:
-        return datetime.datetime(year, month, day) + datetime.timedelta(days=1)
-    return datetime.datetime(year + month // 12, month % 12 + 1, 1) if month else datetime.datetime(year + 1, 1, 1)
+    year, month, day, week = (int(part or 0) for part in match.groups())
+    try:
+        if match[4]:
+            return datetime.datetime.fromisocalendar(year, week, 1) + datetime.timedelta(weeks=1)
+        if match[3]:
+            return datetime.datetime(year, month, day) + datetime.timedelta(days=1)
+        if match[2]:
+            last = datetime.datetime(year, month, 28) + datetime.timedelta(days=4)  # Some day of the next month.
+            return last.replace(day=1)
+        return datetime.datetime(year + 1, 1, 1)
+    except (ValueError, OverflowError):
+        return None  # Such as of month 13.

@@ -9,7 +9,7 @@ from typing import Any
 from panko.storage.errors import SchemaMismatch, SchemaMissing, SchemaOutdated, StorageMisconfigured, StorageUnavailable
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.errors import IndexMissing
-from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.indices import Indices, list_some
 from panko.storage.opensearch.mapping import VERSION
 
 SCHEMA = "schema"
@@ -19,8 +19,6 @@ SECRET_BYTES = 32
 
 SUPPORTED = ("2", "3")
 """The major versions of OpenSearch that Panko is tested with."""
-
-MAX_NAMED = 5
 
 
 def check_product(greeting: Any) -> None:
@@ -118,10 +116,9 @@ class Schema:
         """Check that Panko has created all indices that have our names."""
         foreign = [name for name, version in versions.items() if version is None]
         if foreign:
-            names = ", ".join(foreign[:MAX_NAMED]) + (", …" if foreign[MAX_NAMED:] else "")
             raise SchemaMismatch(
                 f"The cluster {self._client.name} has indices that Panko did not create, but that have names of "
-                f"Panko's: {names}. Delete or rename them, or give [database] connection another prefix: "
+                f"Panko's: {list_some(foreign)}. Delete or rename them, or give [database] connection another prefix: "
                 "opensearch://host:9200/prefix."
             )
 

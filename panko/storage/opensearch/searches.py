@@ -16,7 +16,13 @@ from panko.storage.opensearch.queries import GENERATED, Clause, all_of, range_cl
 from panko.storage.opensearch.windows import FIRST_LENGTH, Windows
 
 GUARD = 4
-"""How many times more matches than wanted a window has at most; it is then repeated with a shorter one."""
+"""How many times more matches than wanted a window may have."""
+
+MIN_GUARD = 400
+"""Matches that a window may have in any case: to visit them takes less time than a request."""
+
+MIN_WANTED = 50
+"""Matches that a window should have at least."""
 
 ROUNDING = 1 << 10
 """Aggregations round numbers to 53 bits: by less than this between the years 1 and 9999."""
@@ -114,20 +120,21 @@ class OrderedSearch:
         is_limited = self._form.order != NEWEST_FIRST
         while not windows.is_over:
             size = self._next_size()
-            limit = GUARD * size if is_limited and not windows.is_instant else None
+            wanted = max(size, MIN_WANTED)
+            limit = max(GUARD * size, MIN_GUARD) if is_limited and not windows.is_instant else None
             response = self._search(*windows.bounds, size, limit)
             hits = response["hits"]["hits"]
             times = [hit["sort"][0] for hit in hits]
             if response.get("terminated_early"):
                 self._find_start(windows)
-                windows.shrink(times, size)
+                windows.shrink(times, wanted)
                 continue
             yield hits
             if len(hits) == size:
                 self._after = hits[-1]["sort"]
-                windows.continue_after(times, size)
+                windows.continue_after(times, wanted)
             else:
-                windows.pass_on(len(hits), size)
+                windows.pass_on(len(hits), wanted)
                 if not hits and self._jumps:
                     self._jump(windows)
             self.length = windows.length or self.length
@@ -166,7 +173,9 @@ class OrderedSearch:
     def _find_least(self, low: int | None) -> int | None:
         """Return a value of the first field, from ``low``, that none is less than; None if there are no events."""
         body = {"size": 0, "track_total_hits": False, "aggs": {"least": {"min": {"field": self._form.order[0][0]}}}}
-        least = self._client.search(self._indices, body)["aggregations"]["least"]["value"]
+        found = self._client.search(self._indices, body).get("aggregations")
+        # Without any index there is no aggregation.
+        least = found and found["least"]["value"]
         return None if least is None else _greatest(low, max(MIN_LONG, int(least) - ROUNDING))
 
     def _find_newest(self, high: int | None) -> int | None:

@@ -117,9 +117,10 @@ class Windows:
             return
         self._unprobed += 1
         growth = min(MAX_GROWTH, max(1.0, MARGIN * wanted / found)) if found else EMPTY_GROWTH
-        length = int(self.length * growth)
-        self.length = None if length > MAX_LENGTH else length
-        if self._may_probe and found < FEW * wanted and self._unprobed >= PROBE_WINDOWS:
+        self.length = int(self.length * growth)
+        is_probe = self._may_probe and found < FEW * wanted and self._unprobed >= PROBE_WINDOWS
+        if is_probe or self.length > MAX_LENGTH:
+            # If that has too many matches, growth goes on from here.
             self.length, self._kept, self._unprobed = None, self.length, 0
         self.move_to(last + self._sign)
 

@@ -13,16 +13,17 @@ from tests.functional import panko10
 from tests.functional.cmd.processes import free_port, run, said
 
 SUCCESS, WARNING, FAILURE = range(3)
-OPTIONS, POLICY, RULES, SCHEMA, CONVERSION, TIME_TO_LIVE, EXPIRER = (
+OPTIONS, POLICY, RULES, SCHEMA, HEALTH, CONVERSION, TIME_TO_LIVE, EXPIRER = (
     "Options are known",
     "Policy file in YAML",
     "Policy rules are known",
     "Database schema",
+    "Database is healthy",
     "Events of Panko 10 converted",
     "Events are not kept forever",
     "panko-expirer runs",
 )
-ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, CONVERSION, TIME_TO_LIVE, EXPIRER), SUCCESS)
+ALL_WELL = dict.fromkeys((OPTIONS, POLICY, RULES, SCHEMA, HEALTH, CONVERSION, TIME_TO_LIVE, EXPIRER), SUCCESS)
 A_DAY = "event_time_to_live = 86400\n"
 
 
@@ -88,7 +89,7 @@ def test_a_schema_before_the_first_release_is_reported(ready, tmp_path):
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     results, details = check(ready)
-    assert results == ALL_WELL | {SCHEMA: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
+    assert results == ALL_WELL | {SCHEMA: FAILURE, HEALTH: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
     assert "panko.sqlite has the schema 0003 of a version before the first release." in details[SCHEMA]
     assert "empty database" in details[SCHEMA]
 
@@ -175,7 +176,7 @@ def test_events_of_panko_10_that_are_not_converted_are_reported(configure, sqlit
     panko10.load(engine)
     path = configure(A_DAY)
     results, details = check(path)
-    assert results == ALL_WELL | {SCHEMA: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
+    assert results == ALL_WELL | {SCHEMA: FAILURE, HEALTH: FAILURE, CONVERSION: FAILURE, EXPIRER: FAILURE}
     assert "was made by Panko 10. Stop Panko 10 and run panko-dbsync" in details[SCHEMA]
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     results, details = check(path)

@@ -19,7 +19,7 @@ ALL_CASES = beside.all_cases(FACTS)
 UNREFRESHED_CASE = next(case for case in ALL_CASES if case.name == beside.unrefreshed("batches of 1,000"))
 
 
-def cells(case: Case, ours: Outcome, sql: Outcome | None = None, nodes: int = 1) -> dict[str, str]:
+def cells(case: Case, ours: Outcome, sql: Outcome | None = None, nodes: int | None = 1) -> dict[str, str]:
     measured = Measurement(case, {case.sides[-1]: ours})
     other = Measurement(case, {OURS: sql}) if sql else None
     return dict(zip(beside.head(None), beside.cells(measured, other, nodes), strict=True))
@@ -57,6 +57,7 @@ def test_a_page_of_one_node_has_a_requirement(seconds, met):
     shown = cells(NEWEST, Outcome([seconds] * 3))
     assert (shown["required"], shown["met"]) == ("8.00 ms", met)
     assert cells(NEWEST, Outcome([seconds] * 3), nodes=3)["met"] == ""
+    assert cells(NEWEST, Outcome([seconds] * 3), nodes=None)["met"] == ""
 
 
 @pytest.mark.parametrize(("nodes", "rate", "met"), [(1, 15_001, "yes"), (1, 14_999, "NO"), (3, 8_001, "yes")])

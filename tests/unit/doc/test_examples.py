@@ -18,6 +18,8 @@ E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
 FORMATS = "tests/functional/api/test_event_formats.py"
+MOVE = "tests/functional/cmd/test_documented_move.py"
+OPENSEARCH = "tests/functional/storage/test_documented_opensearch.py"
 IMPORT = "tests/functional/e2e/test_import.py"
 README = "tests/functional/test_readme.py"
 SQL = "tests/functional/storage/test_documented_sql.py"
@@ -31,12 +33,14 @@ RUN = {
     "grafana/api.rst": {"text": API, "json": API},
     "grafana/rows.rst": {"text": API, "json": API},
     "grafana/setup.rst": {"": E2E, "bash": f"{COMMANDS} {E2E}", "yaml": DASHBOARDS, "ini": COMMANDS},
+    "install/opensearch.rst": {"ini": OPENSEARCH, "bash": OPENSEARCH, "yaml": OPENSEARCH},
     "operate/access.rst": {"yaml": API, "bash": AUDIT},
     "operate/audit-records.rst": {"bash": "tests/functional/e2e/test_event_owners.py", "ini": AUDIT},
     "operate/audit-trail.rst": {"bash": AUDIT, "ini": AUDIT, "text": AUDIT},
     "operate/configuration.rst": {"text": COMMANDS, "ini": COMMANDS},
     "operate/database.rst": {"sql": SQL, "bash": SQL},
     "operate/export.rst": {"console": EXPORT},
+    "operate/scale.rst": {"bash": MOVE},
     "operate/import.rst": {"console": f"{COMMANDS} {IMPORT}", "json": COMMANDS, "text": COMMANDS},
     "query/client.rst": {"": E2E},
     "query/counts.rst": {"text": API, "json": API},
@@ -61,14 +65,23 @@ FOLLOWED = {
     "install/": "tests/functional/install/ and tests/functional/e2e/test_install_in_a_cloud.py",
     "try.rst": "tests/functional/install/test_try.py",
 }
-"""The tests that follow all blocks of some pages in order."""
+"""The tests that follow all blocks of the other pages in order."""
 
 NOT_RUN = {
     "CONTRIBUTING.rst: cmd/*    wsgi/*": "a diagram",
     "CONTRIBUTING.rst: app   ": "a diagram",
     "CONTRIBUTING.rst: make bench": "takes an hour; the tests run each case on a small table",
     "CONTRIBUTING.rst: git worktree add ../before": "takes an hour",
+    "contributor/opensearch.rst: panko-write": "a diagram",
+    "contributor/opensearch.rst: 127": "a diagram",
+    "contributor/opensearch/writing.rst: shard 0": "a diagram",
+    "contributor/opensearch/reading.rst: oldest first": "a diagram",
     "contributor/storage/writing.rst: 31": "a diagram",
+    "install/opensearch.rst: /opt/panko/bin/pip": "tests/functional/install installs the wheel with other extras",
+    "install/opensearch.rst: panko:": "needs the security plugin, which Maven Central does not have",
+    "install/opensearch.rst: enable_opensearch": "needs Kolla-Ansible",
+    "install/opensearch.rst: cluster.no_cluster_manager_block": "needs Kolla-Ansible",
+    "install/opensearch.rst: haproxy_extra_services": "needs OpenStack-Ansible",
     "operate/import.rst: $ source": "needs the credentials of a cloud; tests/functional/e2e/test_import.py has some",
     "grafana/setup.rst: [Service]": "needs Grafana's unit of systemd",
     "grafana/setup.rst: grafana cli plugins": "needs Grafana, which Debian does not have",
@@ -86,7 +99,7 @@ def exceptions(block):
 
 
 def is_followed(block):
-    return block.page.startswith(tuple(FOLLOWED))
+    return block.page.startswith(tuple(FOLLOWED)) and block.page not in RUN
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")

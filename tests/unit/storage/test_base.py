@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a driver does not define, the contract answers for it."""
 
+import datetime
+
 import pytest
 from oslo_config import cfg
 
@@ -80,3 +82,7 @@ def test_what_a_driver_does_not_define_is_not_supported():
         storage.read_feed([])
     with pytest.raises(NotSupported, match=base.FEED_CAPABILITY):
         storage.get_secret()
+
+
+def test_a_driver_drops_nothing_at_once_by_default():
+    assert Plain("plain://", cfg.ConfigOpts()).drop_expired(0, now=datetime.datetime.max) == 0

@@ -8,6 +8,7 @@ import pytest
 
 from panko.storage import aggregates, counting
 from panko.storage.aggregates import CountQuery
+from panko.storage.filters import EventFilter
 from panko.storage.models import Event, Trait, to_microseconds
 from panko.storage.shapes import FoundEvent, Shape, names_of
 from panko.storage.validation import checked_event
@@ -98,3 +99,23 @@ def test_named_counts_are_those_of_the_contract() -> None:
     ]
     assert asked == ["a"]
     assert list(counting.name_counts([(None, "a", False, 1)])) == [(None, "a", False, 1)]
+
+
+def test_name_of_a_group_is_looked_up_once() -> None:
+    """Not once for each period that has it."""
+    rows = [counting.CountRow(start, group, False, 1) for start in range(5) for group in ("a", "b", None)]
+    asked = []
+
+    def name_of(group: str) -> str:
+        asked.append(group)
+        return group.upper()
+
+    assert [each.group for each in counting.name_counts(rows, name_of)] == ["A", "B", None] * 5
+    assert asked == ["a", "b"]
+
+
+def test_database_counts_what_needs_no_traits_but_the_owner() -> None:
+    for group_by, by_database in ((None, True), ("event_type", True), ("project_id", True), ("user_id", False)):
+        query = CountQuery(group_by=group_by)
+        assert counting.is_counted_by_database(EventFilter(), query) == by_database
+        assert not counting.is_counted_by_database(EventFilter(traits_filter=[{"key": "x", "string": "a"}]), query)

@@ -232,6 +232,9 @@ class ClearExpiredData:
         class Slow:
             """A storage that deletes as slowly as events expire."""
 
+            def drop_expired(self, *arguments, **named):
+                return 0
+
             def clear_expired_data(self, *arguments, **named):
                 calls.append(storage.clear_expired_data(*arguments, **named))
                 return calls[-1]
@@ -240,6 +243,27 @@ class ClearExpiredData:
         monkeypatch.setattr(timeutils, "utcnow", lambda: now + datetime.timedelta(seconds=len(calls)))
         assert expire(Slow(), 60, 1) == 1
         assert len(found(storage)) == 30
+
+    def test_drop_expired_deletes_expired_events_only(self, storage):
+        """All of them, some or none: :meth:`clear_expired_data` deletes the rest."""
+        now = timeutils.utcnow()
+        storage.record_events(
+            event(f"{days}", generated=now - datetime.timedelta(days=days)) for days in (400, 100, 70, 40, 20, 0)
+        )
+        marked = storage.last_expiry()
+        dropped = storage.drop_expired(30 * DAY, now=now)
+        assert storage.last_expiry() == marked
+        assert len(found(storage)) == 6 - dropped
+        assert storage.drop_expired(10**15, now=now) == 0
+        assert dropped + storage.clear_expired_data(30 * DAY, now=now) == 4
+        assert storage.drop_expired(30 * DAY, now=now) == 0
+        assert found(storage) == ["20", "0"]
+
+    @pytest.mark.parametrize("batch_size", [0, 1])
+    def test_expirer_run_counts_what_is_dropped(self, storage, batch_size):
+        storage.record_events(event(f"{days}", generated=ago(days=days)) for days in (400, 100, 40, 20, 0))
+        assert expire(storage, 30 * DAY, batch_size) == 3
+        assert found(storage) == ["20", "0"]
 
     def test_page_is_full_while_events_expire(self, storage, other):
         """Provided that enough events match, whatever is deleted between the queries for one page."""
