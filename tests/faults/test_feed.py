@@ -57,7 +57,7 @@ def feed_on(urls: Sequence[str], directory: Path, suffix: str = "", naive: bool 
 
 def pause_sequencers(storage: Connection) -> None:
     """Let sequencers on PostgreSQL wait before they commit: they use one round trip, in which a client cannot pause."""
-    if storage._engine.dialect.name == "postgresql":
+    if hasattr(storage, "_engine") and storage._engine.dialect.name == "postgresql":
         with storage._engine.begin() as connection:
             connection.exec_driver_sql(PAUSE)
 

@@ -9,7 +9,6 @@ If the shard of the entries gets another history, which means that a snapshot wa
 of the old one are gone, as the restored entries may not fit the restored events.
 """
 
-import itertools
 import random
 import threading
 import time
@@ -30,7 +29,7 @@ from panko.storage.opensearch.journal_entries import (
     State,
     feed_id,
     follow_state,
-    has_state,
+    last_state_of,
     make_document,
     read_entry,
 )
@@ -45,6 +44,9 @@ NOTHING = -2
 
 STATE_INTERVAL = 64
 """Entries of which one has the state after it."""
+
+MAX_NEW_ENTRIES = 100
+"""Entries that a process reads at a time; if there are more, it begins with one that has the state."""
 
 MAX_RECENT_ENTRIES = 1000
 """Entries that a process keeps in memory, at least; and that one search reads."""
@@ -161,13 +163,17 @@ class Journal:
             begin = first - view.recent[0].position
             return view.recent[begin : begin + size]
         last = min(first + size - 1, view.end.position)
-        body = {"size": size, "sort": [{"position": "asc"}]}
+        return [read_entry(document) for document in self._read_documents(view.entries_shard, first, last)]
+
+    def _read_documents(self, shard: Shard, first: int, last: int) -> list[Mapping[str, Any]]:
+        """Return the entries in a range of positions as documents."""
+        body = {"size": last - first + 1, "sort": [{"position": "asc"}]}
         clause = {"range": {"position": {"gte": first, "lte": last}}}
-        (hits,) = self.shards.search([self._search(view.entries_shard, body, clause)])
-        entries = [read_entry(hit["_source"]) for hit in hits]
-        if [entry.position for entry in entries] != list(range(first, last + 1)):
+        (hits,) = self.shards.search([self._search(shard, body, clause)])
+        documents = [hit["_source"] for hit in hits]
+        if [document["position"] for document in documents] != list(range(first, last + 1)):
             raise ShardMoved("entries of the feed were removed meanwhile")
-        return entries
+        return documents
 
     def find_ids(self, view: View, first: int, last: int, size: int) -> list[str]:
         """Return the ids of the entries that exist in a range of positions, in order."""
@@ -201,7 +207,7 @@ class Journal:
                 self._search(shard, {"size": 1, "seq_no_primary_term": True}, {"ids": {"values": [BEGIN_ID]}}),
                 self._search(
                     shard,
-                    {"size": 3 * STATE_INTERVAL, "sort": [{"position": "desc"}]},
+                    {"size": MAX_NEW_ENTRIES, "sort": [{"position": "desc"}]},
                     {"range": {"position": {"gt": last}}},
                 ),
             ]
@@ -217,24 +223,25 @@ class Journal:
         self._begin_document = begin[0]
         position, recorded, slice_, seq_no = content["cursor"]
         self._begin = Cursor(position, recorded, slice_, seq_no, feed)
-        self._follow([each for each in documents if each["position"] > content["base"]])
+        self._follow(shard, [each for each in documents if each["position"] > content["base"]])
         self._end = self._recent[-1].end_cursor(feed) if self._recent else self._begin
         self._known = shard.checkpoint
 
-    def _follow(self, documents: Sequence[Mapping[str, Any]]) -> None:
+    def _follow(self, shard: Shard, documents: Sequence[Mapping[str, Any]]) -> None:
         """Take over entries that are new to this process."""
-        if self._recent and documents and documents[0]["position"] != self._recent[-1].position + 1:
+        if documents and (not self._recent or documents[0]["position"] != self._recent[-1].position + 1):
+            # Without all earlier entries, begin with the one that has the state.
+            first = last_state_of(documents[-1])
+            if documents[0]["position"] > first:
+                documents = self._read_documents(shard, first, documents[-1]["position"])
+            documents = [each for each in documents if each["position"] >= first]
             self._recent = []
-        if not self._recent:
-            self._state = State()
-            documents = list(itertools.dropwhile(lambda each: not has_state(each), documents))
         for document in documents:
             self._append(document)
 
     def _append(self, document: Mapping[str, Any]) -> None:
         self._state = follow_state(self._state, document)
-        if has_state(document):
-            self.last_state = document["position"]
+        self.last_state = last_state_of(document)
         self._recent.append(read_entry(document))
         if len(self._recent) > 2 * MAX_RECENT_ENTRIES:
             del self._recent[:MAX_RECENT_ENTRIES]
@@ -298,7 +305,8 @@ class Journal:
         if has_whole_state:
             state.forget(self.known_indices.find_deleted(state.shards.values(), shards))
         entry = Entry(position, time.time_ns() // 1000, slices, end)
-        return self._create(make_document(entry, added, moved, state if has_whole_state else None))
+        whole_state = state if has_whole_state else None
+        return self._create(make_document(entry, added, moved, whole_state, self.last_state))
 
     def _slices(
         self, new: Sequence[Shard], known: Mapping[str, KnownShard], placed: Mapping[str, int]
