@@ -4,19 +4,27 @@
 ``PANKO_TEST_FEED_ROUNDS`` is the number of rounds on one node, and of those with each disturbance of a cluster (1).
 """
 
+import collections
+import contextlib
 import os
 import random
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from panko.storage.base import Connection
+from panko.storage.errors import StorageUnavailable
+from panko.storage.feed import FeedPage, Start
 from tests.faults.feed_rounds import Feed, Worker
 from tests.faults.test_feed import feed_on
+from tests.functional.storage.builders import event
+from tests.functional.storage.contract.read_feed import follow, names, read
+from tests.functional.storage.workers import connected
 from tests.servers import ServerMissing
 from tests.servers.opensearch_cluster import OpenSearchCluster, OpenSearchNode
 
@@ -26,6 +34,8 @@ ROUNDS = int(os.environ.get("PANKO_TEST_FEED_ROUNDS", "1"))
 TIMEOUT = 240
 PAUSE_SECONDS = 36
 """Seconds for which a node is stopped: the others wait 30 until they go on without it."""
+
+READERS = 16
 
 Disturb = Callable[[OpenSearchCluster, Connection, random.Random], None]
 
@@ -124,3 +134,45 @@ def test_readers_get_the_same_feed_whatever_nodes_suffer(cluster, tmp_path, dist
     with feed_on([cluster.create_database(f"panko_{secrets.token_hex(4)}")], tmp_path, kind=ClusterFeed) as feed:
         feed.cluster, feed.disturb = cluster, disturb
         run_rounds(feed)
+
+
+def test_node_that_was_away_lets_no_reader_skip_an_event(cluster, tmp_path):
+    """When it goes on, it answers requests that waited for it, and does not know yet what it has missed."""
+    name = f"panko_{secrets.token_hex(4)}"
+    with feed_on([cluster.create_database(name)], tmp_path) as feed, contextlib.ExitStack() as stack:
+        (storage,) = feed.storages
+        storage.record_events([event("a")])
+        start = read(storage, Start.OLDEST).cursor
+        away = node_of_feed(cluster, storage, random.Random(0))
+        readers = [stack.enter_context(connected(away.url(name))) for _ in range(READERS)]
+        for reader in readers:
+            assert names(read(reader, Start.OLDEST)) == ["a"]
+        others = ",".join(node.address for node in cluster.nodes if node is not away)
+        storage = stack.enter_context(connected(f"opensearch://{others}/{name}"))
+        with away.paused(), ThreadPoolExecutor(READERS) as pool:
+            cluster.wait_for_health("yellow", nodes=len(cluster.nodes) - 1)
+            expected = [f"m{number}" for number in range(20)]
+            for each in expected:
+                storage.record_events([event(each)])
+                middle = read(storage, start, limit=10).cursor
+            assert list(follow(storage, start)) == expected
+            pages = [
+                pool.submit(try_to_read, reader, (start, middle)[number % 2]) for number, reader in enumerate(readers)
+            ]
+            time.sleep(0.5)
+            away.resume()
+            found = [page.result(TIMEOUT) for page in pages]
+        cluster.wait_for_health()
+        print(collections.Counter("unavailable" if page is None else len(page.events) for page in found))
+        for number, page in enumerate(found):
+            if page is not None:
+                assert not page.is_gone
+                assert [*names(page), *follow(storage, page.cursor)] == expected[number % 2 * 10 :]
+
+
+def try_to_read(storage: Connection, start: bytes) -> FeedPage | None:
+    """Return a page; None if the database does not answer."""
+    try:
+        return read(storage, start)
+    except StorageUnavailable:
+        return None

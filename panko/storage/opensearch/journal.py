@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panko.storage import deadlines
-from panko.storage.errors import StorageReadOnly, StorageTimeout
+from panko.storage.errors import StorageFull, StorageReadOnly, StorageTimeout
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.errors import Conflict
 from panko.storage.opensearch.indices import Indices
@@ -122,13 +122,22 @@ class Journal:
             if wants_now:
                 shards, entries_shard = self._wait(shards, entries_shard, end)
             tries = 0
-            while not (placed := self._place(shards)) and (wants_now or tries < MAX_TRIES):
+            while not (placed := self._place_if_possible(shards, wants_now)) and (wants_now or tries < MAX_TRIES):
                 tries += 1
                 self._pause(end)
                 shards, entries_shard = self._read_shards()
             return self._view(shards, entries_shard, is_behind=not placed)
         finally:
             self._lock.release()
+
+    def _place_if_possible(self, shards: Mapping[str, Shard], wants_now: bool) -> bool:
+        """Place what is new as :meth:`_place` does, unless nothing can be written: what is placed can still be read."""
+        try:
+            return self._place(shards)
+        except (StorageReadOnly, StorageFull):
+            if wants_now:
+                raise
+            return True
 
     def _acquire(self, end: float) -> None:
         """Wait until no other thread of this process looks."""
@@ -169,20 +178,13 @@ class Journal:
         """Return the entries in a range of positions as documents."""
         body = {"size": last - first + 1, "sort": [{"position": "asc"}]}
         clause = {"range": {"position": {"gte": first, "lte": last}}}
-        (hits,) = self.shards.search([self._search(shard, body, clause)])
+        (hits,) = self.shards.search([self.search_of(shard, body, clause)])
         documents = [hit["_source"] for hit in hits]
         if [document["position"] for document in documents] != list(range(first, last + 1)):
             raise ShardMoved("entries of the feed were removed meanwhile")
         return documents
 
-    def find_ids(self, view: View, first: int, last: int, size: int) -> list[str]:
-        """Return the ids of the entries that exist in a range of positions, in order."""
-        body = {"size": size, "sort": [{"position": "asc"}], "_source": False}
-        clause = {"range": {"position": {"gte": first, "lte": last}}}
-        (hits,) = self.shards.search([self._search(view.entries_shard, body, clause)])
-        return [hit["_id"] for hit in hits]
-
-    def _search(self, shard: Shard, body: Mapping[str, Any], clause: Mapping[str, Any]) -> ShardSearch:
+    def search_of(self, shard: Shard, body: Mapping[str, Any], clause: Mapping[str, Any]) -> ShardSearch:
         """Return a search for entries that are safe."""
         return ShardSearch(shard, self._indices.feed, 1, -1, shard.checkpoint, body, [dict(clause)])
 
@@ -204,8 +206,8 @@ class Journal:
         last = self._recent[-1].position if self._recent else 0
         begin, tail = self.shards.search(
             [
-                self._search(shard, {"size": 1, "seq_no_primary_term": True}, {"ids": {"values": [BEGIN_ID]}}),
-                self._search(
+                self.search_of(shard, {"size": 1, "seq_no_primary_term": True}, {"ids": {"values": [BEGIN_ID]}}),
+                self.search_of(
                     shard,
                     {"size": MAX_NEW_ENTRIES, "sort": [{"position": "desc"}]},
                     {"range": {"position": {"gt": last}}},
@@ -335,8 +337,6 @@ class Journal:
         """Create an entry, and return whether nobody else has created one with its position."""
         try:
             written = self._client.write("PUT", f"{self._indices.feed}/_create/{document['position']}", document)
-        except StorageReadOnly:
-            return True  # Read what others place.
         except Conflict:
             return False
         self._append(document)

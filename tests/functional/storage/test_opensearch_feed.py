@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from panko.storage.base import Connection
-from panko.storage.errors import StorageUnavailable
+from panko.storage.errors import StorageReadOnly, StorageUnavailable
 from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import EventFilter
 from panko.storage.opensearch import journal, shards
@@ -266,6 +266,21 @@ def _with_shards(options: Any, count: int) -> Any:
             return getattr(options, name)
 
     return Options()
+
+
+def test_what_is_placed_can_be_read_while_nothing_can_be_written(storage):
+    start = now(storage)
+    storage.record_events([event("a")])
+    read(storage, start)
+    storage.record_events([event("b")])
+    block = f"{storage._indices.feed}/_settings"
+    storage._client.manage("PUT", block, {"index.blocks.write": True})
+    page = read(storage, start)
+    assert (names(page), page.more) == (["a"], False)
+    with pytest.raises(StorageReadOnly):
+        now(storage)
+    storage._client.manage("PUT", block, {"index.blocks.write": None})
+    assert names(read(storage, page.cursor)) == ["b"]
 
 
 def test_deletions_alone_leave_no_entries(storage, other):
