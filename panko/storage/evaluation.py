@@ -12,6 +12,9 @@ from panko.storage.models import TraitType, format_time, is_storable, to_microse
 from panko.storage.owners import Owner, owner_texts_of
 from panko.storage.shapes import FoundEvent, Shape, escape, unescape
 
+MAX_COMPILED_SHAPES = 10_000
+"""Shapes that an evaluator remembers; there may be any number."""
+
 
 def matches_nothing(event_filter: EventFilter) -> bool:
     """Return whether no event that can be stored meets the filter."""
@@ -41,6 +44,8 @@ class Evaluator:
         else:
             tests = self._compile(shape)
             if shape.id is not None:
+                if len(self._by_shape) >= MAX_COMPILED_SHAPES:
+                    self._by_shape.clear()
                 self._by_shape[shape.id] = tests
         if tests is None:
             return False

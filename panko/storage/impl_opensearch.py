@@ -37,7 +37,12 @@ class Connection(base.Connection):
 
     CONTRACT_VERSION = 12
     CAPABILITIES = {"events:query:simple": True}
-    STORAGE_CAPABILITIES = {"storage:production_ready": True}
+    STORAGE_CAPABILITIES = {
+        "storage:production_ready": True,
+        # Two events of one message_id that are stored within a second are both kept if their times are so far apart
+        # that they belong to indices of different periods.
+        "storage:unique_across_periods": False,
+    }
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
         self._options = conf.opensearch

@@ -2,6 +2,7 @@
 """The OpenSearch servers of the test suite do what the tests of the driver rely on."""
 
 import base64
+import contextlib
 import http.client
 import secrets
 import ssl
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
+from panko import service
+from panko.storage import get_connection
 from tests.servers import ServerError, ServerMissing
 from tests.servers.haproxy import HAProxy
 from tests.servers.opensearch import OpenSearch
@@ -190,3 +193,20 @@ def _status(proxy: HAProxy, context: ssl.SSLContext, credentials: str = "") -> i
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def test_nodes_that_answer_while_they_are_cut_off_are_a_problem(
+    opensearch_cluster: OpenSearchCluster,
+) -> None:
+    """panko-status reports the default of OpenSearch."""
+    conf = service.prepare_service([], config_files=[], share=True)
+    setting = "cluster.no_cluster_manager_block"
+    url = opensearch_cluster.url("panko_health")
+    with contextlib.closing(get_connection(url, conf)) as connection:
+        try:
+            (problem,) = connection.find_problems()
+            assert f"{setting} of the cluster is metadata_write" in problem
+            opensearch_cluster.request("PUT", "/_cluster/settings", {"persistent": {setting: "all"}})
+            assert [*connection.find_problems()] == []
+        finally:
+            opensearch_cluster.request("PUT", "/_cluster/settings", {"persistent": {setting: None}})

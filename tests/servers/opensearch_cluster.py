@@ -17,7 +17,8 @@ from tests.servers.base import checked_name
 from tests.servers.opensearch import OpenSearch
 from tests.servers.processes import ServerError, distinct_ports
 
-_TIMEOUT = 120.0
+# A copy of data that the manager could not start in time waits for a minute, and again.
+_TIMEOUT = 240.0
 # A node that waits for a paused one answers late.
 _REQUEST_TIMEOUT = 40.0
 _DISK = "cluster.routing.allocation.disk"
@@ -178,10 +179,10 @@ class OpenSearchCluster:
 
         :param status: "green" if all copies of all data are there, "yellow" if one of each is
         :param nodes: number of nodes; by default, all
-        :raises ServerError: if that takes more than two minutes, with the state of the cluster
+        :raises ServerError: if that takes more than four minutes, with the state of the cluster
         """
         wanted = f"wait_for_status={status}&wait_for_nodes={nodes or len(self.nodes)}&wait_for_events=languid"
-        path = f"/_cluster/health?{wanted}&wait_for_no_initializing_shards=true&timeout=1s&cluster_manager_timeout=1s"
+        path = f"/_cluster/health?{wanted}&timeout=1s&cluster_manager_timeout=1s"
         deadline = time.monotonic() + _TIMEOUT
         while True:
             try:

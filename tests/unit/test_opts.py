@@ -89,3 +89,14 @@ def test_pages_in_a_browser_may_read_links_and_when_to_ask_again_by_default(tmp_
     (line,) = [line for line in SAMPLE.read_text().splitlines() if line.startswith("#expose_headers = ")]
     assert {"Link", "Retry-After"} <= set(line.split(" = ")[1].split(","))
     assert line in output.read_text().splitlines()
+
+
+@pytest.mark.parametrize(("section", "refresh"), [("", False), ("[opensearch]\nrefresh = true\n", True)])
+def test_process_that_defers_reads_has_another_default(tmp_path: Path, section: str, refresh: bool) -> None:
+    """What is configured overrides it."""
+    file = tmp_path / "panko.conf"
+    file.write_text(section)
+    conf = service.prepare_service([], config_files=[str(file)], share=True)
+    assert conf.opensearch.refresh
+    service.defer_reads(conf)
+    assert conf.opensearch.refresh == refresh

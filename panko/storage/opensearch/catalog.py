@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event types and shapes, as the events in scope have them: the cluster keeps no list of them."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import shape_id_of
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader, fields_of
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.page_reader import MAX_ROWS
+from panko.storage.opensearch.page_reader import MAX_HITS
 from panko.storage.opensearch.queries import RECORDED, Clause, all_of, scope_clauses, terms_clause
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.shapes import FoundEvent, Shape, describe_traits, select_traits
@@ -20,7 +21,7 @@ MAX_BUCKETS = 1000
 
 NOTHING: dict[str, Any] = {"values": {"buckets": []}}
 
-MAX_SHAPES = 1000
+MAX_LISTED_SHAPES = 1000
 """Shapes whose events are searched for by their ids; if there are more, all events of the type are read."""
 
 
@@ -33,8 +34,7 @@ class Catalog:
     """
 
     def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._client = client
-        self._indices = indices
+        self._search = functools.partial(client.search, indices.events)
         self._events = events
 
     def event_types(self, scope: Scope) -> Iterator[str]:
@@ -62,7 +62,7 @@ class Catalog:
         found: dict[Any, Shape] = {}
         for shapes in self._shapes_of(event_type, scope):
             found.update({shape.id: shape for shape in shapes if shape.is_open or not names.isdisjoint(shape.traits)})
-            if len(found) > MAX_SHAPES:
+            if len(found) > MAX_LISTED_SHAPES:
                 # One that stands for all: its events are read, whatever their shapes.
                 found = {"": Shape(event_type, (), is_open=True)}
                 break
@@ -86,9 +86,9 @@ class Catalog:
         }
         while True:
             # Without any index there is no aggregation.
-            found = self._client.search(self._indices.events, body).get("aggregations", NOTHING)["values"]
+            found = self._search(body).get("aggregations", NOTHING)["values"]
             yield [bucket["key"]["value"] for bucket in found["buckets"]]
-            if "after_key" not in found:
+            if len(found["buckets"]) < MAX_BUCKETS:
                 return
             pages["after"] = found["after_key"]
 
@@ -102,5 +102,5 @@ class Catalog:
             clauses.append(terms_clause("shape_id", shape_ids))
         fields = fields_of(WITHOUT_RAW, has_place=False)
         form = SearchForm(((RECORDED, "asc"), ("message_id", "asc")), clauses, (), None, None, fields)
-        for hits in OrderedSearch(self._client, self._indices.events, form, lambda: MAX_ROWS).batches():
+        for hits in OrderedSearch(self._search, form, lambda: MAX_HITS).batches():
             yield from self._events.complete(hits, WITHOUT_RAW)

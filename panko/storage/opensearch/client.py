@@ -4,9 +4,9 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import opensearchpy
 import orjson
@@ -21,13 +21,18 @@ from panko.storage.deadlines import GRACE_SECONDS
 from panko.storage.errors import QueryTimeout, StorageTimeout, StorageUnavailable
 from panko.storage.opensearch import connections
 from panko.storage.opensearch.addresses import Address
-from panko.storage.opensearch.errors import Conflict, is_temporary, translate
+from panko.storage.opensearch.errors import Conflict, SearchLost, is_temporary, translate
 from panko.storage.urls import redact_url
 
 RETRY_SECONDS = 15
 """Seconds for which a request is repeated while nodes fail: to elect a cluster manager takes a few."""
 
 RETRY_WAIT = tenacity.wait_random_exponential(multiplier=0.05, max=1)
+
+MAX_SEARCHES = 5
+"""How often a search is made if indices are deleted meanwhile."""
+
+Result = TypeVar("Result")
 
 _WHILE_TIME_IS_LEFT = tenacity.stop_after_delay(RETRY_SECONDS)
 _ONCE = tenacity.stop_after_attempt(1)
@@ -120,9 +125,13 @@ class Client:
     def search(self, index: str, body: Any, **parameters: Any) -> Any:
         """Return the response to a search that covers all shards.
 
+        It is repeated if an index is deleted meanwhile.
+
         :param index: names or patterns of indices, separated by commas
         """
-        return self.read(f"{index}/_search", body, allow_partial_search_results="false", **parameters)
+        return repeat_lost(
+            lambda: self.read(f"{index}/_search", body, allow_partial_search_results="false", **parameters)
+        )
 
     def find(self, index: str, id_: str) -> Mapping[str, Any] | None:
         """Return a document with its ``_source``, ``_seq_no`` and ``_primary_term``; None if it is missing.
@@ -194,6 +203,14 @@ class Client:
         seconds = min(limits.node_seconds, left)
         timeout: Any = urllib3.Timeout(connect=min(self._connect_seconds, seconds), read=seconds)
         return self._transport.perform_request(method, f"/{path}", dict(parameters), body, timeout)
+
+
+def repeat_lost(search: Callable[[], Result]) -> Result:
+    """Call a function again if an index that it searches is deleted meanwhile."""
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(MAX_SEARCHES), retry=tenacity.retry_if_exception_type(SearchLost), reraise=True
+    )
+    return retrying(search)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from panko.storage import aggregates
 from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, SECOND, CountQuery
 from panko.storage.counting import OTHER, CountRow, PeriodGroup, rank_groups, sort_counts
 from panko.storage.filters import EventFilter
-from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.client import Client, repeat_lost
 from panko.storage.opensearch.documents import MICROSECONDS
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import all_of, filter_clauses
@@ -58,10 +58,11 @@ class EventCounter:
         """
         query = all_of(filter_clauses(event_filter))
         rows = _Count(self._search, query, count_query).in_one_page()
-        if rows is None:
-            with self._point_in_time() as search:
-                rows = _Count(search, query, count_query).in_pages()
-        return rows
+        return repeat_lost(lambda: self._count_in_pages(query, count_query)) if rows is None else rows
+
+    def _count_in_pages(self, query: Mapping[str, Any], count_query: CountQuery) -> list[CountRow]:
+        with self._point_in_time() as search:
+            return _Count(search, query, count_query).in_pages()
 
     def find_event_of_project(self, owner: str) -> str | None:
         """Return the message_id of one event of a project; None if it has none.

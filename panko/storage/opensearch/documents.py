@@ -16,7 +16,7 @@ from panko.storage.validation import CheckedEvent
 MAX_SHAPE_BYTES = 8000
 """Bytes of the names and types of traits; an event with more has them before its values instead."""
 
-MAX_SMALL_CHARACTERS = 64 << 10
+MAX_SMALL_CHARACTERS = 16 << 10
 """Characters of values and notification that are read with the other fields."""
 
 MAX_ID_BYTES = 512

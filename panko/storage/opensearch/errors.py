@@ -12,6 +12,7 @@ from panko.storage.errors import StorageError, excerpt
 
 MISSING_INDEX = "index_not_found_exception"
 EXISTING_INDEX = "resource_already_exists_exception"
+FAILED_SEARCH = "search_phase_execution_exception"
 CONFLICT = "version_conflict_engine_exception"
 
 _TEMPORARY = (404, 408, 429, 502, 503, 504)
@@ -33,6 +34,10 @@ class IndexMissing(errors.StorageUnavailable):
     """An index is missing; if it is one of events, it may have been deleted just now, or not be created yet."""
 
 
+class SearchLost(errors.StorageUnavailable):
+    """A search, or a point in time, ended on a shard: its index was deleted, or its node was restarted."""
+
+
 class Conflict(errors.StatementFailed):
     """A document exists already, or has been changed meanwhile."""
 
@@ -47,6 +52,9 @@ class RequestTooLarge(errors.StatementFailed):
     """A node, or a proxy before it, does not accept so much in one request."""
 
     ADVICE = "Raise http.max_content_length of the nodes, and the limit of a proxy before them."
+
+
+_CLASSES = {MISSING_INDEX: IndexMissing, CONFLICT: Conflict}
 
 
 def type_of(error: exceptions.TransportError) -> str:
@@ -104,7 +112,7 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
     :param reason: its text; it is not repeated if it might be about a query
     """
     detail = f"{status} {type_}: {_short(reason)}"
-    if "disk usage exceeded" in reason or "read-only-allow-delete" in reason:
+    if "disk usage exceeded" in reason or "read-only-allow-delete" in reason or "maximum shards open" in reason:
         return errors.StorageFull(detail)
     if type_ == "cluster_block_exception" and status == 403:
         return IndexReadOnly(detail)
@@ -114,10 +122,10 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
         return errors.PermissionDenied(detail)
     if status == 413:
         return RequestTooLarge(f"{status} {type_}")
-    if type_ == MISSING_INDEX:
-        return IndexMissing(detail)
-    if type_ == CONFLICT:
-        return Conflict(detail)
+    if type_ in _CLASSES:
+        return _CLASSES[type_](detail)
+    if status == 404 and type_ == FAILED_SEARCH:
+        return SearchLost(detail)
     if type_ in ("task_cancelled_exception", "timeout_exception"):
         return errors.QueryTimeout(f"{status} {type_}")
     if status in _TEMPORARY:

@@ -16,7 +16,7 @@ from panko.storage.shapes import NO_SHAPE, FoundEvent, Shape, split_row
 MAX_LARGE_CHARACTERS = 4 << 20
 """Characters of large documents that one request reads, unless a single event has more."""
 
-MAX_CACHE_BYTES = 16 << 20
+MAX_REMEMBERED_BYTES = 16 << 20
 
 Hit = Mapping[str, Any]
 
@@ -108,7 +108,7 @@ class EventReader:
 
     def _remember(self, new: Mapping[str, Shape]) -> None:
         size = sum(shape.size for shape in new.values())
-        if self._size + size > MAX_CACHE_BYTES:
+        if self._size + size > MAX_REMEMBERED_BYTES:
             self._shapes, self._size = {}, 0
         self._shapes.update(new)
         self._size += size
@@ -116,8 +116,8 @@ class EventReader:
     def _find_again(self, hits: Sequence[Hit], body: Mapping[str, Any]) -> Sequence[Hit]:
         """Return the hits of the same events in another search; some may have been deleted."""
         found = self._search_ids(hits, body)
-        present = {hit["_id"] for hit in found}
-        if missing := [hit for hit in hits if hit["_id"] not in present]:
+        present = {(hit["_index"], hit["_id"]) for hit in found}
+        if missing := [hit for hit in hits if (hit["_index"], hit["_id"]) not in present]:
             # Another copy of the shard may not show yet what the first search has seen.
             names = ",".join(sorted({hit["_index"] for hit in missing}))
             self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true")

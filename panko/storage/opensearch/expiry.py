@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deletion of expired events: whole indices if all that belongs there is expired, else events by their ids."""
 
+import contextlib
 import datetime
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from panko.storage.errors import StorageError, StorageUnavailable
+from panko.storage.errors import StorageUnavailable
 from panko.storage.models import to_microseconds
 from panko.storage.opensearch import mapping
 from panko.storage.opensearch.client import Client, check_complete
 from panko.storage.opensearch.documents import id_of
-from panko.storage.opensearch.errors import MISSING_INDEX, translate_status
+from panko.storage.opensearch.errors import Conflict, IndexMissing, translate_status
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import GENERATED, all_of, range_clause
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
@@ -94,15 +96,12 @@ class Expiry:
 
     def _drop(self, index: str, max_count: int | None) -> int:
         """Delete an index, and return how many events it had; 0 if another process was faster."""
-        try:
+        with contextlib.suppress(IndexMissing):
             self._refresh(index)
             events = self._count(index)
             if max_count is None or events <= max_count:
                 self._client.manage("DELETE", index)
                 return events
-        except StorageError as error:
-            if MISSING_INDEX not in error.detail:
-                raise
         return 0
 
     def _delete_by_ids(self, before: int, max_count: int | None) -> int:
@@ -123,7 +122,7 @@ class Expiry:
         """Yield the events generated before a time, oldest first, up to ``size`` at a time."""
         fields = {"stored_fields": "_none_", "seq_no_primary_term": True}
         form = SearchForm(OLDEST_FIRST, (), (), None, before - 1, fields)
-        search = OrderedSearch(self._client, self._indices.events, form, lambda: size)
+        search = OrderedSearch(functools.partial(self._client.search, self._indices.events), form, lambda: size)
         for hits in search.batches():
             yield [_Found(hit["_index"], hit["sort"][1], hit["_seq_no"], hit["_primary_term"]) for hit in hits]
 
@@ -168,34 +167,26 @@ class Expiry:
 
     def mark(self, now: datetime.datetime) -> None:
         """Store when no expired event was left, unless a later time is stored."""
+        content = {"content": {"finished": now.isoformat()}}
         for _ in range(MAX_MARK_ATTEMPTS):
-            stored = self._read_mark()
-            finished = _finished_of(stored)
-            if finished is not None and finished >= now:
+            stored = self._client.find(self._indices.meta, EXPIRY_ID)
+            if stored is None:
+                if self._client.create(self._indices.meta, EXPIRY_ID, content):
+                    return
+                continue
+            if _finished(stored) >= now:
                 return
-            action: dict[str, Any] = {"_index": self._indices.meta, "_id": EXPIRY_ID}
-            if finished is not None:
-                action |= {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
-            lines = ({"create" if finished is None else "index": action}, {"content": {"finished": now.isoformat()}})
-            response = self._client.write("POST", "_bulk", b"".join(orjson.dumps(line) + b"\n" for line in lines))
-            ((result,),) = (item.values() for item in response["items"])
-            if result["status"] in (200, 201):
+            unchanged = {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+            with contextlib.suppress(Conflict):
+                self._client.write("PUT", f"{self._indices.meta}/_doc/{EXPIRY_ID}", content, **unchanged)
                 return
-            if result["status"] != 409:
-                raise translate_status(result["status"], result["error"]["type"], result["error"]["reason"])
         raise StorageUnavailable("other processes changed the time of the last expiry again and again")
 
     def last(self) -> datetime.datetime | None:
         """Return when no expired event was left; None: never."""
-        return _finished_of(self._read_mark())
-
-    def _read_mark(self) -> Mapping[str, Any]:
-        # Unlike a search, this finds what was stored last; and unlike a GET it does not fail if nothing is found.
-        (found,) = self._client.read(f"{self._indices.meta}/_mget", {"ids": [EXPIRY_ID]})["docs"]
-        if error := found.get("error"):
-            raise StorageUnavailable(f"{error['type']}: {error['reason']}")
-        return dict(found)
+        stored = self._client.find(self._indices.meta, EXPIRY_ID)
+        return None if stored is None else _finished(stored)
 
 
-def _finished_of(stored: Mapping[str, Any]) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(stored["_source"]["content"]["finished"]) if stored["found"] else None
+def _finished(stored: Mapping[str, Any]) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(stored["_source"]["content"]["finished"])

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.indices import list_some
 
-NO_MANAGER_BLOCKS = ("cluster.no_cluster_manager_block", "cluster.no_master_block")
+NO_MANAGER_BLOCKS = ("no_cluster_manager_block", "no_master_block")
 """The setting of what a node refuses while it has no cluster manager, by its names."""
 
 
@@ -57,36 +57,37 @@ def _check_copies(options: cfg.ConfigOpts.GroupAttr, nodes: int) -> Iterator[str
 
 
 def _check_block(client: Client) -> Iterator[str]:
-    names = ",".join(f"*.{name}" for name in NO_MANAGER_BLOCKS)
-    found = client.read("_cluster/settings", include_defaults="true", flat_settings="true", filter_path=names)
-    # Later ones are weaker, and so is the older name.
+    names = ",".join(f"*.cluster.{name}" for name in NO_MANAGER_BLOCKS)
+    found = client.read("_cluster/settings", include_defaults="true", filter_path=names)
+    # The first value that is set is the one that applies; the older name has the same default.
     values = [
-        found[kind][name]
+        found[kind]["cluster"][name]
         for kind in ("transient", "persistent", "defaults")
         for name in NO_MANAGER_BLOCKS
-        if name in found.get(kind, {})
+        if name in found.get(kind, {}).get("cluster", {})
     ]
     if values and values[0] != "all":
+        setting = f"cluster.{NO_MANAGER_BLOCKS[0]}"
         yield (
-            f"The setting {NO_MANAGER_BLOCKS[0]} of the cluster is {values[0]}: a node that is cut off from the others "
-            "answers reads without the events that these have stored since. Set it to all: PUT _cluster/settings "
-            f'{{"persistent": {{"{NO_MANAGER_BLOCKS[0]}": "all"}}}}'
+            f"The setting {setting} of the cluster is {values[0]}: a node that is cut off from the others answers "
+            "reads without the events that these have stored since. Set it to all: PUT _cluster/settings "
+            f'{{"persistent": {{"{setting}": "all"}}}}'
         )
 
 
 def _check_read_only(client: Client) -> Iterator[str]:
-    found = client.read(f"{client.prefix}-*/_settings", flat_settings="true", filter_path="*.settings.index.blocks.*")
+    found = client.read(f"{client.prefix}-*/_settings", filter_path="*.settings.index.blocks")
     full, blocked = [], []
     for name, index in sorted(found.items()):
-        blocks = {block for block, value in index["settings"].items() if value == "true"}
-        if "index.blocks.read_only_allow_delete" in blocks:
+        blocks = {block for block, value in index["settings"]["index"]["blocks"].items() if value == "true"}
+        if "read_only_allow_delete" in blocks:
             full.append(name)
         elif blocks:
             blocked.append(name)
     if full:
         yield (
-            f"{list_some(full)} can only be read, because the disk of a node is nearly full. Free some space, add nodes "
-            "or run panko-expirer: OpenSearch then removes index.blocks.read_only_allow_delete by itself."
+            f"{list_some(full)} can only be read, because the disk of a node is nearly full. Free some space, add "
+            "nodes or run panko-expirer: OpenSearch then removes index.blocks.read_only_allow_delete by itself."
         )
     if blocked:
         yield f"{list_some(blocked)} have a block (index.blocks). Remove it in their settings."

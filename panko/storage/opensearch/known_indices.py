@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.errors import IndexMissing
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.journal_entries import KnownShard, State
 from panko.storage.opensearch.shards import Shard, ShardMoved
@@ -96,7 +97,10 @@ class KnownIndices:
             return found
         # If an index was deleted meanwhile, and created again, the new one gets the name, and is another one.
         actions = [{"add": {"index": name, "alias": f"{self._prefix}{secrets.token_hex(8)}"}} for name in nameless]
-        self._client.manage("POST", "_aliases", {"actions": actions})
+        try:
+            self._client.manage("POST", "_aliases", {"actions": actions})
+        except IndexMissing as error:
+            raise ShardMoved("an index was deleted before it got its name") from error
         found = self._read()
         if found.nameless(uuids):
             raise ShardMoved("an index has not got its name yet")

@@ -5,6 +5,7 @@ Between two searches nothing is kept in the cluster. The next search continues a
 whether or not that event still exists.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -33,13 +34,13 @@ from panko.storage.opensearch.queries import Candidates, all_of, scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.shapes import FoundEvent
 
-FIRST_ROWS = 100
+FIRST_HITS = 100
 """Events of the first request if a page needs several, so that a client soon gets the beginning."""
 
-MAX_ROWS = 1000
+MAX_HITS = 1000
 """Events that one request reads."""
 
-MAX_PAGE_ROWS = MAX_ROWS + 1
+MAX_PAGE_HITS = MAX_HITS + 1
 """Events of a page that one request reads: the last one shows whether there are more."""
 
 MARGIN = 1.25
@@ -61,8 +62,7 @@ class PageReader:
     """
 
     def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._client = client
-        self._indices = indices
+        self._search = functools.partial(client.search, indices.events)
         self._events = events
         self._lengths: dict[bytes, int] = {}
 
@@ -78,7 +78,7 @@ class PageReader:
         if matches_nothing(event_filter):
             return iter(())
         reading = _Reading(self._events, event_filter, page, until, documents)
-        found = reading.filter(self._search(limit_time(event_filter, page), page, documents, position, reading))
+        found = reading.filter(self._read_hits(limit_time(event_filter, page), page, documents, position, reading))
         return itertools.islice(found, page.limit)
 
     def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
@@ -88,7 +88,7 @@ class PageReader:
         """
         return self.read(event_filter, page, WITHOUT_RAW if event_filter.traits_filter else PLACES)
 
-    def _search(
+    def _read_hits(
         self,
         event_filter: EventFilter,
         page: Page,
@@ -104,9 +104,7 @@ class PageReader:
         )
         after = None if position is None else [getattr(position, name) for name, _ in order]
         key = orjson.dumps([order, form.clauses, form.ranges])
-        search = OrderedSearch(
-            self._client, self._indices.events, form, reading.batch_size, after, self._lengths.get(key)
-        )
+        search = OrderedSearch(self._search, form, reading.batch_size, after, self._lengths.get(key))
         for hits in search.batches():
             if search.length is not None:
                 self._remember(key, search.length)
@@ -128,7 +126,7 @@ class PageReader:
                 "size": 1,
                 "track_total_hits": False,
             }
-            for hit in self._client.search(self._indices.events, body)["hits"]["hits"]:
+            for hit in self._search(body)["hits"]["hits"]:
                 return position_of_hit(hit)
         raise InvalidMarker(marker)
 
@@ -149,7 +147,7 @@ class _Reading:
         self._until = until
         self._documents = documents
         self._seen = self._yielded = 0
-        self._max_rows = MAX_PAGE_ROWS if self._limit <= MAX_PAGE_ROWS else FIRST_ROWS
+        self._max_hits = MAX_PAGE_HITS if self._limit <= MAX_PAGE_HITS else FIRST_HITS
         self.are_exact = True
 
     def batch_size(self) -> int:
@@ -158,14 +156,14 @@ class _Reading:
         if not self.are_exact:
             share = (1 + self._yielded) / (1 + self._seen)
             wanted = 1 + MARGIN * wanted / share
-        return int(min(self._max_rows, wanted))
+        return int(min(self._max_hits, wanted))
 
     def filter(self, batches: Iterator[Sequence[Hit]]) -> Iterator[FoundEvent]:
         """Yield the events of candidates that meet the filter."""
         for hits in batches:
             wanted = hits if self._until is None else list(itertools.takewhile(self._is_in_page, hits))
             self._seen += len(hits)
-            self._max_rows = MAX_ROWS
+            self._max_hits = MAX_HITS
             for event in self._events.complete(wanted, self._documents):
                 if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
                     self._yielded += 1

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.event_reader import PLACES, Hit, fields_of
 from panko.storage.opensearch.queries import GENERATED, Clause, all_of, range_clause
 from panko.storage.opensearch.windows import FIRST_LENGTH, Windows
@@ -24,13 +23,15 @@ MIN_GUARD = 400
 MIN_WANTED = 50
 """Matches that a window should have at least."""
 
-ROUNDING = 1 << 10
-"""Aggregations round numbers to 53 bits: by less than this between the years 1 and 9999."""
+PRECISION = 52
+"""Bits of a number that aggregations return exactly."""
 
 MIN_LONG = -(1 << 63)
 
 Order = tuple[tuple[str, str], ...]
 """Fields and directions."""
+
+Search = Callable[[Mapping[str, Any]], Any]
 
 NEWEST_FIRST: Order = (("generated", "desc"), ("message_id", "desc"))
 """The order of the indices."""
@@ -74,8 +75,7 @@ class SearchForm:
 class OrderedSearch:
     """Yields the hits of a search in order.
 
-    :param client: sends requests
-    :param indices: pattern of the names of the indices to search
+    :param search: returns the response to the body of a search
     :param form: what to search for
     :param after: the sort values of a hit to begin after
     :param next_size: returns how many hits the next request should find
@@ -84,15 +84,13 @@ class OrderedSearch:
 
     def __init__(
         self,
-        client: Client,
-        indices: str,
+        search: Search,
         form: SearchForm,
         next_size: Callable[[], int],
         after: Sequence[Any] | None = None,
         length: int | None = None,
     ):
-        self._client = client
-        self._indices = indices
+        self._search = search
         self._form = form
         self._next_size = next_size
         self._after = after
@@ -109,7 +107,7 @@ class OrderedSearch:
             size = self._next_size()
             if self._after is not None and self._form.has_times:
                 high = _least(high, self._after[0])
-            hits = self._search(low, high, size)["hits"]["hits"]
+            hits = self._find(low, high, size)["hits"]["hits"]
             yield hits
             if len(hits) < size:
                 return
@@ -117,32 +115,28 @@ class OrderedSearch:
 
     def _read_windows(self) -> Iterator[Sequence[Hit]]:
         windows = self._first_windows()
+        wanted = MIN_WANTED
         is_limited = self._form.order != NEWEST_FIRST
         while not windows.is_over:
             size = self._next_size()
-            wanted = max(size, MIN_WANTED)
+            wanted = max(size, wanted)
             limit = max(GUARD * size, MIN_GUARD) if is_limited and not windows.is_instant else None
-            response = self._search(*windows.bounds, size, limit)
+            response = self._find(*windows.bounds, size, limit)
             hits = response["hits"]["hits"]
             times = [hit["sort"][0] for hit in hits]
             if response.get("terminated_early"):
                 self._find_start(windows)
                 windows.shrink(times, wanted)
                 continue
-            yield hits
             if len(hits) == size:
                 self._after = hits[-1]["sort"]
                 windows.continue_after(times, wanted)
             else:
                 windows.pass_on(len(hits), wanted)
-                if not hits and self._jumps:
-                    self._jump(windows)
             self.length = windows.length or self.length
-
-    @property
-    def _jumps(self) -> bool:
-        """Whether the next event that meets all conditions but the ranges is found at once."""
-        return bool(self._form.ranges) and self._form.descends
+            yield hits
+            if not hits:
+                self._skip_gap(windows)
 
     def _first_windows(self) -> Windows:
         form = self._form
@@ -152,16 +146,18 @@ class OrderedSearch:
             self._has_start = True
         length = self.length or (FIRST_LENGTH if form.ranges else None)
         windows = Windows(start, end, form.descends, length, may_probe=not form.ranges)
-        if self._jumps:
-            self._jump(windows)
-        elif length is not None:
+        if start is None and length is not None:
             self._find_start(windows)
         return windows
 
-    def _jump(self, windows: Windows) -> None:
-        """Begin at the time of the next event that may match."""
-        if not windows.is_over:
+    def _skip_gap(self, windows: Windows) -> None:
+        """Continue at the next event, after an empty window, if it can be found at once."""
+        if windows.is_over:
+            return
+        if self._form.descends:
             windows.move_to(self._find_newest(windows.start))
+        else:
+            self._find_start(windows)
 
     def _find_start(self, windows: Windows) -> None:
         """Let windows begin near the first event, if that has not been done yet."""
@@ -173,18 +169,20 @@ class OrderedSearch:
     def _find_least(self, low: int | None) -> int | None:
         """Return a value of the first field, from ``low``, that none is less than; None if there are no events."""
         body = {"size": 0, "track_total_hits": False, "aggs": {"least": {"min": {"field": self._form.order[0][0]}}}}
-        found = self._client.search(self._indices, body).get("aggregations")
+        found = self._search(body).get("aggregations")
         # Without any index there is no aggregation.
         least = found and found["least"]["value"]
-        return None if least is None else _greatest(low, max(MIN_LONG, int(least) - ROUNDING))
+        if least is None:
+            return None
+        return _greatest(low, max(MIN_LONG, int(least) - (abs(int(least)) >> PRECISION)))
 
     def _find_newest(self, high: int | None) -> int | None:
         """Return the time of the newest event that meets all conditions but the ranges; None if there is none."""
         form = SearchForm(NEWEST_FIRST, self._form.clauses, (), self._form.low, high, fields_of(PLACES))
-        hits = next(OrderedSearch(self._client, self._indices, form, lambda: 1).batches())
+        hits = next(OrderedSearch(self._search, form, lambda: 1).batches())
         return hits[0]["sort"][0] if hits else None
 
-    def _search(self, low: int | None, high: int | None, size: int, limit: int | None = None) -> Any:
+    def _find(self, low: int | None, high: int | None, size: int, limit: int | None = None) -> Any:
         form = self._form
         bounds = range_clause(form.order[0][0] if form.has_times else GENERATED, low, high)
         body: dict[str, Any] = {
@@ -198,7 +196,7 @@ class OrderedSearch:
             body["search_after"] = list(self._after)
         if limit is not None:
             body["terminate_after"] = limit
-        return self._client.search(self._indices, body)
+        return self._search(body)
 
 
 def _least(bound: int | None, value: int) -> int:

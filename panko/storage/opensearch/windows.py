@@ -15,13 +15,11 @@ MAX_LENGTH = 20 * 366 * 86400 * SECOND
 MARGIN = 1.5
 """How many times longer a window is than it needs to be if events are spread evenly."""
 
-MAX_GROWTH = 8
-"""How many times longer than a window with events the next one is at most."""
+MAX_WINDOW_GROWTH = 8
+"""How many times longer than a window with matches the next one is at most."""
 
 EMPTY_GROWTH = 64
 """How many times longer than an empty window the next one is."""
-
-MIN_SHRINKING, MAX_SHRINKING = 8, 4096
 
 FEW = 0.25
 """Share of the wanted matches below which a window suggests that the whole rest has few."""
@@ -48,7 +46,9 @@ class Windows:
         self._sign = -1 if descends else 1
         self._may_probe = may_probe
         self._unprobed = 0
-        self._kept: int | None = None
+        self._was_empty = False
+        self._crowd: int | None = None
+        self._crowd_length = 1
         if start is not None:
             self.move_to(start)
 
@@ -84,16 +84,21 @@ class Windows:
     def shrink(self, times: Sequence[int], wanted: int) -> None:
         """Choose a shorter window, as the current one has too many matches.
 
-        :param times: those of some matches in it that follow each other, in order
+        :param times: those of some matches in it that follow each other, in order; none if all that were seen are at
+            its start, and have been read
         """
-        if self.length is None and self._kept is not None:
-            self.length, self._kept = self._kept, None
+        if not times:
+            self.length = 1
             return
-        length = _length_for(times, wanted)
-        if self.length is None:
-            self.length = max(SECOND, length)
-        else:
-            self.length = max(1, min(max(length, self.length // MAX_SHRINKING), self.length // MIN_SHRINKING))
+        before = self.length
+        self._crowd, self._crowd_length = times[-1], _length_for(times, wanted)
+        # Matches may be spread as there. If that has turned out to be wrong, there is a gap, whose end is approached;
+        # on the way down it is skipped.
+        self.length = self._halve() if self._was_empty and self._sign > 0 else self._crowd_length
+        if before is None or before > 2 * SECOND:
+            self.length = max(self.length, SECOND)
+        if before is not None:
+            self.length = max(1, min(self.length, before // 2))
 
     def continue_after(self, times: Sequence[int], wanted: int) -> None:
         """Continue at the time of the last match that was read, as there may be more.
@@ -101,9 +106,11 @@ class Windows:
         :param times: those of all that were read in this window, in order
         """
         self._unprobed += 1
-        if self.length is not None:
+        self._was_empty = False
+        # An instant with many events says nothing about others.
+        if self.length is not None and times[0] != times[-1]:
             length = _length_for(times, wanted)
-            self.length = max(1, min(max(length, self.length // MAX_GROWTH), self.length * MAX_GROWTH))
+            self.length = max(1, min(max(length, self.length // MAX_WINDOW_GROWTH), self.length * MAX_WINDOW_GROWTH))
         self.move_to(times[-1])
 
     def pass_on(self, found: int, wanted: int) -> None:
@@ -116,13 +123,20 @@ class Windows:
             self.is_over = True
             return
         self._unprobed += 1
-        growth = min(MAX_GROWTH, max(1.0, MARGIN * wanted / found)) if found else EMPTY_GROWTH
-        self.length = int(self.length * growth)
-        is_probe = self._may_probe and found < FEW * wanted and self._unprobed >= PROBE_WINDOWS
-        if is_probe or self.length > MAX_LENGTH:
-            # If that has too many matches, growth goes on from here.
-            self.length, self._kept, self._unprobed = None, self.length, 0
+        self._was_empty = not found
         self.move_to(last + self._sign)
+        growth = min(MAX_WINDOW_GROWTH, max(1.0, MARGIN * wanted / found)) if found else EMPTY_GROWTH
+        self.length = max(SECOND, int(self.length * growth))
+        if self._sign > 0 and self._crowd is not None and self._crowd > last:
+            self.length = min(self.length, self._halve()) if found else self._halve()
+        elif self.length > MAX_LENGTH or (self._may_probe and found < FEW * wanted and self._unprobed >= PROBE_WINDOWS):
+            self.length, self._unprobed = None, 0
+
+    def _halve(self) -> int:
+        """Return the length of a window that ends half-way to where there are too many matches."""
+        if self._crowd is None or self.start is None:
+            return self._crowd_length
+        return max(self._crowd_length, abs(self._crowd - self.start) // 2)
 
 
 def _length_for(times: Sequence[int], wanted: int) -> int:

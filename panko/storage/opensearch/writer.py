@@ -19,8 +19,8 @@ from panko.storage.parts import split_by_count
 from panko.storage.shapes import Shape, ShapeKey, names_of, shape_key_of
 from panko.storage.validation import BatchValidator, CheckedEvent
 
-MAX_EVENT_BYTES = 40 << 20
-"""Bytes of an event's document; OpenSearch accepts 50 MB in a value, and a tenth of its memory in all requests."""
+MAX_EVENT_BYTES = 16 << 20
+"""Bytes of an event's document. One of 40 MiB ends a node of 512 MiB of memory, and then the next node."""
 
 MAX_CHARACTER_BYTES = 6
 """Bytes of a character in JSON, at most."""
@@ -45,7 +45,7 @@ def check_size(event: CheckedEvent) -> None:
         return
     document = ShapeEncoder(Shape(event.event_type, names_of(event))).encode(event, 0, 0)
     if len(document) > MAX_EVENT_BYTES:
-        raise InvalidEvent(f"its {len(document)} bytes as JSON are more than OpenSearch takes: {MAX_EVENT_BYTES}")
+        raise InvalidEvent(f"its {len(document)} bytes as JSON are more than OpenSearch may get: {MAX_EVENT_BYTES}")
 
 
 class EventWriter:

@@ -61,6 +61,17 @@ def test_all_checks_succeed_if_the_expirer_runs(ready):
     assert table.stdout.count("Result: Success") == len(ALL_WELL)
 
 
+def test_all_checks_succeed_on_opensearch(configure, opensearch_url):
+    """After panko-dbsync and panko-expirer; before, the schema is missing."""
+    path = configure(A_DAY, url=opensearch_url)
+    results, details = check(path)
+    assert results[SCHEMA] == FAILURE
+    assert details[SCHEMA] == f"The cluster {opensearch_url} has no schema yet. Run panko-dbsync."
+    for command in ("panko-dbsync", "panko-expirer"):
+        assert said(run(command, "--config-file", path)) == []
+    assert check(path)[0] == ALL_WELL
+
+
 @pytest.mark.parametrize(("hours", "result"), [(47, SUCCESS), (49, WARNING)])
 def test_expirer_may_run_again_within_twice_the_time_to_live(ready, tmp_path, hours, result):
     run("panko-expirer", "--config-file", ready)

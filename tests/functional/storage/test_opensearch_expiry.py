@@ -133,15 +133,15 @@ def test_the_latest_of_several_runs_is_remembered(storage, other):
 
 def test_run_that_ends_between_read_and_write_of_another_is_remembered(storage, other, monkeypatch):
     begun, later = datetime.datetime(2400, 1, 1), datetime.datetime(2400, 1, 2)
-    read_mark, times = storage._expiry._read_mark, [later]
+    find, times = storage._client.find, [later]
 
-    def read_slowly():
-        found = read_mark()
+    def read_slowly(*arguments):
+        found = find(*arguments)
         if times:
             other._expiry.mark(times.pop())
         return found
 
-    monkeypatch.setattr(storage._expiry, "_read_mark", read_slowly)
+    monkeypatch.setattr(storage._client, "find", read_slowly)
     storage._expiry.mark(begun)
     assert other.last_expiry() == later
 
@@ -175,6 +175,28 @@ def test_expirers_count_each_event_once_while_writers_store(storage, other):
     assert deleted == 70 * 30
     left = [f"{day}-{number}" for day in range(70, DAYS) for number in range(30)]
     assert sorted(found(storage)) == sorted(left + written)
+
+
+def test_reads_go_on_while_indices_are_dropped(storage, other):
+    """A search of an index that is deleted meanwhile is made again."""
+    storage.record_events([event("a", generated=HORIZON)])
+    done = threading.Event()
+
+    def drop() -> None:
+        try:
+            for number in range(15):
+                storage.record_events([event(f"late {number}", generated=JANUARY)])
+                storage.drop_expired(0, now=HORIZON)
+        finally:
+            done.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        dropped = pool.submit(drop)
+        while not done.is_set():
+            assert found(other)[-1] == "a"
+            assert count_by_type(other, HOUR)["sample.created"] >= 1
+            assert list(other.get_event_types()) == ["sample.created"]
+        dropped.result()
 
 
 def _die_before_drop(url: str) -> None:

@@ -5,7 +5,15 @@ import pytest
 from opensearchpy import exceptions
 
 from panko.storage import errors
-from panko.storage.opensearch.errors import Conflict, IndexMissing, IndexReadOnly, RequestTooLarge, translate
+from panko.storage.opensearch.client import MAX_SEARCHES, repeat_lost
+from panko.storage.opensearch.errors import (
+    Conflict,
+    IndexMissing,
+    IndexReadOnly,
+    RequestTooLarge,
+    SearchLost,
+    translate,
+)
 
 FLOOD = (
     "index [p-events-2026-01] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has "
@@ -18,7 +26,9 @@ RESPONSES = [
     (403, "cluster_block_exception", "blocked by: [FORBIDDEN/8/index write (api)];", IndexReadOnly),
     (403, "cluster_block_exception", FLOOD, errors.StorageFull),
     (429, "cluster_block_exception", FLOOD, errors.StorageFull),
+    (400, "validation_exception", "this cluster currently has [1000]/[1000] maximum shards open;", errors.StorageFull),
     (404, "index_not_found_exception", "no such index [p-meta]", IndexMissing),
+    (404, "search_phase_execution_exception", "No search context found for id [7]", SearchLost),
     (409, "version_conflict_engine_exception", "[m]: version conflict", Conflict),
     (413, "Request Entity Too Large", "", RequestTooLarge),
     (429, "circuit_breaking_exception", "[parent] Data too large", errors.StorageUnavailable),
@@ -49,3 +59,27 @@ def test_lost_answer_is_a_timeout() -> None:
 def test_answer_that_is_not_json_is_another_server() -> None:
     error = translate(exceptions.SerializationError("<html>"))
     assert type(error) is errors.StorageMisconfigured
+
+
+@pytest.mark.parametrize("times", [0, 1, MAX_SEARCHES - 1])
+def test_search_that_an_index_was_deleted_from_is_made_again(times: int) -> None:
+    lost = [SearchLost()] * times
+
+    def search() -> str:
+        if lost:
+            raise lost.pop()
+        return "found"
+
+    assert repeat_lost(search) == "found"
+
+
+def test_search_is_not_made_again_forever() -> None:
+    calls = []
+
+    def search() -> None:
+        calls.append(1)
+        raise SearchLost
+
+    with pytest.raises(SearchLost):
+        repeat_lost(search)
+    assert len(calls) == MAX_SEARCHES
