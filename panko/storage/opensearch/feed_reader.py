@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from panko.storage import delivery
+from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest, Start
+from panko.storage.filters import EventFilter
 from panko.storage.opensearch.event_reader import WHOLE, EventReader, Hit, fields_of
 from panko.storage.opensearch.journal import Journal, View
 from panko.storage.opensearch.journal_entries import Cursor, Entry, Slice
-from panko.storage.opensearch.queries import Clause, filter_clauses
+from panko.storage.opensearch.queries import MATCH_NONE, Clause, filter_clauses
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 from panko.storage.shapes import FoundEvent
 
@@ -61,7 +63,8 @@ class FeedReader:
             if cursor is not None:
                 groups.setdefault(cursor, []).append(reader)
         for cursor, group in groups.items():
-            walk = _Walk(self._journal, self._events, view, cursor, filter_clauses(delivery.filter_of(group)))
+            clauses = _clauses_of(delivery.filter_of(group))
+            walk = _Walk(self._journal, self._events, view, cursor, clauses)
             delivery.read_group(group, len(groups), walk.take)
         return [reader.page(view.end, view.is_behind) for reader in readers]
 
@@ -240,6 +243,11 @@ class _Walk:
 
 def _key_of(hit: Hit) -> tuple[str, str, int]:
     return hit["_index"], hit["_id"], hit["_seq_no"]
+
+
+def _clauses_of(event_filter: EventFilter) -> list[Clause]:
+    """Return the conditions of a filter, which may have values that no event can have."""
+    return [MATCH_NONE] if matches_nothing(event_filter) else filter_clauses(event_filter)
 
 
 def _order_of(hit: Hit, number: int) -> tuple[int, int, int]:
