@@ -18,7 +18,7 @@ from panko.storage.opensearch.queries import MATCH_NONE, Clause, filter_clauses
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 from panko.storage.shapes import FoundEvent
 
-MAX_HITS = 500
+MAX_FEED_HITS = 500
 """Events that one search returns."""
 
 MAX_SMALL_OPERATIONS = 100
@@ -69,7 +69,7 @@ class FeedReader:
         return [reader.page(view.end, view.is_behind) for reader in readers]
 
     def _find(self, start: Cursor | Start, view: View) -> Cursor | None:
-        """Return where a reader starts; None: its cursor is not one of this feed."""
+        """Return the cursor from which a reader starts; None: its own is not one of this feed."""
         if isinstance(start, Start):
             return view.end if start is Start.NOW else view.begin
         if start.feed != view.feed or start < view.begin:
@@ -111,7 +111,7 @@ class _Walk:
             examined = sum(each.operations for each in entries)
             cursor = entries[-1].end_cursor(self._view.feed)
         else:
-            found, is_complete = self._read_large(entry, min(max_count, MAX_HITS))
+            found, is_complete = self._read_large(entry, min(max_count, MAX_FEED_HITS))
             cursor = entry.end_cursor(self._view.feed) if is_complete else found[-1].cursor
             examined = max(1, len(found))
         found = [place for place in found if place.cursor > self.cursor]

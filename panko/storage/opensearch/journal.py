@@ -51,13 +51,13 @@ MAX_NEW_ENTRIES = 100
 MAX_RECENT_ENTRIES = 1000
 """Entries that a process keeps in memory, at least; and that one search reads."""
 
-WAIT_SECONDS = 30
+PLACING_SECONDS = 30
 """How long to wait until operations are safe and placed, unless the caller's deadline is earlier."""
 
 MAX_TRIES = 5
 """How often a reader tries to place an entry while others are faster."""
 
-MAX_PAUSE_SECONDS = 0.02
+MAX_PLACING_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Journal:
         :param wants_now: place all operations that ended before this call; otherwise only those that are safe
         :raises StorageTimeout: if that takes too long
         """
-        end = time.monotonic() + min(WAIT_SECONDS, deadlines.seconds_left())
+        end = time.monotonic() + min(PLACING_SECONDS, deadlines.seconds_left())
         self._acquire(end)
         try:
             shards, entries_shard = self._read_shards()
@@ -153,7 +153,7 @@ class Journal:
             raise StorageTimeout("what was stored has not become safe on all copies, or could not be placed, in time")
         self._lock.release()
         try:
-            time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311
+            time.sleep(random.uniform(0, MAX_PLACING_PAUSE_SECONDS))  # noqa: S311
         finally:
             self._lock.acquire()
 
