@@ -124,7 +124,9 @@ class Worker:
             except StorageUnavailable as error:
                 self.refusals[type(error).__name__] += 1
             except Exception as error:  # Anything else is a fault of Panko.
-                self.errors.append((time.monotonic(), f"{type(error).__name__}: {error}"))
+                self.errors.append(
+                    (time.monotonic(), f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}")
+                )
             else:
                 now = time.monotonic()
                 self.pause, last = max(self.pause, now - last), now

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What errors of OpenSearch, and of the connections to it, mean for the storage."""
 
+import re
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import urllib3
@@ -17,6 +19,20 @@ CONFLICT = "version_conflict_engine_exception"
 
 _TEMPORARY = (404, 408, 429, 502, 503, 504)
 """Statuses after which the same request may succeed. 404 is that of an index that another process has just deleted."""
+
+_FULL = ("disk usage exceeded", "read-only-allow-delete", "create-index blocked", "maximum shards open")
+"""Parts of the reasons of errors because the disks of nodes are full, or the cluster has no room for an index."""
+
+_FAILED_NODE = re.compile(
+    r"(node_\w+|\w*transport|already_closed|\w*engine_closed|index_shard_\w+|not_cluster_manager"
+    r"|failed_to_commit_cluster_state)_exception"
+)
+"""Errors because a node, or its part of an index, ends during a request; OpenSearch reports them with 500."""
+
+_CANCELLED = "task_cancelled_exception"
+
+_LOST_CHANNEL = "channel closed"
+"""The reason of a task that was cancelled because the node that had asked for it has ended."""
 
 _TLS_ADVICE = {
     "CERTIFICATE_VERIFY_FAILED": "Set [opensearch] cafile to the certificates of the authority that issues those of "
@@ -66,7 +82,9 @@ def is_temporary(error: exceptions.OpenSearchException) -> bool:
     """Return whether another node, or the same one a little later, may answer the same request."""
     if isinstance(error, exceptions.ConnectionError):
         return not isinstance(_cause_of(error), ssl.SSLError)
-    return isinstance(error, exceptions.TransportError) and error.status_code in (408, 429, 502, 503, 504)
+    if not isinstance(error, exceptions.TransportError):
+        return False
+    return error.status_code in (408, 429, 502, 503, 504) or _find_failed_node(error) is not None
 
 
 def translate(error: exceptions.OpenSearchException) -> StorageError:
@@ -76,7 +94,7 @@ def translate(error: exceptions.OpenSearchException) -> StorageError:
     if isinstance(error, exceptions.ConnectionError):
         return _translate_connection(error)
     if isinstance(error, exceptions.TransportError) and isinstance(error.status_code, int):
-        return translate_status(error.status_code, type_of(error), reason_of(error.info))
+        return translate_status(error.status_code, _find_failed_node(error) or type_of(error), reason_of(error.info))
     if isinstance(error, exceptions.SerializationError):
         return errors.StorageMisconfigured("what answers there is not OpenSearch: it does not speak JSON.")
     return errors.StatementFailed(type(error).__name__)
@@ -112,7 +130,7 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
     :param reason: its text; it is not repeated if it might be about a query
     """
     detail = f"{status} {type_}: {_short(reason)}"
-    if "disk usage exceeded" in reason or "read-only-allow-delete" in reason or "maximum shards open" in reason:
+    if any(part in reason for part in _FULL):
         return errors.StorageFull(detail)
     if type_ == "cluster_block_exception" and status == 403:
         return IndexReadOnly(detail)
@@ -126,11 +144,34 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
         return _CLASSES[type_](detail)
     if status == 404 and type_ == FAILED_SEARCH:
         return SearchLost(detail)
-    if type_ in ("task_cancelled_exception", "timeout_exception"):
+    if type_ in (_CANCELLED, "timeout_exception"):
         return errors.QueryTimeout(f"{status} {type_}")
-    if status in _TEMPORARY:
+    if status in _TEMPORARY or (status == 500 and _FAILED_NODE.fullmatch(type_)):
         return errors.StorageUnavailable(detail)
     return errors.StatementFailed(f"{status} {type_}")
+
+
+def _find_failed_node(error: exceptions.TransportError) -> str | None:
+    """Return the name of the cause of a failure if that is about a node that ends, or has ended."""
+    if error.status_code != 500 or not isinstance(error.info, dict):
+        return None
+    for type_, reason in _causes_of(error.info.get("error")):
+        if _FAILED_NODE.fullmatch(type_):
+            return type_
+        if type_ == _CANCELLED and _LOST_CHANNEL in reason:
+            return "node_disconnected_exception"
+    return None
+
+
+def _causes_of(error: Any) -> Iterator[tuple[str, str]]:
+    """Yield the names and reasons of an error and of all its causes."""
+    if isinstance(error, dict):
+        yield str(error.get("type")), str(error.get("reason"))
+        for each in error.get("root_cause") or ():
+            yield from _causes_of(each)
+        for each in error.get("failed_shards") or ():
+            yield from _causes_of(each.get("reason"))
+        yield from _causes_of(error.get("caused_by"))
 
 
 def reason_of(info: Any) -> str:

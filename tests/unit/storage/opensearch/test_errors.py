@@ -12,6 +12,7 @@ from panko.storage.opensearch.errors import (
     IndexReadOnly,
     RequestTooLarge,
     SearchLost,
+    is_temporary,
     translate,
 )
 
@@ -19,6 +20,7 @@ FLOOD = (
     "index [p-events-2026-01] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has "
     "read-only-allow-delete block];"
 )
+NO_INDEX = "index [p-events-2026-01] blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];"
 RESPONSES = [
     (400, "parsing_exception", "secret query", errors.StatementFailed),
     (401, "security_exception", "secret header", errors.AccessDenied),
@@ -26,6 +28,7 @@ RESPONSES = [
     (403, "cluster_block_exception", "blocked by: [FORBIDDEN/8/index write (api)];", IndexReadOnly),
     (403, "cluster_block_exception", FLOOD, errors.StorageFull),
     (429, "cluster_block_exception", FLOOD, errors.StorageFull),
+    (403, "index_create_block_exception", NO_INDEX, errors.StorageFull),
     (400, "validation_exception", "this cluster currently has [1000]/[1000] maximum shards open;", errors.StorageFull),
     (404, "index_not_found_exception", "no such index [p-meta]", IndexMissing),
     (404, "search_phase_execution_exception", "No search context found for id [7]", SearchLost),
@@ -36,6 +39,32 @@ RESPONSES = [
     (503, "cluster_manager_not_discovered_exception", "", errors.StorageUnavailable),
     (503, "task_cancelled_exception", "secret query", errors.QueryTimeout),
 ]
+
+
+NODE_ENDED = {"type": "node_disconnected_exception", "reason": "[node1][127.0.0.1:9301][indices:data/read/search]"}
+CANCELLED = {"type": "task_cancelled_exception", "reason": "Task cancelled before it started: channel closed"}
+OF_ENDED_NODES = [
+    {"type": "search_phase_execution_exception", "reason": "Partial shards failure", "root_cause": [CANCELLED]},
+    {"type": "node_closed_exception", "root_cause": [{"type": "node_closed_exception", "reason": "node closed"}]},
+    {"type": "search_phase_execution_exception", "reason": "all shards failed", "root_cause": [NODE_ENDED]},
+    {"type": "search_phase_execution_exception", "root_cause": [], "caused_by": NODE_ENDED},
+    {
+        "type": "search_phase_execution_exception",
+        "root_cause": [],
+        "failed_shards": [{"shard": 0, "reason": NODE_ENDED}],
+    },
+]
+
+
+@pytest.mark.parametrize("error", OF_ENDED_NODES)
+def test_node_that_ends_during_a_request_is_a_reason_to_ask_another_one(error: dict) -> None:
+    """OpenSearch answers 500, as for a fault of its own."""
+    raised = exceptions.TransportError(500, error["type"], {"error": error, "status": 500})
+    assert is_temporary(raised)
+    assert type(translate(raised)) is errors.StorageUnavailable
+    other = exceptions.TransportError(500, "null_pointer_exception", {"error": {"type": "null_pointer_exception"}})
+    assert not is_temporary(other)
+    assert type(translate(other)) is errors.StatementFailed
 
 
 @pytest.mark.parametrize(("status", "type_", "reason", "expected"), RESPONSES)
