@@ -54,10 +54,11 @@ class FeedReader:
     def _read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         starts = [_parse(request.start) for request in requests]
         view = self._journal.look(Start.NOW in starts)
+        cursors = {start: self._find(start, view) for start in set(starts)}
         groups: dict[Cursor, list[delivery.FeedReader]] = {}
         readers = []
         for request, start in zip(requests, starts, strict=True):
-            cursor = self._find(start, view)
+            cursor = cursors[start]
             reader = delivery.FeedReader(request, cursor or view.begin, is_gone=cursor is None)
             readers.append(reader)
             if cursor is not None:
