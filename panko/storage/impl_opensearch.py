@@ -41,7 +41,7 @@ class Connection(base.Connection):
         "storage:production_ready": True,
         # Two events of one message_id that are stored within a second are both kept if their times are so far apart
         # that they belong to indices of different periods.
-        "storage:unique_across_periods": False,
+        base.UNIQUE_CAPABILITY: False,
     }
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
