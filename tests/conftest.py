@@ -26,6 +26,9 @@ from tests.servers.opensearch_cluster import OpenSearchCluster
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.shared import SharedServers
 
+SQL_DATABASES = ("sqlite", "postgresql", "mysql")
+DATABASES = (*SQL_DATABASES, "opensearch")
+
 _Server = TypeVar("_Server", bound=Daemon | GaleraCluster | OpenSearchCluster)
 _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
@@ -201,9 +204,12 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'panko.sqlite'}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=SQL_DATABASES)
 def any_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database for this test, once on each kind of database."""
+    """The URL of an empty database for this test, once on each kind of SQL database.
+
+    A test for all of DATABASES is parametrised with them, indirectly.
+    """
     return request.getfixturevalue(f"{request.param}_url")
 
 
@@ -216,7 +222,7 @@ def engine(any_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty database for this test module, once on each kind of database."""
     if request.param == "sqlite":

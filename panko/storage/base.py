@@ -25,6 +25,12 @@ VALUES_CAPABILITY = "traits:values"
 FEED_CAPABILITY = "events:feed"
 """Names of the optional capabilities of a driver."""
 
+UNIQUE_CAPABILITY = "storage:unique_across_periods"
+"""Name of a promise of :meth:`Connection.record_events` that not every driver can give."""
+
+CURRENT_CAPABILITY = "storage:current_after_pause"
+"""Name of a promise of reads but the feed: after a node of the database was paused, they lack no earlier event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -106,6 +112,9 @@ class Connection(abc.ABC):
         An event is a duplicate if its message_id is stored already or occurs earlier in the same call: it is skipped,
         and the first event stays. All traits are kept, even if several have the same name and type. The events may be
         any objects with the attributes of :class:`~panko.storage.models.Event`; they are not changed.
+
+        A driver without :data:`UNIQUE_CAPABILITY` may store several events of one message_id if calls store them at the
+        same moment, with times of different periods. It never does so with times of one period.
 
         :returns: how many were stored, and how many were duplicates
         :raises EventsRefused: if some events cannot be stored as they are; the others have been stored
@@ -261,5 +270,8 @@ class Connection(abc.ABC):
         return capabilities
 
     def get_storage_capabilities(self) -> dict[str, bool]:
-        """Return what the driver's database is suitable for, by name."""
+        """Return what the driver's database is suitable for, by name.
+
+        As in :meth:`get_capabilities`, one that Panko 10 does not know is listed (as False) only if it is missing.
+        """
         return dict(self.STORAGE_CAPABILITIES)

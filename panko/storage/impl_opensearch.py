@@ -41,10 +41,10 @@ class Connection(base.Connection):
         "storage:production_ready": True,
         # Two events of one message_id that are stored within a second are both kept if their times are so far apart
         # that they belong to indices of different periods.
-        "storage:unique_across_periods": False,
+        base.UNIQUE_CAPABILITY: False,
         # A node that was paused, or whose machine was, until the others went on without it answers from what it had,
         # until it notices.
-        "storage:current_after_pause": False,
+        base.CURRENT_CAPABILITY: False,
     }
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):

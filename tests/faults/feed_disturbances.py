@@ -13,6 +13,9 @@ import sqlalchemy as sa
 from panko.storage import delivery
 from panko.storage.base import Connection
 from panko.storage.feed import FeedEvent, FeedPage, FeedRequest, Start
+from panko.storage.opensearch import feed_reader as opensearch_feed_reader
+from panko.storage.opensearch import journal as opensearch_journal
+from panko.storage.opensearch import journal_trimmer
 from panko.storage.sqlalchemy import feed_reader, journal, journal_reader
 from panko.storage.sqlalchemy.tables import EVENT
 
@@ -25,6 +28,12 @@ SMALL_LIMITS: Sequence[tuple[ModuleType, str, float]] = (
     (feed_reader, "MAX_PLACED_ENTRIES", 3),
     (journal_reader, "MAX_ENTRIES", 3),
     (journal_reader, "MAX_LISTED_IDS", 5),
+    (opensearch_feed_reader, "MAX_FEED_HITS", 3),
+    (opensearch_feed_reader, "MAX_SMALL_OPERATIONS", 10),
+    (opensearch_journal, "STATE_INTERVAL", 4),
+    (opensearch_journal, "MAX_NEW_ENTRIES", 2),
+    (opensearch_journal, "MAX_RECENT_ENTRIES", 3),
+    (journal_trimmer, "MAX_REMOVED_ENTRIES", 3),
     (journal, "MAX_PLACED_ENTRIES", 3),
     (journal, "MAX_UNPLACED_ENTRIES", 5),
     (journal, "MAX_TRIMMED_ENTRIES", 3),
@@ -48,6 +57,9 @@ def pause(storage: Connection, chance: random.Random, before_reads: bool) -> Non
 
     :param before_reads: also wait between the statements of a read, so that the database changes meanwhile
     """
+    if not hasattr(storage, "_engine"):
+        pause_requests(storage, chance, before_reads)
+        return
     has_sequencers = storage._engine.dialect.name != "sqlite"
     # On SQLite, all other writers wait, too.
     longest = 0.15 if has_sequencers else 0.02
@@ -63,6 +75,23 @@ def pause(storage: Connection, chance: random.Random, before_reads: bool) -> Non
 
     sa.event.listen(storage._engine, "commit", wait)
     sa.event.listen(storage._engine, "before_cursor_execute", wait_before)
+
+
+def pause_requests(storage: Connection, chance: random.Random, before_reads: bool) -> None:
+    """Let requests to OpenSearch that create entries, or move the begin of the feed, wait before they are sent.
+
+    :param before_reads: sometimes let other requests wait, too
+    """
+    send = storage._client._request
+
+    def wait_and_send(method: str, path: str, *others: object) -> object:
+        if "-feed/_" in path and method == "PUT":
+            time.sleep(chance.choices([0, chance.uniform(0, 0.02), chance.uniform(0, 0.15)], [6, 3, 1])[0])
+        elif before_reads and chance.random() < 0.1:
+            time.sleep(chance.uniform(0, 0.05))
+        return send(method, path, *others)
+
+    storage._client._request = wait_and_send
 
 
 def read_naively(storage: Connection) -> None:

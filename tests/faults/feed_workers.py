@@ -89,7 +89,7 @@ def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> 
     """Play a role in this process; write an error to a file."""
     try:
         chance = work.chance
-        with connected(work.url) as storage:
+        with _connected(work) as storage:
             if work.naive:
                 feed_disturbances.read_naively(storage)
             elif chance.random() < 0.5:
@@ -99,6 +99,21 @@ def run(role: Callable[[Connection, Work, random.Random], None], work: Work) -> 
     except BaseException:
         work.failure.write_text(traceback.format_exc())
         raise SystemExit(1) from None
+
+
+@contextlib.contextmanager
+def _connected(work: Work) -> Iterator[Connection]:
+    """Connect to the database as soon as a server answers."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                storage = stack.enter_context(connected(work.url))
+                break
+            except StorageUnavailable:
+                if time.monotonic() > work.ends:
+                    raise
+                time.sleep(0.1)
+        yield storage
 
 
 @contextlib.contextmanager

@@ -38,18 +38,21 @@ SYNCHRONOUS = "?init_command=SET SESSION wsrep_sync_wait=7"
 
 
 @contextlib.contextmanager
-def feed_on(urls: Sequence[str], directory: Path, suffix: str = "", naive: bool = False) -> Iterator[Feed]:
+def feed_on(
+    urls: Sequence[str], directory: Path, suffix: str = "", naive: bool = False, kind: type[Feed] = Feed
+) -> Iterator[Feed]:
     """Return a feed on an empty database.
 
     :param urls: its URL on each server
     :param suffix: what is added to the URLs for connections that must see the commits of all servers
+    :param kind: what runs its rounds
     """
     conf = service.prepare_service([], config_files=[], share=True)
     storages = [get_connection(f"{url}{suffix}", conf) for url in urls]
     try:
         storages[0].upgrade()
         pause_sequencers(storages[0])
-        yield Feed(urls, storages, directory, naive)
+        yield kind(urls, storages, directory, naive)
     finally:
         for storage in storages:
             storage.close()
@@ -57,7 +60,7 @@ def feed_on(urls: Sequence[str], directory: Path, suffix: str = "", naive: bool 
 
 def pause_sequencers(storage: Connection) -> None:
     """Let sequencers on PostgreSQL wait before they commit: they use one round trip, in which a client cannot pause."""
-    if storage._engine.dialect.name == "postgresql":
+    if hasattr(storage, "_engine") and storage._engine.dialect.name == "postgresql":
         with storage._engine.begin() as connection:
             connection.exec_driver_sql(PAUSE)
 

@@ -18,6 +18,7 @@ import webtest
 from panko import service
 from panko.api import app
 from panko.storage import get_connection
+from panko.storage.base import CURRENT_CAPABILITY
 from panko.storage.errors import StorageFull
 from tests.faults.cluster_traffic import Traffic
 from tests.functional.storage.builders import NOON, event
@@ -104,7 +105,7 @@ def test_paused_node(opensearch_cluster: OpenSearchCluster, traffic: Traffic, wh
 
     That is the capability storage:current_after_pause, which this driver lacks.
     """
-    assert not traffic.storage.get_storage_capabilities()["storage:current_after_pause"]
+    assert not traffic.storage.get_storage_capabilities()[CURRENT_CAPABILITY]
     for _ in range(ROUNDS):
         (node,) = choose(opensearch_cluster, who)
         with node.paused():

@@ -11,7 +11,7 @@ from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import shape_id_of
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader, fields_of
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.page_reader import MAX_HITS
+from panko.storage.opensearch.page_reader import MAX_READ_HITS
 from panko.storage.opensearch.queries import RECORDED, Clause, all_of, scope_clauses, terms_clause
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.shapes import FoundEvent, Shape, describe_traits, select_traits
@@ -102,5 +102,5 @@ class Catalog:
             clauses.append(terms_clause("shape_id", shape_ids))
         fields = fields_of(WITHOUT_RAW, has_place=False)
         form = SearchForm(((RECORDED, "asc"), ("message_id", "asc")), clauses, (), None, None, fields)
-        for hits in OrderedSearch(self._search, form, lambda: MAX_HITS).batches():
+        for hits in OrderedSearch(self._search, form, lambda: MAX_READ_HITS).batches():
             yield from self._events.complete(hits, WITHOUT_RAW)

@@ -79,8 +79,8 @@ class Expiry:
     def drop_expired(self, expired_before: datetime.datetime, max_count: int | None = None) -> int:
         """Delete the indices of the periods that ended before a time.
 
-        Events that writers store in them from now on are expired, too. They are not counted if they are stored between
-        the count and the deletion.
+        Events that writers store in them from now on are expired, too. A period that goes on is never dropped, even if
+        all its events are expired: a writer may be storing one that is not.
 
         :param max_count: maximum number of events; an index that has more stays
         :returns: number of events that were deleted
@@ -95,7 +95,12 @@ class Expiry:
         return deleted
 
     def _drop(self, index: str, max_count: int | None) -> int:
-        """Delete an index, and return how many events it had; 0 if another process was faster."""
+        """Delete an index, and return how many events it had; 0 if another process was faster.
+
+        An event that is stored between the count and the deletion is not counted, and one that another process deletes
+        in this moment is counted twice: to exclude this, writers would have to wait. If the response is lost, the
+        request is repeated, and nothing is counted.
+        """
         with contextlib.suppress(IndexMissing):
             self._refresh(index)
             events = self._count(index)

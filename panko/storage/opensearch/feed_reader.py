@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from panko.storage import delivery
+from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest, Start
+from panko.storage.filters import EventFilter
 from panko.storage.opensearch.event_reader import WHOLE, EventReader, Hit, fields_of
 from panko.storage.opensearch.journal import Journal, View
 from panko.storage.opensearch.journal_entries import Cursor, Entry, Slice
-from panko.storage.opensearch.queries import Clause, filter_clauses
+from panko.storage.opensearch.queries import MATCH_NONE, Clause, filter_clauses
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 from panko.storage.shapes import FoundEvent
 
-MAX_HITS = 500
+MAX_FEED_HITS = 500
 """Events that one search returns."""
 
 MAX_SMALL_OPERATIONS = 100
@@ -52,21 +54,23 @@ class FeedReader:
     def _read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         starts = [_parse(request.start) for request in requests]
         view = self._journal.look(Start.NOW in starts)
+        cursors = {start: self._find(start, view) for start in set(starts)}
         groups: dict[Cursor, list[delivery.FeedReader]] = {}
         readers = []
         for request, start in zip(requests, starts, strict=True):
-            cursor = self._find(start, view)
+            cursor = cursors[start]
             reader = delivery.FeedReader(request, cursor or view.begin, is_gone=cursor is None)
             readers.append(reader)
             if cursor is not None:
                 groups.setdefault(cursor, []).append(reader)
         for cursor, group in groups.items():
-            walk = _Walk(self._journal, self._events, view, cursor, filter_clauses(delivery.filter_of(group)))
+            clauses = _clauses_of(delivery.filter_of(group))
+            walk = _Walk(self._journal, self._events, view, cursor, clauses)
             delivery.read_group(group, len(groups), walk.take)
         return [reader.page(view.end, view.is_behind) for reader in readers]
 
     def _find(self, start: Cursor | Start, view: View) -> Cursor | None:
-        """Return where a reader starts; None: its cursor is not one of this feed."""
+        """Return the cursor from which a reader starts; None: its own is not one of this feed."""
         if isinstance(start, Start):
             return view.end if start is Start.NOW else view.begin
         if start.feed != view.feed or start < view.begin:
@@ -108,7 +112,7 @@ class _Walk:
             examined = sum(each.operations for each in entries)
             cursor = entries[-1].end_cursor(self._view.feed)
         else:
-            found, is_complete = self._read_large(entry, min(max_count, MAX_HITS))
+            found, is_complete = self._read_large(entry, min(max_count, MAX_FEED_HITS))
             cursor = entry.end_cursor(self._view.feed) if is_complete else found[-1].cursor
             examined = max(1, len(found))
         found = [place for place in found if place.cursor > self.cursor]
@@ -240,6 +244,11 @@ class _Walk:
 
 def _key_of(hit: Hit) -> tuple[str, str, int]:
     return hit["_index"], hit["_id"], hit["_seq_no"]
+
+
+def _clauses_of(event_filter: EventFilter) -> list[Clause]:
+    """Return the conditions of a filter, which may have values that no event can have."""
+    return [MATCH_NONE] if matches_nothing(event_filter) else filter_clauses(event_filter)
 
 
 def _order_of(hit: Hit, number: int) -> tuple[int, int, int]:

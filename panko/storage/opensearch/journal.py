@@ -9,7 +9,6 @@ If the shard of the entries gets another history, which means that a snapshot wa
 of the old one are gone, as the restored entries may not fit the restored events.
 """
 
-import itertools
 import random
 import threading
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panko.storage import deadlines
-from panko.storage.errors import StorageReadOnly, StorageTimeout
+from panko.storage.errors import StorageFull, StorageReadOnly, StorageTimeout
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.errors import Conflict
 from panko.storage.opensearch.indices import Indices
@@ -30,7 +29,7 @@ from panko.storage.opensearch.journal_entries import (
     State,
     feed_id,
     follow_state,
-    has_state,
+    last_state_of,
     make_document,
     read_entry,
 )
@@ -40,19 +39,25 @@ from panko.storage.opensearch.shards import Shard, ShardMoved, ShardReader, Shar
 BEGIN_ID = "begin"
 """The document with the begin of the feed."""
 
+NOTHING = -2
+"""Less than the number of any operation, and than the checkpoint of a shard without operations."""
+
 STATE_INTERVAL = 64
 """Entries of which one has the state after it."""
+
+MAX_NEW_ENTRIES = 100
+"""Entries that a process reads at a time; if there are more, it begins with one that has the state."""
 
 MAX_RECENT_ENTRIES = 1000
 """Entries that a process keeps in memory, at least; and that one search reads."""
 
-WAIT_SECONDS = 30
+PLACING_SECONDS = 30
 """How long to wait until operations are safe and placed, unless the caller's deadline is earlier."""
 
 MAX_TRIES = 5
 """How often a reader tries to place an entry while others are faster."""
 
-MAX_PAUSE_SECONDS = 0.02
+MAX_PLACING_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class Journal:
         self.known_indices = KnownIndices(client, indices)
         self._lock = threading.Lock()
         self._history = ""
-        self._known = -1
+        self._known = NOTHING
         self._begin = self._end = Cursor(0, 0, 0, 0, b"")
         self._recent: list[Entry] = []
         self._state = State()
@@ -110,22 +115,47 @@ class Journal:
         :param wants_now: place all operations that ended before this call; otherwise only those that are safe
         :raises StorageTimeout: if that takes too long
         """
-        seconds = min(WAIT_SECONDS, deadlines.seconds_left())
-        end = time.monotonic() + seconds
-        if not self._lock.acquire(timeout=max(0, seconds)):
-            raise StorageTimeout(f"another thread has been placing entries of the feed for {seconds:.0f} s")
+        end = time.monotonic() + min(PLACING_SECONDS, deadlines.seconds_left())
+        self._acquire(end)
         try:
             shards, entries_shard = self._read_shards()
             if wants_now:
                 shards, entries_shard = self._wait(shards, entries_shard, end)
             tries = 0
-            while not (placed := self._place(shards)) and (wants_now or tries < MAX_TRIES):
+            while not (placed := self._place_if_possible(shards, wants_now)) and (wants_now or tries < MAX_TRIES):
                 tries += 1
-                _pause(end)
+                self._pause(end)
                 shards, entries_shard = self._read_shards()
             return self._view(shards, entries_shard, is_behind=not placed)
         finally:
             self._lock.release()
+
+    def _place_if_possible(self, shards: Mapping[str, Shard], wants_now: bool) -> bool:
+        """Place what is new as :meth:`_place` does, unless nothing can be written: what is placed can still be read."""
+        try:
+            return self._place(shards)
+        except (StorageReadOnly, StorageFull):
+            if wants_now:
+                raise
+            return True
+
+    def _acquire(self, end: float) -> None:
+        """Wait until no other thread of this process looks."""
+        if not self._lock.acquire(timeout=max(0, end - time.monotonic())):
+            raise StorageTimeout("another thread has been placing entries of the feed for too long")
+
+    def _pause(self, end: float) -> None:
+        """Wait a moment, while other threads can look.
+
+        :raises StorageTimeout: after a time of the monotonic clock
+        """
+        if time.monotonic() > end:
+            raise StorageTimeout("what was stored has not become safe on all copies, or could not be placed, in time")
+        self._lock.release()
+        try:
+            time.sleep(random.uniform(0, MAX_PLACING_PAUSE_SECONDS))  # noqa: S311
+        finally:
+            self._lock.acquire()
 
     def _view(self, shards: Mapping[str, Shard], entries_shard: Shard, is_behind: bool) -> View:
         recent = tuple(self._recent[-MAX_RECENT_ENTRIES:])
@@ -142,22 +172,19 @@ class Journal:
             begin = first - view.recent[0].position
             return view.recent[begin : begin + size]
         last = min(first + size - 1, view.end.position)
-        body = {"size": size, "sort": [{"position": "asc"}]}
+        return [read_entry(document) for document in self._read_documents(view.entries_shard, first, last)]
+
+    def _read_documents(self, shard: Shard, first: int, last: int) -> list[Mapping[str, Any]]:
+        """Return the entries in a range of positions as documents."""
+        body = {"size": last - first + 1, "sort": [{"position": "asc"}]}
         clause = {"range": {"position": {"gte": first, "lte": last}}}
-        (hits,) = self.shards.search([self._search(view.entries_shard, body, clause)])
-        entries = [read_entry(hit["_source"]) for hit in hits]
-        if [entry.position for entry in entries] != list(range(first, last + 1)):
+        (hits,) = self.shards.search([self.search_of(shard, body, clause)])
+        documents = [hit["_source"] for hit in hits]
+        if [document["position"] for document in documents] != list(range(first, last + 1)):
             raise ShardMoved("entries of the feed were removed meanwhile")
-        return entries
+        return documents
 
-    def find_ids(self, view: View, first: int, last: int, size: int) -> list[str]:
-        """Return the ids of the entries that exist in a range of positions, in order."""
-        body = {"size": size, "sort": [{"position": "asc"}], "_source": False}
-        clause = {"range": {"position": {"gte": first, "lte": last}}}
-        (hits,) = self.shards.search([self._search(view.entries_shard, body, clause)])
-        return [hit["_id"] for hit in hits]
-
-    def _search(self, shard: Shard, body: Mapping[str, Any], clause: Mapping[str, Any]) -> ShardSearch:
+    def search_of(self, shard: Shard, body: Mapping[str, Any], clause: Mapping[str, Any]) -> ShardSearch:
         """Return a search for entries that are safe."""
         return ShardSearch(shard, self._indices.feed, 1, -1, shard.checkpoint, body, [dict(clause)])
 
@@ -169,7 +196,7 @@ class Journal:
             raise ShardMoved("the index of the feed's entries cannot be read; if it is missing, run panko-dbsync")
         del shards[entries.history]
         if entries.history != self._history:
-            self._history, self._known, self._recent, self._empty = entries.history, -1, [], {}
+            self._history, self._known, self._recent, self._empty = entries.history, NOTHING, [], {}
         if entries.checkpoint > self._known:
             self._load(entries)
         return shards, entries
@@ -179,10 +206,10 @@ class Journal:
         last = self._recent[-1].position if self._recent else 0
         begin, tail = self.shards.search(
             [
-                self._search(shard, {"size": 1, "seq_no_primary_term": True}, {"ids": {"values": [BEGIN_ID]}}),
-                self._search(
+                self.search_of(shard, {"size": 1, "seq_no_primary_term": True}, {"ids": {"values": [BEGIN_ID]}}),
+                self.search_of(
                     shard,
-                    {"size": 3 * STATE_INTERVAL, "sort": [{"position": "desc"}]},
+                    {"size": MAX_NEW_ENTRIES, "sort": [{"position": "desc"}]},
                     {"range": {"position": {"gt": last}}},
                 ),
             ]
@@ -198,24 +225,25 @@ class Journal:
         self._begin_document = begin[0]
         position, recorded, slice_, seq_no = content["cursor"]
         self._begin = Cursor(position, recorded, slice_, seq_no, feed)
-        self._follow([each for each in documents if each["position"] > content["base"]])
+        self._follow(shard, [each for each in documents if each["position"] > content["base"]])
         self._end = self._recent[-1].end_cursor(feed) if self._recent else self._begin
         self._known = shard.checkpoint
 
-    def _follow(self, documents: Sequence[Mapping[str, Any]]) -> None:
+    def _follow(self, shard: Shard, documents: Sequence[Mapping[str, Any]]) -> None:
         """Take over entries that are new to this process."""
-        if self._recent and documents and documents[0]["position"] != self._recent[-1].position + 1:
+        if documents and (not self._recent or documents[0]["position"] != self._recent[-1].position + 1):
+            # Without all earlier entries, begin with the one that has the state.
+            first = last_state_of(documents[-1])
+            if documents[0]["position"] > first:
+                documents = self._read_documents(shard, first, documents[-1]["position"])
+            documents = [each for each in documents if each["position"] >= first]
             self._recent = []
-        if not self._recent:
-            self._state = State()
-            documents = list(itertools.dropwhile(lambda each: not has_state(each), documents))
         for document in documents:
             self._append(document)
 
     def _append(self, document: Mapping[str, Any]) -> None:
         self._state = follow_state(self._state, document)
-        if has_state(document):
-            self.last_state = document["position"]
+        self.last_state = last_state_of(document)
         self._recent.append(read_entry(document))
         if len(self._recent) > 2 * MAX_RECENT_ENTRIES:
             del self._recent[:MAX_RECENT_ENTRIES]
@@ -245,13 +273,13 @@ class Journal:
         targets = dict(shards)
         while True:
             for history in targets.keys() - shards.keys():
-                if not self.known_indices.exists(targets[history].uuid):
+                if not self.known_indices.may_exist(targets[history].uuid):
                     del targets[history]
             if all(
                 history in shards and shards[history].checkpoint >= target.newest for history, target in targets.items()
             ):
                 return shards, entries
-            _pause(end)
+            self._pause(end)
             shards, entries = self._read_shards()
 
     def _place(self, shards: Mapping[str, Shard]) -> bool:
@@ -279,7 +307,8 @@ class Journal:
         if has_whole_state:
             state.forget(self.known_indices.find_deleted(state.shards.values(), shards))
         entry = Entry(position, time.time_ns() // 1000, slices, end)
-        return self._create(make_document(entry, added, moved, state if has_whole_state else None))
+        whole_state = state if has_whole_state else None
+        return self._create(make_document(entry, added, moved, whole_state, self.last_state))
 
     def _slices(
         self, new: Sequence[Shard], known: Mapping[str, KnownShard], placed: Mapping[str, int]
@@ -308,8 +337,6 @@ class Journal:
         """Create an entry, and return whether nobody else has created one with its position."""
         try:
             written = self._client.write("PUT", f"{self._indices.feed}/_create/{document['position']}", document)
-        except StorageReadOnly:
-            return True  # Read what others place.
         except Conflict:
             return False
         self._append(document)
@@ -317,13 +344,3 @@ class Journal:
         if written["_seq_no"] == self._known + 1:
             self._known = written["_seq_no"]
         return True
-
-
-def _pause(end: float) -> None:
-    """Wait a moment.
-
-    :raises StorageTimeout: after a time of the monotonic clock
-    """
-    if time.monotonic() > end:
-        raise StorageTimeout("what was stored has not become safe on all copies, or could not be placed, in time")
-    time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311

@@ -150,15 +150,21 @@ class State:
 
 
 def make_document(
-    entry: Entry, new: Iterable[KnownShard], moved: Iterable[tuple[int, int]], state: State | None
+    entry: Entry,
+    new: Iterable[KnownShard],
+    moved: Iterable[tuple[int, int]],
+    state: State | None,
+    last_state: int,
 ) -> dict[str, Any]:
     """Return the document of an entry.
 
     :param new: shards that no earlier entry knows
-    :param moved: further shards, and up to which number they have been placed: without events
+    :param moved: shards, and up to which number they have been placed now
     :param state: the state after it, if it shall be known without earlier entries
+    :param last_state: position of the last entry that has the state
     """
     content: dict[str, Any] = {"slices": [list(each) for each in entry.slices], "end": entry.end}
+    content["last_state"] = last_state if state is None else entry.position
     if state is not None:
         shards = [[*shard, state.placed.get(key, -1)] for key, shard in state.shards.items()]
         content["state"] = {"next": state.next_key, "shards": shards}
@@ -175,9 +181,9 @@ def read_entry(document: Mapping[str, Any]) -> Entry:
     return Entry(document["position"], document["placed"], slices, (recorded, slice_, seq_no))
 
 
-def has_state(document: Mapping[str, Any]) -> bool:
-    """Return whether the state is known from a document without earlier ones."""
-    return "state" in document["entry"]
+def last_state_of(document: Mapping[str, Any]) -> int:
+    """Return the position of the last entry up to that of a document that has the state."""
+    return int(document["entry"]["last_state"])
 
 
 def follow_state(state: State, document: Mapping[str, Any]) -> State:
@@ -193,6 +199,5 @@ def follow_state(state: State, document: Mapping[str, Any]) -> State:
         found.next_key = content["state"]["next"]
         return found
     found = state.copy()
-    moved = [(each[0], each[2]) for each in content["slices"]] + [(key, seq_no) for key, seq_no in content["moved"]]
-    found.add([KnownShard(*each) for each in content["new"]], moved)
+    found.add([KnownShard(*each) for each in content["new"]], [(key, seq_no) for key, seq_no in content["moved"]])
     return found

@@ -13,7 +13,7 @@ from panko.storage.opensearch.journal import Journal, View
 from panko.storage.opensearch.journal_entries import Entry
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 
-MAX_TRIMMED_ENTRIES = 5000
+MAX_REMOVED_ENTRIES = 5000
 """Entries that one request removes."""
 
 RESULTS = "items.delete.status,items.delete.error.type,items.delete.error.reason"
@@ -81,9 +81,16 @@ class Trimmer:
     def _remove(self, view: View, last: int) -> None:
         """Remove the entries up to a position; some may be left from an earlier attempt."""
         position = -1
-        while ids := self._journal.find_ids(view, position + 1, last, MAX_TRIMMED_ENTRIES):
+        while ids := self._find_ids(view, position + 1, last):
             self._delete(ids)
             position = int(ids[-1])
+
+    def _find_ids(self, view: View, first: int, last: int) -> list[str]:
+        """Return the ids of the first entries that exist in a range of positions, in order."""
+        body = {"size": MAX_REMOVED_ENTRIES, "sort": [{"position": "asc"}], "_source": False}
+        clause = {"range": {"position": {"gte": first, "lte": last}}}
+        (hits,) = self._journal.shards.search([self._journal.search_of(view.entries_shard, body, clause)])
+        return [hit["_id"] for hit in hits]
 
     def _delete(self, ids: Sequence[str]) -> None:
         lines = [orjson.dumps({"delete": {"_index": self._indices.feed, "_id": id_}}) + b"\n" for id_ in ids]

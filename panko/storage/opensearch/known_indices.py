@@ -49,6 +49,7 @@ class KnownIndices:
         self._indices = indices
         self._prefix = f"{client.prefix}-at-"
         self._deleted: set[str] = set()
+        self._versions: dict[str, int] = {}
 
     def _read(self) -> _ClusterState:
         path = f"_cluster/state/version,metadata/{self._indices.events}"
@@ -59,6 +60,7 @@ class KnownIndices:
             names = [name for name in described.get("aliases", ()) if name.startswith(self._prefix)]
             is_open = described["state"] == "open"
             indices[settings["uuid"]] = _Index(index, sorted(names), int(settings["number_of_shards"]), is_open)
+        self._versions |= dict.fromkeys(indices, found["version"])
         return _ClusterState(found["version"], indices)
 
     def check_shards(self, shards: Iterable[Shard]) -> None:
@@ -127,9 +129,10 @@ class KnownIndices:
             self._deleted.add(shard.history)
         return is_deleted
 
-    def exists(self, uuid: str) -> bool:
-        """Return whether an index exists."""
-        return uuid in self._read().indices
+    def may_exist(self, uuid: str) -> bool:
+        """Return whether an index that this process has seen may still exist."""
+        found = self._read()
+        return uuid in found.indices or found.version < self._versions.get(uuid, 0)
 
 
 def _is_deleted(shard: KnownShard, shards: Mapping[str, Shard], found: _ClusterState) -> bool:

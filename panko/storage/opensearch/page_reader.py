@@ -37,10 +37,10 @@ from panko.storage.shapes import FoundEvent
 FIRST_HITS = 100
 """Events of the first request if a page needs several, so that a client soon gets the beginning."""
 
-MAX_HITS = 1000
+MAX_READ_HITS = 1000
 """Events that one request reads."""
 
-MAX_PAGE_HITS = MAX_HITS + 1
+MAX_PAGE_HITS = MAX_READ_HITS + 1
 """Events of a page that one request reads: the last one shows whether there are more."""
 
 MARGIN = 1.25
@@ -163,7 +163,7 @@ class _Reading:
         for hits in batches:
             wanted = hits if self._until is None else list(itertools.takewhile(self._is_in_page, hits))
             self._seen += len(hits)
-            self._max_hits = MAX_HITS
+            self._max_hits = MAX_READ_HITS
             for event in self._events.complete(wanted, self._documents):
                 if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
                     self._yielded += 1

@@ -5,6 +5,7 @@ import datetime
 import itertools
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from panko.api import app
 from panko.storage import get_connection
 from panko.storage.base import Connection
 from panko.storage.models import Event, Trait
+from tests.servers.opensearch import OpenSearch
 
 CONFORMANCE = Path(__file__).with_name("conformance")
 
@@ -26,6 +28,15 @@ MEMBER = {"X-User-Id": "user-0", "X-Project-Id": "proj-0", "X-Roles": "member"}
 SYSTEM = {"X-User-Id": "auditor", "X-Roles": "reader", "OpenStack-System-Scope": "all"}
 
 LoadApp = Callable[..., webtest.TestApp]
+
+ON_OPENSEARCH = {"test_gabbits", "test_grafana", "test_grafana_rows", "test_grafana_visibility", "test_visibility"}
+"""Modules whose tests run on SQLite and on OpenSearch: the queries of the drivers have no code in common."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of some modules on another database too."""
+    if "filled_url" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_OPENSEARCH:
+        metafunc.parametrize("filled_url", ["sqlite", "opensearch"], indirect=True)
 
 
 def load_json(name: str) -> Any:
@@ -82,11 +93,27 @@ def load_app(tmp_path: Path) -> Iterator[LoadApp]:
 
 
 @pytest.fixture(scope="session")
-def filled_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled_sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URL of an SQLite database with the conformance events; tests must not change them."""
     url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'panko.sqlite'}"
     fill(url)
     return url
+
+
+@pytest.fixture(scope="session")
+def filled_opensearch_url(opensearch_server: OpenSearch) -> Iterator[str]:
+    """The URL of an OpenSearch database with the conformance events; tests must not change them."""
+    name = f"panko_filled_{secrets.token_hex(8)}"
+    url = opensearch_server.create_database(name)
+    fill(url)
+    yield url
+    opensearch_server.drop_database(name)
+
+
+@pytest.fixture
+def filled_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with the conformance events, SQLite by default; tests must not change them."""
+    return request.getfixturevalue(f"filled_{getattr(request, 'param', 'sqlite')}_url")
 
 
 @pytest.fixture

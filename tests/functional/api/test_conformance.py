@@ -9,12 +9,16 @@ import webtest
 
 from panko import service
 from panko.api import app
+from panko.storage.base import CURRENT_CAPABILITY, UNIQUE_CAPABILITY
 from tests.functional import panko10
 from tests.functional.api.conftest import NOAUTH, fill, load_json, write_config
 from tests.functional.storage.workers import connected
 
 CASES = load_json("cases.json")
 RENDERED = load_json("rendered.json")
+
+UNKNOWN_TO_PANKO_10 = (UNIQUE_CAPABILITY, CURRENT_CAPABILITY)
+"""Capabilities that only a driver without them lists."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,13 @@ def expected_body(case, response):
     if expect["content_type"].endswith("xml"):
         return tree(response.body), tree(expect["body"])
     return response.text, expect["body"]
+
+
+def leave_out_missing(response):
+    """Remove what the driver lacks, and Panko 10 does not know, from the capabilities."""
+    for name in UNKNOWN_TO_PANKO_10:
+        for form in (f',"{name}":false', f"<item><key>{name}</key><value>false</value></item>"):
+            response.body = response.body.replace(form.encode(), b"")
 
 
 def tree(text):
@@ -82,6 +93,8 @@ def check(client, case):
         expect_errors=True,
     )
     assert response.status_int == expect["status"]
+    if case["path"].startswith("/v2/capabilities"):
+        leave_out_missing(response)
     if "content_type" in expect:
         assert (response.content_type or "") == expect["content_type"]
         answer, wanted = expected_body(case, response)

@@ -24,11 +24,11 @@ from panko.api import app
 from panko.storage import get_connection
 from panko.storage.feed import MAX_FEED_LIMIT
 from tests import oracle
+from tests.conftest import DATABASES
 from tests.functional.api.conftest import ADMIN, NOAUTH, load_json, parse_event, write_config
 from tests.functional.api.hostile import ALL_TENANTS, NOT_FINITE, TWINS, Pool, requests
 from tests.oracle import Filter, Refused, Request
 
-DATABASES = ("sqlite", "postgresql", "mysql")
 BATCH = 1000
 ENCODINGS = ("parallel", "indexed", "body")
 

@@ -22,8 +22,8 @@ max_retries = 0
 def configure(tmp_path: Path, sqlite_url: str) -> Callable[..., str]:
     """Write a configuration file with further sections, and return its path; the default database is SQLite."""
 
-    def write(sections: str = "", url: str = sqlite_url) -> str:
-        path = tmp_path / "panko.conf"
+    def write(sections: str = "", url: str = sqlite_url, name: str = "panko.conf") -> str:
+        path = tmp_path / name
         path.write_text(HEAD.format(url=url) + sections)
         return str(path)
 

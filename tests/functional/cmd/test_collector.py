@@ -21,9 +21,10 @@ TRIALS = 3
 
 
 @pytest.fixture
-def collector_file(configure, rabbitmq_url):
-    """A configuration with a message bus, and a database with a schema."""
-    path = configure(SECTION.format(url=rabbitmq_url, workers=1))
+def collector_file(request, configure, rabbitmq_url):
+    """A configuration with a message bus, and a database with a schema: SQLite by default."""
+    url = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    path = configure(SECTION.format(url=rabbitmq_url, workers=1), url=url)
     assert run("panko-dbsync", "--config-file", path).returncode == 0
     return path
 
@@ -59,6 +60,7 @@ def stored(connection):
     return sorted(event.message_id for event in connection.get_events(EventFilter()))
 
 
+@pytest.mark.parametrize("collector_file", ["sqlite", "opensearch"], indirect=True)
 def test_an_event_is_stored_within_two_seconds(collector_file, rabbitmq_url, connection, left, tmp_path):
     notifier.publish(rabbitmq_url, [notifier.message([event("waited")])])
     with collecting(collector_file, tmp_path / "log") as collector:

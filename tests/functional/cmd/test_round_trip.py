@@ -11,6 +11,7 @@ from panko import service, storage
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter
 from panko.storage.models import Event, Trait, TraitType
+from tests.conftest import DATABASES
 from tests.functional.api.conftest import load_json, parse_event
 from tests.functional.cmd.processes import run
 
@@ -50,7 +51,7 @@ def connect(configure):
     connections = []
 
     def connect(url: str) -> tuple[str, Connection]:
-        config_file = configure(url=url)
+        config_file = configure(url=url, name=f"{len(connections)}.conf")
         conf = service.prepare_service([], config_files=[config_file], share=True)
         connections.append(storage.get_connection_from_config(conf))
         connections[-1].upgrade()
@@ -61,8 +62,8 @@ def connect(configure):
         connection.close()
 
 
-def succeed(*line):
-    done = run(*line, timeout=MANY_EVENTS_SECONDS)
+def succeed(*line, **more):
+    done = run(*line, timeout=MANY_EVENTS_SECONDS, **more)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -80,6 +81,7 @@ def assert_round_trip(config_file, connection, directory, names):
     return first
 
 
+@pytest.mark.parametrize("any_url", DATABASES, indirect=True)
 def test_the_conformance_events_and_odd_ones_survive(tmp_path, any_url, connect):
     config_file, connection = connect(any_url)
     events = [*map(parse_event, load_json("events.json")), *odd_events()]
@@ -93,9 +95,26 @@ def test_the_conformance_events_and_odd_ones_survive(tmp_path, any_url, connect)
     assert repr(after) == repr(before)
 
 
+def assert_move(source, target):
+    """Copy the events of a database to another one through a pipe; return what was written."""
+    done = succeed("panko-export", "--config-file", source)
+    written = done.stdout.encode()
+    succeed("panko-import", "--config-file", target, "-", stdin=written)
+    return written
+
+
+def test_events_move_from_sql_to_opensearch_and_back(sqlite_url, opensearch_url, postgresql_url, connect):
+    (source, connection), (middle, _), (target, last) = map(connect, (sqlite_url, opensearch_url, postgresql_url))
+    connection.record_events([*map(parse_event, load_json("events.json")), *odd_events()])
+    first, second = assert_move(source, middle), assert_move(middle, target)
+    assert first == second == succeed("panko-export", "--config-file", target).stdout.encode()
+    assert sorted(map(repr, last.get_events(EventFilter()))) == sorted(map(repr, connection.get_events(EventFilter())))
+
+
 @pytest.mark.slow
-def test_many_events_survive_in_a_compressed_file(tmp_path, postgresql_url, connect):
-    config_file, connection = connect(postgresql_url)
+@pytest.mark.parametrize("any_url", ["postgresql", "opensearch"], indirect=True)
+def test_many_events_survive_in_a_compressed_file(tmp_path, any_url, connect):
+    config_file, connection = connect(any_url)
     for batch in dataset.batches(dataset.events(EVENTS, raw=True), BATCH):
         connection.record_events(batch)
     assert_round_trip(config_file, connection, tmp_path, ["first.jsonl.zst", "second.jsonl.zst"])

@@ -5,12 +5,16 @@ import pytest
 import sqlalchemy as sa
 
 from panko.storage.sqlalchemy.tables import metadata_of
+from tests.conftest import DATABASES, SQL_DATABASES
 from tests.functional.storage.builders import at, event, trait
 from tests.functional.storage.workers import connected, follow_feed, read_page, run_at_once, stream
 
 MEGABYTE = 1 << 20
 SECOND = 1_000_000
 TRAITS = [trait(f"trait {number}", value) for number in range(3) for value in ("x" * 40, number, number / 7, at())]
+
+
+FEW, RAW_BYTES = 10_000, 10_000
 
 
 def fill(url: str, engine: sa.Engine) -> int:
@@ -40,6 +44,21 @@ def test_stream_of_all_events_is_bounded(any_url: str, engine: sa.Engine) -> Non
     assert grown < 60 * MEGABYTE
 
 
+def test_stream_of_all_events_is_bounded_on_opensearch(opensearch_url: str) -> None:
+    """Whose events cannot be copied inside: fewer, with more text, are as many bytes."""
+    with connected(opensearch_url) as storage:
+        storage.upgrade()
+        for first in range(0, FEW, 1000):
+            numbers = range(first, first + 1000)
+            storage.record_events(
+                event(f"m{number}", *TRAITS, raw={"x": "y" * RAW_BYTES}, generated=at(seconds=number))
+                for number in numbers
+            )
+    ((streamed, grown),) = run_at_once(1, stream, opensearch_url)
+    assert streamed == FEW
+    assert grown < 60 * MEGABYTE
+
+
 def store_large_events(url: str) -> None:
     with connected(url) as storage:
         storage.upgrade()
@@ -47,6 +66,7 @@ def store_large_events(url: str) -> None:
             storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
 
 
+@pytest.mark.parametrize("any_url", [*SQL_DATABASES, pytest.param("opensearch", marks=pytest.mark.slow)], indirect=True)
 def test_page_of_large_events_is_bounded(any_url: str) -> None:
     """Four readers of 100 events, each with 3.5 MB of raw."""
     store_large_events(any_url)
@@ -56,6 +76,7 @@ def test_page_of_large_events_is_bounded(any_url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("any_url", DATABASES, indirect=True)
 def test_feed_of_large_events_is_bounded(any_url: str) -> None:
     """Two readers of 100 events, each with 3.5 MB of raw; each call reads for up to ten places of the feed."""
     store_large_events(any_url)

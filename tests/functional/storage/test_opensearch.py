@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from panko.storage.base import Connection
+from panko.storage.base import CURRENT_CAPABILITY, UNIQUE_CAPABILITY
 from tests.functional.storage.contract import StorageContract
 from tests.servers import Server
 from tests.servers.opensearch import OpenSearch
@@ -20,11 +20,4 @@ def url(create_database: Callable[[Server], str], opensearch_server: OpenSearch)
 class TestOpenSearch(StorageContract):
     """The contract on OpenSearch."""
 
-    def test_capabilities_are_those_of_panko_10(self, storage: Connection) -> None:
-        """And those that OpenSearch lacks; each has a test of its own in this directory."""
-        assert storage.get_capabilities() == {"events:query:simple": True}
-        assert storage.get_storage_capabilities() == {
-            "storage:production_ready": True,
-            "storage:unique_across_periods": False,
-            "storage:current_after_pause": False,
-        }
+    MISSING_CAPABILITIES = (UNIQUE_CAPABILITY, CURRENT_CAPABILITY)

@@ -188,14 +188,16 @@ def test_index_that_was_dropped_is_created_again(storage: Connection, request_of
 def test_writers_go_on_while_events_are_cleared(storage: Connection, opensearch_url: str, conf: cfg.ConfigOpts) -> None:
     """Each call stores all its events, whatever is dropped meanwhile; those after the last clear are there."""
     failures: list[BaseException] = []
+    stored, stop = threading.Semaphore(0), threading.Event()
 
     def write(worker: int) -> None:
         try:
-            for number in range(5):
-                batch = [
-                    event(f"{worker}-{number}-{each.message_id}", generated=each.generated) for each in months("a", "b")
-                ]
+            number = 0
+            while not stop.is_set():
+                number += 1
+                batch = months(f"{worker}-{number}-a", f"{worker}-{number}-b")
                 assert storage.record_events(batch).stored == 2
+                stored.release()
         except BaseException as error:
             failures.append(error)
 
@@ -203,10 +205,14 @@ def test_writers_go_on_while_events_are_cleared(storage: Connection, opensearch_
     with contextlib.closing(get_connection(opensearch_url, conf)) as other:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():
+        try:
+            for _ in range(5):
                 other.clear()
-                thread.join(0.1)
+                assert stored.acquire(timeout=120)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
     assert not failures
     storage.clear()
     assert found(storage) == []
@@ -234,10 +240,10 @@ def test_items_that_failed_are_repeated(
     storage: Connection, faulty: Callable[..., Connection], status: int, type_: str
 ) -> None:
     """Though they were stored; then they are not duplicates."""
-    refuse = refuse_second(status, type_)
+    storage.record_events([event("old")])
     batch = [event("a"), event("b"), event("c")]
-    assert faulty(refuse).record_events(batch) == Recorded(stored=3)
-    assert sorted(found(storage)) == ["a", "b", "c"]
+    assert faulty(refuse_second(status, type_)).record_events(batch) == Recorded(stored=3)
+    assert sorted(found(storage)) == ["a", "b", "c", "old"]
 
 
 def test_items_that_fail_for_too_long_are_an_error(faulty: Callable[..., Connection]) -> None:

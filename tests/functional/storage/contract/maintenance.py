@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """``upgrade``, ``check_schema``, ``clear``, ``close`` and the capabilities."""
 
+from typing import ClassVar
+
 from tests.functional.storage.builders import event, found, has, trait
 
 
 class Maintenance:
     """Behaviours of what operators call, and of several connections."""
 
-    def test_capabilities_are_those_of_panko_10(self, storage):
+    MISSING_CAPABILITIES: ClassVar[tuple[str, ...]] = ()
+    """What the database cannot do; the module test_opensearch_capabilities has tests for each."""
+
+    def test_capabilities_are_those_of_panko_10_and_what_is_missing(self, storage):
+        missing = dict.fromkeys(self.MISSING_CAPABILITIES, False)
         assert storage.get_capabilities() == {"events:query:simple": True}
-        assert storage.get_storage_capabilities() == {"storage:production_ready": True}
+        assert storage.get_storage_capabilities() == {"storage:production_ready": True} | missing
 
     def test_changing_returned_capabilities_has_no_effect(self, storage):
         storage.get_capabilities().clear()
