@@ -79,6 +79,7 @@ def main(argv: Sequence[str]) -> int:
             other.run(importer)
         else:
             run(importer, paths)
+        connection.make_readable()
     except RemoteError as error:
         done = f" Before that: {summarize(importer.counts)}. Run the same again to continue."
         raise CommandError(f"{one_line(error)}{'' if importer.counts == Counts() else done}") from error

@@ -122,6 +122,9 @@ class Connection(abc.ABC):
             stores the rest
         """
 
+    def make_readable(self) -> None:
+        """Let all events that were stored before this call be read, if the configuration allows reads to lag behind."""
+
     @abc.abstractmethod
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None

@@ -82,6 +82,9 @@ class Connection(base.Connection):
     def record_events(self, events: Iterable[Event]) -> base.Recorded:
         return self._writer.record(events)
 
+    def make_readable(self) -> None:
+        self._indices.refresh()
+
     def get_events(
         self, event_filter: EventFilter, pagination: Page | Mapping[str, Any] | None = None
     ) -> Iterator[Event]:

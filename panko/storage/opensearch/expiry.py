@@ -12,7 +12,7 @@ import orjson
 from panko.storage.errors import StorageUnavailable
 from panko.storage.models import to_microseconds
 from panko.storage.opensearch import mapping
-from panko.storage.opensearch.client import Client, check_complete
+from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import id_of
 from panko.storage.opensearch.errors import Conflict, IndexMissing, translate_status
 from panko.storage.opensearch.indices import Indices
@@ -64,14 +64,14 @@ class Expiry:
         :returns: number of events that were deleted
         """
         before = to_microseconds(expired_before)
-        self._refresh(self._indices.events)
+        self._indices.refresh()
         deleted = 0
         if max_count is None or self._count(self._indices.events, before) <= max_count:
             deleted = self.drop_expired(expired_before, max_count)
         left = None if max_count is None else max_count - deleted
         by_ids = self._delete_by_ids(before, left)
         if by_ids:
-            self._refresh(self._indices.events)
+            self._indices.refresh()
         if left is not None and by_ids == left:
             return deleted + by_ids
         return deleted + by_ids + self.drop_expired(expired_before, None if left is None else left - by_ids)
@@ -102,7 +102,7 @@ class Expiry:
         request is repeated, and nothing is counted.
         """
         with contextlib.suppress(IndexMissing):
-            self._refresh(index)
+            self._indices.refresh(index)
             events = self._count(index)
             if max_count is None or events <= max_count:
                 self._client.manage("DELETE", index)
@@ -165,10 +165,6 @@ class Expiry:
         expired = range_clause(GENERATED, None, None if before is None else before - 1)
         body = {"size": 0, "query": all_of([expired] if expired else []), "track_total_hits": True}
         return int(self._client.search(index, body)["hits"]["total"]["value"])
-
-    def _refresh(self, index: str) -> None:
-        """Make visible what was stored and deleted."""
-        check_complete(self._client.write("POST", f"{index}/_refresh"))
 
     def mark(self, now: datetime.datetime) -> None:
         """Store when no expired event was left, unless a later time is stored."""

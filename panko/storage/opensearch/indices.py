@@ -11,7 +11,7 @@ from oslo_utils import timeutils
 from panko.storage.errors import StatementFailed
 from panko.storage.models import EPOCH
 from panko.storage.opensearch import mapping
-from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.client import Client, check_complete
 from panko.storage.opensearch.errors import EXISTING_INDEX
 from panko.storage.parts import split_by_count
 
@@ -122,6 +122,13 @@ class Indices:
                 raise
             return False
         return True
+
+    def refresh(self, names: str | None = None) -> None:
+        """Let what was stored and deleted be seen by searches.
+
+        :param names: names or patterns of indices, separated by commas; None: all indices of events
+        """
+        check_complete(self._client.write("POST", f"{names or self.events}/_refresh"))
 
     def delete(self, names: Collection[str]) -> None:
         """Delete indices of events; those that are missing are ignored."""

@@ -101,15 +101,15 @@ def load(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def api(load, filled_url, project_policy):
+def api(load, filled_sqlite_url, project_policy):
     """The application with the shipped file, on the events of all projects."""
-    return load(filled_url, project_policy)
+    return load(filled_sqlite_url, project_policy)
 
 
 @pytest.fixture(scope="module")
-def default(load, filled_url):
+def default(load, filled_sqlite_url):
     """The application with the default policy, on the events of all projects."""
-    return load(filled_url)
+    return load(filled_sqlite_url)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_nothing_changes_for_others(api, default, who):
         assert body_of(answers[0]) == body_of(answers[1])
 
 
-def test_it_adds_to_a_policy_file_of_panko_10(load_app, filled_url, project_policy, tmp_path):
+def test_it_adds_to_a_policy_file_of_panko_10(load_app, filled_sqlite_url, project_policy, tmp_path):
     """Installed into policy.d beside it, as the documentation says, while the service runs."""
     old = """
 "context_is_admin": "role:boss"
@@ -185,7 +185,7 @@ def test_it_adds_to_a_policy_file_of_panko_10(load_app, filled_url, project_poli
 "telemetry:events:index": "role:boss or role:reader"
 "telemetry:events:show": ""
 """
-    api = load_app(filled_url, policy=old)
+    api = load_app(filled_sqlite_url, policy=old)
     assert message_ids(api.get("/v2/events", headers=READER)) == []
     (directory,) = tmp_path.glob("etc-*")
     (directory / "policy.d").mkdir()

@@ -129,7 +129,7 @@ def test_a_missing_schema_names_the_command_that_creates_it(configure):
 def test_an_unknown_scheme_names_the_installed_drivers(configure):
     reason = refused("--config-file", configure(url="oracle://somewhere"))
     assert "'oracle'" in reason
-    assert "log, mariadb, mysql, postgresql, sqlite" in reason
+    assert "log, mariadb, mysql, opensearch, postgresql, sqlite" in reason
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])

@@ -46,7 +46,7 @@ def test_an_unknown_scheme_names_the_installed_drivers(configure):
     assert done.returncode == 1
     assert len(said(done)) == 1
     assert "'oracle'" in said(done)[0]
-    assert "log, mariadb, mysql, postgresql, sqlite" in said(done)[0]
+    assert "log, mariadb, mysql, opensearch, postgresql, sqlite" in said(done)[0]
 
 
 def test_an_unreachable_database_is_one_line_without_its_password(configure):

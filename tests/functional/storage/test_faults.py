@@ -160,7 +160,7 @@ def test_file_that_is_not_a_database_is_refused(conf, tmp_path) -> None:
 
 
 def test_unknown_scheme_names_the_installed_drivers(conf) -> None:
-    with pytest.raises(UnknownDriver, match=r"'oracle'.*log, mariadb, mysql, postgresql, sqlite") as raised:
+    with pytest.raises(UnknownDriver, match=r"'oracle'.*log, mariadb, mysql, opensearch, postgresql, sqlite") as raised:
         get_connection(f"oracle://panko:{SECRET}@127.0.0.1/panko", conf)
     assert_harmless(raised.value)
 
