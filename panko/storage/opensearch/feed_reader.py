@@ -36,6 +36,21 @@ class _Place(NamedTuple):
     hit: Hit
 
 
+class _Pace:
+    """How many events a search asks for: fewer while they are large, as OpenSearch reads all of each that it finds."""
+
+    def __init__(self) -> None:
+        self.limit = MAX_FEED_HITS
+
+    def follow(self, places: Sequence[_Place]) -> None:
+        """Suit the limit to events that were found."""
+        size = sum(place.hit["fields"].get("size", (0,))[0] for place in places)
+        if size > delivery.MAX_FEED_BYTES:
+            self.limit = max(1, len(places) * delivery.MAX_FEED_BYTES // size)
+        else:
+            self.limit = min(MAX_FEED_HITS, 2 * self.limit)
+
+
 class FeedReader:
     """Implements :meth:`panko.storage.base.Connection.read_feed`.
 
@@ -46,6 +61,7 @@ class FeedReader:
     def __init__(self, journal: Journal, events: EventReader):
         self._journal = journal
         self._events = events
+        self._pace = _Pace()
 
     def read(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         """Return a page for each request; the errors are those of the contract."""
@@ -65,7 +81,7 @@ class FeedReader:
                 groups.setdefault(cursor, []).append(reader)
         for cursor, group in groups.items():
             clauses = _clauses_of(delivery.filter_of(group))
-            walk = _Walk(self._journal, self._events, view, cursor, clauses)
+            walk = _Walk(self._journal, self._events, self._pace, view, cursor, clauses)
             delivery.read_group(group, len(groups), walk.take)
         return [reader.page(view.end, view.is_behind) for reader in readers]
 
@@ -87,13 +103,23 @@ class FeedReader:
 class _Walk:
     """Reads the events after a cursor.
 
+    :param pace: how many events a search asks for
     :param clauses: conditions of the events
     :ivar cursor: after all that was read
     """
 
-    def __init__(self, journal: Journal, events: EventReader, view: View, cursor: Cursor, clauses: Sequence[Clause]):
+    def __init__(
+        self,
+        journal: Journal,
+        events: EventReader,
+        pace: _Pace,
+        view: View,
+        cursor: Cursor,
+        clauses: Sequence[Clause],
+    ):
         self._journal = journal
         self._events = events
+        self._pace = pace
         self._view = view
         self._clauses = clauses
         self._entries: Sequence[Entry] = ()
@@ -105,16 +131,18 @@ class _Walk:
         entry = self._find_entry()
         if entry is None:
             return None
-        if entry.operations <= MAX_SMALL_OPERATIONS:
+        max_count = min(max_count, self._pace.limit)
+        if entry.operations <= min(MAX_SMALL_OPERATIONS, self._pace.limit):
             entries = [entry, *self._small_entries(max_count - entry.operations)]
             found = self._read_small(entries)
             self._next += len(entries)
             examined = sum(each.operations for each in entries)
             cursor = entries[-1].end_cursor(self._view.feed)
         else:
-            found, is_complete = self._read_large(entry, min(max_count, MAX_FEED_HITS))
+            found, is_complete = self._read_large(entry, max_count)
             cursor = entry.end_cursor(self._view.feed) if is_complete else found[-1].cursor
             examined = max(1, len(found))
+        self._pace.follow(found)
         found = [place for place in found if place.cursor > self.cursor]
         self.cursor = cursor
         return delivery.Part(self._complete(found), _same, examined, cursor)
