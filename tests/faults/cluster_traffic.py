@@ -318,7 +318,7 @@ class Traffic:
             answers = sum(worker.answers for worker in workers)
             parts.append(f"{kind}: {answers} answers, longest pause {pauses:.1f} s, refused: {named or 'none'}")
         stale = sorted(moment for worker in self.workers for moment in worker.stale)
-        if stale:
+        if stale and self.stale_times:
             first = min(start for start, _ in self.stale_times)
             parts.append(f"{len(stale)} stale answers until {stale[-1] - first:.1f} s after the end of a pause")
         return "; ".join(parts)

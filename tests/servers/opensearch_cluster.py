@@ -24,6 +24,7 @@ _REQUEST_TIMEOUT = 40.0
 _DISK = "cluster.routing.allocation.disk"
 _FULL = {f"{_DISK}.watermark.{name}": size for name, size in (("low", "3pb"), ("high", "2pb"), ("flood_stage", "1pb"))}
 _BLOCK = "index.blocks.read_only_allow_delete"
+_CREATION_BLOCK = "cluster.blocks.create_index"
 
 
 @dataclasses.dataclass
@@ -235,10 +236,12 @@ class OpenSearchCluster:
         while time.monotonic() < deadline:
             if not blocked:
                 self.request("PUT", "/_all/_settings?expand_wildcards=all", {_BLOCK: None})
-                self._put_settings({"cluster.blocks.create_index": None}, "persistent")
+                self._put_settings({_CREATION_BLOCK: None}, "persistent")
             # Of indices without the block, the answer contains nothing.
             blocks = self.request("GET", f"/_all/_settings/{_BLOCK}?flat_settings=true&expand_wildcards=all")
-            if len(blocks) == (len(self._indices()) if blocked else 0):
+            settings = self.request("GET", "/_cluster/settings?flat_settings=true")["persistent"]
+            # The creation of indices is blocked a moment after the indices are.
+            if len(blocks) == (len(self._indices()) if blocked else 0) and (_CREATION_BLOCK in settings) == blocked:
                 return
             time.sleep(0.1)
         raise ServerError(f"the indices are {'not ' if blocked else ''}blocked:\n{self.running[0].log_tail()}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bulk requests: events are created in the indices of their periods, and counted exactly even if answers are lost."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from panko.storage.errors import (
 from panko.storage.opensearch.client import RETRY_SECONDS, RETRY_WAIT, Client
 from panko.storage.opensearch.errors import Conflict, IndexMissing, RequestTooLarge, translate_status
 from panko.storage.opensearch.indices import Indices
+from panko.storage.opensearch.shards import ShardReader
 from panko.storage.parts import split_by_count, split_by_size
 
 LOG = log.getLogger(__name__)
@@ -33,6 +35,9 @@ SEARCHED_IDS = 5000
 """Ids of one search; a cluster returns up to 10,000 results."""
 
 CREATED = 201
+
+COPY_PAUSE_SECONDS = 0.05
+"""How long to wait until copies are looked at again."""
 
 REFUSALS = ("mapper_parsing_exception", "illegal_argument_exception", "x_content_parse_exception")
 """The errors that are about the document, and would come again."""
@@ -184,13 +189,30 @@ class _Work:
         """
         for some in split_by_count(self._doubtful, SEARCHED_IDS):
             found = self._find_recorded(some)
-            if len(found) < len({item.id for item in some}):
-                # They were stored just now.
-                names = ",".join(self._indices.of_period(period) for period in sorted({item.period for item in some}))
-                self._client.read(f"{names}/_refresh", ignore_unavailable="true")
+            own = sum(item.recorded in found.get(item.id, ()) for item in some)
+            if own or len(found) < len({item.id for item in some}):
+                # They were stored just now, perhaps not on all copies.
+                self._wait_for_copies()
                 found = self._find_recorded(some)
-            self.stored += sum(item.recorded in found.get(item.id, ()) for item in some)
+                own = sum(item.recorded in found.get(item.id, ()) for item in some)
+            self.stored += own
             self._doubtful = self._doubtful[len(some) :]
+
+    def _wait_for_copies(self) -> None:
+        """Wait until all copies have what the primary ones have now, and show it.
+
+        An event that OpenSearch finds stored may be on the new primary copy alone, which sends it to the others later.
+
+        :raises StorageUnavailable: if that takes too long
+        """
+        shards = ShardReader(self._client)
+        newest = {history: shard.newest for history, shard in shards.read(self._indices.events).items()}
+        end = time.monotonic() + min(RETRY_SECONDS, max(0, deadlines.seconds_left()))
+        while any(shard.checkpoint < newest.get(key, -1) for key, shard in shards.read(self._indices.events).items()):
+            if time.monotonic() > end:
+                raise StorageUnavailable("copies of shards do not have all events yet")
+            time.sleep(COPY_PAUSE_SECONDS)
+        self._indices.refresh()
 
     def _find_recorded(self, items: Sequence[Item]) -> Mapping[str, set[int]]:
         """Return the places in the order of recording of the stored events, by their ids."""
