@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event types and shapes, as the events in scope have them: the cluster keeps no list of them."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from panko.storage.filters import Scope
 from panko.storage.models import Trait, TraitDescription, is_storable
-from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import shape_id_of
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader, fields_of
 from panko.storage.opensearch.indices import Indices
@@ -28,13 +26,12 @@ MAX_LISTED_SHAPES = 1000
 class Catalog:
     """Finds event types and shapes.
 
-    :param client: sends requests
     :param indices: the indices
     :param events: makes events of hits
     """
 
-    def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._search = functools.partial(client.search, indices.events)
+    def __init__(self, indices: Indices, events: EventReader):
+        self._search = indices.search
         self._events = events
 
     def event_types(self, scope: Scope) -> Iterator[str]:

@@ -57,7 +57,7 @@ class EventCounter:
         :param event_filter: a filter without traits that some event can meet
         """
         query = all_of(filter_clauses(event_filter))
-        rows = _Count(self._search, query, count_query).in_one_page()
+        rows = _Count(self._indices.search, query, count_query).in_one_page()
         return repeat_lost(lambda: self._count_in_pages(query, count_query)) if rows is None else rows
 
     def _count_in_pages(self, query: Mapping[str, Any], count_query: CountQuery) -> list[CountRow]:
@@ -76,11 +76,8 @@ class EventCounter:
             "docvalue_fields": ["message_id"],
             "track_total_hits": False,
         }
-        hits = self._search(body)["hits"]["hits"]
+        hits = self._indices.search(body)["hits"]["hits"]
         return hits[0]["fields"]["message_id"][0] if hits else None
-
-    def _search(self, body: Any) -> Any:
-        return self._client.search(self._indices.events, body)
 
     @contextlib.contextmanager
     def _point_in_time(self) -> Iterator[_Search]:

@@ -128,7 +128,7 @@ class EventReader:
         ids = list({hit["_id"]: None for hit in hits})
         # An id may be in two indices.
         query = {**body, "query": {"ids": {"values": ids}}, "size": 2 * len(ids), "track_total_hits": False}
-        return self._client.search(self._indices.events, query)["hits"]["hits"]
+        return self._indices.search(query)["hits"]["hits"]
 
 
 def _read_large(

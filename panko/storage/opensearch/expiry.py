@@ -3,7 +3,6 @@
 
 import contextlib
 import datetime
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -127,7 +126,7 @@ class Expiry:
         """Yield the events generated before a time, oldest first, up to ``size`` at a time."""
         fields = {"stored_fields": "_none_", "seq_no_primary_term": True}
         form = SearchForm(OLDEST_FIRST, (), (), None, before - 1, fields)
-        search = OrderedSearch(functools.partial(self._client.search, self._indices.events), form, lambda: size)
+        search = OrderedSearch(self._indices.search, form, lambda: size)
         for hits in search.batches():
             yield [_Found(hit["_index"], hit["sort"][1], hit["_seq_no"], hit["_primary_term"]) for hit in hits]
 

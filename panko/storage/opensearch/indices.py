@@ -123,6 +123,10 @@ class Indices:
             return False
         return True
 
+    def search(self, body: Any) -> Any:
+        """Return the response to a search in all indices of events."""
+        return self._client.search(self.events, body)
+
     def refresh(self, names: str | None = None) -> None:
         """Let what was stored and deleted be seen by searches.
 

@@ -5,7 +5,6 @@ Between two searches nothing is kept in the cluster. The next search continues a
 whether or not that event still exists.
 """
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from panko.storage.errors import InvalidMarker
 from panko.storage.evaluation import Evaluator, matches_nothing
 from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
 from panko.storage.models import is_storable
-from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import id_of
 from panko.storage.opensearch.event_reader import (
     PLACES,
@@ -56,13 +54,12 @@ MAX_KEY_BYTES = 2000
 class PageReader:
     """Reads pages of events, for many threads.
 
-    :param client: sends requests
     :param indices: the indices
     :param events: makes events of hits
     """
 
-    def __init__(self, client: Client, indices: Indices, events: EventReader):
-        self._search = functools.partial(client.search, indices.events)
+    def __init__(self, indices: Indices, events: EventReader):
+        self._search = indices.search
         self._events = events
         self._lengths: dict[bytes, int] = {}
 
