@@ -61,6 +61,10 @@ class OpenSearchNode(OpenSearch):
             "discovery.initial_state_timeout": "0s",
             # The shortest that is allowed, so that a full disk is soon noticed.
             "cluster.info.update.interval": "10s",
+            # A recovery that waits for a node that was killed fails soon, and begins again.
+            "indices.recovery.internal_action_timeout": "20s",
+            "indices.recovery.internal_action_long_timeout": "40s",
+            "indices.recovery.recovery_activity_timeout": "40s",
             **self.settings,
         }
 
@@ -191,8 +195,23 @@ class OpenSearchCluster:
                 return
             except ServerError as error:
                 if time.monotonic() > deadline:
-                    raise ServerError(f"the cluster is not {status}: {error}") from error
+                    raise ServerError(f"the cluster is not {status}: {error}\n{self._describe_recoveries()}") from error
             time.sleep(0.05)
+
+    def _describe_recoveries(self) -> str:
+        """Return which copies are missing and which recoveries run, for the text of an error."""
+        paths = (
+            "/_cluster/allocation/explain",
+            "/_cat/recovery?active_only=true&format=json",
+            "/_cat/shards?format=json",
+        )
+        found = []
+        for path in paths:
+            try:
+                found.append(f"{path}: {self.request('GET', path)}")
+            except ServerError as error:
+                found.append(f"{path}: {error}")
+        return "\n".join(found)
 
     def manager(self) -> OpenSearchNode:
         """Return the node that is the elected cluster manager, as the other nodes know it.
