@@ -17,7 +17,8 @@ from wsme.exc import InvalidInput
 from panko.api.policy import Identity
 from panko.api.query import EPOCH
 from panko.storage.base import Connection
-from panko.storage.filters import EventFilter, Place, TraitFilter
+from panko.storage.conditions import NO_EVENT, Comparison, comparisons_of
+from panko.storage.filters import EventFilter, Place
 
 SECRET_SECONDS = 60
 """How long a process uses the secret that it has read: a database may be created again while the API runs."""
@@ -121,12 +122,13 @@ def _canonical(event_filter: EventFilter) -> Sequence[Any]:
         [bound and bound.isoformat() for bound in times],
         sorted(event_filter.event_type),
         sorted(event_filter.message_id),
-        sorted({_canonical_trait(trait) for trait in event_filter.traits_filter}),
+        sorted(set(map(_canonical_comparison, comparisons_of(event_filter.condition)))),
+        event_filter.condition == NO_EVENT,
     )
 
 
-def _canonical_trait(trait: TraitFilter) -> tuple[str, str, str, str]:
-    return trait.key, trait.type.label, trait.op, str(trait.value)
+def _canonical_comparison(comparison: Comparison) -> tuple[str, ...]:
+    return str(comparison.subject), comparison.type.label, comparison.op, *map(str, comparison.values)
 
 
 class PlaceCipher:

@@ -11,9 +11,10 @@ from oslo_utils import strutils
 from wsme.exc import ClientSideError, InvalidInput
 
 from panko.storage.aggregates import MAX_EXAMINED_EVENTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery, TraitValue
+from panko.storage.conditions import OPERATORS
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.feed import MAX_FEED_LIMIT
-from panko.storage.filters import OPERATORS, SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, Place, TraitFilter
+from panko.storage.filters import SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, Place, TraitFilter
 from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
 
 ALL_TENANTS_FILTER = "all_tenants"

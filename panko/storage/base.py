@@ -17,13 +17,18 @@ from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Place, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription
 
-CONTRACT_VERSION = 12
+CONTRACT_VERSION = 13
 """Version of this contract. It changes if drivers written for the previous version could answer wrongly."""
 
 COUNT_CAPABILITY = "events:count"
 VALUES_CAPABILITY = "traits:values"
 FEED_CAPABILITY = "events:feed"
-"""Names of the optional capabilities of a driver."""
+FILTER_CAPABILITY = "events:filter"
+"""Names of the optional capabilities of a driver.
+
+A driver that knows no other conditions than those of ``traits_filter`` has ``FILTER_CAPABILITY: False`` among its
+``CAPABILITIES``.
+"""
 
 UNIQUE_CAPABILITY = "storage:unique_across_periods"
 """Name of a promise of :meth:`Connection.record_events` that not every driver can give."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from panko.storage import aggregates
 from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, CountQuery, EventCount, TraitValue, TraitValues
+from panko.storage.conditions import ALL_EVENTS
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EventFilter
 from panko.storage.models import EPOCH, MICROSECOND, TraitType, from_microseconds
@@ -37,7 +38,7 @@ class CountRow(NamedTuple):
 
 def is_counted_by_database(event_filter: EventFilter, count_query: CountQuery) -> bool:
     """Return whether the counts need no traits except the owner, so that no event has to be read."""
-    return not event_filter.traits_filter and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
+    return event_filter.condition == ALL_EVENTS and count_query.group_by in (None, BY_EVENT_TYPE, PROJECT_ID)
 
 
 def from_period(value: int) -> datetime.datetime:

@@ -171,6 +171,19 @@ class InvalidFilter(StorageError, ValueError):
     """A filter, sort order or page is invalid."""
 
 
+class ScanTimeout(InvalidFilter):
+    """The search for the events of a filter has reached ``EventFilter.scan_seconds``.
+
+    :param seconds: the bound
+    """
+
+    def __init__(self, seconds: float):
+        super().__init__(
+            f"The search took more than {seconds:g} seconds. Narrow the time range, or add a condition that few events "
+            "meet, such as an event type or the exact value of a trait."
+        )
+
+
 class InvalidEvent(StorageError, ValueError):
     """An event cannot be stored as it is; the text says why."""
 

@@ -6,8 +6,21 @@ An index of a database may find more events than those that a filter asks for; t
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from panko.storage.filters import OPERATORS, EventFilter, TraitFilter
+from panko.storage.conditions import (
+    ALL_EVENTS,
+    EXISTS,
+    NO_EVENT,
+    OPERATORS,
+    Comparison,
+    Condition,
+    Not,
+    Or,
+    Subject,
+    text_test,
+)
+from panko.storage.filters import EventFilter
 from panko.storage.models import TraitType, format_time, is_storable, to_microseconds
 from panko.storage.owners import Owner, owner_texts_of
 from panko.storage.shapes import FoundEvent, Shape, escape, unescape
@@ -19,63 +32,161 @@ MAX_COMPILED_SHAPES = 10_000
 def matches_nothing(event_filter: EventFilter) -> bool:
     """Return whether no event that can be stored meets the filter."""
     names = (event_filter.event_type, event_filter.message_id)
-    return any(given and not any(map(is_storable, given)) for given in names) or any(
-        trait_filter.matches_nothing() for trait_filter in event_filter.traits_filter
-    )
+    return event_filter.condition == NO_EVENT or any(given and not any(map(is_storable, given)) for given in names)
+
+
+Test = Callable[[FoundEvent], bool]
+"""Decides on the events of one shape."""
+
+ValueTest = Callable[[str], bool]
+"""Decides on one escaped value."""
 
 
 class Evaluator:
-    """Decides whether events meet filters on their traits.
+    """Decides whether events meet a condition.
 
-    :param trait_filters: filters, all of which an event must meet
+    :param condition: a condition of a filter
     """
 
-    def __init__(self, trait_filters: Sequence[TraitFilter]):
-        self._filters = [(each.key, each.type, _predicate(each)) for each in trait_filters]
-        self._by_shape: dict[int | str, list | None] = {}
+    def __init__(self, condition: Condition):
+        self._condition = condition
+        self._by_shape: dict[int | str, Test | bool] = {}
+        self._value_tests: dict[Comparison, ValueTest] = {}
 
-    def meets(self, shape: Shape, values: Sequence[str]) -> bool:
-        """Return whether an event meets the filters.
-
-        :param values: the escaped values of its traits
-        """
-        if shape.id in self._by_shape:
-            tests = self._by_shape[shape.id]
-        else:
-            tests = self._compile(shape)
+    def meets(self, event: FoundEvent) -> bool:
+        """Return whether an event meets the condition."""
+        shape = event[0]
+        test = self._by_shape.get(shape.id) if shape.id is not None else None
+        if test is None:
+            test = self._compile(self._condition, shape)
             if shape.id is not None:
                 if len(self._by_shape) >= MAX_COMPILED_SHAPES:
                     self._by_shape.clear()
-                self._by_shape[shape.id] = tests
-        if tests is None:
-            return False
-        for positions, predicate in tests:
-            for position in positions:
-                if predicate(values[position]):
-                    break
-            else:
+                self._by_shape[shape.id] = test
+        return test if isinstance(test, bool) else test(event)
+
+    def _compile(self, condition: Condition, shape: Shape) -> Test | bool:
+        """Return the function that decides on the events of a shape, or the decision if it is the same for all."""
+        if isinstance(condition, Comparison):
+            return self._compile_comparison(condition, shape)
+        if isinstance(condition, Not):
+            return _negate(self._compile(condition.child, shape))
+        # What decides alone: one that does not hold for And, one that holds for Or.
+        decisive = isinstance(condition, Or)
+        tests = []
+        for child in condition.children:
+            test = self._compile(child, shape)
+            if test is decisive:
+                return decisive
+            if not isinstance(test, bool):
+                tests.append(test)
+        if len(tests) < 2:
+            return tests[0] if tests else not decisive
+        return _any_test(tests) if decisive else _all_tests(tests)
+
+    def _compile_comparison(self, comparison: Comparison, shape: Shape) -> Test | bool:
+        subject = comparison.subject
+        if subject is Subject.EVENT_TYPE:
+            return text_test(comparison.op, comparison.values)(shape.event_type)
+        if isinstance(subject, str):
+            positions = shape.positions.get((subject, comparison.type), [])
+        elif subject is Subject.ANY_TRAIT:
+            positions = [position for position, (_, type_) in enumerate(shape.traits) if type_ is comparison.type]
+        else:
+            return self._compile_event_field(comparison)
+        if comparison.op == EXISTS or not positions:
+            return bool(positions)
+        return _value_test(positions, self._test_of(comparison, _make_value_test))
+
+    def _compile_event_field(self, comparison: Comparison) -> Test:
+        """Return the function that compares the message_id or the time of an event."""
+        if comparison.subject is Subject.MESSAGE_ID:
+            test_text = self._test_of(comparison, lambda each: text_test(each.op, each.values))
+            return lambda event: test_text(event[1])
+        test_time = _make_ordered_test(comparison.op, list(map(to_microseconds, comparison.values)))
+        return lambda event: test_time(event[2])
+
+    def _test_of(self, comparison: Comparison, make: Callable[[Comparison], ValueTest]) -> ValueTest:
+        """Return the function that decides on a value, which is the same for all shapes."""
+        test = self._value_tests.get(comparison)
+        if test is None:
+            test = self._value_tests[comparison] = make(comparison)
+        return test
+
+
+def _negate(test: Test | bool) -> Test | bool:
+    return not test if isinstance(test, bool) else lambda event: not test(event)
+
+
+def _all_tests(tests: Sequence[Test]) -> Test:
+    if len(tests) == 2:
+        first, second = tests
+        return lambda event: first(event) and second(event)
+
+    def meets_all(event: FoundEvent) -> bool:
+        # A loop, since a generator would take several times as long.
+        for test in tests:  # noqa: SIM110
+            if not test(event):
                 return False
         return True
 
-    def _compile(self, shape: Shape) -> list | None:
-        """Return the positions and the predicate of each filter; None if the shape has no such trait."""
-        tests = [(shape.positions.get((name, type_)), predicate) for name, type_, predicate in self._filters]
-        return tests if all(positions for positions, _ in tests) else None
+    return meets_all
 
 
-def _predicate(trait_filter: TraitFilter) -> Callable[[str], bool]:
+def _any_test(tests: Sequence[Test]) -> Test:
+    def meets_one(event: FoundEvent) -> bool:
+        for test in tests:  # noqa: SIM110
+            if test(event):
+                return True
+        return False
+
+    return meets_one
+
+
+def _value_test(positions: Sequence[int], test: ValueTest) -> Test:
+    """Return the function that decides whether one of the values at some positions meets a comparison."""
+    if len(positions) == 1:
+        (position,) = positions
+        return lambda event: test(event[3][position])
+
+    def meets_one(event: FoundEvent) -> bool:
+        values = event[3]
+        for position in positions:  # noqa: SIM110
+            if test(values[position]):
+                return True
+        return False
+
+    return meets_one
+
+
+def _make_value_test(comparison: Comparison) -> ValueTest:
     """Return the function that decides on one escaped value."""
-    type_, value, compare = trait_filter.type, trait_filter.value, OPERATORS[trait_filter.op]
+    type_, op, values = comparison.type, comparison.op, comparison.values
     if type_ is TraitType.TEXT:
-        if trait_filter.op == "eq":
-            return escape(value).__eq__
-        return lambda stored: compare(unescape(stored), value)
+        if op == "eq" and all(isinstance(value, str) for value in values):
+            # Texts have only one escaped form.
+            return escape(values[0]).__eq__ if len(values) == 1 else frozenset(map(escape, values)).__contains__
+        test_text = text_test(op, values)
+        return lambda stored: test_text(unescape(stored))
     if type_ is TraitType.DATETIME:
         # Times sort as their texts do: a fraction only makes one longer than its second.
-        text = format_time(value)
-        return lambda stored: compare(stored, text)
-    parse = type_.parse
-    return lambda stored: compare(parse(stored), value)
+        return _make_ordered_test(op, list(map(format_time, values)))
+    parse, test_number = type_.parse, _make_ordered_test(op, values)
+    return lambda stored: test_number(parse(stored))
+
+
+def _make_ordered_test(op: str, values: Sequence[Any]) -> Callable[[Any], bool]:
+    """Return the function that compares a value with others, which have the same type."""
+    if len(values) == 1:
+        compare, value = OPERATORS[op], values[0]
+        return lambda stored: compare(stored, value)
+    known, is_wanted = frozenset(values), op == "eq"
+    return lambda stored: (stored in known) == is_wanted
+
+
+def make_evaluator(event_filter: EventFilter) -> Evaluator | None:
+    """Return what decides on the condition of a filter; None if every event meets it."""
+    return None if event_filter.condition == ALL_EVENTS else Evaluator(event_filter.condition)
 
 
 class EventMatcher:
@@ -92,9 +203,7 @@ class EventMatcher:
         self._sees_unowned = event_filter.scope.unowned
         owners = owner_texts_of(event_filter.scope)
         self._project, self._user = owners.get("project"), owners.get("user")
-        # A filter that matches nothing may have values that cannot be compared with stored ones.
-        needs_evaluator = event_filter.traits_filter and not self._matches_nothing
-        self._evaluator = Evaluator(event_filter.traits_filter) if needs_evaluator else None
+        self._evaluator = make_evaluator(event_filter)
 
     def meets(self, event: FoundEvent, owner: Owner) -> bool:
         """Return whether an event meets the filter.
@@ -103,14 +212,14 @@ class EventMatcher:
         """
         if self._matches_nothing:
             return False
-        shape, message_id, generated, values, _ = event
+        shape, message_id, generated, _, _ = event
         if (self._types and shape.event_type not in self._types) or (
             self._message_ids and message_id not in self._message_ids
         ):
             return False
         if not self._start <= generated <= self._end or (self._is_scoped and not self._is_in_scope(*owner)):
             return False
-        return self._evaluator is None or self._evaluator.meets(shape, values)
+        return self._evaluator is None or self._evaluator.meets(event)
 
     def _is_in_scope(self, project: str | None, user: str | None) -> bool:
         if project is None:

@@ -4,28 +4,36 @@
 import dataclasses
 import datetime
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from panko.storage.conditions import (
+    ALL_EVENTS,
+    NO_EVENT,
+    OPERATORS,
+    Comparison,
+    Condition,
+    Subject,
+    all_of,
+    comparisons_of,
+    drop_hoisted,
+    find_bounds,
+    find_names,
+    intersect,
+    resolve_event_type,
+    simplify,
+)
 from panko.storage.errors import InvalidFilter, InvalidMarker
 from panko.storage.models import TraitType, convert_datetime, is_storable, to_microseconds
 
 T = TypeVar("T")
 
-OPERATORS = {
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "ge": operator.ge,
-    "gt": operator.gt,
-}
-"""The comparisons of trait filters, by their names in the API."""
-
 MAX_TRAIT_CONDITIONS = 100
 """Maximum number of trait filters: each may add a search for keys to the statement."""
+
+MAX_COMPARISONS = 1000
+"""Maximum number of comparisons in a condition."""
 
 MAX_PAGE_EVENTS = 2**63 - 1
 """The largest limit that databases accept; no answer reaches it."""
@@ -84,11 +92,12 @@ class TraitFilter:
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
             raise InvalidFilter(f"{self.value!r} is no {self.type.label}: {error}") from error
 
-    def matches_nothing(self) -> bool:
-        """Return whether no event can have such a trait, as its name or value cannot be stored."""
-        if self.type is TraitType.FLOAT and math.isnan(self.value):
-            return True
-        return not (is_storable(self.key) and (self.type is not TraitType.TEXT or is_storable(self.value)))
+    @property
+    def condition(self) -> Condition:
+        """The condition as a part of a tree; none is met if the name or value cannot be stored, even by ``ne``."""
+        is_possible = is_storable(self.key) and (self.type is not TraitType.TEXT or is_storable(self.value))
+        is_nan = self.type is TraitType.FLOAT and math.isnan(self.value)
+        return Comparison(self.key, self.type, self.op, (self.value,)) if is_possible and not is_nan else NO_EVENT
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "TraitFilter":
@@ -121,36 +130,60 @@ def _convert_names(value: str | Iterable[str] | None) -> tuple[str, ...]:
 class EventFilter:
     """Conditions of events; an event must meet all that are given.
 
+    The times, event types and message_ids that every event that meets ``condition`` has become those of the filter;
+    what they imply is no longer part of ``condition``.
+
     :param start_timestamp: events generated at this time or later; naive UTC, any time zone, or ISO 8601 text
     :param end_timestamp: events generated at this time or earlier
     :param event_type: one event type or several; the event has one of them
     :param message_id: one message_id or several; the event has one of them
-    :param traits_filter: :class:`TraitFilter` objects, or mappings for :meth:`TraitFilter.from_mapping`
+    :param traits_filter: :class:`TraitFilter` objects, or mappings for :meth:`TraitFilter.from_mapping`; they become
+        part of ``condition``
     :param admin_proj: short for ``scope=Scope(project_id=admin_proj, unowned=True)``
     :param scope: what the caller may see
+    :param condition: the tree of all other conditions
+    :param scan_seconds: how long a driver may search for the events, the time that the caller takes not counted; then
+        it raises :class:`~panko.storage.errors.ScanTimeout`. None: as long as it needs
     """
 
     start_timestamp: datetime.datetime | None = None
     end_timestamp: datetime.datetime | None = None
     event_type: tuple[str, ...] = ()
     message_id: tuple[str, ...] = ()
-    traits_filter: tuple[TraitFilter, ...] = ()
+    traits_filter: dataclasses.InitVar[Iterable[TraitFilter | Mapping[str, Any]] | None] = ()
     admin_proj: str | None = None
     scope: Scope = EVERYTHING
+    condition: Condition = ALL_EVENTS
+    scan_seconds: float | None = None
 
-    def __post_init__(self) -> None:
-        traits = (t if isinstance(t, TraitFilter) else TraitFilter.from_mapping(t) for t in self.traits_filter or ())
+    def __post_init__(self, traits_filter: Iterable[TraitFilter | Mapping[str, Any]] | None) -> None:
         self._set("start_timestamp", _convert_time(self.start_timestamp))
         self._set("end_timestamp", _convert_time(self.end_timestamp))
         self._set("event_type", _convert_names(self.event_type))
         self._set("message_id", _convert_names(self.message_id))
-        self._set("traits_filter", tuple(traits))
         if self.admin_proj and self.scope.everything:
             self._set("scope", Scope(project_id=self.admin_proj, unowned=True))
-        if len(self.traits_filter) > MAX_TRAIT_CONDITIONS:
-            raise InvalidFilter(
-                f"there are {len(self.traits_filter)} filters on traits, more than {MAX_TRAIT_CONDITIONS}"
-            )
+        traits = [t if isinstance(t, TraitFilter) else TraitFilter.from_mapping(t) for t in traits_filter or ()]
+        if len(traits) > MAX_TRAIT_CONDITIONS:
+            raise InvalidFilter(f"there are {len(traits)} filters on traits, more than {MAX_TRAIT_CONDITIONS}")
+        if traits or self.condition != ALL_EVENTS:
+            self._hoist(simplify(all_of([self.condition, *(each.condition for each in traits)])))
+
+    def _hoist(self, condition: Condition) -> None:
+        """Keep a condition; times and names that all of its events have become those of the filter."""
+        count = sum(1 for _ in comparisons_of(condition))
+        if count > MAX_COMPARISONS:
+            raise InvalidFilter(f"there are {count} comparisons, more than {MAX_COMPARISONS}")
+        start, end = find_bounds(condition)
+        self._set("start_timestamp", max(filter(None, (start, self.start_timestamp)), default=None))
+        self._set("end_timestamp", min(filter(None, (end, self.end_timestamp)), default=None))
+        event_type = intersect(self.event_type or None, find_names(condition, Subject.EVENT_TYPE))
+        message_id = intersect(self.message_id or None, find_names(condition, Subject.MESSAGE_ID))
+        if () in (event_type, message_id):
+            condition = NO_EVENT
+        self._set("event_type", event_type or ())
+        self._set("message_id", message_id or ())
+        self._set("condition", condition if condition == NO_EVENT else drop_hoisted(condition))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -247,6 +280,25 @@ class Page:
             return pagination
         given = pagination or {}
         return cls(given.get("limit"), given.get("marker"), tuple(given.get("sort") or ()))
+
+
+def restrict_event_types(event_filter: EventFilter, names: Iterable[str]) -> EventFilter:
+    """Return a filter for the event types with which an event can meet another filter's condition.
+
+    If these are all, it is the same filter: an event type that is new a moment later may belong to them, too.
+
+    :param names: the event types that exist
+    """
+    considered = event_filter.event_type or tuple(names)
+    resolved = {name: resolve_event_type(event_filter.condition, name) for name in considered}
+    possible = [name for name, condition in resolved.items() if condition != NO_EVENT]
+    if not event_filter.event_type and len(possible) == len(considered):
+        return event_filter
+    if not possible:
+        return dataclasses.replace(event_filter, condition=NO_EVENT)
+    left = {resolved[name] for name in possible}
+    condition = left.pop() if len(left) == 1 else event_filter.condition
+    return dataclasses.replace(event_filter, event_type=tuple(possible), condition=condition)
 
 
 def limit_time(event_filter: EventFilter, page: Page) -> EventFilter:

@@ -20,7 +20,7 @@ LOG = log.getLogger(__name__)
 class Connection(base.Connection):
     """Log events at the level INFO, as the JSON that the API would return."""
 
-    CONTRACT_VERSION = 12
+    CONTRACT_VERSION = 13
 
     def __init__(self, url: str, conf: cfg.ConfigOpts):
         """Ignore URL and configuration: oslo.log's options say where the log goes."""

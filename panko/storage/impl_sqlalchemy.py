@@ -47,7 +47,7 @@ WITHOUT_RAW = (EVENT.c.trait_values,)
 class Connection(base.Connection):
     """Events in SQLite, PostgreSQL, MariaDB or MySQL."""
 
-    CONTRACT_VERSION = 12
+    CONTRACT_VERSION = 13
     CAPABILITIES = {"events:query:simple": True}
     STORAGE_CAPABILITIES = {"storage:production_ready": True}
 
@@ -152,7 +152,7 @@ class Connection(base.Connection):
         else:
             page = Page(sort=NEWEST_FIRST)
             rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
-        by_owner = count_query.group_by == PROJECT_ID and not event_filter.traits_filter
+        by_owner = count_query.group_by == PROJECT_ID and is_counted_by_database(event_filter, count_query)
         yield from name_counts(rows, self._project_id if by_owner else None)
 
     def _project_id(self, owner: str) -> str | None:

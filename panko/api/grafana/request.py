@@ -15,6 +15,7 @@ from wsme.exc import ClientSideError
 
 from panko.api.query import ALL_TENANTS_FILTER, EVENT_FIELDS, parse_bound, parse_filters
 from panko.storage.aggregates import PROJECT_ID
+from panko.storage.conditions import all_of
 from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import INT64, TRAIT_TYPES_BY_LABEL, TraitType
 
@@ -334,7 +335,7 @@ def _intersect(one: EventFilter, other: EventFilter) -> EventFilter:
         end_timestamp=min(ends, default=None),
         event_type=_intersect_names(one.event_type, other.event_type),
         message_id=_intersect_names(one.message_id, other.message_id),
-        traits_filter=one.traits_filter + other.traits_filter,
+        condition=all_of((one.condition, other.condition)),
     )
 
 

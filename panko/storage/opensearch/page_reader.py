@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
+from panko.storage.conditions import ALL_EVENTS
 from panko.storage.errors import InvalidMarker
-from panko.storage.evaluation import Evaluator, matches_nothing
+from panko.storage.evaluation import make_evaluator, matches_nothing
 from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
 from panko.storage.models import is_storable
 from panko.storage.opensearch.documents import id_of
@@ -83,7 +84,7 @@ class PageReader:
 
         :raises InvalidMarker: as :meth:`read`
         """
-        return self.read(event_filter, page, WITHOUT_RAW if event_filter.traits_filter else PLACES)
+        return self.read(event_filter, page, PLACES if event_filter.condition == ALL_EVENTS else WITHOUT_RAW)
 
     def _read_hits(
         self,
@@ -138,7 +139,7 @@ class _Reading:
         self, events: EventReader, event_filter: EventFilter, page: Page, until: Position | None, documents: Documents
     ):
         self._events = events
-        self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
+        self._evaluator = make_evaluator(event_filter)
         self._limit = math.inf if page.limit is None else page.limit
         self._sort = page.sort
         self._until = until
@@ -162,7 +163,7 @@ class _Reading:
             self._seen += len(hits)
             self._max_hits = MAX_READ_HITS
             for event in self._events.complete(wanted, self._documents):
-                if self._evaluator is None or self._evaluator.meets(event.shape, event.values):
+                if self._evaluator is None or self._evaluator.meets(event):
                     self._yielded += 1
                     yield event
             if len(wanted) < len(hits):

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from panko.storage.filters import EventFilter, Scope, TraitFilter
+from panko.storage.conditions import And, Comparison, Condition, Pattern
+from panko.storage.filters import EventFilter, Scope
 from panko.storage.models import NAME_LENGTH, TraitType, is_storable, to_microseconds
 from panko.storage.opensearch.documents import key_of, number_range
 from panko.storage.owners import owner_texts_of
@@ -47,7 +48,7 @@ class Candidates:
     def of(cls, event_filter: EventFilter) -> "Candidates":
         """Return what finds the candidates of a filter; its times are not among the clauses."""
         start, end = event_filter.start_timestamp, event_filter.end_timestamp
-        found = [trait_clause(each) for each in event_filter.traits_filter]
+        found = [trait_clause(each) for each in _parts_of(event_filter.condition)]
         clauses = [clause for clause in found if clause and "range" not in clause]
         return cls(
             (*base_clauses(event_filter), *clauses),
@@ -86,10 +87,17 @@ def scope_clauses(scope: Scope) -> list[Clause]:
     return [_any_of([all_of(owned), unowned]) if owned else unowned]
 
 
-def trait_clause(trait_filter: TraitFilter) -> Clause | None:
+def _parts_of(condition: Condition) -> Collection[Condition]:
+    """Return conditions that an event must meet all."""
+    return condition.children if isinstance(condition, And) else [condition]
+
+
+def trait_clause(comparison: Condition) -> Clause | None:
     """Return the condition that finds the events with a trait; None if no field does."""
-    name, type_, value, op = trait_filter.key, trait_filter.type, trait_filter.value, trait_filter.op
-    if op == "ne" or (type_ is TraitType.TEXT and op != "eq"):
+    if not isinstance(comparison, Comparison) or not isinstance(comparison.subject, str) or len(comparison.values) != 1:
+        return None
+    name, type_, (value,), op = comparison.subject, comparison.type, comparison.values, comparison.op
+    if op == "ne" or (type_ is TraitType.TEXT and (op != "eq" or isinstance(value, Pattern))):
         return None
     if type_ is TraitType.TEXT:
         return terms_clause("keys", [key_of(name, value)])

@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections.abc import Iterator, Sequence
 
-from panko.storage.filters import TraitFilter
+from panko.storage.conditions import Comparison
 from panko.storage.models import INT64, Trait, TraitType
 from panko.storage.owners import OWNER_TRAITS
 from panko.storage.shapes import Shape
@@ -69,9 +69,9 @@ NO_PROJECT = zlib.crc32(b"\x00no project_id") & HASH_MASK
 """The hash of the events that have no trait project_id."""
 
 
-def filter_hashes(trait_filter: TraitFilter) -> Sequence[int] | None:
+def filter_hashes(trait_filter: Comparison) -> Sequence[int] | None:
     """Return hashes of which each event that meets the filter has at least one; None if keys do not serve it."""
-    name, value, op = trait_filter.key, trait_filter.value, trait_filter.op
+    name, value, op = str(trait_filter.subject), trait_filter.values[0], trait_filter.op
     if trait_filter.type is TraitType.TEXT and op == "eq":
         return (text_hash(text_seed(name), value),)
     if trait_filter.type is not TraitType.INTEGER or op == "ne":

@@ -18,9 +18,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from panko.storage.conditions import ALL_EVENTS, And, Comparison, Pattern
 from panko.storage.errors import InvalidMarker
-from panko.storage.evaluation import Evaluator, matches_nothing
-from panko.storage.filters import EventFilter, Page, Position, Scope, TraitFilter, limit_time, position_of
+from panko.storage.evaluation import make_evaluator, matches_nothing
+from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
 from panko.storage.models import NAME_LENGTH, TraitType, is_storable
 from panko.storage.owners import OWNER_TRAITS, owner_texts_of
 from panko.storage.shapes import FoundEvent, escape
@@ -114,7 +115,7 @@ class PageReader:
 
         :raises InvalidMarker: as :meth:`read`
         """
-        return self.read(event_filter, page, (EVENT.c.trait_values,) if event_filter.traits_filter else ())
+        return self.read(event_filter, page, () if event_filter.condition == ALL_EVENTS else (EVENT.c.trait_values,))
 
     def _find_marker(self, marker: str, scope: Scope) -> Position:
         conditions = in_scope(owner_conditions_of(scope), EVENT.c.owner_id)
@@ -149,8 +150,8 @@ class _Search:
         self._parameters = queries.filter_parameters(event_filter, pages.dialect)
         if until := position_of(page.until):
             self._parameters["until_generated"], self._parameters["until_message_id"] = until
-        self._evaluator = Evaluator(event_filter.traits_filter) if event_filter.traits_filter else None
-        texts = [text for each in event_filter.traits_filter if (text := _contained_text(each))]
+        self._evaluator = make_evaluator(event_filter)
+        texts = [text for each in _traits_of(event_filter) if (text := _contained_text(each))]
         self._texts = {f"text_{number}": text for number, text in enumerate(texts)}
         self.hashes = _hashes_of(event_filter)
         max_hashes = max(map(len, self.hashes), default=1)
@@ -263,7 +264,7 @@ class _Search:
         """Yield the events of rows that meet the filters on traits."""
         evaluator = self._evaluator
         for event in self._events.complete(rows, self._documents):
-            if evaluator is None or evaluator.meets(event.shape, event.values):
+            if evaluator is None or evaluator.meets(event):
                 self._yielded += 1
                 yield event
 
@@ -287,17 +288,29 @@ def _scan_size(size: int, found: int, wanted: int) -> float:
     return FIRST_SCAN * math.ceil(SCAN_MARGIN * size * wanted / found / FIRST_SCAN)
 
 
-def _contained_text(trait_filter: TraitFilter) -> str | None:
+def _traits_of(event_filter: EventFilter) -> list[Comparison]:
+    """Return the comparisons of single values that each event must meet."""
+    condition = event_filter.condition
+    parts = condition.children if isinstance(condition, And) else (condition,)
+    found = [each for each in parts if isinstance(each, Comparison)]
+    return [each for each in found if isinstance(each.subject, str) and _is_plain(each.values)]
+
+
+def _is_plain(values: Sequence[Any]) -> bool:
+    return len(values) == 1 and not isinstance(values[0], Pattern)
+
+
+def _contained_text(trait_filter: Comparison) -> str | None:
     """Return a text that the values of each event that meets the filter contain; None if there is none."""
     if trait_filter.op != "eq" or trait_filter.type not in (TraitType.TEXT, TraitType.INTEGER):
         return None
-    return escape(str(trait_filter.value))
+    return escape(str(trait_filter.values[0]))
 
 
 def _hashes_of(event_filter: EventFilter) -> list[Sequence[int]]:
     """Return lists of hashes; each event that is asked for has at least one of each list."""
     scope = event_filter.scope
-    lists = [hashes for each in event_filter.traits_filter if (hashes := keys.filter_hashes(each))]
+    lists = [hashes for each in _traits_of(event_filter) if (hashes := keys.filter_hashes(each))]
     if scope.everything:
         return lists
     owners = [keys.NO_PROJECT] if scope.unowned else []

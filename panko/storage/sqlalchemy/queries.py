@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from panko.storage.filters import OPERATORS, EventFilter
+from panko.storage.conditions import OPERATORS
+from panko.storage.filters import EventFilter
 from panko.storage.models import is_storable, to_microseconds
 from panko.storage.owners import owner_texts_of
 from panko.storage.sqlalchemy import errors
