@@ -239,6 +239,8 @@ def _simplify_comparison(comparison: Comparison) -> Condition:
     subject, type_, op, values = comparison.subject, comparison.type, comparison.op, comparison.values
     if isinstance(subject, str) and not is_storable(subject):
         return NO_EVENT
+    if op == EXISTS and subject in (Subject.EVENT_TYPE, Subject.MESSAGE_ID, Subject.GENERATED):
+        return ALL_EVENTS
     if subject is Subject.GENERATED and op in ("gt", "lt"):
         try:
             moment = values[0] + (_MICROSECOND if op == "gt" else -_MICROSECOND)
@@ -253,7 +255,7 @@ def _simplify_comparison(comparison: Comparison) -> Condition:
         return comparison
     if possible:
         return dataclasses.replace(comparison, values=possible)
-    return Comparison(subject, type_, EXISTS) if op == "ne" else NO_EVENT
+    return _simplify_comparison(Comparison(subject, type_, EXISTS)) if op == "ne" else NO_EVENT
 
 
 def _can_be_stored(value: Any) -> bool:
@@ -300,7 +302,7 @@ def intersect(*lists: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 def is_hoisted(condition: Condition) -> bool:
-    """Return whether an event with the times and names that :func:`find_bounds` and :func:`find_names` found meets it."""
+    """Return whether all events with the times and names of :func:`find_bounds` and :func:`find_names` meet it."""
     if not isinstance(condition, Comparison):
         return False
     if condition.subject is Subject.GENERATED:

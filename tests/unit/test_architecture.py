@@ -25,6 +25,7 @@ CONTRACT_MODULES = (
     "base",
     "models",
     "validation",
+    "conditions",
     "filters",
     "errors",
     "serialization",
