@@ -26,6 +26,7 @@ CONTRACT_MODULES = (
     "models",
     "validation",
     "conditions",
+    "hoisting",
     "filters",
     "errors",
     "serialization",

@@ -22,11 +22,11 @@ from panko.storage.conditions import (
     fold,
     negate,
     resolve_event_type,
-    simplify,
 )
 from panko.storage.errors import InvalidFilter
 from panko.storage.evaluation import Evaluator, EventMatcher
 from panko.storage.filters import EventFilter
+from panko.storage.hoisting import simplify
 from panko.storage.models import TraitType
 from tests.unit.storage.drawn_events import events, found_event, names, open_event, quick, texts, times, values
 
