@@ -70,12 +70,14 @@ class Candidates:
     :ivar test: what SQL can test a row for, with the names of parameters in the place of values; None: nothing
     :ivar parameters: the values
     :ivar finds_words: whether all texts of the test are so short that many events may have them
+    :ivar alternatives: number of values of which an event has one at least
     """
 
     hashes: Sequence[Sequence[int]]
     test: Test | None
     parameters: Mapping[str, Any]
     finds_words: bool
+    alternatives: int
 
 
 def find_candidates(event_filter: EventFilter, condition: Condition, event_types: Sequence[str]) -> Candidates:
@@ -89,7 +91,8 @@ def find_candidates(event_filter: EventFilter, condition: Condition, event_types
     parameters: dict[str, Any] = {}
     named = None if test is None else _name_parameters(test, parameters)
     texts = [value for value in parameters.values() if isinstance(value, str)]
-    return Candidates(lists, named, parameters, bool(texts) and max(map(len, texts)) <= MAX_WORD_CHARACTERS)
+    finds_words = bool(texts) and max(map(len, texts)) <= MAX_WORD_CHARACTERS
+    return Candidates(lists, named, parameters, finds_words, 1 if test is None else max(1, _count_alternatives(test)))
 
 
 def has_alternative_types(condition: Condition) -> bool:
@@ -209,6 +212,12 @@ def _text(kind: str, text: str) -> Test | None:
 
 def _count(test: Test) -> int:
     return sum(map(_count, test[1:])) if test[0] in (ALL, ANY) else 1
+
+
+def _count_alternatives(test: Test) -> int:
+    if test[0] not in (ALL, ANY):
+        return len(test[1]) if test[0] in LISTS else 1
+    return (min if test[0] == ALL else sum)(map(_count_alternatives, test[1:]))
 
 
 def _limit_tests(test: Test | None) -> Test | None:

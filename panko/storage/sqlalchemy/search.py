@@ -53,7 +53,7 @@ MAX_MERGED = 1000
 """Events of several types, the first of each one, of which one statement returns the first."""
 
 RARE = 0.05
-"""Number of matches assumed in a scan that found none; used to estimate density."""
+"""Number of matches assumed in a scan that found none of a value; used to estimate density."""
 
 SCAN_MARGIN = 1.5
 WINDOW_MARGIN = 2
@@ -95,9 +95,7 @@ class Search:
     ):
         self._reader = pages.reader
         self._dialect = pages.dialect
-        self._events = pages.events
-        self._catalog = pages.catalog
-        self._types = types
+        self._events, self._catalog, self._types = pages.events, pages.catalog, types
         self._filter = event_filter
         self._sort = page.sort
         self._descends = page.sort[0][1] == "desc"
@@ -115,6 +113,7 @@ class Search:
             for name, value in candidates.parameters.items()
         }
         self._first_scan = WORD_SCAN if candidates.finds_words else FIRST_SCAN
+        self._rare = RARE * candidates.alternatives
         self._limit = page.limit
         self._yielded = 0
         self._rows = MAX_PAGE_ROWS if page.limit is not None and page.limit <= MAX_PAGE_ROWS else FIRST_ROWS
@@ -160,7 +159,7 @@ class Search:
             # Measure density in the second half only: a few old outliers would distort it.
             span = 2 * abs(last - middle) or 1
             found, wanted = self._yielded - before, self._batch_size()
-            density = (found or RARE) / span
+            density = (found or self._rare) / span
             needed = _scan_size(size, found, wanted)
             is_sparse = size * windows.max_length * BUCKET < SPARSE_SCAN * span
             max_scan = self._dialect.MAX_SCANNED_EVENTS
@@ -203,7 +202,7 @@ class Search:
                 span = 2 * abs(last - middle) or 1
                 if self._prefers_types(_scan_size(size, len(rows), self._batch_size())):
                     windows = self._type_windows(size / span)
-                    if (yield from self._read_windows(windows, last, (len(rows) or RARE) / span)):
+                    if (yield from self._read_windows(windows, last, (len(rows) or self._rare) / span)):
                         return
                 needed = min(
                     _scan_size(size, self._yielded - before, self._batch_size()), self._dialect.MAX_TESTED_EVENTS

@@ -117,6 +117,14 @@ class Conditions:
         storage.record_events([event("f", trait("load", 3.0), generated=at(hours=99))])
         assert found(other, condition=condition) == ["m003", "f"]
 
+    def test_numbers_are_found_in_events_that_have_very_many_traits(self, storage):
+        """Some drivers store their names in another way."""
+        many = [trait(f"{number:03}" + "x" * 250, "v") for number in range(280)]
+        storage.record_events(event(f"m{i:03}", trait("port", i), generated=at(hours=i)) for i in range(300))
+        storage.record_events([event("many", *many, trait("port", 80.0)), event("text", *many, trait("port", "80"))])
+        assert found(storage, condition=number("port", 80)) == ["many", "text", "m080"]
+        assert found(storage, condition=Not(number("port", 80)), pagination=Page(2)) == ["m000", "m001"]
+
     def test_several_names_may_be_looked_for_beside_others(self, storage):
         events = [
             event(f"m{i:04}", trait("x", f"v{i}"), trait("n", i), trait("s", "ab"[i % 2]), generated=at(minutes=5 * i))
