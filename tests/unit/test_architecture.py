@@ -25,6 +25,8 @@ CONTRACT_MODULES = (
     "base",
     "models",
     "validation",
+    "conditions",
+    "hoisting",
     "filters",
     "errors",
     "serialization",
