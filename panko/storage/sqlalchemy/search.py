@@ -8,7 +8,6 @@ are asked for. A scan of the nearest events often fills the page; otherwise it s
 
 import dataclasses
 import math
-import operator
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +70,6 @@ LEAN_SHARE = 0.25
 LAST_MESSAGE_ID = "\U0010ffff" * NAME_LENGTH
 """No message_id sorts after this one."""
 
-_SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemgetter(2)}
-
 
 class Search:
     """The search for the events of one page: the caller stops iterating at the page's limit.
@@ -132,18 +129,17 @@ class Search:
 
     def _read_in_order(self) -> Iterator[FoundEvent]:
         """Yield the events from all rows that meet the conditions in SQL."""
-        lean_form = dataclasses.replace(self._form, documents=self._documents[:1])
         is_lean = False
         while True:
             size = self._batch_size() if self._evaluator is None else self._rows
-            form = lean_form if is_lean else self._form
+            form = dataclasses.replace(self._form, documents=self._documents[:1]) if is_lean else self._form
             rows = self._fetch(queries.page_query(self._dialect, form, self._position is not None), limit=size)
             before = self._yielded
             yield from self._complete_lean(rows) if is_lean else self._complete(rows)
             if len(rows) < size:
                 return
-            self._continue_after(rows[-1])
-            is_lean = self._form != lean_form and self._yielded - before < LEAN_SHARE * len(rows)
+            self._continue_after(Position(rows[-1][2], rows[-1][1]))
+            is_lean = len(self._documents) > 1 and self._yielded - before < LEAN_SHARE * len(rows)
 
     def _read_by_keys(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
@@ -155,7 +151,7 @@ class Search:
             yield from self._complete(rows)
             if last is None:
                 return
-            self._position, self._rows = Position(last, last_id), MAX_ROWS
+            self._continue_after(Position(last, last_id))
             # Measure density in the second half only: a few old outliers would distort it.
             span = 2 * abs(last - middle) or 1
             found, wanted = self._yielded - before, self._batch_size()
@@ -183,7 +179,7 @@ class Search:
             yield from self._complete(rows)
             if len(rows) < limit:
                 return
-            self._continue_after(rows[-1])
+            self._continue_after(Position(rows[-1][2], rows[-1][1]))
         yield from self._read_by_scans()
 
     def _read_by_scans(self) -> Iterator[FoundEvent]:
@@ -194,11 +190,11 @@ class Search:
             (middle, last, last_id), rows = self._scan(size, limit)
             yield from self._complete(rows)
             if len(rows) == limit:
-                self._continue_after(rows[-1])
+                self._continue_after(Position(rows[-1][2], rows[-1][1]))
             elif last is None:
                 return
             else:
-                self._position, self._rows = Position(last, last_id), MAX_ROWS
+                self._continue_after(Position(last, last_id))
                 span = 2 * abs(last - middle) or 1
                 if self._prefers_types(_scan_size(size, len(rows), self._batch_size())):
                     windows = self._type_windows(size / span)
@@ -243,7 +239,7 @@ class Search:
         )
         limits = {} if limit is None else {"limit": limit}
         scanned = self._fetch(query, **self._tested, **limits, size=size, middle=size // 2 - 1, last=size - 1)
-        return self._split_head(scanned, 3)
+        return search_queries.split_head(scanned, 3, self._sort)
 
     def _read_windows(self, windows: Windows, start: int | None, density: float) -> Generator[FoundEvent, None, bool]:
         """Yield the events by their keys or types, in windows of time; return whether there are no more.
@@ -264,12 +260,13 @@ class Search:
             while True:
                 before = self._yielded
                 query, parameters = windows.query(window, self._position is not None)
-                (start,), rows = self._split_head(self._fetch(query, **parameters, limit=size), 1)
+                fetched = self._fetch(query, **parameters, limit=size)
+                (start,), rows = search_queries.split_head(fetched, 1, self._sort)
                 found += len(rows)
                 yield from self._complete(rows)
                 if len(rows) < size:
                     break
-                self._continue_after(rows[-1])
+                self._continue_after(Position(rows[-1][2], rows[-1][1]))
                 size = self._next_count(len(rows), self._yielded - before)
             empty = 0 if found else empty + 1
             length = min(self._window_length(windows, found / (length * unit)), MAX_GROWTH * length)
@@ -293,13 +290,6 @@ class Search:
             parameters["after_generated"], parameters["after_message_id"] = self._position
         return fetch(self._reader, query, self._parameters | parameters)
 
-    def _split_head(self, rows: Sequence[sa.Row], size: int) -> tuple[Sequence[Any], list[Sequence[Any]]]:
-        """Return the columns that all rows share, and the rows of events without them, in order."""
-        found: list[Sequence[Any]] = [row[size:] for row in rows if row[size] is not None]
-        for key, direction in reversed(self._sort):
-            found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
-        return (rows[0][:size] if rows else (None,) * size), found
-
     def _complete(self, rows: Sequence[Sequence[Any]]) -> Iterator[FoundEvent]:
         """Yield the events of rows that meet the condition."""
         evaluator = self._evaluator
@@ -320,9 +310,12 @@ class Search:
             self._yielded += 1
             yield event
 
-    def _continue_after(self, row: Sequence[Any]) -> None:
-        self._position = Position(row[2], row[1])
-        self._rows = MAX_ROWS
+    def _continue_after(self, position: Position) -> None:
+        self._position, self._rows = position, MAX_ROWS
+        if self._sort[0][0] == "generated":
+            # The position implies it; SQLite would search by the bound that it finds first.
+            bounds = {"has_end": False} if self._descends else {"has_start": False}
+            self._form = dataclasses.replace(self._form, **bounds)  # type: ignore[arg-type] # Both are bool.
 
     def _batch_size(self) -> int:
         """Return how many events the next statement should find."""

@@ -5,7 +5,9 @@ Like those of :mod:`panko.storage.sqlalchemy.queries` they are built once for ea
 """
 
 import functools
+import operator
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +19,7 @@ from panko.storage.sqlalchemy.queries import (
     UNINDEXED,
     Conditions,
     QueryForm,
+    Sort,
     by_index,
     is_small,
     literal,
@@ -203,3 +206,17 @@ def _with_head(dialect: Dialect, form: QueryForm, found: sa.Subquery, head: sa.S
         columns = row_columns(dialect, form.documents)
         source = found.join(EVENT, EVENT.c.id == found.c.id)
     return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
+
+
+_SORT_KEYS = {"message_id": operator.itemgetter(1), "generated": operator.itemgetter(2)}
+
+
+def split_head(rows: Sequence[sa.Row], size: int, sort: Sort) -> tuple[Sequence[Any], list[Sequence[Any]]]:
+    """Return the columns of ``head`` that all rows share, and the rows of events without them, in order.
+
+    :param size: number of the columns of ``head``
+    """
+    found: list[Sequence[Any]] = [row[size:] for row in rows if row[size] is not None]
+    for key, direction in reversed(sort):
+        found.sort(key=_SORT_KEYS[key], reverse=direction == "desc")
+    return (rows[0][:size] if rows else (None,) * size), found
