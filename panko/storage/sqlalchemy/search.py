@@ -143,7 +143,8 @@ class Search:
 
     def _read_by_keys(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
-        windows = KeyWindows(self._dialect, self._form, self._candidates.hashes)
+        candidates = self._candidates
+        windows = KeyWindows(self._dialect, self._form, candidates.hashes, candidates.test, self._tested)
         size = self._first_scan
         while True:
             (middle, last, last_id), rows = self._scan(size)
@@ -268,6 +269,7 @@ class Search:
                     break
                 self._continue_after(Position(rows[-1][2], rows[-1][1]))
                 size = self._next_count(len(rows), self._yielded - before)
+                windows.note_share(self._yielded - before < len(rows) / WINDOW_MARGIN)
             empty = 0 if found else empty + 1
             length = min(self._window_length(windows, found / (length * unit)), MAX_GROWTH * length)
         if start is not None:

@@ -106,7 +106,9 @@ def _passes(dialect: Dialect, test: Test) -> sa.ColumnElement[bool]:
 
 
 @functools.lru_cache(maxsize=1000)
-def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_several: tuple[bool, ...]) -> sa.Select:
+def window_query(
+    dialect: Dialect, form: QueryForm, is_continued: bool, are_several: tuple[bool, ...], test: Test | None = None
+) -> sa.Select:
     """Return the query for the events of a window of time that have keys, and for the next event beyond it.
 
     The window begins at ``first`` and ends before ``beyond``, both in microseconds. An event of it has at least one key
@@ -115,6 +117,7 @@ def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_seve
     one row has NULL instead.
 
     :param are_several: for each list of keys: True if one event can match several of its keys
+    :param test: what each event is tested for besides
     """
     conditions = Conditions(dialect, form)
     # Disable other indexes (+ 0) and materialize the CTE, so that the planner searches by keys.
@@ -126,6 +129,7 @@ def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_seve
         *conditions.on_event(UNINDEXED),
         *in_scope(form.owners, UNINDEXED["owner_id"]),
         *conditions.on_position(is_continued, generated),
+        *_tests(dialect, form, test),
     )
     source: sa.FromClause = (
         query.subquery("candidates") if dialect.HAS_KEY_TABLE else query.cte("candidates").prefix_with("MATERIALIZED")

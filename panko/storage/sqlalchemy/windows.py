@@ -44,19 +44,32 @@ class Windows(Protocol):
         :param is_continued: whether a part of the page has been read
         """
 
+    def note_share(self, is_small: bool) -> None:
+        """Note whether few of the events of a statement are asked for."""
+
 
 class KeyWindows:
     """Finds events by their keys.
 
     :param hashes: lists of hashes; an event has at least one of each list
+    :param test: what SQL can test each event for, with these parameters
     """
 
     unit = BUCKET
 
-    def __init__(self, dialect: Dialect, form: QueryForm, hashes: Sequence[Sequence[int]]):
+    def __init__(
+        self,
+        dialect: Dialect,
+        form: QueryForm,
+        hashes: Sequence[Sequence[int]],
+        test: Test | None,
+        parameters: Mapping[str, Any],
+    ):
         self._dialect = dialect
         self._form = form
         self._hashes = hashes
+        self._test, self._parameters = test, parameters
+        self._is_tested = False
         self.max_length = max(1, min(keys.BUCKETS // 2, MAX_KEYS // max(map(len, hashes), default=1)))
 
     def query(self, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
@@ -67,7 +80,14 @@ class KeyWindows:
             for number, hashes in enumerate(self._hashes)
         }
         are_several = tuple(len(hashes) > 1 for hashes in self._hashes)
-        return window_query(self._dialect, self._form, is_continued, are_several), lists | _bounds(window, self.unit)
+        test = self._test if self._is_tested else None
+        parameters = self._parameters if test else {}
+        query = window_query(self._dialect, self._form, is_continued, are_several, test)
+        return query, {**parameters, **lists, **_bounds(window, self.unit)}
+
+    def note_share(self, is_small: bool) -> None:
+        """Test each event from now on if few of those with the keys are asked for."""
+        self._is_tested = self._is_tested or is_small
 
 
 class TypeWindows(NamedTuple):
@@ -88,6 +108,9 @@ class TypeWindows(NamedTuple):
         """Return the query for the events of a window, and its parameters."""
         query = type_window_query(self.dialect, self.form, is_continued, self.test)
         return query, {**self.parameters, **_bounds(window, self.unit)}
+
+    def note_share(self, is_small: bool) -> None:
+        """Do nothing: these events are tested anyway."""
 
 
 def _bounds(window: range, unit: int) -> dict[str, int]:
