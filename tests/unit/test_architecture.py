@@ -54,7 +54,7 @@ OPENSEARCH = ("panko.storage.opensearch", "panko.storage.impl_opensearch")
 
 API_LAYERS = (
     ("errors", "keystone", "query", "routing", "tables"),
-    ("response", "policy"),
+    ("response", "policy", "filters"),
     ("cursors",),
     ("pages",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
