@@ -5,6 +5,7 @@
 the first 300 are slow tests.
 """
 
+import dataclasses
 import datetime
 import json
 import random
@@ -23,6 +24,7 @@ from tests.functional.api.conftest import ADMIN
 from tests.functional.api.hostile import Pool
 from tests.functional.api.oracle_runs import FIRST_EXAMPLES, load_applications, make_runner, require_all
 from tests.oracle import in_order
+from tests.unit.doc.test_filter_language import EVENTS, ROWS
 
 FILLERS = 100
 """Common events beside those with every kind of content."""
@@ -39,10 +41,13 @@ COMPARED = SQL_DATABASES
 """The databases whose drivers know all conditions of the language."""
 
 
+DOCUMENTED = [dataclasses.replace(event, message_id=f"documented {event.message_id}") for event in EVENTS]
+
+
 @pytest.fixture(scope="module")
 def events(pytestconfig):
     pool = Pool(pytestconfig.getoption("oracle_seed"))
-    return [*pool.hostile, *pool.fillers[:FILLERS]]
+    return [*pool.hostile, *pool.fillers[:FILLERS], *DOCUMENTED]
 
 
 @pytest.fixture(scope="module")
@@ -94,4 +99,13 @@ def test_filters_find_what_their_model_does(applications, events, pytestconfig, 
 
     make_runner(seed, number, *bounds)(check, st.data())
     assert sum(found_any) > len(found_any) / 3
+    require_all(applications, COMPARED)
+
+
+def test_the_documented_filters_mean_the_same_on_every_database(applications):
+    for text, *decisions in ROWS:
+        expected = {event.message_id for event, decision in zip(DOCUMENTED, decisions, strict=True) if decision == "yes"}
+        for name, application in applications.items():
+            found = ask(application, [text, 'message_id = "documented *"'], 10, SORTS[0])
+            assert set(found) == expected, (name, text)
     require_all(applications, COMPARED)
