@@ -17,7 +17,6 @@ import pytest
 import webob
 from hypothesis import strategies as st
 
-from tests.conftest import SQL_DATABASES
 from tests.filter_oracle import holds, write
 from tests.filter_strategies import filters_about
 from tests.functional.api.conftest import ADMIN
@@ -37,10 +36,6 @@ LIMITS = (1, 10, 1000)
 SORTS = ("generated:asc", "generated:desc")
 
 
-COMPARED = SQL_DATABASES
-"""The databases whose drivers know all conditions of the language."""
-
-
 DOCUMENTED = [dataclasses.replace(event, message_id=f"documented {event.message_id}") for event in EVENTS]
 
 
@@ -53,7 +48,7 @@ def events(pytestconfig):
 @pytest.fixture(scope="module")
 def applications(request, events, tmp_path_factory):
     """The applications on the events by database, of those that are installed."""
-    with load_applications(request, events, tmp_path_factory.mktemp("filters"), COMPARED) as loaded:
+    with load_applications(request, events, tmp_path_factory.mktemp("filters")) as loaded:
         yield loaded
 
 
@@ -99,13 +94,15 @@ def test_filters_find_what_their_model_does(applications, events, pytestconfig, 
 
     make_runner(seed, number, *bounds)(check, st.data())
     assert sum(found_any) > len(found_any) / 3
-    require_all(applications, COMPARED)
+    require_all(applications)
 
 
 def test_the_documented_filters_mean_the_same_on_every_database(applications):
     for text, *decisions in ROWS:
-        expected = {event.message_id for event, decision in zip(DOCUMENTED, decisions, strict=True) if decision == "yes"}
+        expected = {
+            event.message_id for event, decision in zip(DOCUMENTED, decisions, strict=True) if decision == "yes"
+        }
         for name, application in applications.items():
             found = ask(application, [text, 'message_id = "documented *"'], 10, SORTS[0])
             assert set(found) == expected, (name, text)
-    require_all(applications, COMPARED)
+    require_all(applications)
