@@ -2,7 +2,7 @@
 """Every database answers random texts of the filter language as its model does.
 
 ``--oracle-examples`` is the number of filters; the same ``--oracle-seed`` gives the same events and filters. All but
-the first 300 are slow tests.
+the first 100 are slow tests.
 """
 
 import dataclasses
@@ -21,9 +21,12 @@ from tests.filter_oracle import holds, write
 from tests.filter_strategies import filters_about
 from tests.functional.api.conftest import ADMIN
 from tests.functional.api.hostile import Pool
-from tests.functional.api.oracle_runs import FIRST_EXAMPLES, load_applications, make_runner, require_all
+from tests.functional.api.oracle_runs import load_applications, make_runner, require_all
 from tests.oracle import in_order
 from tests.unit.doc.test_filter_language import EVENTS, ROWS
+
+FIRST_FILTERS = 100
+"""Number of filters that are not slow tests."""
 
 FILLERS = 100
 """Common events beside those with every kind of content."""
@@ -71,7 +74,7 @@ def ask(application, texts, limit, sort):
 @pytest.mark.parametrize("part", ["first", pytest.param("others", marks=pytest.mark.slow)])
 def test_filters_find_what_their_model_does(applications, events, pytestconfig, part):
     seed, number = pytestconfig.getoption("oracle_seed"), pytestconfig.getoption("oracle_examples")
-    bounds = (0, min(FIRST_EXAMPLES, number)) if part == "first" else (FIRST_EXAMPLES, number)
+    bounds = (0, min(FIRST_FILTERS, number)) if part == "first" else (FIRST_FILTERS, number)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     sorted_events = {sort: in_order(events, [sort]) for sort in SORTS}
     found_any = []
