@@ -2,6 +2,7 @@
 """Requirements for each case: how much faster than Panko 10.0, how close to its floor, how it may grow."""
 
 from benchmarks.aggregates import BY_STATE, HOURLY, RECENT, VALUES
+from benchmarks.filters import TIMES
 
 FEED_READS = (("feed", "first 100"), ("feed", "100 of one transaction each"), ("http", "first 100 of the feed"))
 """Group and name of the reads of the feed that are compared with a page of 100."""
@@ -71,6 +72,7 @@ MAX_TIMES_FLOOR = {
     **{(group, HOURLY): 2.0 for group in ("counts", "http")},
     **{(group, name): 3.0 for group in ("counts", "http") for name in (RECENT, VALUES)},
     **dict.fromkeys(FEED_READS, MAX_TIMES_PAGE),
+    **{("filter", name): times for name, (_, times) in TIMES.items()},
 }
 """Maximum ratio of a case's time to its floor, on PostgreSQL; of the feed, everywhere."""
 

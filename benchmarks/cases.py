@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import dataset
 from benchmarks.aggregates import ADMIN, aggregates
 from benchmarks.backends import OURS, THEIRS, kind_of
+from benchmarks.filters import PREFIX, SEVERAL_RARE, WORD, filtered
 from benchmarks.loading import Facts
 from benchmarks.reads import LARGE, Read, as_documents, pages, reads
 
@@ -45,7 +46,7 @@ SMOKE = Effort(rounds=1, repeat={OURS: 2}, budget={OURS: 1}, timeout=60, writes=
 class Case:
     """One line of the table.
 
-    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "counts", "feed",
+    :param group: "record_events", "publisher", "collector", "POST", "storage", "documents", "filter", "counts", "feed",
         "http" or "expiry"
     :param command: command of the worker, without the amount
     :param their_command: command of Panko 10.0's worker, if it differs
@@ -87,6 +88,8 @@ def cases(facts: Facts) -> list[Case]:
         *(Case("http", read.name, {"do": "request", **read.as_request()}) for read in found),
         *(Case("counts", aggregate.name, aggregate.as_call(), sides=(OURS,)) for aggregate in aggregates(facts)),
         *(Case("http", aggregate.name, aggregate.as_request(), sides=(OURS,)) for aggregate in aggregates(facts)),
+        *(_filtered("filter", read) for read in filtered(facts)),
+        *(_filtered("http", read) for read in filtered(facts) if read.name in (SEVERAL_RARE, PREFIX, WORD)),
         *_feed(),
         Case("http", LARGE.name, {"do": "request", **LARGE.as_request()}, fresh=True),
         *_ingest(),
@@ -107,6 +110,15 @@ def _feed() -> list[Case]:
     }
     storage = [Case("feed", name, {"do": "read_feed", **what}, sides=(OURS,)) for name, what in reads_.items()]
     return [*storage, Case("http", "first 100 of the feed", first, sides=(OURS,))]
+
+
+def _filtered(group: str, read: Read) -> Case:
+    """Return the case of a text in the filter language."""
+    given = (
+        {"do": "request", **read.as_request()} if group == "http" else {"do": "read", **as_documents(read).as_call()}
+    )
+    name = f"{read.name}, by filter" if group == "http" else read.name
+    return Case(group, name, given, sides=(OURS,))
 
 
 def _as_documents(read: Read) -> Case:

@@ -73,6 +73,10 @@ def users():
     return [_uuid(random.Random(20_000 + i)).replace("-", "") for i in range(1000)]
 
 
+def instances():
+    return [_uuid(random.Random(30_000 + i)) for i in range(5000)]
+
+
 def batches(iterable, size):
     batch = []
     for item in iterable:

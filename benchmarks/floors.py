@@ -9,6 +9,7 @@ import orjson
 from benchmarks.aggregates import HOURLY, RECENT, VALUES
 from benchmarks.backends import OURS, SQLBackend
 from benchmarks.bars import BACKENDS, FEED_READS
+from benchmarks.filters import TIMES
 
 PAGE_REPEATS = 50
 COUNT_REPEATS = 5
@@ -105,6 +106,7 @@ FLOORS: dict[tuple[str, str, str], Callable[[SQLBackend], list[float]] | tuple[s
         for group, of in (("counts", "documents"), ("http", "http"))
         for name in (RECENT, VALUES)
     },
+    **{("postgresql", "filter", name): ("filter", of) for name, (of, _) in TIMES.items()},
     **{
         (backend, group, name): ("http", "page of 100, all tenants") if group == "http" else ("documents", "newest 100")
         for backend in BACKENDS

@@ -27,6 +27,7 @@ class Read:
     :param caller: EVERYBODY for all events, or ADMIN or MEMBER of the busiest project for those that they see
     :param method: method of the storage
     :param event_type: event type to filter by, or argument of the method
+    :param filter: a text in the filter language
     """
 
     name: str
@@ -38,6 +39,7 @@ class Read:
     traits: tuple[Trait, ...] = field(default=())
     limit: int = PAGE
     method: str = "get_events"
+    filter: str | None = None
 
     def as_call(self) -> dict[str, Any]:
         """Return the arguments of the worker's ``read``."""
@@ -50,6 +52,8 @@ class Read:
             filters["event_type"] = self.event_type
         if self.traits:
             filters["traits_filter"] = [{"key": n, type_: value, "op": op} for n, type_, value, op in self.traits]
+        if self.filter:
+            filters["filter"] = self.filter
         if self.caller == ADMIN:
             filters["admin_proj"] = _project()
         page = {"limit": self.limit, "marker": self.marker, "sort": self.sort}
@@ -69,6 +73,8 @@ class Read:
     def _arguments(self) -> Iterator[tuple[str, Any]]:
         for name, type_, value, op in self._conditions():
             yield from (("q.field", name), ("q.op", op), ("q.type", type_), ("q.value", value))
+        if self.filter:
+            yield "filter", self.filter
         yield "limit", self.limit
         for key, direction in self.sort if self.sort != OLDEST else ():  # The default order.
             yield "sort", f"{key}:{direction}"

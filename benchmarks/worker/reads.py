@@ -50,7 +50,7 @@ def prepare(
 
     :param method: name of method of the storage
     :param event_type: argument of a method for the traits of an event type
-    :param filters: arguments of EventFilter, times as ISO 8601
+    :param filters: arguments of EventFilter, times as ISO 8601; ``filter``: a text in the filter language
     :param page: the pagination
     :param member: project and user of the caller; None: a caller who sees all events
     """
@@ -75,6 +75,10 @@ def _event_filter(filters: dict, member: list[str] | None) -> EventFilter:
         name: datetime.datetime.fromisoformat(value) if name.endswith("_timestamp") else value
         for name, value in filters.items()
     }
+    if "filter" in given:
+        from panko.filter_language import parse
+
+        given["condition"] = parse(given.pop("filter")).condition
     traits = [dict(trait) for trait in given.pop("traits_filter", [])]
     if member and Scope:
         given["scope"] = Scope(project_id=member[0], user_id=member[1])

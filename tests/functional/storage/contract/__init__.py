@@ -2,6 +2,7 @@
 """The storage contract: tests that every driver that stores events must pass, one module per method or theme."""
 
 from tests.functional.storage.contract.clear_expired_data import ClearExpiredData
+from tests.functional.storage.contract.conditions import Conditions
 from tests.functional.storage.contract.count_events import CountEvents
 from tests.functional.storage.contract.event_types import EventTypes
 from tests.functional.storage.contract.filters import Filters
@@ -25,6 +26,7 @@ class StorageContract(
     GetEvents,
     Filters,
     FiltersAtScale,
+    Conditions,
     Scopes,
     Pages,
     Places,
