@@ -25,6 +25,7 @@ CONTRACT_MODULES = (
     "base",
     "models",
     "validation",
+    "conditions",
     "filters",
     "errors",
     "serialization",
@@ -34,7 +35,7 @@ CONTRACT_MODULES = (
     "deadlines",
 )
 CONTRACT = tuple(f"panko.storage.{name}" for name in CONTRACT_MODULES)
-DRIVER_PARTS_MODULES = ("shapes", "owners", "evaluation", "counting", "ids", "parts", "urls", "delivery")
+DRIVER_PARTS_MODULES = ("shapes", "owners", "evaluation", "counting", "ids", "parts", "urls", "delivery", "budget")
 DRIVER_PARTS = tuple(f"panko.storage.{name}" for name in DRIVER_PARTS_MODULES)
 """The modules that drivers share: above the contract, and below every driver."""
 
