@@ -11,10 +11,11 @@ from panko.storage import delivery
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest, Start
 from panko.storage.filters import EventFilter
+from panko.storage.opensearch.clauses import MATCH_NONE, Clause
 from panko.storage.opensearch.event_reader import WHOLE, EventReader, Hit, fields_of
 from panko.storage.opensearch.journal import Journal, View
 from panko.storage.opensearch.journal_entries import Cursor, Entry, Slice
-from panko.storage.opensearch.queries import MATCH_NONE, Clause, filter_clauses
+from panko.storage.opensearch.queries import filter_clauses
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 from panko.storage.shapes import FoundEvent
 
