@@ -76,7 +76,6 @@ def find(*parts):
 
 @pytest.mark.parametrize("op", OPERATORS)
 @pytest.mark.parametrize("type_", TraitType)
-<<<<<<< HEAD
 def test_condition_that_nothing_finds_finds_the_trait(type_, op):
     """Then the evaluator decides on its value."""
     comparison = Comparison("x", type_, op, (VALUES[type_],))
@@ -213,13 +212,6 @@ def test_neutral_clauses_disappear():
     assert any_of([MATCH_NONE, KEY_A]) == KEY_A
     assert any_of([MATCH_ALL, KEY_A]) == MATCH_ALL
     assert (none_of(MATCH_ALL), none_of(MATCH_NONE)) == (MATCH_NONE, MATCH_ALL)
-=======
-def test_conditions_that_nothing_finds_are_left_to_the_evaluator(type_, op):
-    condition = TraitFilter("x", type_, VALUES[type_], op)
-    is_found = op == "eq" or (op != "ne" and type_ is not TraitType.TEXT)
-    assert (trait_clause(condition.condition) is not None) == is_found
-    assert Candidates.of(EventFilter(traits_filter=[condition, has("y", 5)])).are_exact == is_found
->>>>>>> lead-16
 
 
 @pytest.mark.parametrize(
