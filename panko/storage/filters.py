@@ -14,9 +14,11 @@ from panko.storage.conditions import (
     OPERATORS,
     Comparison,
     Condition,
+    Subject,
     all_of,
     comparisons_of,
     resolve_event_type,
+    text_test,
 )
 from panko.storage.errors import InvalidFilter, InvalidMarker
 from panko.storage.hoisting import hoist, intersect
@@ -283,7 +285,16 @@ def restrict_event_types(event_filter: EventFilter, names: Iterable[str]) -> Eve
     :param names: the event types that exist
     """
     considered = event_filter.event_type or tuple(names)
-    resolved = {name: resolve_event_type(event_filter.condition, name) for name in considered}
+    comparisons = [each for each in comparisons_of(event_filter.condition) if each.subject is Subject.EVENT_TYPE]
+    tests = [text_test(each.op, each.values) for each in comparisons]
+    by_results: dict[tuple[bool, ...], Condition] = {}
+    resolved = {}
+    for name in considered:
+        # Most types have the same results, and so the same condition.
+        results = tuple(test(name) for test in tests)
+        if results not in by_results:
+            by_results[results] = resolve_event_type(event_filter.condition, name)
+        resolved[name] = by_results[results]
     possible = [name for name, condition in resolved.items() if condition != NO_EVENT]
     if not event_filter.event_type and len(possible) == len(considered):
         return event_filter

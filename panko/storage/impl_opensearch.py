@@ -10,7 +10,6 @@ from oslo_utils import timeutils
 
 from panko.storage import base
 from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
-from panko.storage.budget import ScanBudget
 from panko.storage.counting import count_groups, name_counts, summarize_values
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
@@ -30,6 +29,7 @@ from panko.storage.opensearch.page_reader import PageReader
 from panko.storage.opensearch.searches import NEWEST_FIRST
 from panko.storage.opensearch.writer import EventWriter
 from panko.storage.owners import is_plain_id
+from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent, texts_of
 
 

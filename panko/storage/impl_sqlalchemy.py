@@ -20,6 +20,7 @@ from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription, is_storable
 from panko.storage.owners import is_plain_id
+from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent, describe_traits, select_traits, split_row, texts_of
 from panko.storage.sqlalchemy import engine, errors, migration
 from panko.storage.sqlalchemy.catalog import Catalog
@@ -59,7 +60,7 @@ class Connection(base.Connection):
                 pass  # Fail now if no database answers at this address.
         self._catalog = Catalog(self._engine, self._dialect)
         self._events = EventReader(self._engine, self._dialect, self._catalog)
-        self._pages = PageReader(self._engine, self._dialect, self._events)
+        self._pages = PageReader(self._engine, self._dialect, self._events, self._catalog)
         compactor = CountCompactor(self._engine, self._dialect)
         sequencer = Sequencer(self._engine, self._dialect)
         self._writer = EventWriter(self._engine, self._dialect, self._catalog, compactor, sequencer)
@@ -143,16 +144,18 @@ class Connection(base.Connection):
         yield from select_traits(wanted, shapes, lambda ids: self._events.read_of_shapes(ids, scope))
 
     def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
+        event_filter = self._pages.restrict(event_filter)
         if matches_nothing(event_filter):
             return
         rows: Sequence[Sequence[Any]]
+        by_owner = False
         if is_counted_by_database(event_filter, count_query):
             query = select_counts(event_filter, count_query, self._dialect)
             rows = fetch(self._reader, query, filter_parameters(event_filter, self._dialect))
+            by_owner = count_query.group_by == PROJECT_ID
         else:
-            page = Page(sort=NEWEST_FIRST)
-            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
-        by_owner = count_query.group_by == PROJECT_ID and is_counted_by_database(event_filter, count_query)
+            page, budget = Page(sort=NEWEST_FIRST), ScanBudget(event_filter.scan_seconds)
+            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW, budget), count_query)
         yield from name_counts(rows, self._project_id if by_owner else None)
 
     def _project_id(self, owner: str) -> str | None:

@@ -17,7 +17,6 @@ from panko.ingest.collector import Collector
 from panko.ingest.decoding import read_notification
 from panko.ingest.stats import Stats
 from panko.storage import get_connection
-from panko.storage.sqlalchemy import queries
 from tests.functional.api.conftest import MEMBER, NOAUTH, fill, write_config
 from tests.unit.doc.test_walks import read_walk
 
@@ -54,7 +53,6 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
     conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
     application = app.load_app(conf, NOAUTH)
     address = "/v2/events?q.field=size&q.op=gt&q.type=integer&q.value=-60&marker=msg-000&limit=1"
-    queries.scan_query.cache_clear()
     with tracing() as called:
         response = webtest.TestApp(application).get(address, headers=MEMBER)
     application.close()

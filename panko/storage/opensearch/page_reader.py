@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from panko.storage.budget import ScanBudget
 from panko.storage.errors import InvalidMarker
 from panko.storage.evaluation import Evaluator, make_evaluator, matches_nothing
 from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
@@ -32,6 +31,7 @@ from panko.storage.opensearch.event_reader import (
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import Candidates, scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
+from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent
 
 FIRST_HITS = 100

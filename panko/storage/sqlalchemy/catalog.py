@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from panko.storage.filters import Scope
 from panko.storage.ids import content_id
+from panko.storage.models import is_storable
 from panko.storage.owners import Owner, owner_texts_of
 from panko.storage.parts import split_by_count
 from panko.storage.shapes import Shape, ShapeKey, names_of, shape_key_of
@@ -158,6 +159,18 @@ class Catalog:
         if owners := owner_conditions_of(scope):
             query = query.where(EVENT_TYPE.c.id.in_(sa.select(SHAPE.c.event_type_id).where(_has_events(owners))))
         return [row.name for row in fetch(self._reader, query, owner_texts_of(scope))]
+
+    def event_type_ids(self, names: Sequence[str] = ()) -> dict[str, int]:
+        """Return the ids of event types by their names, sorted; some may be missing.
+
+        :param names: the event types; none: all
+        """
+        query = sa.select(EVENT_TYPE.c.name, EVENT_TYPE.c.id).order_by(EVENT_TYPE.c.name)
+        ids: dict[str, int] = {}
+        for some in split_by_count(list(filter(is_storable, names)), STATEMENT_ROWS) if names else [()]:
+            of_some = query.where(self._dialect.is_one_of(EVENT_TYPE.c.name, list(some))) if some else query
+            ids.update(map(tuple, fetch(self._reader, of_some)))
+        return ids
 
     def shapes_of(self, event_type: str, scope: Scope) -> dict[int, Shape]:
         """Return the shapes of the events in scope of a type, by their ids."""

@@ -64,6 +64,14 @@ class EventReader:
             rows = fetch(self._reader, sa.select(*columns).where(of_some).order_by(EVENT.c.id))
             yield from self.complete(rows, documents)
 
+    def read_of_ids(self, ids: Sequence[int], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
+        """Yield the events with some ids, at most MAX_ROWS, in the order of the ids."""
+        if not ids:
+            return
+        query = sa.select(*row_columns(self._dialect, documents)).where(self._dialect.is_one_of(EVENT.c.id, ids))
+        rows = {row[0]: row for row in fetch(self._reader, query)}
+        yield from self.complete([rows[id_] for id_ in ids if id_ in rows], documents)
+
     def complete(
         self, rows: Sequence[Sequence[Any]], documents: Sequence[sa.Column], reader: Reader | None = None
     ) -> Iterator[FoundEvent]:

@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections.abc import Iterator, Sequence
 
-from panko.storage.conditions import Comparison
+from panko.storage.conditions import EXISTS, Comparison, Pattern
 from panko.storage.models import INT64, Trait, TraitType
 from panko.storage.owners import OWNER_TRAITS
 from panko.storage.shapes import Shape
@@ -69,15 +69,22 @@ NO_PROJECT = zlib.crc32(b"\x00no project_id") & HASH_MASK
 """The hash of the events that have no trait project_id."""
 
 
-def filter_hashes(trait_filter: Comparison) -> Sequence[int] | None:
-    """Return hashes of which each event that meets the filter has at least one; None if keys do not serve it."""
-    name, value, op = str(trait_filter.subject), trait_filter.values[0], trait_filter.op
-    if trait_filter.type is TraitType.TEXT and op == "eq":
-        return (text_hash(text_seed(name), value),)
-    if trait_filter.type is not TraitType.INTEGER or op == "ne":
+def filter_hashes(comparison: Comparison) -> Sequence[int] | None:
+    """Return hashes of which each event that meets a comparison has at least one; None if keys do not serve it.
+
+    :param comparison: a comparison of the traits of a name
+    """
+    name, values, op = str(comparison.subject), comparison.values, comparison.op
+    if comparison.type is TraitType.TEXT:
+        if op != "eq" or any(isinstance(value, Pattern) for value in values):
+            return None
+        seed = text_seed(name)
+        return tuple(text_hash(seed, value) for value in values)
+    if comparison.type is not TraitType.INTEGER or op in ("ne", EXISTS):
         return None
     if op == "eq":
-        return integer_hashes(name, value)[:1]
+        return tuple(integer_hashes(name, value)[0] for value in values)
+    value = values[0]
     first = value + (op == "gt") if op in ("ge", "gt") else INT64.start
     last = value - (op == "lt") if op in ("le", "lt") else INT64.stop - 1
     return tuple(dict.fromkeys(_range_hashes(name, first, last)))

@@ -117,13 +117,14 @@ class Conditions:
         self._dialect = dialect
         self._form = form
 
-    def on_event(self, columns: Columns = _INDEXED) -> Iterator[sa.ColumnElement[bool]]:
+    def on_event(self, columns: Columns = _INDEXED, with_types: bool = True) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the conditions on time, event type and message_id.
 
         :param columns: what to compare
+        :param with_types: whether also those on the event type
         """
         yield from self.on_time(columns["generated"])
-        if self._form.event_types:
+        if self._form.event_types and with_types:
             yield self.on_type(columns["event_type_id"])
         if self._form.has_message_ids:
             yield self._dialect.is_in_list(EVENT.c.message_id, "message_ids")
@@ -184,98 +185,7 @@ def page_query(dialect: Dialect, form: QueryForm, is_continued: bool) -> sa.Sele
     query = sa.select(*row_columns(dialect, form.documents)).where(
         *conditions.on_event(), *in_scope(form.owners, EVENT.c.owner_id), *conditions.on_position(is_continued)
     )
-    return query.order_by(*_order(EVENT, form.sort)).limit(_literal("limit"))
-
-
-@functools.lru_cache(maxsize=1000)
-def scan_query(dialect: Dialect, form: QueryForm, is_continued: bool, texts: int) -> sa.Select:
-    """Return the query that scans the next events by time for those that are in scope and contain some texts.
-
-    Each row: middle_time, last_time, last_id (NULL if the scan found fewer events), then the event. Rows are unordered.
-    If no event matches, one row has NULL instead.
-
-    :param texts: number of texts, which are the parameters ``text_0``, ``text_1`` …
-    """
-    conditions = Conditions(dialect, form)
-    where = [*conditions.on_event(), *conditions.on_position(is_continued)]
-    order = list(_order(EVENT, form.sort))
-    columns = _found_columns(dialect, form)
-    parameters = [sa.bindparam(f"text_{number}", type_=sa.Text) for number in range(texts)]
-    contained = (dialect.contains(EVENT.c.trait_values, text) for text in parameters)
-    # A large event is read afterwards.
-    holds = sa.or_(sa.not_(_is_small(dialect, form.documents)), sa.and_(sa.true(), *contained)).label("holds")
-    query = sa.select(*columns, EVENT.c.owner_id, *([holds] if texts else [])).where(*where)
-    if form.event_types < 2:
-        query = by_index(query, "ix_event_event_type" if form.event_types else "ix_event_generated")
-    scanned = query.order_by(*order).limit(_literal("size")).subquery("scanned")
-    found = sa.select(*list(scanned.c)[: len(columns)]).where(*in_scope(form.owners, scanned.c.owner_id))
-    if texts:
-        found = found.where(scanned.c.holds)
-    positions = sa.select(GENERATED, EVENT.c.message_id).where(*where).order_by(*order).limit(_ONE)
-    first = positions.offset(_ZERO).subquery("first")
-    middle = positions.offset(_literal("middle")).subquery("middle")
-    last = positions.offset(_literal("last")).subquery("last")
-    head = sa.select(
-        middle.c.generated.label("middle_time"),
-        last.c.generated.label("last_time"),
-        last.c.message_id.label("last_id"),
-    ).select_from(first.join(middle, sa.true(), isouter=True).join(last, sa.true(), isouter=True))
-    return _with_head(dialect, form, found.subquery("found"), head)
-
-
-@functools.lru_cache(maxsize=1000)
-def window_query(dialect: Dialect, form: QueryForm, is_continued: bool, are_several: tuple[bool, ...]) -> sa.Select:
-    """Return the query for the events of a window of time that have keys, and for the next event beyond it.
-
-    The window begins at ``first`` and ends before ``beyond``, both in microseconds. An event of it has at least one key
-    of each list ``keys_0``, ``keys_1`` … Each row: next_time, the time of the next event beyond the window in the order
-    of the page, whatever its scope (NULL if there is none), then the event. Rows are unordered. If no event matches,
-    one row has NULL instead.
-
-    :param are_several: for each list of keys: True if one event can match several of its keys
-    """
-    conditions = Conditions(dialect, form)
-    # Disable other indexes (+ 0) and materialize the CTE, so that the planner searches by keys.
-    generated = UNINDEXED["generated"]
-    names = {f"keys_{number}": several for number, several in enumerate(are_several)}
-    query = dialect.select_with_keys(_found_columns(dialect, form), names).where(
-        generated >= number("first"),
-        generated < number("beyond"),
-        *conditions.on_event(UNINDEXED),
-        *in_scope(form.owners, UNINDEXED["owner_id"]),
-        *conditions.on_position(is_continued, generated),
-    )
-    candidates: sa.FromClause = (
-        query.subquery("candidates") if dialect.HAS_KEY_TABLE else query.cte("candidates").prefix_with("MATERIALIZED")
-    )
-    found = sa.select(candidates).order_by(*_order(candidates, form.sort)).limit(number("limit")).subquery("found")
-    generated = _INDEXED["generated"]
-    is_beyond = generated < number("first") if form.sort[0][1] == "desc" else generated >= number("beyond")
-    following = sa.select(generated).where(is_beyond, *conditions.on_time(generated))
-    if form.event_types == 1:
-        following = following.where(conditions.on_type(EVENT.c.event_type_id))
-    following = following.order_by(*_order(EVENT, form.sort[:1])).limit(_ONE)
-    return _with_head(dialect, form, found, sa.select(following.scalar_subquery().label("next_time")))
-
-
-def _found_columns(dialect: Dialect, form: QueryForm) -> Sequence[sa.ColumnElement]:
-    """Return the columns of the events that are found before :func:`_with_head` completes them."""
-    columns = row_columns(dialect, form.documents)
-    return columns[:3] if dialect.COPIES_DOCUMENTS else columns
-
-
-def _with_head(dialect: Dialect, form: QueryForm, found: sa.Subquery, head: sa.Select) -> sa.Select:
-    """Join the single row of ``head`` to every event.
-
-    Rows are unordered. If there is no event, one row has NULL instead.
-    """
-    heads = head.subquery("head")
-    columns: Sequence[sa.ColumnElement] = list(found.c)
-    source: sa.FromClause = found
-    if dialect.COPIES_DOCUMENTS:
-        columns = row_columns(dialect, form.documents)
-        source = found.join(EVENT, EVENT.c.id == found.c.id)
-    return sa.select(*heads.c, *columns).select_from(heads.join(source, sa.true(), isouter=True))
+    return query.order_by(*order_by(EVENT, form.sort)).limit(literal("limit"))
 
 
 def by_index(query: sa.Select, index: str) -> sa.Select:
@@ -288,15 +198,13 @@ def number(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=sa.BigInteger)
 
 
-_ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
-
-
-def _literal(name: str) -> sa.BindParameter[int]:
+def literal(name: str) -> sa.BindParameter[int]:
     """Return a parameter that is a number in the SQL: PostgreSQL plans each query again if it does not know a limit."""
     return sa.bindparam(name, type_=sa.Integer, literal_execute=True)
 
 
-def _order(source: sa.FromClause, sort: Sort) -> Iterator[sa.ColumnElement]:
+def order_by(source: sa.FromClause, sort: Sort) -> Iterator[sa.ColumnElement]:
+    """Yield the order of a page."""
     for name, direction in sort:
         yield source.c[name].desc() if direction == "desc" else source.c[name].asc()
 
@@ -309,11 +217,12 @@ def row_columns(dialect: Dialect, documents: Sequence[sa.Column]) -> Sequence[sa
     They are id, message_id, generated, in microseconds since 1970, shape_id, and the documents. If one of these is
     larger than MAX_SMALL_BYTES, all of them are NULL. Otherwise the first is never NULL.
     """
-    is_small = _is_small(dialect, documents)
-    bounded = (sa.case((is_small, document)).label(document.name) for document in documents)
+    small = is_small(dialect, documents)
+    bounded = (sa.case((small, document)).label(document.name) for document in documents)
     return (EVENT.c.id, EVENT.c.message_id, GENERATED, EVENT.c.shape_id, *bounded)
 
 
-def _is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElement[bool]:
+def is_small(dialect: Dialect, documents: Sequence[sa.Column]) -> sa.ColumnElement[bool]:
+    """Return the condition that the documents of an event are read together with its row."""
     sizes = (f"coalesce({dialect.octets(each)}, 0)" if each.nullable else dialect.octets(each) for each in documents)
     return sa.literal_column(f"({' AND '.join(f'{size} <= {MAX_SMALL_BYTES}' for size in sizes)})", sa.Boolean)

@@ -79,6 +79,7 @@ class MySQL(Dialect):
     JSON_FUNCTIONS = ("json_array", "json_arrayagg")
     COPIES_DOCUMENTS = True
     MAX_SCANNED_EVENTS = 2000
+    MAX_TESTED_EVENTS = 16_000
     insert = staticmethod(mysql.insert)
 
     _max_statement_bytes: int

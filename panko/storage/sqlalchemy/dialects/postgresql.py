@@ -238,6 +238,20 @@ class PostgreSQL(Dialect):
     def contains(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
         return sa.func.strpos(document, text) > 0
 
+    def contains_folded(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        # By this collation, it neither depends on the database's own nor takes the time of other letters.
+        return self.contains(sa.func.lower(sa.collate(document, "C")), text)
+
+    def select_of_types(
+        self, columns: Sequence[sa.ColumnElement[Any]], name: str, conditions: Iterable[sa.ColumnElement[bool]]
+    ) -> sa.Select[tuple[Any, ...]]:
+        # The planner does not know how few events these types have: a lateral subquery leaves it no other index.
+        ids = sa.cast(sa.bindparam(name, type_=sa.types.NullType()), postgresql.ARRAY(sa.BigInteger))
+        types = sa.func.unnest(ids).table_valued(sa.column("id", sa.BigInteger), name="types").render_derived()
+        of_type = sa.select(*columns).where(EVENT.c.event_type_id == types.c.id, *conditions).offset(0)
+        found = of_type.lateral("found")
+        return sa.select(*found.c).select_from(types.join(found, sa.true()))
+
 
 def _execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], context: Any) -> bool:
     """Execute a statement that psycopg has a special call for, and return whether it was one."""

@@ -11,10 +11,11 @@ from panko.storage import EventFilter
 from panko.storage.aggregates import CountQuery
 from panko.storage.base import Connection
 from panko.storage.conditions import And, Comparison, Condition, Not, Or, Pattern, Subject
+from panko.storage.errors import ScanTimeout
 from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import Page, Scope, find_last
 from panko.storage.models import Event, TraitType
-from tests.functional.storage.builders import at, event, found, in_scope, ordered, trait, walk
+from tests.functional.storage.builders import at, event, found, in_scope, ordered, owned, trait, walk
 from tests.functional.storage.plain_conditions import TEXTS, RandomConditions, meets_condition, random_cases
 
 TEXT, INTEGER, FLOAT = TraitType.TEXT, TraitType.INTEGER, TraitType.FLOAT
@@ -225,6 +226,26 @@ class Conditions:
             assert list(storage.get_events(EventFilter(condition=few))) == expected
             documents = list(storage.get_documents(EventFilter(condition=few)))
             assert documents == list(storage.get_documents(EventFilter(message_id=[e.message_id for e in expected])))
+
+    def test_scan_ends_with_its_budget(self, storage):
+        """The time that the reader takes is its own."""
+        storage.record_events(
+            owned(f"m{i:04}", "p", generated=at(seconds=i), type_=f"t.{i % 3}", raw={"n": i}) for i in range(900)
+        )
+        hopeless = [Not(word("m")), And((word("m"), word("nowhere"))), Comparison("x", FLOAT, "lt", (0.0,))]
+        for condition in hopeless:
+            event_filter = EventFilter(condition=condition, scan_seconds=0)
+            for sort in (OLDEST, (("generated", "desc"),)):
+                with pytest.raises(ScanTimeout, match="Narrow the time range"):
+                    list(storage.get_events(event_filter, Page(10, sort=sort)))
+            with pytest.raises(ScanTimeout):
+                storage.find_end(event_filter, Page(10))
+            with pytest.raises(ScanTimeout):
+                list(storage.count_events(event_filter, CountQuery(None, "user_id", 10)))
+            with pytest.raises(ScanTimeout):
+                storage.get_trait_values("x", event_filter, 10)
+            patient = EventFilter(condition=condition, scan_seconds=60)
+            assert list(storage.get_events(patient)) == []
 
     def test_conditions_may_be_many_or_deep(self, storage):
         events = [event(f"m{i:03}", trait("x", f"v{i}"), trait("n", i)) for i in range(60)]

@@ -5,16 +5,16 @@ import types
 
 import pytest
 
-from panko.storage import budget
-from panko.storage.budget import ScanBudget
+from panko.storage import scans
 from panko.storage.errors import ScanTimeout
+from panko.storage.scans import ScanBudget
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """Return a clock; its ``now`` is moved by the test."""
     clock = types.SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(budget, "time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(scans, "time", types.SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -35,7 +35,7 @@ def test_search_ends_at_its_bound(clock):
 
 
 def test_time_of_the_caller_does_not_count(clock):
-    limit = ScanBudget(10)
+    limit = ScanBudget(10.5)
     for _ in limit.measure(search(clock, limit)):
         clock.now += 100
     limit.check()
