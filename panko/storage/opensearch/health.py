@@ -12,7 +12,7 @@ from panko.storage.opensearch.indices import list_some
 NO_MANAGER_BLOCKS = ("no_cluster_manager_block", "no_master_block")
 """The setting of what a node refuses while it has no cluster manager, by its names."""
 
-EXPENSIVE_QUERIES = "search.allow_expensive_queries"
+EXPENSIVE_QUERIES = "allow_expensive_queries"
 """The setting of whether texts may be looked for in names: what a part of the filters needs."""
 
 
@@ -62,7 +62,7 @@ def _check_copies(options: cfg.ConfigOpts.GroupAttr, nodes: int) -> Iterator[str
 
 def _check_block(client: Client) -> Iterator[str]:
     # The older name has the same default.
-    value = _read_setting(client, [f"cluster.{name}" for name in NO_MANAGER_BLOCKS])
+    value = _read_setting(client, "cluster", NO_MANAGER_BLOCKS)
     if value not in (None, "all"):
         setting = f"cluster.{NO_MANAGER_BLOCKS[0]}"
         yield (
@@ -72,18 +72,19 @@ def _check_block(client: Client) -> Iterator[str]:
 
 
 def _check_queries(client: Client) -> Iterator[str]:
-    if _read_setting(client, [EXPENSIVE_QUERIES]) == "false":
+    if _read_setting(client, "search", [EXPENSIVE_QUERIES]) == "false":
+        setting = f"search.{EXPENSIVE_QUERIES}"
         yield (
-            f"The setting {EXPENSIVE_QUERIES} of the cluster is false: it refuses filters that look for traits of a "
-            f"name, or for a part of an event type. {_advise(EXPENSIVE_QUERIES, 'true')}"
+            f"The setting {setting} of the cluster is false: it refuses filters that look for traits of a name, or for "
+            f"a part of an event type. {_advise(setting, 'true')}"
         )
 
 
-def _read_setting(client: Client, names: Sequence[str]) -> str | None:
-    """Return the value of a setting of the cluster that applies; None if it has none of these names."""
-    paths = ",".join(f"*.{name}" for name in names)
-    found = client.read("_cluster/settings", include_defaults="true", flat_settings="true", filter_path=paths)
-    kinds = (found.get(kind, {}) for kind in ("transient", "persistent", "defaults"))
+def _read_setting(client: Client, group: str, names: Sequence[str]) -> str | None:
+    """Return the value of a setting of the cluster that applies; None if the group has none of these names."""
+    paths = ",".join(f"*.{group}.{name}" for name in names)
+    found = client.read("_cluster/settings", include_defaults="true", filter_path=paths)
+    kinds = (found.get(kind, {}).get(group, {}) for kind in ("transient", "persistent", "defaults"))
     values: Iterator[str] = (kind[name] for kind in kinds for name in names if name in kind)
     return next(values, None)
 

@@ -39,19 +39,19 @@ def options():
 @pytest.mark.parametrize(
     ("settings", "is_problem"),
     [
-        ({"defaults": {"search.allow_expensive_queries": "true"}}, False),
-        ({"defaults": {"search.allow_expensive_queries": "false"}}, True),
+        ({"defaults": {"search": {"allow_expensive_queries": "true"}}}, False),
+        ({"defaults": {"search": {"allow_expensive_queries": "false"}}}, True),
         (
             {
-                "persistent": {"search.allow_expensive_queries": "false"},
-                "defaults": {"search.allow_expensive_queries": "true"},
+                "persistent": {"search": {"allow_expensive_queries": "false"}},
+                "defaults": {"search": {"allow_expensive_queries": "true"}},
             },
             True,
         ),
         (
             {
-                "transient": {"search.allow_expensive_queries": "true"},
-                "persistent": {"search.allow_expensive_queries": "false"},
+                "transient": {"search": {"allow_expensive_queries": "true"}},
+                "persistent": {"search": {"allow_expensive_queries": "false"}},
             },
             False,
         ),
