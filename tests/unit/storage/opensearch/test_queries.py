@@ -191,6 +191,12 @@ def test_names_of_traits_are_found_whatever_they_contain():
     assert only == {"wildcard": {"shape": {"value": '*["a\\\\"\\*\\\\\\\\\\?",3]*'}}}
 
 
+@pytest.mark.parametrize("name", ["x" * 256, "\x00"])
+def test_trait_whose_name_cannot_be_stored_is_not_searched(name):
+    for op, values in (("exists", ()), ("contains", ("a",)), ("eq", ("a",))):
+        assert clauses_of(Comparison(name, TEXT, op, values)).every == MATCH_NONE
+
+
 def test_conditions_of_more_clauses_than_opensearch_allows_are_left_to_the_evaluator():
     many = Or(tuple(Comparison(f"x{number}", TEXT, "ne", ("a",)) for number in range(MAX_CLAUSES)))
     few = Or((COMPUTE, A))
