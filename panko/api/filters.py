@@ -24,20 +24,22 @@ class Selection:
     :param all_tenants: whether events of all tenants are requested; None: the request does not say
     :param texts: the request's texts in the filter language, which are part of ``event_filter``
     :param absolute_texts: the same without relative times, for a later request; empty if they are equal
+    :param uses_language: whether there are conditions that ``q`` cannot have
     """
 
     event_filter: EventFilter
     all_tenants: bool | None = None
     texts: tuple[str, ...] = ()
     absolute_texts: tuple[str, ...] = ()
+    uses_language: bool = False
 
     def limit_to(self, scope: Scope, storage: Connection, scan_seconds: float | None = None) -> EventFilter:
         """Return the filter for the selected events within a scope.
 
-        :param scan_seconds: how long the storage may search if the request has texts; None: as long as it needs
-        :raises NotSupported: if the request has texts, and the storage driver does not know all their conditions
+        :param scan_seconds: how long the storage may search for what ``q`` cannot have; None: as long as it needs
+        :raises NotSupported: if there is such a condition, and the storage driver does not know all of them
         """
-        if not self.texts:
+        if not self.uses_language:
             return dataclasses.replace(self.event_filter, scope=scope)
         if not storage.get_capabilities().get(FILTER_CAPABILITY, True):
             raise NotSupported(FILTER_CAPABILITY)
@@ -68,6 +70,7 @@ def add_texts(selection: Selection, texts: Iterable[str] | None) -> Selection:
         event_filter=restrict(selection.event_filter, parsed.condition),
         texts=given,
         absolute_texts=() if parsed.texts == given else parsed.texts,
+        uses_language=True,
     )
 
 
