@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from panko.api.query import FilterArgument, parse_filters
+from panko.api.query import FilterArgument, parse_all_tenants, parse_filters
 from panko.filter_language import parse_all
 from panko.storage.base import FILTER_CAPABILITY, Connection
 from panko.storage.conditions import Comparison, Condition, Subject, all_of
@@ -46,14 +46,25 @@ class Selection:
         return dataclasses.replace(self.event_filter, scope=scope, scan_seconds=scan_seconds)
 
 
-def parse_selection(q: Sequence[FilterArgument] | None, texts: Iterable[str] | None) -> Selection:
+def parse_selection(
+    q: Sequence[FilterArgument] | None, texts: Iterable[str] | None, all_tenants: str | None = None
+) -> Selection:
     """Return the events that meet all filters and all texts.
 
+    :param all_tenants: whether events of all tenants are requested, as a word; ``q`` may request them, too
     :raises ClientSideError: if a filter is invalid
     :raises InvalidFilter: if a text is invalid
     """
-    event_filter, all_tenants = parse_filters(q)
-    return add_texts(Selection(event_filter, all_tenants), texts)
+    return add_texts(parse_q(q, all_tenants), texts)
+
+
+def parse_q(q: Sequence[FilterArgument] | None, all_tenants: str | None = None) -> Selection:
+    """Return the events that meet all filters.
+
+    :raises ClientSideError: if a filter is invalid
+    """
+    event_filter, is_in_q = parse_filters(q)
+    return Selection(event_filter, is_in_q or parse_all_tenants(all_tenants))
 
 
 def add_texts(selection: Selection, texts: Iterable[str] | None) -> Selection:
@@ -80,6 +91,7 @@ def restrict(event_filter: EventFilter, *conditions: Condition) -> EventFilter:
     return dataclasses.replace(event_filter, condition=all_of([event_filter.condition, *conditions]))
 
 
-def restrict_to_type(event_filter: EventFilter, event_type: str) -> EventFilter:
-    """Return a filter whose events have a type, too."""
-    return restrict(event_filter, Comparison(Subject.EVENT_TYPE, TraitType.TEXT, "eq", (event_type,)))
+def restrict_to_type(selection: Selection, event_type: str) -> Selection:
+    """Return a selection whose events have a type, too."""
+    condition = Comparison(Subject.EVENT_TYPE, TraitType.TEXT, "eq", (event_type,))
+    return dataclasses.replace(selection, event_filter=restrict(selection.event_filter, condition))

@@ -13,7 +13,7 @@ from panko.storage import base
 from panko.storage.aggregates import TraitValues
 from panko.storage.conditions import NO_EVENT, Comparison, all_of
 from panko.storage.errors import ScanTimeout
-from panko.storage.filters import EventFilter, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Scope
 from panko.storage.models import Event, TraitType
 from tests.unit.api.memory import ADMIN, EventConnection, make_application, make_client
 
@@ -135,6 +135,15 @@ def test_an_error_names_position_and_example(select, storage, path, text):
 @pytest.mark.parametrize("path", PATHS)
 def test_texts_do_not_widen_what_a_member_sees(select, path):
     assert select(path, ["project_id = other"], headers=MEMBER).scope == Scope("p", "u")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_all_tenants_may_be_an_argument(select, path):
+    assert select(f"{path}?all_tenants=True", ["a = x"]).scope == EVERYTHING
+    assert select(path, body={"all_tenants": "yes", "filter": "a = x"}).scope == EVERYTHING
+    assert select(f"{path}?q.field=all_tenants&q.value=True&all_tenants=").scope == EVERYTHING
+    assert select(f"{path}?all_tenants=False").scope == SCOPE
+    assert "RBAC" in select(f"{path}?all_tenants=True", headers=MEMBER, status=403)
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/event_feed"])
