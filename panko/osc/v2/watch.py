@@ -24,7 +24,7 @@ from panko.osc.client import (
     ServiceUnavailable,
     get_client,
 )
-from panko.osc.v2.filters import Filter, add_selection, selected_filters, to_query
+from panko.osc.v2.filters import Condition, Filter, add_selection, selected_conditions, to_query
 
 MIN_INTERVAL_SECONDS = 0.1
 
@@ -103,15 +103,15 @@ class EventWatch(command.Command):
 
     def _follow(self, parsed_args: argparse.Namespace) -> Follower:
         """Return a follower that has started: of the feed if the service has one."""
-        client, filters = get_client(self), selected_filters(parsed_args)
-        follower: Follower = FeedFollower(client, filters, self.log.warning)
+        client, conditions = get_client(self), selected_conditions(parsed_args)
+        follower: Follower = FeedFollower(client, conditions, self.log.warning)
         try:
             follower.start(parsed_args.since)
         except ResponseError as error:
             if error.status not in NO_FEED_STATUSES:
                 raise
             self.log.info(f"The service has no feed of events: {error}")
-            follower = WindowFollower(client, filters, parsed_args.window)
+            follower = WindowFollower(client, conditions, parsed_args.window)
             follower.start(parsed_args.since)
         return follower
 
@@ -140,13 +140,13 @@ def _format_line(event: dict[str, Any], parsed_args: argparse.Namespace) -> str:
 class FeedFollower:
     """Follows the feed of events, in the order in which they arrive: it misses none, however late they are.
 
-    :param filters: filters that the events have to meet
+    :param conditions: conditions that the events have to meet
     :param warn: writes a warning
     """
 
-    def __init__(self, client: EventClient, filters: list[Filter], warn: Callable[[str], None]) -> None:
+    def __init__(self, client: EventClient, conditions: list[Condition], warn: Callable[[str], None]) -> None:
         self._client = client
-        self._filters = filters
+        self._conditions = conditions
         self._warn = warn
         self._cursor = ""
         self._pause: float = 0
@@ -161,7 +161,7 @@ class FeedFollower:
         :raises ResponseError: if the service has no feed, with one of :data:`NO_FEED_STATUSES`
         """
         if since:
-            self._filters = [*self._filters, Filter("start_timestamp", "ge", "", since)]
+            self._conditions = [*self._conditions, Filter("start_timestamp", "ge", "", since)]
             self._has_past = True
         # Before the past events are listed, so that no event is missed in between.
         self._cursor = self._read_feed().body["cursor"]
@@ -189,7 +189,7 @@ class FeedFollower:
 
     def _read_past(self) -> Iterator[dict[str, Any]]:
         """Yield the events that are stored already, except those that were found before a failure."""
-        for event in self._client.get_all_events(to_query(self._filters)):
+        for event in self._client.get_all_events(to_query(self._conditions)):
             if event["message_id"] not in self._listed:
                 self._listed.add(event["message_id"])
                 yield event
@@ -197,7 +197,7 @@ class FeedFollower:
         self._listed_until = time.monotonic() + REPEAT_SECONDS
 
     def _read_feed(self, *arguments: tuple[str, str | int]) -> Response:
-        query: Query = [*to_query(self._filters), ("limit", FEED_LIMIT), *arguments]
+        query: Query = [*to_query(self._conditions), ("limit", FEED_LIMIT), *arguments]
         return self._client.get_response("event_feed", query=query, timeout=FEED_WAIT_SECONDS + TIMEOUT_SECONDS)
 
     def _begin_again(self, error: ResponseError) -> None:
@@ -218,13 +218,13 @@ class WindowFollower:
     Events do not arrive in the order of their times. So each time all events of a window before the newest one are
     read again, and those found before are skipped.
 
-    :param filters: filters that the events have to meet
+    :param conditions: conditions that the events have to meet
     :param window: how late an event may arrive
     """
 
-    def __init__(self, client: EventClient, filters: list[Filter], window: datetime.timedelta) -> None:
+    def __init__(self, client: EventClient, conditions: list[Condition], window: datetime.timedelta) -> None:
         self._client = client
-        self._filters = filters
+        self._conditions = conditions
         self._window = window
         self._start = datetime.datetime.min
         self._found: dict[str, datetime.datetime] = {}
@@ -242,7 +242,7 @@ class WindowFollower:
         """Yield the events that have arrived since the last time, in the order of their times."""
         # The only filter of this field: Panko 10 ignores all but the last.
         window = Filter("start_timestamp", "ge", "", self._start.isoformat())
-        for event in self._client.get_all_events(to_query([*self._filters, window])):
+        for event in self._client.get_all_events(to_query([*self._conditions, window])):
             if event["message_id"] not in self._found:
                 self._found[event["message_id"]] = datetime.datetime.fromisoformat(event["generated"])
                 yield event
