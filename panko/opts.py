@@ -41,6 +41,13 @@ API_OPTS: list[cfg.Opt] = [
         "the query is cancelled, and the response is 503; if the database does not react, two seconds later. "
         "Each of Panko's other reads has the same limit.",
     ),
+    cfg.IntOpt(
+        "scan_timeout",
+        min=1,
+        help="Seconds that a request with a text in the filter language may search for events that no index finds. "
+        "Then the response is 400, and asks for a shorter time range. It must be less than query_timeout. Unset: 10, "
+        "or half of query_timeout if that is less.",
+    ),
     cfg.BoolOpt(
         "basic_auth",
         default=True,

@@ -106,13 +106,17 @@ def _decode(text: str) -> bytes:
     return data
 
 
-def cursor_cipher(secret: bytes, identity: Identity, event_filter: EventFilter, all_tenants: bool) -> Cipher:
+def cursor_cipher(
+    secret: bytes, identity: Identity, event_filter: EventFilter, all_tenants: bool, texts: Sequence[str] = ()
+) -> Cipher:
     """Return the cipher for a caller's cursors of the feed.
 
-    :param event_filter: the conditions of the request; its scope is ignored, as the policy decides it each time
+    :param event_filter: the conditions of ``q``; its scope is ignored, as the policy decides it each time
     :param all_tenants: whether the events of all projects are requested
+    :param texts: the request's texts in the filter language, as given: what a relative time means changes
     """
-    return Cipher(secret, CURSOR, identity, all_tenants, _canonical(event_filter))
+    more = [sorted({text.strip() for text in texts})] if texts else []
+    return Cipher(secret, CURSOR, identity, all_tenants, _canonical(event_filter), *more)
 
 
 def _canonical(event_filter: EventFilter) -> Sequence[Any]:
@@ -123,7 +127,8 @@ def _canonical(event_filter: EventFilter) -> Sequence[Any]:
         sorted(event_filter.event_type),
         sorted(event_filter.message_id),
         sorted(set(map(_canonical_comparison, comparisons_of(event_filter.condition)))),
-        event_filter.condition == NO_EVENT,
+        # Only then: cursors of earlier versions stay valid.
+        *([True] if event_filter.condition == NO_EVENT else []),
     )
 
 

@@ -14,10 +14,11 @@ import webob
 from wsme.exc import ClientSideError
 
 from panko.api.cursors import AFTER, PlaceCipher
+from panko.api.filters import FILTER
 from panko.api.response import LinkedResult, close_iterable
 from panko.storage import deadlines
 from panko.storage.base import Connection
-from panko.storage.errors import NotSupported, QueryTimeout, StorageTimeout
+from panko.storage.errors import NotSupported, QueryTimeout, ScanTimeout, StorageTimeout
 from panko.storage.filters import EventFilter, Page, Place
 from panko.storage.serialization import find_place
 
@@ -26,6 +27,9 @@ MAX_LINKED_EVENTS = 100_000
 
 MAX_LINK_CHARACTERS = 3500
 """A proxy refuses a response whose headers are larger than its buffer: by default, nginx from 4 KiB on."""
+
+MAX_PLACE_CHARACTERS = 250
+"""Room for the place in a link whose other parts are checked before there is a place."""
 
 MAX_END_SECONDS = 10
 """How long the first byte of a streamed page may wait until the end of the page is found."""
@@ -41,11 +45,19 @@ class Links:
 
     :param request: has a :class:`~panko.api.hooks.Context`
     :param marker: name of the other argument that says where a page begins
+    :param texts: the texts in the filter language to continue with; empty: those of the request
+    :raises ClientSideError: if the texts are too long for a link
     """
 
-    def __init__(self, request: webob.Request, marker: str):
+    def __init__(self, request: webob.Request, marker: str, texts: Sequence[str] = ()):
         self._request = request
         self._replaced = (AFTER, marker)
+        self._texts = texts
+        if texts and len(self._make_url("")) > MAX_LINK_CHARACTERS - MAX_PLACE_CHARACTERS:
+            raise ClientSideError(
+                "The filter has relative times, and is too long for the link to the next page, which repeats it with "
+                "absolute times. Write absolute times, and send the filter in the body."
+            )
 
     def parse_after(self, after: str | None, marker: str | None) -> Place | None:
         """Return the place after which the page begins; None if the request gives none.
@@ -72,10 +84,15 @@ class Links:
 
     def next_url(self, place: Place) -> str | None:
         """Return the URL of the page that begins after a place; None if it would be too long."""
-        request = self._request
-        kept = [(name, value) for name, value in request.GET.items() if name not in self._replaced]
-        url = f"{request.path_url}?{urlencode([*kept, (AFTER, self._cipher.encrypt(place))])}"
+        url = self._make_url(self._cipher.encrypt(place))
         return url if len(url) <= MAX_LINK_CHARACTERS else None
+
+    def _make_url(self, after: str) -> str:
+        kept = [(name, value) for name, value in self._request.GET.items() if name not in self._replaced]
+        if self._texts:
+            others = (each for each in kept if each[0].partition("[")[0] != FILTER)
+            kept = [*others, *((FILTER, text) for text in self._texts)]
+        return f"{self._request.path_url}?{urlencode([*kept, (AFTER, after)])}"
 
     @functools.cached_property
     def _cipher(self) -> PlaceCipher:
@@ -130,7 +147,7 @@ class EventPage(LinkedResult, Generic[T]):
         try:
             with deadlines.within(MAX_LOOKAHEAD_SECONDS):
                 return next(self._events, None) is not None
-        except (QueryTimeout, StorageTimeout):
+        except (QueryTimeout, StorageTimeout, ScanTimeout):
             return True
 
     def find_next(self) -> str | None:

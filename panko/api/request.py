@@ -16,6 +16,8 @@ import wsme.types
 from wsme.api import FunctionDefinition
 from wsme.exc import ClientSideError, InvalidInput, UnknownArgument
 
+from panko.api.cursors import AFTER
+from panko.api.filters import FILTER
 from panko.api.response import JSON
 from panko.storage.errors import excerpt
 
@@ -34,6 +36,8 @@ def read_arguments(definition: FunctionDefinition, names: Sequence[str], request
     if content_type in wsme.rest.xml.accept_content_types:
         refuse_dtd(body)
     _check_arrays(definition, query)
+    if AFTER in query and FILTER in query and content_type in wsme.rest.json.accept_content_types:
+        body = _drop_filter(body)
     # Passed by position too, as Pecan does: clients know WSME's error texts for these.
     single = query.mixed()
     positional = [*names, *(single.get(argument.name) for argument in definition.arguments[len(names) :])]
@@ -69,8 +73,16 @@ def _check_arrays(definition: FunctionDefinition, query: webob.multidict.MultiDi
                 raise ClientSideError(f"There are more {other} than {first}")
 
 
+def _drop_filter(body: bytes) -> bytes:
+    """Return a JSON body without its filter: the link to a page has the same one, with absolute times."""
+    members = _read_members(body)
+    if not isinstance(members, dict) or FILTER not in members:
+        return body
+    return json.dumps({name: value for name, value in members.items() if name != FILTER}).encode()
+
+
 def _read_members(body: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object; WSME has checked that it is an object if it is JSON."""
+    """Return the members of a JSON object."""
     try:
         return json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:

@@ -5,16 +5,14 @@
 """
 
 import dataclasses
-import datetime
 import enum
-import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from panko.storage.errors import InvalidFilter
-from panko.storage.models import TraitType, is_storable
+from panko.storage.models import TraitType
 
 OPERATORS = {
     "lt": operator.lt,
@@ -30,8 +28,6 @@ CONTAINS, EXISTS = "contains", "exists"
 
 LIST_OPERATORS = ("eq", "ne", CONTAINS)
 """The operators that may have several values."""
-
-_MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class Subject(enum.Enum):
@@ -225,90 +221,3 @@ def comparisons_of(condition: Condition) -> Iterator[Comparison]:
 def mentions(condition: Condition, subject: str | Subject) -> bool:
     """Return whether a comparison of a condition has this subject."""
     return any(each.subject == subject for each in comparisons_of(condition))
-
-
-def simplify(condition: Condition) -> Condition:
-    """Return an equal condition in which all names, and all values that are looked for, can be stored.
-
-    Times of ``generated`` are compared by ``ge``, ``le``, ``eq`` and ``ne`` only.
-    """
-    return replace_comparisons(condition, _simplify_comparison)
-
-
-def _simplify_comparison(comparison: Comparison) -> Condition:
-    subject, type_, op, values = comparison.subject, comparison.type, comparison.op, comparison.values
-    if isinstance(subject, str) and not is_storable(subject):
-        return NO_EVENT
-    if subject is Subject.GENERATED and op in ("gt", "lt"):
-        try:
-            moment = values[0] + (_MICROSECOND if op == "gt" else -_MICROSECOND)
-        except OverflowError:
-            return NO_EVENT
-        return Comparison(subject, type_, "ge" if op == "gt" else "le", (moment,))
-    if op not in LIST_OPERATORS:
-        is_nan = type_ is TraitType.FLOAT and values and math.isnan(values[0])
-        return NO_EVENT if is_nan else comparison
-    possible = tuple(value for value in dict.fromkeys(values) if _can_be_stored(value))
-    if possible == values:
-        return comparison
-    if possible:
-        return dataclasses.replace(comparison, values=possible)
-    return Comparison(subject, type_, EXISTS) if op == "ne" else NO_EVENT
-
-
-def _can_be_stored(value: Any) -> bool:
-    if isinstance(value, Pattern):
-        return all(map(is_storable, value.parts))
-    return value == value and (not isinstance(value, str) or is_storable(value))  # NaN differs from itself.
-
-
-Bounds = tuple[datetime.datetime | None, datetime.datetime | None]
-
-
-def find_bounds(condition: Condition) -> Bounds:
-    """Return the earliest and the latest time that an event that meets a simplified condition can have; None: any."""
-    if isinstance(condition, Comparison) and condition.subject is Subject.GENERATED:
-        first, last = (min(condition.values), max(condition.values)) if condition.values else (None, None)
-        return first if condition.op in ("ge", "eq") else None, last if condition.op in ("le", "eq") else None
-    if isinstance(condition, And | Or) and condition.children:
-        starts, ends = zip(*map(find_bounds, condition.children), strict=True)
-        if isinstance(condition, And):
-            known_starts, known_ends = ([each for each in some if each] for some in (starts, ends))
-            return max(known_starts, default=None), min(known_ends, default=None)
-        return (None if None in starts else min(starts)), (None if None in ends else max(ends))
-    return None, None
-
-
-def find_names(condition: Condition, subject: Subject) -> tuple[str, ...] | None:
-    """Return the only event types or message_ids that an event that meets a condition can have; None: any."""
-    if isinstance(condition, Comparison):
-        is_exact = condition.subject is subject and condition.op == "eq"
-        names = [value for value in condition.values if isinstance(value, str)]
-        return tuple(names) if is_exact and len(names) == len(condition.values) else None
-    if isinstance(condition, Not):
-        return None
-    found = [find_names(child, subject) for child in condition.children]
-    if isinstance(condition, Or):
-        return None if None in found else tuple(dict.fromkeys(name for names in found for name in names or ()))
-    return intersect(*found)
-
-
-def intersect(*lists: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return the names that are in all lists; a list that is None has every name."""
-    known = [names for names in lists if names is not None]
-    return tuple(name for name in known[0] if all(name in names for names in known)) if known else None
-
-
-def is_hoisted(condition: Condition) -> bool:
-    """Return whether an event with the times and names that :func:`find_bounds` and :func:`find_names` found meets it."""
-    if not isinstance(condition, Comparison):
-        return False
-    if condition.subject is Subject.GENERATED:
-        return condition.op in ("ge", "le") or (condition.op == "eq" and len(condition.values) == 1)
-    return any(find_names(condition, subject) for subject in (Subject.EVENT_TYPE, Subject.MESSAGE_ID))
-
-
-def drop_hoisted(condition: Condition) -> Condition:
-    """Return the rest of a condition for events that have the times and names that were found."""
-    children = condition.children if isinstance(condition, And) else (condition,)
-    return all_of(child for child in children if not is_hoisted(child))

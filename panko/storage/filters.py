@@ -14,17 +14,12 @@ from panko.storage.conditions import (
     OPERATORS,
     Comparison,
     Condition,
-    Subject,
     all_of,
     comparisons_of,
-    drop_hoisted,
-    find_bounds,
-    find_names,
-    intersect,
     resolve_event_type,
-    simplify,
 )
 from panko.storage.errors import InvalidFilter, InvalidMarker
+from panko.storage.hoisting import hoist, intersect
 from panko.storage.models import TraitType, convert_datetime, is_storable, to_microseconds
 
 T = TypeVar("T")
@@ -167,23 +162,21 @@ class EventFilter:
         if len(traits) > MAX_TRAIT_CONDITIONS:
             raise InvalidFilter(f"there are {len(traits)} filters on traits, more than {MAX_TRAIT_CONDITIONS}")
         if traits or self.condition != ALL_EVENTS:
-            self._hoist(simplify(all_of([self.condition, *(each.condition for each in traits)])))
+            self._add(all_of([self.condition, *(each.condition for each in traits)]))
 
-    def _hoist(self, condition: Condition) -> None:
-        """Keep a condition; times and names that all of its events have become those of the filter."""
+    def _add(self, condition: Condition) -> None:
+        """Keep a condition; what is hoisted out of it becomes part of the other members."""
         count = sum(1 for _ in comparisons_of(condition))
         if count > MAX_COMPARISONS:
             raise InvalidFilter(f"there are {count} comparisons, more than {MAX_COMPARISONS}")
-        start, end = find_bounds(condition)
+        rest, start, end, event_types, message_ids = hoist(condition)
         self._set("start_timestamp", max(filter(None, (start, self.start_timestamp)), default=None))
         self._set("end_timestamp", min(filter(None, (end, self.end_timestamp)), default=None))
-        event_type = intersect(self.event_type or None, find_names(condition, Subject.EVENT_TYPE))
-        message_id = intersect(self.message_id or None, find_names(condition, Subject.MESSAGE_ID))
-        if () in (event_type, message_id):
-            condition = NO_EVENT
+        event_type = intersect(self.event_type or None, event_types)
+        message_id = intersect(self.message_id or None, message_ids)
         self._set("event_type", event_type or ())
         self._set("message_id", message_id or ())
-        self._set("condition", condition if condition == NO_EVENT else drop_hoisted(condition))
+        self._set("condition", NO_EVENT if () in (event_type, message_id) else rest)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

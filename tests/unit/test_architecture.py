@@ -25,6 +25,8 @@ CONTRACT_MODULES = (
     "base",
     "models",
     "validation",
+    "conditions",
+    "hoisting",
     "filters",
     "errors",
     "serialization",
@@ -52,7 +54,7 @@ OPENSEARCH = ("panko.storage.opensearch", "panko.storage.impl_opensearch")
 
 API_LAYERS = (
     ("errors", "keystone", "query", "routing", "tables"),
-    ("response", "policy"),
+    ("response", "policy", "filters"),
     ("cursors",),
     ("pages",),
     ("request", "authorization", "grafana", "pecan_app", "middleware.errors", "middleware.basic_auth"),
@@ -140,10 +142,19 @@ def test_modules_are_found():
 
 
 def test_imports_go_downwards():
-    above_storage = ("panko.api", "panko.ingest", "panko.publisher", "panko.policies")
+    above_storage = ("panko.api", "panko.ingest", "panko.publisher", "panko.policies", "panko.filter_language")
     assert not breaches(inside("panko.storage"), *above_storage)
     assert not breaches(inside("panko.policies", "panko.ingest", "panko.publisher", "panko.opts"), "panko.api")
     assert not breaches(outside("panko.cmd", "panko.wsgi"), "panko.cmd", "panko.wsgi")
+
+
+def test_only_what_reads_filters_of_people_imports_their_language():
+    """Ceilometer's process, which imports the publisher, needs no parser."""
+    below = ("panko.storage.conditions", "panko.storage.errors", "panko.storage.models")
+    assert not breaches(outside("panko.filter_language"), "lark")
+    assert not breaches(inside("panko.publisher", "panko.ingest"), "panko.filter_language")
+    imported = {name for module in inside("panko.filter_language") for name in module.imports()}
+    assert not [name for name in imported if is_in(name, ("panko",)) and not is_in(name, ("panko.filter_language", *below))]
 
 
 def test_imports_go_downwards_inside_the_api():

@@ -142,6 +142,47 @@ def test_limit_beyond_all_integers_is_no_limit(send, limit):
     assert len(send(f"/v2/events?limit={limit}", expected=200).json) == 25
 
 
+UNUSUAL = [
+    *("\x00", "\ud800", "a\x00b = 1", "a = \ud800", "event_type = \x00", "message_id = \udfff*"),
+    *("\ud800 = 1", '"\x00" : *'),
+    *("a != \x00", "NOT \x00", "a : \ud800", "a = \U0010ffff", "a = " + "x" * 3900, "\U0001f600", "a < \ud800"),
+    *(f"a {op} {number}" for op in ("=", "!=", "<", ">=") for number in ("1e999999999", "-1e-999999999", "9" * 3900)),
+    *("a = 1e400", "integer::a = 9223372036854775808", "float::a < -1e309", "a > 0.1000000000000000000001"),
+    *("generated >= -2000w", "generated < 9999-12-31T23:59:59.999999", "generated > 9999-12-31T23:59:59.999999"),
+    *("generated < 0001-01-01", "datetime::a != 0001-01-01", "a = **********", "a = '%'", "a : _", "a = \\\\*"),
+]
+INVALID = [
+    *("=", "= 1", "a =", "a <> 1", "(", ")", "()", "NOT", "-", "*", "a AND", "OR a", "a = 1 AND b = 2 OR c = 3"),
+    *("a = (b", "a = (b AND c)", "a < (b OR c)", "a : b*", "a = 'b", 'a = "b', "a = \\n", "text::a = 1"),
+    "generated > -999999d",
+    *("all_tenants = True", "generated = x", "generated : 1", "event_type < a", "integer::a = x", "integer::a : 1"),
+    *("x" * 4001, "(" * 3999, "(" * 11 + "a" + ")" * 11, "-" * 4000 + "a", "NOT " * 1000 + "a", "a = " + "*" * 11),
+    *("a " * 51, "a = (" + " OR ".join(["b"] * 51) + ")", "a = 1 " * 600, "\x00 = ", "\ud800 <> "),
+    "generated >= -9e9d",
+]
+FILTERED = ["/v2/events", "/v2/event_counts", "/v2/event_types/t/traits/size/values", "/v2/event_feed"]
+
+
+@pytest.mark.parametrize("text", UNUSUAL, ids=range(len(UNUSUAL)))
+def test_unusual_texts_are_answered(send, text):
+    for path in FILTERED:
+        send(path, body=json.dumps({"filter": text}), Content_Type=JSON, expected=200)
+
+
+@pytest.mark.parametrize("text", INVALID, ids=range(len(INVALID)))
+def test_texts_that_are_no_filter_are_refused(send, text):
+    for path in FILTERED:
+        fault = send(path, body=json.dumps({"filter": text}), Content_Type=JSON, expected=400).json["error_message"]
+        assert "Example: " in fault["faultstring"]
+        assert len(fault["faultstring"]) < 450
+
+
+@pytest.mark.parametrize("path", FILTERED)
+def test_many_texts_are_refused(send, path):
+    assert "more than 50 " in send(f"{path}?{'filter=a&' * 1000}", expected=400).text
+    send(f"{path}?{'filter=&' * 1000}", expected=200)
+
+
 NOTHINGS = [
     *("/__class__", "/__class__/", "/index", "/v2x", "/healthcheckx", "/%2e%2e/etc/passwd"),
     *("/v2/__class__", "/v2/__init__/__globals__", "/v2/traits", "/v2/capabilities/get_all", "/v2/events/a/b"),

@@ -12,6 +12,7 @@ from wsme.exc import InvalidInput
 from panko.api import cursors
 from panko.api.cursors import PlaceCipher, Secret, cursor_cipher
 from panko.api.policy import Identity
+from panko.storage.conditions import comparisons_of
 from panko.storage.errors import NotSupported
 from panko.storage.filters import EventFilter, Place, Scope, TraitFilter
 from panko.storage.models import TraitType
@@ -46,7 +47,7 @@ def bound(identity, event_filter, all_tenants):
         (identity.project_id, identity.user_id, all_tenants),
         (event_filter.start_timestamp, event_filter.end_timestamp),
         (frozenset(event_filter.event_type), frozenset(event_filter.message_id)),
-        frozenset((trait.key, trait.type, trait.op, trait.value) for trait in event_filter.traits_filter),
+        frozenset(comparisons_of(event_filter.condition)),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from panko.api.feed import MAX_PAGE_BYTES
 from panko.storage import deadlines
+from panko.storage.conditions import comparisons_of
 from panko.storage.feed import MAX_FEED_LIMIT, Start
 from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import TraitType
@@ -147,6 +148,27 @@ def test_a_cursor_is_valid_for_the_same_filters_in_another_order(get, storage):
     cursors = [get("&".join(order)).json["cursor"] for order in itertools.permutations(pairs)]
     for order, cursor in itertools.product(itertools.permutations(pairs), cursors):
         get(f"cursor={cursor}&{'&'.join(order)}")
+
+
+def test_texts_select_events_and_their_search_has_no_bound_of_its_own(get, storage):
+    """A call examines a bounded number of events anyway, for many readers."""
+    get("filter=vcpus+%3E+1&filter=generated+%3E%3D+-2h&q.field=event_type&q.value=a")
+    (request,) = storage.reads[-1]
+    assert request.event_filter.event_type == ("a",)
+    assert {each.op for each in comparisons_of(request.event_filter.condition)} == {"gt"}
+    assert request.event_filter.start_timestamp
+    assert request.event_filter.scan_seconds is None
+
+
+def test_a_cursor_belongs_to_the_texts_and_not_to_the_time_of_the_request(get, storage):
+    text = "filter=generated+%3E%3D+-2h"
+    cursor = get(text).json["cursor"]
+    get(f"{text}&cursor={cursor}")
+    get(f"{text}&filter=+&cursor={cursor}")
+    get(f"filter=a+%3D+1&{text}&cursor={get(f'{text}&filter=a+%3D+1').json['cursor']}")
+    for others in ("", "filter=generated+%3E%3D+-3h", f"{text}&filter=a+%3D+1"):
+        get(f"{others}&cursor={cursor}", status=400)
+        get(f"{text}&cursor={get(others).json['cursor']}", status=400)
 
 
 def test_all_cursors_have_one_length(get, storage):

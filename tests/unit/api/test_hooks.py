@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The identity of a caller is read from the headers of keystonemiddleware."""
+"""The identity of a caller is read from the headers of keystonemiddleware, and limits from the configuration."""
 
 import pytest
 import webob
 
-from panko.api.hooks import TOKEN_INFO, identify
+from panko import service
+from panko.api.errors import InvalidConfiguration
+from panko.api.hooks import TOKEN_INFO, identify, read_limits
 from panko.api.policy import Identity
 
 SYSTEM = {"X-User-Id": "u", "X-Roles": "reader", "OpenStack-System-Scope": "all"}
@@ -54,3 +56,28 @@ def test_system_scope_does_not_widen_another_request(headers):
 def test_the_users_token_counts_and_not_the_header(system, is_system):
     assert identify_by({"system": system}, **{**SYSTEM, "OpenStack-System-Scope": "all"}).is_system is is_system
     assert identify_by({"system": system}, X_User_Id="u").is_system is is_system
+
+
+def limits(**options):
+    conf = service.prepare_service([], config_files=[], share=True)
+    for name, value in options.items():
+        conf.set_override(name, value, group="api")
+    return read_limits(conf)
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [({}, 10), ({"query_timeout": 20}, 10), ({"query_timeout": 5}, 2.5), ({"query_timeout": 5, "scan_timeout": 4}, 4)],
+)
+def test_a_search_ends_before_the_request_does(options, seconds):
+    assert limits(**options).scan_seconds == seconds
+
+
+@pytest.mark.parametrize("seconds", [30, 31])
+def test_a_search_that_would_outlast_its_request_is_refused(seconds):
+    with pytest.raises(InvalidConfiguration) as raised:
+        limits(scan_timeout=seconds)
+    assert str(raised.value) == (
+        f"[api] scan_timeout: {seconds} seconds are not less than [api] query_timeout (30), which would end a search "
+        "first. Decrease scan_timeout or increase query_timeout."
+    )

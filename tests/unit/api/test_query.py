@@ -9,6 +9,7 @@ from wsme.exc import ClientSideError
 
 from panko.api import query
 from panko.api.controllers.v2.events import EventQuery
+from panko.storage.conditions import NO_EVENT
 from panko.storage.errors import excerpt
 from panko.storage.filters import EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType
@@ -127,13 +128,12 @@ def test_times_since_the_epoch_are_for_time_bounds_alone(text):
     ],
 )
 def test_other_fields_are_traits_of_the_filters_type(type_, text, trait_type, value):
-    assert ask(("size", "ge", type_, text)).traits_filter == (TraitFilter("size", trait_type, value, "ge"),)
+    assert ask(("size", "ge", type_, text)) == EventFilter(traits_filter=[TraitFilter("size", trait_type, value, "ge")])
 
 
 @pytest.mark.parametrize("text", ["nan", "\x00", "\ud800"])
 def test_a_value_that_no_event_can_have_is_no_error(text):
-    (found,) = ask(("a", "", "float" if text == "nan" else "string", text)).traits_filter
-    assert found.matches_nothing()
+    assert ask(("a", "", "float" if text == "nan" else "string", text)).condition == NO_EVENT
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,8 @@ def test_of_several_all_tenants_the_last_counts():
 
 
 def test_a_filter_of_the_query_may_have_no_value():
-    assert query.parse_filters([EventQuery(field="a")])[0].traits_filter == (TraitFilter("a", TraitType.TEXT, ""),)
+    expected = EventFilter(traits_filter=[TraitFilter("a", TraitType.TEXT, "")])
+    assert query.parse_filters([EventQuery(field="a")])[0] == expected
 
 
 @pytest.mark.parametrize(

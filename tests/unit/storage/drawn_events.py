@@ -6,9 +6,9 @@ import datetime
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from panko.storage.models import Event, Trait, TraitType, format_time
+from panko.storage.models import Event, Trait, TraitType, format_time, to_microseconds
 from panko.storage.serialization import serialize_event
-from panko.storage.shapes import Shape, join_values, names_of, split_row
+from panko.storage.shapes import FoundEvent, Shape, join_values, names_of, split_row
 from panko.storage.validation import CheckedEvent, checked_event
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -42,6 +42,18 @@ def read(event: CheckedEvent) -> tuple[Shape, list[str]]:
     """Return an event's shape and values as they are read from what is stored."""
     document, joined = stored(event)
     return split_row(Shape.read(event.event_type, document, 1), joined)
+
+
+def found_event(event: CheckedEvent) -> FoundEvent:
+    """Return an event as drivers read it."""
+    shape, read_values = read(event)
+    return FoundEvent(shape, event.message_id, to_microseconds(event.generated), read_values, ())
+
+
+def open_event(event: CheckedEvent) -> FoundEvent:
+    """Return an event that has the open shape."""
+    shape, read_values = split_row(Shape.read(event.event_type, None, 2), "\n".join(stored(event)))
+    return found_event(event)._replace(shape=shape, values=read_values)
 
 
 def assert_is(event: CheckedEvent, shape: Shape, values: list[str]) -> None:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from panko.storage.conditions import OPERATORS, all_of
 from panko.storage.evaluation import Evaluator, EventMatcher
-from panko.storage.filters import OPERATORS, EventFilter, Scope, TraitFilter
+from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import Event, Trait, TraitType, to_microseconds
 from panko.storage.owners import owner_text
-from panko.storage.shapes import FoundEvent, Shape, split_row
+from panko.storage.shapes import FoundEvent, Shape
 from panko.storage.validation import CheckedEvent, checked_event
-from tests.unit.storage.drawn_events import NOON, events, quick, read, stored, traits, values
+from tests.unit.storage.drawn_events import NOON, events, found_event, open_event, quick, traits, values
 
 
 @st.composite
@@ -40,12 +41,10 @@ def test_filters_compare_as_python_does(given_) -> None:
         )
         for each in filters
     )
-    evaluator = Evaluator(filters)
-    shape, read_values = read(event)
+    evaluator = Evaluator(all_of(each.condition for each in filters))
     # The second time it knows the shape.
-    assert [evaluator.meets(shape, read_values) for _ in range(2)] == [expected] * 2
-    own, own_values = split_row(Shape.read(event.event_type, None, 2), "\n".join(stored(event)))
-    assert evaluator.meets(own, own_values) == expected
+    assert [evaluator.meets(found_event(event)) for _ in range(2)] == [expected] * 2
+    assert evaluator.meets(open_event(event)) == expected
 
 
 @pytest.mark.parametrize("op", OPERATORS)
@@ -53,16 +52,15 @@ def test_filters_compare_as_python_does(given_) -> None:
 def test_infinite_floats_compare_with_stored_ones(op, value) -> None:
     event = checked_event(Event("m", "t", NOON, [Trait("x", 3, 1.7976931348623157e308)]))
     expected = OPERATORS[op](1.7976931348623157e308, value)
-    assert Evaluator([TraitFilter("x", TraitType.FLOAT, value, op)]).meets(*read(event)) == expected
+    assert Evaluator(TraitFilter("x", TraitType.FLOAT, value, op).condition).meets(found_event(event)) == expected
 
 
 def test_an_evaluator_does_not_mix_up_open_shapes() -> None:
     """Such shapes have no id to cache them by."""
-    evaluator = Evaluator([TraitFilter("x", TraitType.INTEGER, 5)])
+    evaluator = Evaluator(TraitFilter("x", TraitType.INTEGER, 5).condition)
     found = []
     for own in ([Trait("x", 2, 5)], [Trait("a", 1, "5"), Trait("x", 2, 5)], [Trait("y", 2, 5)]):
-        event = checked_event(Event("m", "t", NOON, own))
-        found.append(evaluator.meets(*split_row(Shape.read("t", None, 3), "\n".join(stored(event)))))
+        found.append(evaluator.meets(open_event(checked_event(Event("m", "t", NOON, own)))))
     assert found == [True, True, False]
 
 

@@ -6,8 +6,9 @@ import datetime
 
 import pytest
 
+from panko.storage.conditions import ALL_EVENTS, NO_EVENT, OPERATORS, And, Comparison, Not, Or, Pattern, Subject
 from panko.storage.errors import InvalidFilter
-from panko.storage.filters import OPERATORS, EventFilter, Page, Scope, TraitFilter
+from panko.storage.filters import EventFilter, Page, Scope, TraitFilter, restrict_event_types
 from panko.storage.models import TraitType
 
 NOON = datetime.datetime(2024, 1, 15, 12)
@@ -45,7 +46,7 @@ def test_filter_is_independent_of_the_lists_that_it_was_made_of() -> None:
     traits[0]["key"] = "y"
     traits.clear()
     assert event_filter.event_type == ("a",)
-    assert event_filter.traits_filter == (TraitFilter("x", TraitType.INTEGER, 1),)
+    assert event_filter.condition == Comparison("x", TraitType.INTEGER, "eq", (1,))
     with pytest.raises(dataclasses.FrozenInstanceError):
         event_filter.event_type = ("b",)
 
@@ -119,7 +120,7 @@ def test_mapping_without_one_comparison_is_an_invalid_filter(mapping) -> None:
     ],
 )
 def test_filter_knows_that_no_event_can_match(key, type_, value, nothing) -> None:
-    assert all(TraitFilter(key, type_, value, op).matches_nothing() is nothing for op in OPERATORS)
+    assert all((TraitFilter(key, type_, value, op).condition == NO_EVENT) is nothing for op in OPERATORS)
 
 
 @pytest.mark.parametrize(
@@ -159,3 +160,86 @@ def test_mapping_is_read_as_a_page() -> None:
 def test_page_without_a_limit_has_all_events(given) -> None:
     assert Page.of(given) == Page()
     assert Page().limit is None
+
+
+def of_type(*names, op="eq") -> Comparison:
+    return Comparison(Subject.EVENT_TYPE, TraitType.TEXT, op, names)
+
+
+def at(op, *times) -> Comparison:
+    return Comparison(Subject.GENERATED, TraitType.DATETIME, op, times)
+
+
+NOON = datetime.datetime(2024, 1, 15, 12)
+LATER = NOON + datetime.timedelta(microseconds=1)
+NUMBER = Comparison("x", TraitType.INTEGER, "ge", (4,))
+
+
+@pytest.mark.parametrize(
+    ("given", "condition", "expected"),
+    [
+        ({}, of_type("a", "b"), {"event_type": ("a", "b")}),
+        ({"event_type": ("b", "c")}, of_type("a", "b"), {"event_type": ("b",)}),
+        ({"event_type": "c"}, of_type("a", "b"), {"condition": NO_EVENT}),
+        ({}, And((of_type("a", "b"), of_type("b", "c"), NUMBER)), {"event_type": ("b",), "condition": NUMBER}),
+        ({}, Or((of_type("a"), of_type("b"))), {"event_type": ("a", "b")}),
+        ({}, Or((of_type("a"), NUMBER)), {"condition": Or((of_type("a"), NUMBER))}),
+        ({}, Comparison(Subject.MESSAGE_ID, TraitType.TEXT, "eq", ("m",)), {"message_id": ("m",)}),
+        ({}, at("gt", NOON), {"start_timestamp": LATER}),
+        ({"end_timestamp": NOON}, at("lt", LATER), {"end_timestamp": NOON}),
+        ({"start_timestamp": NOON}, at("eq", LATER), {"start_timestamp": LATER, "end_timestamp": LATER}),
+        ({}, at("gt", datetime.datetime.max), {"condition": NO_EVENT}),
+        ({}, Comparison("\x00", TraitType.TEXT, "eq", ("a",)), {"condition": NO_EVENT}),
+        ({}, Not(Comparison("\x00", TraitType.TEXT, "eq", ("a",))), {}),
+        (
+            {},
+            Comparison("x", TraitType.TEXT, "ne", ("\x00",)),
+            {"condition": Comparison("x", TraitType.TEXT, "exists")},
+        ),
+        ({"traits_filter": [TraitFilter("x", TraitType.INTEGER, 4, "ge")]}, NUMBER, {"condition": NUMBER}),
+    ],
+)
+def test_what_follows_from_a_condition_becomes_part_of_the_filter(given, condition, expected) -> None:
+    found = EventFilter(condition=condition, **given)
+    names = ("start_timestamp", "end_timestamp", "event_type", "message_id", "condition")
+    defaults = {"start_timestamp": None, "end_timestamp": None, "condition": ALL_EVENTS}
+    values = {name: getattr(found, name) for name in names}
+    if found.condition == NO_EVENT:
+        assert expected["condition"] == NO_EVENT
+    else:
+        assert values == {"event_type": (), "message_id": (), **defaults, **expected}
+    again = dataclasses.replace(found, scope=Scope("p"))
+    assert dataclasses.replace(again, scope=found.scope) == found
+
+
+def test_times_of_alternatives_are_a_hull() -> None:
+    early, late = And((at("ge", NOON), NUMBER)), at("eq", LATER)
+    found = EventFilter(condition=Or((early, late)))
+    assert (found.start_timestamp, found.end_timestamp) == (NOON, None)
+    assert found.condition == Or((early, late))
+
+
+def test_too_many_comparisons_are_refused() -> None:
+    many = Or(tuple(Comparison(f"x{number}", TraitType.INTEGER, "eq", (1,)) for number in range(1001)))
+    with pytest.raises(InvalidFilter, match="there are 1001 comparisons, more than 1000"):
+        EventFilter(condition=many)
+
+
+@pytest.mark.parametrize(
+    ("condition", "event_types", "left"),
+    [
+        (of_type(Pattern(("a.", ""))), ("a.x", "a.y"), ALL_EVENTS),
+        (And((of_type(Pattern(("a.", ""))), NUMBER)), ("a.x", "a.y"), NUMBER),
+        (Not(of_type(Pattern(("a.", "")))), ("b",), ALL_EVENTS),
+        # All that exist: an event type that is new a moment later must not be found by the restriction.
+        (Not(of_type("c", op="ne")), (), NO_EVENT),
+        (of_type("c", op="ne"), (), of_type("c", op="ne")),
+        (Or((And((of_type(Pattern(("a.x", ""))), NUMBER)), of_type("b"))), ("a.x", "b"), None),
+    ],
+)
+def test_event_types_are_restricted_to_those_that_can_meet_the_condition(condition, event_types, left) -> None:
+    found = restrict_event_types(EventFilter(condition=condition), ["a.x", "a.y", "b"])
+    if left == NO_EVENT:
+        assert found.condition == NO_EVENT
+    else:
+        assert (found.event_type, found.condition) == (event_types, condition if left is None else left)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import wsme
+import wsme.rest.json
 import wsme.types
 
 DEFAULT_OPERATOR = "eq"
@@ -23,6 +24,28 @@ class JsonType(wsme.types.UserType):
     def tobasetype(self, value: Any) -> str:
         """Return a value as a string of JSON."""
         return json.dumps(value, separators=(",", ":"))
+
+
+class FilterTexts(wsme.types.UserType):
+    """Texts in the filter language: an argument that may be repeated; in a JSON body, one text or a list of them."""
+
+    basetype = wsme.types.ArrayType(str)
+    name = "filter"
+
+
+FILTER_TEXTS = FilterTexts()
+
+
+@wsme.rest.json.fromjson.when_object(FILTER_TEXTS)
+def read_filter_texts(datatype: FilterTexts, value: Any) -> list[str] | None:
+    """Return the texts in a member of a JSON body.
+
+    :raises ValueError: if it is neither a text nor a list of texts
+    """
+    texts = [value] if isinstance(value, str) else value
+    if texts is not None and not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        raise ValueError("It is a text in the filter language, or a list of such texts.")
+    return texts
 
 
 class Query(Base):

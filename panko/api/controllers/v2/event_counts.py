@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts of events, by time and group."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +8,7 @@ import orjson
 import pecan
 import wsme
 
-from panko.api import query
+from panko.api import filters, query
 from panko.api.controllers.decorators import expose_get
 from panko.api.controllers.v2 import base
 from panko.api.controllers.v2.schemas import EventQuery
@@ -44,13 +43,14 @@ class EventCount(base.Base):
 class EventCountsController(Resource):
     """Counts of events."""
 
-    @expose_get([EventCount], [EventQuery], str, str, int)
+    @expose_get([EventCount], [EventQuery], str, str, int, base.FILTER_TEXTS)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
         interval: str | None = None,
         group_by: str | None = None,
         limit: int | None = None,
+        filter: Sequence[str] | None = None,
     ) -> Iterator[bytes]:
         """Return the number of events that meet all filters.
 
@@ -58,13 +58,13 @@ class EventCountsController(Resource):
         :param interval: length of the periods to count separately: seconds, or with a unit as ``5m``, ``1h``, ``1d``
         :param group_by: ``event_type``, or the name of a string trait, whose values are counted separately
         :param limit: number of groups, those with the most events; all others are counted as one
+        :param filter: texts in the filter language; the events meet all of them, too
         """
         context: Context = pecan.request.panko
         context.authorization.require(event_counts.INDEX)
-        event_filter, all_tenants = query.parse_filters(q)
+        selection = filters.parse_selection(q, filter)
         count_query = query.parse_count_query(interval, group_by, limit)
-        scope = context.authorization.event_scope(all_tenants)
-        counts = context.storage.count_events(dataclasses.replace(event_filter, scope=scope), count_query)
+        counts = context.storage.count_events(context.select(selection), count_query)
         return (_render_count(count) for count in counts)
 
 

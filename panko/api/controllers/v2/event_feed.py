@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pecan
 import webob
 
-from panko.api import query
+from panko.api import filters, query
 from panko.api.controllers.decorators import expose_feed
+from panko.api.controllers.v2.base import FILTER_TEXTS
 from panko.api.controllers.v2.schemas import EventQuery
 from panko.api.cursors import Cipher, cursor_cipher
 from panko.api.feed import (
@@ -35,13 +36,14 @@ BEGIN = "begin"
 class EventFeedController(Resource):
     """The feed of events."""
 
-    @expose_feed([EventQuery], str, int, int)
+    @expose_feed([EventQuery], str, int, int, FILTER_TEXTS)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
         cursor: str | None = None,
         limit: int | None = None,
         wait: int | None = None,
+        filter: Sequence[str] | None = None,
     ) -> webob.Response:
         """Return the next events that meet all filters, and the cursor to continue with.
 
@@ -49,16 +51,20 @@ class EventFeedController(Resource):
         :param cursor: of an earlier response; ``begin``: of the oldest event that is kept; none: after all events
         :param limit: maximum number of events
         :param wait: seconds to wait until there is an event
+        :param filter: texts in the filter language; the events meet all of them, too
         """
         request = webob.Request(pecan.request.environ)  # Pecan's changes with the thread.
         context: Context = request.panko
         context.authorization.require(events.FEED)
         event_filter, all_tenants = query.parse_filters(q)
+        selection = filters.add_texts(filters.Selection(event_filter, all_tenants), filter)
         asked = query.parse_feed_query(limit, wait, context.limits.default_limit, context.limits.max_limit)
-        scope = context.authorization.event_scope(all_tenants)
-        cipher = cursor_cipher(context.secret.read(), context.authorization.identity, event_filter, all_tenants)
+        # One call examines a bounded number of events, and serves many readers: no reader's filter may end it.
+        selected = context.select(selection, is_bounded=True)
+        identity = context.authorization.identity
+        cipher = cursor_cipher(context.secret.read(), identity, event_filter, all_tenants, selection.texts)
         start = _parse_start(request.headers.get("Last-Event-ID") or cursor, cipher)
-        feed_request = FeedRequest(start, dataclasses.replace(event_filter, scope=scope), asked.limit)
+        feed_request = FeedRequest(start, selected, asked.limit)
         if choose_content_type(request.headers.get("Accept"), FEED_TYPES) == EVENT_STREAM:
             return _stream(context, feed_request, cipher, request)
         return _poll(context, feed_request, cipher, asked.wait, request)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event types, their traits, and the values of traits."""
 
-import dataclasses
 import datetime
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -12,7 +11,7 @@ import wsme
 import wsme.types
 from wsme.exc import ClientSideError
 
-from panko.api import query
+from panko.api import filters, query
 from panko.api.controllers.decorators import expose_get
 from panko.api.controllers.v2 import base
 from panko.api.controllers.v2.schemas import EventQuery, Trait, TraitDescription
@@ -66,7 +65,7 @@ class TraitValues(base.Base):
 class TraitValuesController(Resource):
     """The distinct values of a trait in the events of a type."""
 
-    @expose_get(TraitValues, str, str, [EventQuery], int, str, int)
+    @expose_get(TraitValues, str, str, [EventQuery], int, str, int, base.FILTER_TEXTS)
     def get_all(
         self,
         event_type: str,
@@ -75,6 +74,7 @@ class TraitValuesController(Resource):
         limit: int | None = None,
         sort: str | None = None,
         events: int | None = None,
+        filter: Sequence[str] | None = None,
     ) -> bytes:
         """Return the distinct values of a trait in the newest events of a type.
 
@@ -84,6 +84,7 @@ class TraitValuesController(Resource):
         :param limit: maximum number of values
         :param sort: ``count`` (the default) for the most frequent values first, ``last`` for the newest first
         :param events: how many of the newest events to examine
+        :param filter: texts in the filter language; the events meet all of them, too
         """
         context: Context = pecan.request.panko
         context.authorization.require(traits.VALUES)
@@ -91,9 +92,9 @@ class TraitValuesController(Resource):
         if event_filter.event_type:
             raise ClientSideError("Parameter event_type was given several times")
         values_query = query.parse_values_query(limit, sort, events, context.limits.default_limit)
-        scope = context.authorization.event_scope(all_tenants)
-        event_filter = dataclasses.replace(event_filter, event_type=(event_type,), scope=scope)
-        found = context.storage.get_trait_values(trait_name, event_filter, values_query.events)
+        of_type = filters.Selection(filters.restrict_to_type(event_filter, event_type), all_tenants)
+        selected = context.select(filters.add_texts(of_type, filter))
+        found = context.storage.get_trait_values(trait_name, selected, values_query.events)
         values = values_query.select(found.values)
         complete = found.complete and len(values) == len(found.values)
         document = {"values": [_describe_value(each) for each in values], "events": found.events, "complete": complete}

@@ -9,8 +9,9 @@ import pecan
 from oslo_middleware.request_id import ENV_REQUEST_ID
 from wsme.exc import ClientSideError
 
-from panko.api import query
+from panko.api import filters, query
 from panko.api.controllers.decorators import expose_create, expose_get
+from panko.api.controllers.v2.base import FILTER_TEXTS
 from panko.api.controllers.v2.event_types import EventTypesController, TraitsController
 from panko.api.controllers.v2.schemas import Event, EventQuery, Trait, TraitDescription
 from panko.api.errors import NotFound, NothingStored
@@ -38,7 +39,7 @@ __all__ = [
 class EventsController(Resource):
     """Events."""
 
-    @expose_get([Event], [EventQuery], int, [str], str, str, [str], content_types=EVENT_TYPES)
+    @expose_get([Event], [EventQuery], int, [str], str, str, [str], FILTER_TEXTS, content_types=EVENT_TYPES)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
@@ -47,6 +48,7 @@ class EventsController(Resource):
         marker: str | None = None,
         after: str | None = None,
         columns: Sequence[str] | None = None,
+        filter: Sequence[str] | None = None,
     ) -> Iterable[bytes]:
         """Return the events that meet all filters, and a link to the next page if there are more.
 
@@ -56,16 +58,16 @@ class EventsController(Resource):
         :param marker: message_id of the last event of the previous page
         :param after: from the link to this page
         :param columns: names of the traits that have a column, if the response is CSV
+        :param filter: texts in the filter language; the events meet all of them, too
         """
         context: Context = pecan.request.panko
         context.authorization.require(events.INDEX)
-        event_filter, all_tenants = query.parse_filters(q)
-        links = Links(pecan.request, "marker")
+        selection = filters.parse_selection(q, filter)
+        links = Links(pecan.request, "marker", selection.absolute_texts)
         begin = links.parse_after(after, marker) or marker
         page = query.parse_page(limit, sort, begin, context.limits.default_limit, context.limits.max_limit)
         names = query.parse_columns(columns)
-        scope = context.authorization.event_scope(all_tenants)
-        return DocumentPage(context.storage, dataclasses.replace(event_filter, scope=scope), page, links, names)
+        return DocumentPage(context.storage, context.select(selection), page, links, names)
 
     @expose_get(Event, str, str)
     def get_one(self, message_id: str, all_tenants: str | None = None) -> bytes:

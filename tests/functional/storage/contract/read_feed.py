@@ -11,6 +11,7 @@ import pytest
 
 from panko.storage import EventFilter
 from panko.storage.base import Connection
+from panko.storage.conditions import NO_EVENT
 from panko.storage.errors import EventsRefused
 from panko.storage.feed import MAX_FEED_LIMIT, FeedPage, FeedRequest, Start
 from panko.storage.filters import Scope
@@ -145,7 +146,7 @@ def is_wanted(each: Event, criteria: dict[str, Any]) -> bool:
         and (not wanted.message_id or each.message_id in wanted.message_id)
         and (wanted.start_timestamp is None or each.generated >= wanted.start_timestamp)
         and (wanted.end_timestamp is None or each.generated <= wanted.end_timestamp)
-        and all(meets(each, one) and not one.matches_nothing() for one in wanted.traits_filter)
+        and all(meets(each, one) and one.condition != NO_EVENT for one in criteria.get("traits_filter", ()))
     )
 
 

@@ -248,9 +248,9 @@ def ad_hoc(key, operator="=", value="x"):
 
 @pytest.mark.parametrize(("operator", "op"), [("=", "eq"), ("!=", "ne"), ("<", "lt"), (">", "gt")])
 def test_an_ad_hoc_filter_is_on_a_string_unless_its_key_has_a_type(operator, op):
-    assert make_filter(ad_hoc("service", operator)).traits_filter == (TraitFilter("service", TraitType.TEXT, "x", op),)
-    number = make_filter(ad_hoc("integer::vcpus", operator, "4"))
-    assert number.traits_filter == (TraitFilter("vcpus", TraitType.INTEGER, 4, op),)
+    text, number = TraitFilter("service", TraitType.TEXT, "x", op), TraitFilter("vcpus", TraitType.INTEGER, 4, op)
+    assert make_filter(ad_hoc("service", operator)) == EventFilter(traits_filter=[text])
+    assert make_filter(ad_hoc("integer::vcpus", operator, "4")) == EventFilter(traits_filter=[number])
 
 
 def test_simplejson_has_another_name_for_ad_hoc_filters():
@@ -285,15 +285,16 @@ def test_all_that_a_payload_selects_must_hold():
     selected = read_selection(payload, TimeRange(), ad_hoc("service")).event_filter
     assert selected.event_type == ("b",)
     assert selected.start_timestamp.day == 2
-    assert len(selected.traits_filter) == 1
+    assert selected.condition == TraitFilter("service", TraitType.TEXT, "x").condition
     assert read_selection(payload, TimeRange(), ad_hoc("event_type", value="c")).event_filter.event_type == (
         IMPOSSIBLE_NAME,
     )
 
 
 def test_a_payload_names_one_project_at_most():
-    assert read_selection(JsonObject({"project_id": "p"}), TimeRange()).event_filter.traits_filter
-    assert not read_selection(JsonObject({"project_id": ".*"}), TimeRange()).event_filter.traits_filter
+    of_project = EventFilter(traits_filter=[TraitFilter("project_id", TraitType.TEXT, "p")])
+    assert read_selection(JsonObject({"project_id": "p"}), TimeRange()).event_filter == of_project
+    assert read_selection(JsonObject({"project_id": ".*"}), TimeRange()).event_filter == EventFilter()
     with pytest.raises(ClientSideError, match="project_id: one project, or none for all, is expected"):
         read_selection(JsonObject({"project_id": "(p|q)"}), TimeRange())
 

@@ -48,12 +48,13 @@ def test_several_event_types_are_repeated_or_as_grafana_writes_them():
 
 def test_traits_are_compared_as_strings_unless_the_name_has_a_type():
     arguments = [("trait.service", "x"), ("trait.integer::vcpus", "4"), ("project_id", "p"), ("trait.a.b", "1")]
-    assert parse(*arguments).selection.event_filter.traits_filter == (
+    expected = [
         TraitFilter("project_id", TraitType.TEXT, "p"),
         TraitFilter("service", TraitType.TEXT, "x"),
         TraitFilter("vcpus", TraitType.INTEGER, 4),
         TraitFilter("a.b", TraitType.TEXT, "1"),
-    )
+    ]
+    assert parse(*arguments).selection.event_filter.condition == EventFilter(traits_filter=expected).condition
 
 
 def test_an_argument_without_a_value_is_ignored():

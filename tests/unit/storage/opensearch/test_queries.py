@@ -60,7 +60,7 @@ def test_ranges_and_times_are_apart():
 def test_conditions_that_nothing_finds_are_left_to_the_evaluator(type_, op):
     condition = TraitFilter("x", type_, VALUES[type_], op)
     is_found = op == "eq" or (op != "ne" and type_ is not TraitType.TEXT)
-    assert (trait_clause(condition) is not None) == is_found
+    assert (trait_clause(condition.condition) is not None) == is_found
     assert Candidates.of(EventFilter(traits_filter=[condition, has("y", 5)])).are_exact == is_found
 
 

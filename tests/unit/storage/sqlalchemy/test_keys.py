@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from panko.storage.filters import OPERATORS, TraitFilter
+from panko.storage.conditions import OPERATORS, Comparison
 from panko.storage.models import INT64, TraitType, to_microseconds
 from panko.storage.shapes import Shape, names_of
 from panko.storage.sqlalchemy import keys
@@ -59,6 +59,10 @@ def test_a_bucket_is_between_multiples_of_its_length() -> None:
     assert [keys.bucket_of(each) for each in (-BUCKET - 1, -BUCKET, -1, 0, BUCKET - 1, BUCKET)] == [-2, -1, -1, 0, 0, 1]
 
 
+def comparison(name, type_, value, op) -> Comparison:
+    return Comparison(name, type_, op, (value,))
+
+
 def test_name_and_value_of_a_text_have_a_border() -> None:
     hashes = {
         keys.text_hash(keys.text_seed(name), value)
@@ -78,7 +82,7 @@ def test_name_and_value_of_a_text_have_a_border() -> None:
 @example(-1, 0, "lt")
 @example(1, 0, "gt")
 def test_an_integer_that_meets_a_filter_has_one_of_its_hashes(value, bound, op) -> None:
-    hashes = filter_hashes(TraitFilter("x", TraitType.INTEGER, bound, op))
+    hashes = filter_hashes(comparison("x", TraitType.INTEGER, bound, op))
     assert len(set(hashes)) == len(hashes) <= MAX_HASHES
     if OPERATORS[op](value, bound):
         assert not set(hashes).isdisjoint(integer_hashes("x", value))
@@ -92,13 +96,13 @@ def test_an_integer_far_beyond_a_range_has_none_of_its_hashes(bound, op, size) -
     beyond = bound + (2**size if op in ("le", "lt") else -(2**size))
     if beyond not in INT64 or 2**size < abs(bound) // 32:
         return
-    hashes = filter_hashes(TraitFilter("x", TraitType.INTEGER, bound, op))
+    hashes = filter_hashes(comparison("x", TraitType.INTEGER, bound, op))
     assert set(hashes).isdisjoint(integer_hashes("x", beyond))
 
 
 @pytest.mark.parametrize(("op", "bound"), [("gt", INT64[-1]), ("lt", INT64[0])])
 def test_a_filter_that_no_integer_meets_has_no_hashes(op, bound) -> None:
-    assert not filter_hashes(TraitFilter("x", TraitType.INTEGER, bound, op))
+    assert not filter_hashes(comparison("x", TraitType.INTEGER, bound, op))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_a_filter_that_no_integer_meets_has_no_hashes(op, bound) -> None:
     ],
 )
 def test_other_filters_have_no_hashes(type_, op) -> None:
-    assert filter_hashes(TraitFilter("x", type_, type_.convert("2024"), op)) is None
+    assert filter_hashes(comparison("x", type_, type_.convert("2024"), op)) is None
 
 
 @quick
