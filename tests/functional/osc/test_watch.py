@@ -276,7 +276,7 @@ def test_watch_says_that_events_were_missed_if_they_have_expired(restarting):
 def test_watch_needs_durations(option):
     done = OpenStack("http://127.0.0.1:1").run("event", "watch", option, "soon")
     assert (done.code, done.out) == (2, "")
-    assert f"argument {option}: 'soon' is not a duration, such as 90s, 15m, 2h, 7d or 1w" in done.err
+    assert f"argument {option}: 'soon' is not a duration (expected one such as 90s, 15m, 2h, 1.5h, 7d, 1w" in done.err
 
 
 def test_watch_fails_if_the_service_is_down_at_the_start():
