@@ -144,10 +144,9 @@ def _check_wildcards(given: Given) -> None:
     is_text = given.type in (None, TraitType.TEXT) or given.op == CONTAINS
     is_time = given.type is None and given.name in FIELDS and FIELDS[given.name].subject is Subject.GENERATED
     if not is_text or is_time:
-        problem = (
-            f"{show(given.name)} is compared as no text, so {show(value.source)} with a wildcard is no value of it"
-        )
-        raise value.error(f"{problem}; write `>=` and `<`", "generated >= 2026-01-01 AND generated < 2027-01-01")
+        kind = "a time" if is_time or given.type is TraitType.DATETIME else "a number"
+        problem = f"{show(value.source)} has a wildcard, but {show(given.name)} is {kind} here; write `>=` and `<`"
+        raise value.error(problem, "generated >= 2026-01-01 AND generated < 2027-01-01")
 
 
 def _compare_field(event_field: Field, given: Given, clock: Clock) -> Condition:

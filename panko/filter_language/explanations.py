@@ -47,7 +47,9 @@ def explain(text: str, error: UnexpectedInput) -> FilterSyntaxError:
     if text[offset : offset + 1] == ")":
         problem = "`)` closes a parenthesis that is not open; remove it, or quote a value that contains it"
         return error_at(offset, problem, 'display_name = "web (old)"')
-    return error_at(offset, f"{what}, but an operator needs a name before it, or the text quotes", EXAMPLE)
+    return error_at(
+        offset, f"{what}, but an operator needs a name before it, and a text that contains it quotes", EXAMPLE
+    )
 
 
 def _explain_quote(text: str, offset: int) -> FilterSyntaxError:
@@ -103,7 +105,9 @@ def _explain_term(text: str, offset: int, what: str) -> FilterSyntaxError:
             problem = f"an operator stands after {keyword[1]}, which is no name; a trait of that name needs quotes"
             return error_at(offset, problem, f"{quote(keyword[1])} = 1")
         return error_at(
-            offset, f"{what}, but a name was expected before the operator; a text needs quotes", 'x = 1 AND ":80"'
+            offset,
+            f"{what}, but a name was expected before the operator; a text that begins so needs quotes",
+            'x = 1 AND ":80"',
         )
     if character == ")" and before.endswith("("):
         return error_at(offset, f"the parentheses are empty; {expected} in them", "(a = 1 OR b = 2) AND c = 3")

@@ -123,7 +123,7 @@ def test_a_request_has_the_response_that_is_shown(request_, response, api):
 
 
 def test_every_request_is_tried():
-    assert len(examples()) == 12
+    assert len(examples()) == 13
 
 
 def shown(page, language="json"):
