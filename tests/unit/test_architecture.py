@@ -154,7 +154,9 @@ def test_only_what_reads_filters_of_people_imports_their_language():
     assert not breaches(outside("panko.filter_language"), "lark")
     assert not breaches(inside("panko.publisher", "panko.ingest"), "panko.filter_language")
     imported = {name for module in inside("panko.filter_language") for name in module.imports()}
-    assert not [name for name in imported if is_in(name, ("panko",)) and not is_in(name, ("panko.filter_language", *below))]
+    assert not [
+        name for name in imported if is_in(name, ("panko",)) and not is_in(name, ("panko.filter_language", *below))
+    ]
 
 
 def test_imports_go_downwards_inside_the_api():

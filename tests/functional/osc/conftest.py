@@ -154,7 +154,9 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 def pass_on(server: RunningServer, request: Proxy) -> Answer:
     """Return the answer of a service to a request of its proxy, which removes the body."""
-    headers = {name.replace("-", "_"): value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
+    headers = {
+        name.replace("-", "_"): value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS
+    }
     return server.get(request.path, **headers)
 
 

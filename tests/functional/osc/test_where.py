@@ -10,7 +10,9 @@ from tests.functional.osc.conftest import Interrupting, add, answer_as_panko_10,
 LONG = " OR ".join(f"name = {number:0200}" for number in range(10))
 """A condition that does not fit into an address."""
 
-NO_LANGUAGE = "The event service does not know the filter language, which --where needs. Is it a Panko 10? Use --filter."
+NO_LANGUAGE = (
+    "The event service does not know the filter language, which --where needs. Is it a Panko 10? Use --filter."
+)
 
 
 def event(message_id, hour, **traits):
