@@ -2,6 +2,7 @@
 """``--where`` is never ignored, however long it is; a hint names the likely cause of an empty list."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -117,16 +118,29 @@ def test_a_hint_never_fails_the_command(server):
         assert (done.code, json.loads(done.out), done.err) == (0, [], "")
 
 
-def test_bash_completes_commands_and_options(openstack):
-    done = openstack.run("complete")
-    words = {}
-    for line in done.out.splitlines():
-        name, _, value = line.strip().partition("=")
-        words[name] = value.strip("'").split()
-    assert {"capabilities", "count", "list", "show", "trait", "type", "watch"} <= set(words["cmds_event"])
-    assert set(words["cmds_event_trait"]) == {"description", "list", "value"}
+BASH = """
+_get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cur=${COMP_WORDS[COMP_CWORD]}; }
+source "$1"; shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_openstack
+echo "${COMPREPLY[@]}"
+"""
+"""Print how a line is completed; the first function is that of the package bash-completion."""
+
+
+def test_bash_completes_commands_and_options(openstack, tmp_path):
+    script = tmp_path / "openstack"
+    script.write_text(openstack.run("complete").out)
+
+    def complete(*words):
+        command = ["bash", "-c", BASH, "bash", script, "openstack", "event", *words]
+        return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+    assert complete("") == {"capabilities", "count", "list", "show", "trait", "type", "watch"}
+    assert complete("trait", "") == {"description", "list", "value"}
+    assert complete("list", "--wh") == {"--where"}
     selection = {"--where", "--filter", "--since", "--all-projects"}
-    assert selection | {"--type", "--until", "--trait", "--short", "--long"} <= set(words["cmds_event_list"])
-    assert selection | {"--interval", "--group-by", "--top"} <= set(words["cmds_event_count_list"])
-    assert selection | {"--until", "--events"} <= set(words["cmds_event_trait_value_list"])
-    assert selection | {"--type"} <= set(words["cmds_event_watch"])
+    assert selection | {"--type", "--until", "--trait", "--short", "--long"} <= complete("list", "-")
+    assert selection | {"--interval", "--group-by", "--top"} <= complete("count", "list", "-")
+    assert selection | {"--until", "--events"} <= complete("trait", "value", "list", "-")
+    assert selection | {"--type"} <= complete("watch", "-")
