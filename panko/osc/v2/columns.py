@@ -4,9 +4,14 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
+
+if TYPE_CHECKING:
+    Column = FormattableColumn[Any]
+else:
+    Column = FormattableColumn  # Older releases of cliff have no generic class.
 
 Event = Mapping[str, Any]
 
@@ -34,7 +39,7 @@ def escape(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
-class Traits(FormattableColumn[list[dict[str, str]]]):
+class Traits(Column):
     """The traits of an event: a line for each in a table."""
 
     def human_readable(self) -> str:
@@ -42,7 +47,7 @@ class Traits(FormattableColumn[list[dict[str, str]]]):
         return "\n".join(escape(f"{trait['name']}={trait['value']}") for trait in self._value)
 
 
-class Structure(FormattableColumn[Any]):
+class Structure(Column):
     """An object: as JSON in a table."""
 
     def human_readable(self) -> str:
@@ -50,9 +55,7 @@ class Structure(FormattableColumn[Any]):
         return json.dumps(self._value)
 
 
-def format_structure(
-    value: Any, parsed_args: argparse.Namespace, kind: type[FormattableColumn[Any]] = Structure
-) -> FormattableColumn[Any] | str:
+def format_structure(value: Any, parsed_args: argparse.Namespace, kind: type[Column] = Structure) -> Column | str:
     """Return a cell with an object: as JSON if the output format has neither objects nor lines."""
     return kind(value) if parsed_args.formatter in (TABLE, *OBJECT_FORMATS) else json.dumps(value)
 

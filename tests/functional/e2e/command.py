@@ -71,8 +71,8 @@ class OpenStack:
         return json.loads(done.stdout)
 
     def ids(self, *arguments: str) -> list[str]:
-        """Return the message_ids of a list of events."""
-        return [row["Message ID"] for row in self.rows("event", "list", *arguments)]
+        """Return the message_ids of a list of events of the plugin, or of python-pankoclient."""
+        return [row.get("Message ID") or row["message_id"] for row in self.rows("event", "list", *arguments)]
 
     def refusal(self, *arguments: str) -> str:
         """Return its one-line error, with N instead of the request id."""
