@@ -23,6 +23,7 @@ from panko.osc.client import (
     ServiceUnavailable,
     get_client,
 )
+from panko.osc.v2.columns import escape
 from panko.osc.v2.filters import Condition, Filter, add_selection, selected_conditions, to_query
 
 MIN_INTERVAL_SECONDS = 0.1
@@ -131,9 +132,8 @@ def _format_line(event: dict[str, Any], parsed_args: argparse.Namespace) -> str:
         return json.dumps(event)
     # JSON strings, since values may contain spaces and newlines.
     traits = (f"{trait['name']}={json.dumps(trait['value'], ensure_ascii=False)}" for trait in event["traits"])
-    return " ".join(
-        [event["generated"], event["event_type"], event["message_id"], *(traits if parsed_args.long else ())]
-    )
+    parts = [event["generated"], event["event_type"], event["message_id"], *(traits if parsed_args.long else ())]
+    return escape(" ".join(parts))
 
 
 class FeedFollower:
