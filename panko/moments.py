@@ -90,9 +90,10 @@ def _parse_iso_8601(text: str) -> datetime.datetime:
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
     microsecond = int((match["fraction"] or "")[:6].ljust(6, "0"))
     zone = (match["zone"] or "Z").replace(":", "")
-    offset = datetime.timedelta()
-    if zone != "Z":
-        offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[3:] or 0)) * (-1 if zone[0] == "-" else 1)
+    sign = -1 if zone[0] == "-" else 1
+    offset = sign * datetime.timedelta(hours=int(zone[1:3] or 0), minutes=int(zone[3:] or 0))
+    if abs(offset) >= datetime.timedelta(days=1):
+        raise ValueError(text)
     return datetime.datetime(year, month, day, hour, minute, second, microsecond) - offset
 
 

@@ -119,6 +119,7 @@ def test_a_hint_never_fails_the_command(server):
 
 
 BASH = """
+set -e
 _get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cur=${COMP_WORDS[COMP_CWORD]}; }
 source "$1"; shift
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -130,7 +131,10 @@ echo "${COMPREPLY[@]}"
 
 def test_bash_completes_commands_and_options(openstack, tmp_path):
     script = tmp_path / "openstack"
-    script.write_text(openstack.run("complete").out)
+    # The name of the program is not that of this process.
+    done = openstack.run("complete", "--name", "openstack")
+    assert (done.code, done.err) == (0, "")
+    script.write_text(done.out)
 
     def complete(*words):
         command = ["bash", "-c", BASH, "bash", script, "openstack", "event", *words]

@@ -222,7 +222,7 @@ def test_a_condition_that_exceeds_an_address_is_sent_in_a_body_that_must_arrive(
     client = EventClient(session, address)
     length = MAX_URL_CHARS - len(f"{address}/v2/events?limit=1&filter=")
     assert client.get("events", query=[("limit", 1), ("filter", "x" * length)]) == []
-    with pytest.raises(CommandError, match="a proxy removes it. Shorten --where"):
+    with pytest.raises(CommandError, match="a proxy removes it"):
         client.get("events", query=[("limit", 1), ("filter", "x" * (length + 1))])
     assert [len(f"{address}{path}") > 1000 for path in server.paths] == [True, False]
     # Without such conditions, nothing changes.
