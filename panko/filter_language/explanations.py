@@ -5,6 +5,7 @@ import re
 from typing import cast
 
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from panko.filter_language.comparisons import find_type
 from panko.filter_language.errors import EXAMPLE, FilterSyntaxError, error_at, quote, show
@@ -17,16 +18,19 @@ _OPERATORS = "=!<>:"
 _NO_PARENTHESES = "a list of values contains `(`, but lists have only values and OR; quote a value that contains it"
 
 
-def explain(text: str, error: UnexpectedInput) -> FilterSyntaxError:
-    """Return the error for a text that the parser refused."""
+def explain(text: str, error: UnexpectedInput, parser: InteractiveParser) -> FilterSyntaxError:
+    """Return the error for a text that the parser refused.
+
+    :param parser: in the state in which it refused the text
+    """
     at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     offset = len(text) if at_end else cast(int, error.pos_in_stream)
     if not at_end and isinstance(error, UnexpectedCharacters) and text[offset] in "\"'":
         return _explain_quote(text, offset)
     found = _WORD.match(text, offset)
     shown = show(found[0] if found else text[offset : offset + 1])
-    state = error.interactive_parser.parser_state
-    expected = error.interactive_parser.accepts()
+    state = parser.parser_state
+    expected = parser.accepts()
     tokens = [token for token in state.value_stack if isinstance(token, Token)]
     opened = next((start_of(token) for token in reversed(tokens) if token.type == "LPAR"), None)
     what = "the text ends here" if at_end else f"{shown} stands here"

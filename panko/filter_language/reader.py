@@ -6,6 +6,7 @@ import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from lark import Lark, Token, Tree, UnexpectedInput
 
@@ -30,6 +31,7 @@ SYMBOLS = {"&&": "AND", "&": "AND", "||": "OR", "|": "OR", "!": "NOT"}
 
 _GROUP_EXAMPLE = "(a = 1 AND b = 2) OR c = 3"
 
+_NAMES_AND_VALUES = {"WORD", "VALUE", "DOUBLE", "SINGLE"}
 _OPERATOR_START = re.compile(r"[=!<>~]+|:")
 _OPERATOR_LIST = "= != < <= > >= and :"
 
@@ -81,11 +83,25 @@ class Reader:
         if len(self.text) > allowed:
             problem = f"there are more than {MAX_CHARACTERS} characters; make the filter shorter"
             raise error_at(allowed, problem, EXAMPLE)
-        try:
-            tree = load_parser().parse(self.text)
-        except UnexpectedInput as error:
-            raise explain(self.text, error) from None
+        tree = self._parse()
         return self._read_chain(trees_of(tree)[0]) if tree.children else ALL_EVENTS
+
+    def _parse(self) -> Tree[Token]:
+        """Return the tree of the grammar; a text that is certainly beyond the limits is not read to its end."""
+        parser = load_parser().parse_interactive(self.text)
+        words = depth = 0
+        try:
+            for token in parser.iter_parse():
+                words += token.type in _NAMES_AND_VALUES
+                depth += {"LPAR": 1, "RPAR": -1}.get(token.type, 0)
+                # Each comparison has a name and at least one value, and lists have parentheses, too.
+                if words > 2 * MAX_VALUES:
+                    raise _too_many_values(token)
+                if depth > MAX_NESTING + 1:
+                    raise _too_deep(start_of(token))
+            return cast(Tree[Token], parser.feed_eof())
+        except UnexpectedInput as error:
+            raise explain(self.text, error, parser) from None
 
     def _read_chain(self, tree: Tree[Token]) -> Condition:
         """Return the condition of terms that are joined by AND, or by OR."""
@@ -141,8 +157,7 @@ class Reader:
     def _read_group(self, tree: Tree[Token]) -> Condition:
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            problem = f"parentheses stand in more than {MAX_NESTING} others; use fewer"
-            raise error_at(tree.meta.start_pos, problem, "(a = 1 OR b = 2) AND c = 3")
+            raise _too_deep(tree.meta.start_pos)
         condition = self._read_chain(trees_of(tree)[0])
         self.nesting -= 1
         return condition
@@ -150,8 +165,7 @@ class Reader:
     def _count_value(self, token: Token) -> Value:
         self.used.values += 1
         if self.used.values > MAX_VALUES:
-            problem = f"there are more than {MAX_VALUES} values to compare with; use fewer, or a wildcard"
-            raise error_at(start_of(token), problem, "event_type = compute.instance.*")
+            raise _too_many_values(token)
         return read_value(token)
 
     def _read_bare(self, token: Token) -> Condition:
@@ -203,6 +217,16 @@ class Reader:
                 problem += ", and write T before the time of a day: 2026-01-02T03:00"
             example = quote(text) if len(text) <= MAX_SHOWN_CHARACTERS else '"a:b:c"'
             raise error_at(start_of(operator), f"{problem}, or write blanks around the operator", example)
+
+
+def _too_many_values(token: Token) -> FilterSyntaxError:
+    problem = f"there are more than {MAX_VALUES} values to compare with; use fewer, or a wildcard"
+    return error_at(start_of(token), problem, "event_type = compute.instance.*")
+
+
+def _too_deep(offset: int) -> FilterSyntaxError:
+    problem = f"parentheses stand in more than {MAX_NESTING} others; use fewer"
+    return error_at(offset, problem, "(a = 1 OR b = 2) AND c = 3")
 
 
 def _read_list(operator: Token, tree: Tree[Token]) -> list[Token]:

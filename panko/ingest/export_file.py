@@ -75,8 +75,9 @@ class Request:
         if members["format"] != REQUEST_FORMAT:
             raise ValueError(f"format {members['format']} is unknown")
         given = members["selection"]
-        start, end = (time and datetime.datetime.fromisoformat(time) for time in (given["start"], given["end"]))
-        selection = Selection(start, end, tuple(given["types"]), given["project"])
+        times = (given["start"], given["end"], given["now"])
+        start, end, now = (time and datetime.datetime.fromisoformat(time) for time in times)
+        selection = Selection(start, end, tuple(given["types"]), given["project"], tuple(given["where"]), now)
         return cls(dict(members["arguments"]), members["is_zstd"], selection)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import zstandard
 
+from panko.filter_language import parse_all
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter, Page, Place, Scope
 
@@ -28,20 +29,28 @@ class Selection:
     :param end: events generated at this time or earlier
     :param types: of one of these event types; empty: of any
     :param project: of this project; None: of any
+    :param where: that meet all of these texts in the filter language
+    :param now: the time to which times such as ``-2h`` in these texts are relative
     """
 
     start: datetime.datetime | None = None
     end: datetime.datetime | None = None
     types: tuple[str, ...] = ()
     project: str | None = None
+    where: tuple[str, ...] = ()
+    now: datetime.datetime | None = None
 
     def filter(self, after: Place | None = None) -> EventFilter:
-        """Return the filter for these events; those before the time of a place may be left out."""
+        """Return the filter for these events; those before the time of a place may be left out.
+
+        :raises FilterSyntaxError: if a text is not in the filter language
+        """
         times = [each for each in (self.start, after and after.generated) if each]
         return EventFilter(
             start_timestamp=max(times, default=None),
             end_timestamp=self.end,
             event_type=self.types,
+            condition=parse_all(self.where, self.now).condition,
             scope=Scope(project_id=self.project),
         )
 

@@ -3,11 +3,12 @@
 
 import contextlib
 import datetime
+import http
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.session import Session
@@ -29,6 +30,17 @@ MAX_RETRY_AFTER_SECONDS = 600
 
 UNAVAILABLE_STATUSES = (502, 503, 504)
 """Statuses of a service, or of a proxy in front of it, that may work again soon."""
+
+FILTER_ARGUMENT = "filter"
+"""The argument for conditions in the filter language."""
+
+MAX_URL_CHARS = 2000
+"""Length of an address up to which all servers and proxies accept it. Beyond it, conditions are sent in the body."""
+
+INVALID_FILTER = "("
+
+UNKNOWN_FILTER = f'Unknown argument: "{FILTER_ARGUMENT}"'
+"""How services that do not know the argument refuse it: Panko 10."""
 
 CONNECTION_ERRORS = (
     keystone_errors.ConnectFailure,
@@ -97,6 +109,7 @@ class EventClient:
         self._session = session
         self._endpoint = endpoint.rstrip("/").removesuffix("/v2")
         self._headers = {"Accept": "application/json", **(ANONYMOUS_HEADERS if anonymous else {})}
+        self._reads_bodies = False
         self.service_time: datetime.datetime | None = None
         """Time of the latest response by the clock of the service, in naive UTC; None before the first response."""
 
@@ -115,10 +128,38 @@ class EventClient:
         if not all(path):
             raise CommandError("The name must not be empty.")
         url = "/".join([self._endpoint, "v2", *(quote(part, safe="") for part in path)])
+        pairs = list(query)
+        texts = [value for name, value in pairs if name == FILTER_ARGUMENT]
+        if not texts or len(f"{url}?{urlencode(pairs)}") <= MAX_URL_CHARS:
+            return self._request(url, timeout, params=pairs)
+        self._require_bodies(timeout)
+        others = [pair for pair in pairs if pair[0] != FILTER_ARGUMENT]
+        return self._request(url, timeout, params=others, json={FILTER_ARGUMENT: texts})
+
+    def _require_bodies(self, timeout: float | None) -> None:
+        """Check that the service receives the body of a GET request, once: if not, it would return all events.
+
+        :raises CommandError: if a proxy removes it
+        """
+        if self._reads_bodies:
+            return
+        try:
+            self._request(f"{self._endpoint}/v2/events", timeout, params={"limit": 1}, json={"filter": INVALID_FILTER})
+        except ResponseError as error:
+            if error.status != http.HTTPStatus.BAD_REQUEST:
+                raise
+            self._reads_bodies = True
+            return
+        raise CommandError(
+            f"The conditions are longer than the {MAX_URL_CHARS} characters of an address, and the service does not "
+            "receive the body of the request: a proxy removes it. Shorten --where."
+        )
+
+    def _request(self, url: str, timeout: float | None, **content: Any) -> Response:
         limits = {} if timeout is None else {"timeout": timeout}
         try:
             response = self._session.get(
-                url, params=list(query), headers=self._headers, raise_exc=False, user_agent="panko", **limits
+                url, headers=self._headers, raise_exc=False, user_agent="panko", **content, **limits
             )
         except CONNECTION_ERRORS as error:
             raise ServiceUnavailable(
@@ -191,6 +232,10 @@ def _make_error(response: Any) -> CommandError:
         body = None
     request_id = response.headers.get("X-Openstack-Request-Id")
     line = " ".join(_find_reason(response, body).split())
+    if line == UNKNOWN_FILTER:
+        return CommandError(
+            "The event service does not know the filter language, which --where needs. Is it a Panko 10? Use --filter."
+        )
     text = f"{line} (HTTP {response.status_code})" + (f" (Request-ID: {request_id})" if request_id else "")
     if response.status_code in UNAVAILABLE_STATUSES:
         return ServiceUnavailable(text, _read_retry_after(response))

@@ -10,7 +10,7 @@ from oslo_utils import timeutils
 
 from panko.storage import base
 from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
-from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
+from panko.storage.counting import count_groups, name_counts, summarize_values
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
@@ -29,6 +29,7 @@ from panko.storage.opensearch.page_reader import PageReader
 from panko.storage.opensearch.searches import NEWEST_FIRST
 from panko.storage.opensearch.writer import EventWriter
 from panko.storage.owners import is_plain_id
+from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent, texts_of
 
 
@@ -116,12 +117,11 @@ class Connection(base.Connection):
     def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
         if matches_nothing(event_filter):
             return
-        if is_counted_by_database(event_filter, count_query):
-            rows = self._counter.count(event_filter, count_query)
-        else:
-            page = Page(sort=NEWEST_FIRST)
-            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW), count_query)
-        by_owner = count_query.group_by == PROJECT_ID and is_counted_by_database(event_filter, count_query)
+        rows = self._counter.count(event_filter, count_query)
+        by_owner = rows is not None and count_query.group_by == PROJECT_ID
+        if rows is None:
+            page, budget = Page(sort=NEWEST_FIRST), ScanBudget(event_filter.scan_seconds)
+            rows = count_groups(lambda: self._pages.read(event_filter, page, WITHOUT_RAW, budget), count_query)
         yield from name_counts(rows, self._project_id if by_owner else None)
 
     def _project_id(self, owner: str) -> str | None:

@@ -23,17 +23,11 @@ from panko.storage.errors import StorageFull
 from tests.faults.cluster_traffic import Traffic
 from tests.functional.storage.builders import NOON, event
 from tests.servers import ServerMissing
-from tests.servers.opensearch_cluster import OpenSearchCluster, OpenSearchNode
+from tests.servers.opensearch_cluster import NOTICED_SOON, OpenSearchCluster, OpenSearchNode
 
 pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get("PANKO_TEST_CLUSTER_ROUNDS", "1"))
-NOTICED_SOON = {
-    "cluster.fault_detection.follower_check.timeout": "3s",
-    "cluster.fault_detection.follower_check.retry_count": 2,
-    "cluster.fault_detection.leader_check.timeout": "3s",
-    "cluster.fault_detection.leader_check.retry_count": 2,
-}
 FORGOTTEN_SOON = {"search.default_keep_alive": "5s", "search.keep_alive_interval": "1s"}
 """A node that was paused keeps what searches had begun; until it forgets that (5 minutes), it cannot join in again."""
 

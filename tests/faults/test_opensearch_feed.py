@@ -27,7 +27,7 @@ from tests.functional.storage.builders import event
 from tests.functional.storage.contract.read_feed import follow, names, read
 from tests.functional.storage.workers import connected
 from tests.servers import ServerMissing
-from tests.servers.opensearch_cluster import OpenSearchCluster, OpenSearchNode
+from tests.servers.opensearch_cluster import NOTICED_SOON, OpenSearchCluster, OpenSearchNode
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ ROUNDS = int(os.environ.get("PANKO_TEST_FEED_ROUNDS", "1"))
 HAS_ALL = "PANKO_TEST_FEED_ROUNDS" in os.environ
 TIMEOUT = 240
 PAUSE_SECONDS = 36
-"""Seconds for which a node is stopped: the others wait 30 until they go on without it."""
+"""Seconds for which a node is stopped: the others wait 30 until they go on without it, as by default in production."""
 
 READERS = 16
 
@@ -44,9 +44,9 @@ Disturb = Callable[[OpenSearchCluster, Connection, random.Random], None]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[OpenSearchCluster]:
-    """A cluster of three nodes."""
+    """A cluster of three nodes, whose data survive that they are killed; not that the machine fails, as none does."""
     try:
-        cluster = OpenSearchCluster()
+        cluster = OpenSearchCluster(durable=False, settings={} if HAS_ALL else NOTICED_SOON)
     except ServerMissing as error:
         if os.environ.get("CI") == "true":
             raise

@@ -13,6 +13,7 @@ import webtest
 import panko
 from panko import service
 from panko.api import app
+from panko.filter_language.reader import load_parser
 from panko.ingest.collector import Collector
 from panko.ingest.decoding import read_notification
 from panko.ingest.stats import Stats
@@ -59,6 +60,21 @@ def test_a_request_goes_the_way_that_the_documentation_says(tmp_path):
     assert response.json
     assert "Link" in response.headers
     walk = read_walk("walk-of-a-request")
+    assert in_order(walk, called) == walk
+
+
+def test_a_filter_goes_the_way_that_the_documentation_says(tmp_path):
+    url = f"sqlite:///{tmp_path}/panko.sqlite"
+    fill(url)
+    conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
+    application = app.load_app(conf, NOAUTH)
+    load_parser.cache_clear()
+    filters = {"filter": "size > -60 AND NOT service : nothing"}
+    with tracing() as called:
+        response = webtest.TestApp(application).get("/v2/events", filters, headers=MEMBER)
+    application.close()
+    assert response.json
+    walk = read_walk("walk-of-a-filter")
     assert in_order(walk, called) == walk
 
 

@@ -23,6 +23,14 @@ _TIMEOUT = 240.0
 _REQUEST_TIMEOUT = 40.0
 _DISK = "cluster.routing.allocation.disk"
 _FULL = {f"{_DISK}.watermark.{name}": size for name, size in (("low", "3pb"), ("high", "2pb"), ("flood_stage", "1pb"))}
+NOTICED_SOON = {
+    "cluster.fault_detection.follower_check.timeout": "3s",
+    "cluster.fault_detection.follower_check.retry_count": 2,
+    "cluster.fault_detection.leader_check.timeout": "3s",
+    "cluster.fault_detection.leader_check.retry_count": 2,
+}
+"""Settings of nodes that notice after 6 seconds, instead of 30, that another one is paused."""
+
 _BLOCK = "index.blocks.read_only_allow_delete"
 _CREATION_BLOCK = "cluster.blocks.create_index"
 

@@ -7,15 +7,15 @@ from typing import Any
 import orjson
 import pecan
 
-from panko.api.authorization import Authorization
 from panko.api.controllers.decorators import expose_document, expose_get, expose_query
-from panko.api.grafana import frames, rows, targets, variables
+from panko.api.filters import Selection
+from panko.api.grafana import frames, metrics, rows, targets, variables
 from panko.api.grafana.request import parse_object
 from panko.api.hooks import Context
 from panko.api.pages import Links
 from panko.api.routing import Resource, Root
 from panko.policies import events
-from panko.storage.filters import EventFilter, Scope
+from panko.storage.filters import EventFilter
 
 
 class MetricsController(Resource):
@@ -25,7 +25,7 @@ class MetricsController(Resource):
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the metrics, each with the fields of its payload."""
         parse_object(body)
-        return _to_documents(metric.describe() for metric in targets.METRICS.values())
+        return _to_documents(metric.describe() for metric in metrics.METRICS.values())
 
 
 class OptionsController(Resource):
@@ -48,8 +48,8 @@ class QueryController(Resource):
         """Return the time series and tables of all targets."""
         context: Context = pecan.request.panko
         requested = targets.parse_query(parse_object(body), context.limits.max_limit)
-        scopes = [_authorize(target.metric.rule, target.selection.all_tenants) for target in requested]
-        return frames.render_frames(context.storage, zip(requested, scopes, strict=True))
+        filters = [_select(target.metric.rule, target.selection) for target in requested]
+        return frames.render_frames(context.storage, zip(requested, filters, strict=True))
 
 
 class VariableController(Resource):
@@ -69,7 +69,7 @@ class TagKeysController(Resource):
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return type and name of each key."""
         parse_object(body)
-        event_filter = EventFilter(scope=_authorize(events.INDEX, None))
+        event_filter = _select(events.INDEX, Selection(EventFilter()))
         traits = variables.list_traits(pecan.request.panko.storage, event_filter)
         return _to_documents({"type": type_, "text": key} for key, type_ in variables.make_tag_keys(traits))
 
@@ -91,7 +91,7 @@ class SearchController(Resource):
     def post(self, body: bytes) -> Iterator[bytes]:
         """Return the values of a variable if the target names one, and the names of all metrics otherwise."""
         request = variables.parse_search(parse_object(body))
-        return _to_documents(_list_names(request) if request else targets.METRICS)
+        return _to_documents(_list_names(request) if request else metrics.METRICS)
 
 
 class AnnotationsController(Resource):
@@ -103,8 +103,8 @@ class AnnotationsController(Resource):
         context: Context = pecan.request.panko
         given = parse_object(body)
         target = targets.parse_annotations(given, context.limits.max_limit)
-        scope = _authorize(target.metric.rule, target.selection.all_tenants)
-        return frames.render_annotations(context.storage, target, scope, given.members.get("annotation"))
+        event_filter = _select(target.metric.rule, target.selection)
+        return frames.render_annotations(context.storage, target, event_filter, given.members.get("annotation"))
 
 
 class RowsController(Resource):
@@ -117,8 +117,9 @@ class RowsController(Resource):
         context.authorization.require(events.INDEX)
         links = Links(pecan.request, rows.CURSOR_ARGUMENT)
         requested = rows.parse_rows(pecan.request.GET, links, context.limits.default_limit, context.limits.max_limit)
-        scope = context.authorization.grafana_scope(requested.selection.all_tenants)
-        return rows.RowPage(context.storage, requested.selection.limit_to(scope), requested.page, links)
+        event_filter = _select(events.INDEX, requested.selection)
+        links = Links(pecan.request, rows.CURSOR_ARGUMENT, requested.selection.absolute_texts)
+        return rows.RowPage(context.storage, event_filter, requested.page, links, requested.make_row)
 
 
 class GrafanaController(Root):
@@ -148,17 +149,19 @@ def _to_documents(members: Iterable[Any]) -> Iterator[bytes]:
     return map(orjson.dumps, members)
 
 
-def _authorize(rule: str, all_tenants: bool | None) -> Scope:
-    """Return the scope of the events that the caller may see.
+def _select(rule: str, selection: Selection) -> EventFilter:
+    """Return the filter for the selected events that the caller may see.
 
     :raises Refused: if the rule does not allow the request
+    :raises NotSupported: if the storage driver does not know all conditions
     """
-    authorization: Authorization = pecan.request.panko.authorization
-    authorization.require(rule)
-    return authorization.grafana_scope(all_tenants)
+    context: Context = pecan.request.panko
+    context.authorization.require(rule)
+    scope = context.authorization.grafana_scope(selection.all_tenants)
+    return selection.limit_to(scope, context.storage, context.limits.scan_seconds)
 
 
 def _list_names(request: variables.ListRequest) -> Sequence[str]:
     """Return the names of a list, from the events that the caller may see."""
-    scope = _authorize(request.rule, request.selection.all_tenants)
-    return variables.list_names(pecan.request.panko.storage, request, scope)
+    event_filter = _select(request.rule, request.selection)
+    return variables.list_names(pecan.request.panko.storage, request, event_filter)

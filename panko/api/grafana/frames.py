@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 
-from panko.api.grafana.targets import ANNOTATIONS, CountsTarget, EventsTarget, Target, start_times
+from panko.api.grafana.metrics import ANNOTATIONS
+from panko.api.grafana.regions import Region
+from panko.api.grafana.targets import CountsTarget, EventsTarget, Target, start_times
 from panko.api.query import EPOCH
 from panko.storage.aggregates import PROJECT_ID, EventCount
 from panko.storage.base import Connection
-from panko.storage.filters import EventFilter, Scope
+from panko.storage.filters import EventFilter
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
 
 MAX_COLUMNS = 200
@@ -23,6 +25,7 @@ MAX_ANNOTATION_CHARACTERS = 1000
 
 EVENT_COLUMNS = (("Time", "time"), ("event_type", "string"), ("message_id", "string"), (PROJECT_ID, "string"))
 ANNOTATION_COLUMNS = (("time", "time"), ("title", "string"), ("text", "string"), ("tags", "string"))
+END_COLUMN = ("timeEnd", "time")
 
 TRAIT_PREFIX = "traits."
 """Prefix of a trait's name in the name of a column."""
@@ -35,30 +38,34 @@ MILLISECOND = datetime.timedelta(milliseconds=1)
 _NUMBERS = (TraitType.INTEGER, TraitType.FLOAT)
 
 
-def render_frames(storage: Connection, targets: Iterable[tuple[Target, Scope]]) -> Iterator[bytes]:
-    """Yield the frames of targets, each for the events within its scope.
+def render_frames(storage: Connection, targets: Iterable[tuple[Target, EventFilter]]) -> Iterator[bytes]:
+    """Yield the frames of targets, each for the events of its filter.
 
     Only one table, or the series of one target, is in memory at a time.
     """
-    for target, scope in targets:
-        for frame in _make_frames(storage, target, target.selection.limit_to(scope)):
+    for target, event_filter in targets:
+        for frame in _make_frames(storage, target, event_filter):
             yield orjson.dumps(frame)
 
 
 def _make_frames(storage: Connection, target: Target, event_filter: EventFilter) -> Iterable[dict[str, Any]]:
     if isinstance(target, CountsTarget):
         return make_series(storage.count_events(event_filter, target.count_query), target)
-    make_table = make_annotations_table if target.metric is ANNOTATIONS else make_events_table
-    return [make_table(storage.get_events(event_filter, target.page), target.traits, target.ref_id)]
+    events = storage.get_events(event_filter, target.page)
+    if target.metric is ANNOTATIONS:
+        return [make_annotations_table(events, target.traits, target.ref_id, target.region)]
+    return [make_events_table(events, target.traits, target.ref_id)]
 
 
-def render_annotations(storage: Connection, target: EventsTarget, scope: Scope, annotation: Any) -> Iterator[bytes]:
+def render_annotations(
+    storage: Connection, target: EventsTarget, event_filter: EventFilter, annotation: Any
+) -> Iterator[bytes]:
     """Yield annotations in SimpleJSON's form.
 
     :param annotation: the member of the request that the response repeats
     """
-    events = storage.get_events(target.selection.limit_to(scope), target.page)
-    for made in make_annotations(events, target.traits):
+    events = storage.get_events(event_filter, target.page)
+    for made in make_annotations(events, target.traits, target.region):
         yield orjson.dumps({"annotation": annotation, **made})
 
 
@@ -120,29 +127,39 @@ def _choose_columns(rows: Iterable[Mapping[str, Trait]], names: Sequence[str]) -
     return {name: choose_column_type(dtypes[name]) for name in names[:MAX_COLUMNS]}
 
 
-def make_annotations_table(events: Iterable[Event], names: Sequence[str], ref_id: str) -> dict[str, Any]:
+def make_annotations_table(
+    events: Iterable[Event], names: Sequence[str], ref_id: str, region: Region | None = None
+) -> dict[str, Any]:
     """Return a table whose columns Grafana reads as annotations; the tags are one text, separated by commas."""
-    annotations = make_annotations(events, names)
-    rows = [[each["time"], each["title"], each["text"], ",".join(each["tags"])] for each in annotations]
-    return _make_table(ANNOTATION_COLUMNS, rows, ref_id)
+    annotations = [{**each, "tags": ",".join(each["tags"])} for each in make_annotations(events, names, region)]
+    columns = (*ANNOTATION_COLUMNS, END_COLUMN) if region else ANNOTATION_COLUMNS
+    return _make_table(columns, [[each.get(name) for name, _ in columns] for each in annotations], ref_id)
 
 
-def make_annotations(events: Iterable[Event], names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield an annotation for each event.
+def make_annotations(
+    events: Iterable[Event], names: Sequence[str], region: Region | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield an annotation for each event, or for each pair of events.
 
     :param names: names of the traits to show in its text; empty: all
+    :param region: which events are pairs; None: none
     """
-    for event in events:
+    for event, end in region.pair(events) if region else ((event, None) for event in events):
         project = find_project(event)
         yield {
             "time": to_milliseconds(event.generated),
-            "title": event.event_type,
-            "text": _summarize(event, names),
+            "title": event.event_type if end is None else f"{event.event_type} - {end.event_type}",
+            "text": summarize(end or event, names),
             "tags": [event.event_type] if project is None else [event.event_type, project],
+            **({} if end is None else {END_COLUMN[0]: to_milliseconds(end.generated)}),
         }
 
 
-def _summarize(event: Event, names: Sequence[str]) -> str:
+def summarize(event: Event, names: Sequence[str] = ()) -> str:
+    """Return the traits of an event as a text of limited length.
+
+    :param names: names of the traits; empty: all
+    """
     chosen = (trait for trait in event.traits if not names or trait.name in names)
     text = ", ".join(f"{trait.name}={to_text(trait.dtype, trait.value)}" for trait in chosen)
     return text if len(text) <= MAX_ANNOTATION_CHARACTERS else f"{text[:MAX_ANNOTATION_CHARACTERS]}…"

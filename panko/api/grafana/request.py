@@ -1,50 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests: JSON bodies, times and filters, and the selection of events that they describe."""
+"""Requests: JSON bodies and their members, the values of variables, and times."""
 
 import datetime
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from oslo_utils import strutils
 from wsme.exc import ClientSideError
 
-from panko.api.query import ALL_TENANTS_FILTER, EVENT_FIELDS, parse_bound, parse_filters
-from panko.storage.aggregates import PROJECT_ID
-from panko.storage.conditions import all_of
-from panko.storage.filters import EventFilter, Scope, TraitFilter
-from panko.storage.models import INT64, TRAIT_TYPES_BY_LABEL, TraitType
+from panko.api.query import parse_bound
 
 MAX_LIST_MEMBERS = 1000
-MAX_AD_HOC_FILTERS = 100
-
-OPERATORS_BY_SYMBOL = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-AD_HOC_SYMBOLS = ("=", "!=", "<", ">")
-TYPE_SEPARATOR = "::"
-"""Separates the type from the name of a trait, as in ``integer::vcpus``."""
-
-IMPOSSIBLE_NAME = "\x00"
-"""An event type, or a message_id, that no event can have."""
 
 _ALTERNATIVES = re.compile(r"(?:\\.|[^|])+", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\^$*+?.()|\[\]{}/])")
 _UNRESTRICTED = ("", ".*", "$__all")
 """What Grafana sends for a variable that is set to all its values, or to none."""
 
-_CONDITION = re.compile(r"(?:(?P<type>\w+)::)?+(?P<name>[^<>=!]+)(?P<op><=|>=|!=|==|=|<|>)(?P<value>.*)", re.DOTALL)
-_QUOTED = re.compile(r"(?P<quote>[\"'])(?P<text>.*)(?P=quote)", re.DOTALL)
-_LITERALS = {
-    TraitType.INTEGER: re.compile(r"[+-]?\d{1,19}", re.ASCII),
-    # The point is required: 12e4 may well be the beginning of an identifier.
-    TraitType.FLOAT: re.compile(r"[+-]?(\d+\.\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE),
-    TraitType.DATETIME: re.compile(
-        r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE
-    ),
-}
+_QUOTED_VALUE = re.compile(r'"((?:\\"|[^"])*)"(?:,|$)')
 
 
 def parse_object(body: bytes) -> "JsonObject":
@@ -170,20 +147,36 @@ def _is_text_or_number(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
-def expand_variable(text: str) -> tuple[str, ...]:
+def expand_variable(text: str, has_commas: bool = False) -> tuple[str, ...]:
     r"""Return the names in a text that Grafana has put the values of a variable into.
 
-    It writes several values as ``(a|b)`` or ``{a,b}``, and may escape characters: ``compute\.instance``.
+    It writes several values as ``(a|b)``, ``{a,b}``, ``a,b`` or ``"a","b"``, and may escape characters:
+    ``compute\.instance``. Only between quotes may a name have a comma.
+
+    :param has_commas: whether it is one name, in which a comma is part of it
     """
     if text in _UNRESTRICTED:
         return ()
+    if (quoted := _split_quoted(text)) is not None:
+        return quoted
     if text.startswith("(") and text.endswith(")"):
         parts = _ALTERNATIVES.findall(text[1:-1])
     elif text.startswith("{") and text.endswith("}"):
         parts = text[1:-1].split(",")
     else:
-        parts = [text]
+        parts = [text] if has_commas else text.split(",")
     return tuple(name for part in parts if (name := _ESCAPED.sub(r"\1", part)))
+
+
+def _split_quoted(text: str) -> tuple[str, ...] | None:
+    """Return the values of Grafana's format ``doublequote``; None if the text has another form."""
+    found, end = [], 0
+    for match in _QUOTED_VALUE.finditer(text):
+        if match.start() != end:
+            return None
+        found.append(match[1].replace('\\"', '"'))
+        end = match.end()
+    return tuple(found) if found and end == len(text) and not text.endswith(",") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,136 +204,3 @@ def read_range(given: JsonObject) -> TimeRange:
     if times.start and times.end and times.start > times.end:
         raise ClientSideError(f"{given.path}from is later than {given.path}to")
     return times
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A filter in the form of ``q`` of /v2/events."""
-
-    field: str
-    op: str
-    type: str
-    value: str
-
-
-def parse_condition(text: str, name: str) -> Condition:
-    """Parse a condition as the ``openstack event`` command takes it: ``[type::]name operator value``.
-
-    If the type is missing, it follows from the value: a value that looks like a number or a time, unless it is quoted.
-
-    :param name: name of the member in errors
-    :raises ClientSideError: if the text does not have that form
-    """
-    match = _CONDITION.fullmatch(text)
-    if not match or not match["name"].strip():
-        raise ClientSideError(f"{name}: conditions of the form [type::]name operator value, such as vcpus>=4, expected")
-    field, value = match["name"].strip(), match["value"].strip()
-    if quoted := _QUOTED.fullmatch(value):
-        value = quoted["text"]
-    operator = OPERATORS_BY_SYMBOL[match["op"]]
-    if field in EVENT_FIELDS:
-        return Condition(field, operator, "", value)
-    # parse_filters refuses an unknown type.
-    label = match["type"] or (TraitType.TEXT if quoted else _guess_type(value)).label
-    return Condition(field, operator, label, value)
-
-
-def _guess_type(value: str) -> TraitType:
-    guessed = next((type_ for type_, literal in _LITERALS.items() if literal.fullmatch(value)), TraitType.TEXT)
-    # Integer traits have at most 64 bits; a longer number is an identifier.
-    return TraitType.TEXT if guessed is TraitType.INTEGER and int(value) not in INT64 else guessed
-
-
-def read_conditions(payload: JsonObject, name: str) -> list[Condition]:
-    """Return the conditions in a member: a text with one condition a line, or a list of such texts."""
-    lines = (line.strip() for text in payload.texts(name) for line in text.splitlines())
-    return [parse_condition(line, f"{payload.path}{name}") for line in lines if line]
-
-
-def read_ad_hoc_filters(body: JsonObject) -> list[Condition]:
-    """Return the ad hoc filters of a request as conditions; filters without a key are ignored."""
-    conditions = []
-    # All are read first, so that an error in the lists is reported before one in a filter.
-    filters = [each for name in ("filters", "adhocFilters") for each in body.objects(name, MAX_AD_HOC_FILTERS)]
-    for given in filters:
-        if key := given.text("key"):
-            symbol = given.text("operator") or "="
-            if symbol not in AD_HOC_SYMBOLS:
-                raise given.error("operator", f"one of {' '.join(AD_HOC_SYMBOLS)} (others are not supported)")
-            conditions.append(make_condition(key, given.text("value"), OPERATORS_BY_SYMBOL[symbol]))
-    return conditions
-
-
-def make_condition(key: str, value: str, operator: str = "eq") -> Condition:
-    """Return the condition on a key of the form ``[type::]name``; without a type, a trait is a string."""
-    trait_type, name = split_key(key)
-    return Condition(name, operator, trait_type.label if trait_type else "", value)
-
-
-def split_key(key: str) -> tuple[TraitType | None, str]:
-    """Return the type (None if it is missing) and the name in ``[type::]name``."""
-    label, separator, name = key.partition(TYPE_SEPARATOR)
-    return (TRAIT_TYPES_BY_LABEL[label], name) if separator and label in TRAIT_TYPES_BY_LABEL else (None, key)
-
-
-def make_filter(conditions: Sequence[Condition]) -> EventFilter:
-    """Return the filter for events that meet all conditions; several event types, or message_ids, are alternatives.
-
-    :raises ClientSideError: if the API does not support a condition
-    """
-    if any(condition.field == ALL_TENANTS_FILTER for condition in conditions):
-        raise ClientSideError(f"{ALL_TENANTS_FILTER} is a member of its own, not a condition")
-    return parse_filters(conditions)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The events that a request selects, whoever the caller is.
-
-    :param all_tenants: whether events of all tenants are requested; None: the request does not say
-    """
-
-    event_filter: EventFilter
-    all_tenants: bool | None = None
-
-    def limit_to(self, scope: Scope) -> EventFilter:
-        """Return the filter for the selected events within a scope."""
-        return replace(self.event_filter, scope=scope)
-
-
-def read_selection(payload: JsonObject, times: TimeRange, ad_hoc: Sequence[Condition] = ()) -> Selection:
-    """Return the events that meet the members of a payload, a time range and the ad hoc filters.
-
-    :raises ClientSideError: if the payload is invalid
-    """
-    event_types, projects = payload.names("event_type"), payload.names(PROJECT_ID)
-    if len(projects) > 1:
-        raise payload.error(PROJECT_ID, "one project, or none for all,")
-    own = EventFilter(
-        start_timestamp=times.start,
-        end_timestamp=times.end,
-        event_type=event_types,
-        traits_filter=tuple(TraitFilter(PROJECT_ID, TraitType.TEXT, project) for project in projects),
-    )
-    filters = (own, make_filter(read_conditions(payload, "filters")), make_filter(ad_hoc))
-    return Selection(reduce(_intersect, filters), payload.boolean("all_tenants"))
-
-
-def _intersect(one: EventFilter, other: EventFilter) -> EventFilter:
-    """Return the filter for events that meet two filters, which have no scope."""
-    starts = [each.start_timestamp for each in (one, other) if each.start_timestamp]
-    ends = [each.end_timestamp for each in (one, other) if each.end_timestamp]
-    return EventFilter(
-        start_timestamp=max(starts, default=None),
-        end_timestamp=min(ends, default=None),
-        event_type=_intersect_names(one.event_type, other.event_type),
-        message_id=_intersect_names(one.message_id, other.message_id),
-        condition=all_of((one.condition, other.condition)),
-    )
-
-
-def _intersect_names(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that are in both; an empty tuple means all names."""
-    if not some or not others:
-        return some or others
-    return tuple(name for name in some if name in others) or (IMPOSSIBLE_NAME,)

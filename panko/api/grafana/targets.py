@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets: what a panel can show, what a request asks for, and the periods that events are counted in."""
+"""Targets: what a request asks for, and the periods that events are counted in."""
 
 import datetime
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from wsme.exc import ClientSideError
 
-from panko.api.grafana.request import (
-    BoundedRange,
-    Condition,
-    JsonObject,
-    Selection,
-    read_ad_hoc_filters,
-    read_range,
-    read_selection,
-    split_key,
+from panko.api.filters import Selection
+from panko.api.grafana.filters import AdHoc, read_ad_hoc_filters, read_selection, split_key
+from panko.api.grafana.metrics import (
+    ANNOTATIONS,
+    EVENT_COUNTS,
+    METRICS,
+    NEWEST,
+    NO_GROUPS,
+    SORT_DIRECTIONS_BY_ORDER,
+    Metric,
 )
+from panko.api.grafana.regions import Region, read_region
+from panko.api.grafana.request import BoundedRange, JsonObject, read_range
 from panko.api.query import DEFAULT_GROUPS, EPOCH, parse_interval
-from panko.policies import event_counts, events
 from panko.storage.aggregates import MAX_COUNTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery
 from panko.storage.filters import Page
 from panko.storage.models import TraitType, is_storable
@@ -33,10 +34,6 @@ MAX_INTEGER = 2**53  # JavaScript represents all integers up to this one exactly
 DEFAULT_ROWS = 100
 DEFAULT_POINTS = 1000
 
-NEWEST = "newest"
-SORT_DIRECTIONS_BY_ORDER = {NEWEST: "desc", "oldest": "asc"}
-
-NO_GROUPS = "none"
 AUTOMATIC_INTERVALS = ("", "auto", "none")
 
 FIVE_MINUTES_SECONDS, HOUR_SECONDS, DAY_SECONDS = 300, 3600, 86400
@@ -45,84 +42,12 @@ _MILLISECONDS = re.compile(r"\d{1,15}ms", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a payload, as Grafana's query builder shows it.
-
-    :param type: the type of the input element
-    :param options: label and value of each choice; None: Grafana requests them, or anything can be entered
-    """
-
-    name: str
-    label: str
-    type: str
-    options: tuple[tuple[str, str], ...] | None = None
-    placeholder: str = ""
-
-    def describe(self) -> dict[str, Any]:
-        """Return the field in the form of the protocol."""
-        options = None if self.options is None else [{"label": label, "value": value} for label, value in self.options]
-        described = {"name": self.name, "label": self.label, "type": self.type, "placeholder": self.placeholder}
-        return described if options is None else {**described, "options": options}
-
-
-EVENT_TYPE_FIELD = Field("event_type", "Event types", "multi-select", placeholder="all")
-PROJECT_FIELD = Field("project_id", "Project", "select", placeholder="all")
-TRAITS_FIELD = Field("traits", "Traits", "multi-select", placeholder="all")
-GROUP_BY_FIELD = Field("group_by", "Group by", "select", placeholder=NO_GROUPS)
-TOP_FIELD = Field("top", "Top", "input", placeholder="10")
-INTERVAL_FIELD = Field("interval", "Interval", "input", placeholder="auto")
-ORDER_FIELD = Field("order", "Order", "select", (("Newest first", "newest"), ("Oldest first", "oldest")), NEWEST)
-LIMIT_FIELD = Field("limit", "Limit", "input", placeholder="100")
-FILTERS_FIELD = Field("filters", "Filters", "textarea", placeholder="one in each line: vcpus>=4")
-ALL_TENANTS_FIELD = Field("all_tenants", "All projects", "select", (("Yes", "True"), ("No", "False")), "where allowed")
-_COMMON_FIELDS = (FILTERS_FIELD, ALL_TENANTS_FIELD)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """What a panel can show.
-
-    :param rule: the policy rule that allows it
-    :param fields: the fields of its payload
-    """
-
-    name: str
-    label: str
-    rule: str
-    fields: tuple[Field, ...]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the metric in the form of the protocol."""
-        return {"value": self.name, "label": self.label, "payloads": [field.describe() for field in self.fields]}
-
-
-EVENTS = Metric(
-    "events",
-    "Events (table)",
-    events.INDEX,
-    (EVENT_TYPE_FIELD, PROJECT_FIELD, TRAITS_FIELD, ORDER_FIELD, LIMIT_FIELD, *_COMMON_FIELDS),
-)
-EVENT_COUNTS = Metric(
-    "event_counts",
-    "Event counts (time series)",
-    event_counts.INDEX,
-    (EVENT_TYPE_FIELD, PROJECT_FIELD, GROUP_BY_FIELD, TOP_FIELD, INTERVAL_FIELD, *_COMMON_FIELDS),
-)
-ANNOTATIONS = Metric(
-    "annotations",
-    "Annotations",
-    events.INDEX,
-    (EVENT_TYPE_FIELD, PROJECT_FIELD, TRAITS_FIELD, LIMIT_FIELD, *_COMMON_FIELDS),
-)
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (EVENTS, EVENT_COUNTS, ANNOTATIONS)}
-
-
-@dataclass(frozen=True, slots=True)
 class EventsTarget:
     """A table of events, or annotations.
 
     :param ref_id: Grafana's name of the target
     :param traits: names of the traits to show; empty: all
+    :param region: which annotations have an end; None: none
     """
 
     metric: Metric
@@ -130,6 +55,7 @@ class EventsTarget:
     selection: Selection
     page: Page
     traits: tuple[str, ...]
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +92,7 @@ class Panel:
     min_interval_ms: float
     max_points: int | None
     max_events: int
-    ad_hoc: tuple[Condition, ...]
+    ad_hoc: AdHoc
 
 
 def parse_query(body: JsonObject, max_events: int | None) -> tuple[Target, ...]:
@@ -193,7 +119,7 @@ def parse_panel(body: JsonObject, max_events: int | None) -> Panel:
         min_interval_ms=body.number("intervalMs", 0),
         max_points=body.integer("maxDataPoints", 1, MAX_INTEGER, 0) or None,
         max_events=min(MAX_TABLE_ROWS, max_events or MAX_TABLE_ROWS),
-        ad_hoc=tuple(read_ad_hoc_filters(body)),
+        ad_hoc=read_ad_hoc_filters(body),
     )
 
 
@@ -240,6 +166,7 @@ def parse_events(metric: Metric, ref_id: str, payload: JsonObject, panel: Panel)
         selection=read_selection(payload, panel.times, panel.ad_hoc),
         page=Page(min(limit, panel.max_events), sort=(("generated", SORT_DIRECTIONS_BY_ORDER[order]),)),
         traits=tuple(dict.fromkeys(split_key(each)[1] for each in payload.names("traits"))),
+        region=read_region(payload) if metric is ANNOTATIONS else None,
     )
 
 

@@ -6,18 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from panko.api.filters import Selection
+from panko.api.grafana.filters import TYPE_SEPARATOR, read_selection, split_key
 from panko.api.grafana.frames import to_text
-from panko.api.grafana.request import (
-    TYPE_SEPARATOR,
-    JsonObject,
-    Selection,
-    TimeRange,
-    expand_variable,
-    read_range,
-    read_selection,
-    split_key,
-)
-from panko.api.grafana.targets import (
+from panko.api.grafana.metrics import (
     EVENT_TYPE_FIELD,
     GROUP_BY_FIELD,
     METRICS,
@@ -25,13 +17,14 @@ from panko.api.grafana.targets import (
     PROJECT_FIELD,
     TRAITS_FIELD,
     Field,
-    read_payload,
 )
+from panko.api.grafana.request import JsonObject, TimeRange, expand_variable, read_range
+from panko.api.grafana.targets import read_payload
 from panko.policies import event_counts, events
 from panko.policies import traits as trait_rules
 from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EXAMINED_EVENTS, MAX_GROUPS, PROJECT_ID, CountQuery
 from panko.storage.base import Connection
-from panko.storage.filters import EventFilter, Page, Scope
+from panko.storage.filters import EventFilter, Page
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, TraitDescription, TraitType
 
 MAX_EVENTS_FOR_TRAITS = 200
@@ -123,7 +116,7 @@ def parse_list(text: str, payload: JsonObject, times: TimeRange) -> ListRequest 
         return ListRequest(kind, read_selection(payload, times))
     # The name comes last, since the type may contain commas from a variable.
     *types, key = _split_arguments(match[2] or "") or [*payload.texts("type"), payload.text("name")]
-    trait_type, name = split_key("".join(expand_variable(key)))
+    trait_type, name = split_key("".join(expand_variable(key, has_commas=True)))
     if not name:
         raise payload.error("name", "the name of a trait")
     selected = JsonObject({**payload.members, "event_type": [*types, *payload.texts("event_type")]}, payload.path)
@@ -194,9 +187,8 @@ def make_tag_keys(traits: Iterable[TraitDescription]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(keys))
 
 
-def list_names(storage: Connection, request: ListRequest, scope: Scope) -> Sequence[str]:
-    """Return the names of a list, from the selected events within a scope."""
-    event_filter = request.selection.limit_to(scope)
+def list_names(storage: Connection, request: ListRequest, event_filter: EventFilter) -> Sequence[str]:
+    """Return the names of a list, from the events of a filter."""
     if request.kind is ListKind.EVENT_TYPES:
         return list_event_types(storage, event_filter)
     if request.kind is ListKind.PROJECTS:

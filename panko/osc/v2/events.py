@@ -5,18 +5,22 @@ import argparse
 import itertools
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from osc_lib.command import command
 
-from panko.moments import parse_moment
 from panko.osc.client import EventClient, Query, get_client
-from panko.osc.v2.filters import Filter, add_all_projects, add_selection, selected_filters, to_query
-
-COLUMNS = ("event_type", "generated", "message_id", "traits:name", "traits:value", "traits:type")
-OBJECT_FORMATS = ("json", "yaml")
-"""Output formats that have objects; the others have only text."""
+from panko.osc.v2.columns import EventTable, OldEventTable, Traits, add_old_view, add_view, format_structure
+from panko.osc.v2.filters import (
+    add_all_projects,
+    add_selection,
+    add_until,
+    selected_conditions,
+    time_conditions,
+    to_query,
+)
+from panko.osc.v2.hints import explain_empty
 
 
 class EventList(command.Lister):
@@ -29,9 +33,7 @@ class EventList(command.Lister):
         """Return the parser of the arguments."""
         parser = super().get_parser(prog_name)
         add_selection(parser)
-        parser.add_argument(
-            "--until", metavar="<time>", type=parse_moment, help="Only events until then; the same forms as --since"
-        )
+        add_until(parser)
         amount = parser.add_mutually_exclusive_group()
         amount.add_argument(
             "--limit", metavar="<limit>", type=int, help="Number of events to return (default: set by the service)"
@@ -55,19 +57,20 @@ class EventList(command.Lister):
             help="Sort by generated or message_id, asc or desc, such as generated:desc (repeat for several keys)",
         )
         order.add_argument("--newest", action="store_true", help="Newest events first, as with --sort generated:desc")
-        parser.add_argument("--long", action="store_true", help="Also show the original notification (raw)")
+        add_view(parser)
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[Any]]:
         """Return columns and rows; with --all the rows are an iterator, so that -f csv needs little memory."""
         client, query = get_client(self), _make_query(parsed_args)
         events = client.get_all_events(query) if parsed_args.all else iter(self._read_page(client, query))
         # Request the first event now, so that an error comes before the head of the table.
         first = list(itertools.islice(events, 1))
-        if not first:
-            self._explain_empty_list(parsed_args.filter)
-        columns = (*COLUMNS, "raw") if parsed_args.long else COLUMNS
-        return columns, _make_rows(itertools.chain(first, events), parsed_args)
+        # There are no events after the last one, whose marker is given: that needs no explanation.
+        if not first and not parsed_args.marker:
+            explain_empty(client, parsed_args, self.log)
+        table = OldEventTable(parsed_args) if parsed_args.pankoclient else EventTable(parsed_args)
+        return table.columns, map(table.make_row, itertools.chain(first, events))
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Write the list, and then on stderr how to see the other events."""
@@ -83,35 +86,12 @@ class EventList(command.Lister):
             self._next_marker = page.body[-1]["message_id"]
         return page.body
 
-    def _explain_empty_list(self, filters: Iterable[Filter]) -> None:
-        """Warn about guessed types, which may be the reason why there are no events."""
-        for guessed in (each for each in filters if each.guessed):
-            other = "float" if guessed.type == "integer" else "integer"
-            self.log.warning(
-                f"No events: {guessed.field} was compared with traits of the type {guessed.type}. To compare with "
-                f"another type, write it before the name, as in {other}::{guessed.field}; for strings, quote the value."
-            )
-
 
 def _make_query(parsed_args: argparse.Namespace) -> list[tuple[str, str | int]]:
-    times = (("start_timestamp", "ge", parsed_args.since), ("end_timestamp", "le", parsed_args.until))
-    time_filters = [Filter(field, operator, "", time) for field, operator, time in times if time]
     sort = ["generated:desc"] if parsed_args.newest else parsed_args.sort
     paging = (("limit", parsed_args.limit), ("marker", parsed_args.marker), *(("sort", key) for key in sort))
-    filters = to_query([*selected_filters(parsed_args), *time_filters])
-    return [*filters, *(pair for pair in paging if pair[1] is not None)]
-
-
-def _make_rows(events: Iterable[dict[str, Any]], parsed_args: argparse.Namespace) -> Iterator[list[Any]]:
-    for event in events:
-        traits = ("\n".join(trait[part] for trait in event["traits"]) for part in ("name", "value", "type"))
-        row = [event["event_type"], event["generated"], event["message_id"], *traits]
-        yield [*row, format_object(event["raw"], parsed_args)] if parsed_args.long else row
-
-
-def format_object(value: Any, parsed_args: argparse.Namespace) -> Any:
-    """Return an object unchanged if the output format has objects, as JSON otherwise."""
-    return value if parsed_args.formatter in OBJECT_FORMATS else json.dumps(value)
+    conditions = to_query([*selected_conditions(parsed_args), *time_conditions(parsed_args)])
+    return [*conditions, *(pair for pair in paging if pair[1] is not None)]
 
 
 class EventShow(command.ShowOne):
@@ -122,15 +102,17 @@ class EventShow(command.ShowOne):
         parser = super().get_parser(prog_name)
         parser.add_argument("message_id", metavar="<message_id>", help="The message_id of the event")
         add_all_projects(parser)
+        add_old_view(parser)
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        """Return names and values; traits are JSON in all formats, which scripts for pankoclient expect."""
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Iterable[Any]]:
+        """Return names and values; for pankoclient, traits are JSON in all formats."""
         query = [("all_tenants", "True")] if parsed_args.all_projects else []
         event = get_client(self).get("events", parsed_args.message_id, query=query)
-        shown = {
-            **event,
-            "traits": json.dumps(event["traits"], indent=4),
-            "raw": format_object(event["raw"], parsed_args),
-        }
+        traits = (
+            json.dumps(event["traits"], indent=4)
+            if parsed_args.pankoclient
+            else format_structure(event["traits"], parsed_args, Traits)
+        )
+        shown = {**event, "traits": traits, "raw": format_structure(event["raw"], parsed_args)}
         return tuple(shown), tuple(shown.values())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from panko.moments import parse_moment
+from panko.moments import TIME_FORMS, parse_moment
 
 OPERATORS_BY_SYMBOL = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 TRAIT_TYPES = ("string", "integer", "float", "datetime")
@@ -14,12 +14,17 @@ TRAIT_TYPES = ("string", "integer", "float", "datetime")
 EVENT_FIELDS = ("event_type", "message_id", "start_timestamp", "end_timestamp", "all_tenants")
 """Fields that are not traits: the API ignores the type of a filter on them."""
 
+WHERE_HELP = (
+    "Condition in the filter language, such as 'vcpus >= 4 AND NOT display_name : test' or 'event_type = "
+    "compute.instance.*' (repeat for several conditions, which must all be met)"
+)
+
 FILTER_HELP = (
-    "Condition on a trait, with one of = != < <= > >=, such as 'vcpus>=4'. A value that looks like an integer, a "
-    "number with a point or a time is compared with traits of that type; any other value, and any value in quotes, "
-    "with strings. A type before the name overrides this: 'float::progress>50' (string, integer, float, datetime). "
-    "Also event_type=, message_id=, start_timestamp>=, end_timestamp<= and all_tenants= (repeat for several "
-    "conditions, which must all be met)"
+    "Condition on a trait in the form of python-pankoclient, such as 'vcpus>=4', with one of = != < <= > >=. A value "
+    "that looks like an integer, a number with a point or a time is compared with traits of that type; any other "
+    "value, and any value in quotes, with strings. A type before the name overrides this: 'float::progress>50' "
+    "(string, integer, float, datetime). Also event_type=, message_id=, start_timestamp>=, end_timestamp<= and "
+    "all_tenants= (repeat for several conditions, which must all be met)"
 )
 
 _FILTER = re.compile(r"(?:(?P<type>\w+)::)?+(?P<name>[^<>=!]+)(?P<op><=|>=|!=|==|=|<|>)(?P<value>.*)", re.DOTALL)
@@ -45,6 +50,28 @@ class Filter(NamedTuple):
     type: str
     value: str
     guessed: bool = False
+
+
+ALL_PROJECTS = Filter("all_tenants", "eq", "", "True")
+
+
+class Where(NamedTuple):
+    """A condition in the filter language, which the service parses."""
+
+    text: str
+
+
+Condition = Filter | Where
+
+
+def parse_where(text: str) -> Where:
+    """Return a condition in the filter language.
+
+    :raises ArgumentTypeError: if it is empty, as a variable of a script may be: all events would meet it
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the condition is empty")
+    return Where(text)
 
 
 def parse_filter(text: str) -> Filter:
@@ -81,10 +108,7 @@ def guess_type(value: str) -> str:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that select events."""
-    parser.add_argument(
-        "--filter", metavar="<condition>", action="append", default=[], type=parse_filter, help=FILTER_HELP
-    )
+    """Add the arguments that select events, except the end of the time range."""
     parser.add_argument(
         "--type",
         metavar="<event-type>",
@@ -93,13 +117,26 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         dest="event_types",
         help="Only events of this type (repeat for several types)",
     )
+    add_conditions(parser)
+
+
+def add_conditions(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that select events of a type."""
     parser.add_argument(
-        "--since",
-        metavar="<time>",
-        type=parse_moment,
-        help="Only events since then: 90s, 15m, 2h, 7d or 1w ago, or a time in ISO 8601 (in UTC if it has no zone)",
+        "--where", metavar="<condition>", action="append", default=[], type=parse_where, help=WHERE_HELP
     )
+    parser.add_argument(
+        "--filter", metavar="<condition>", action="append", default=[], type=parse_filter, help=FILTER_HELP
+    )
+    parser.add_argument("--since", metavar="<time>", type=parse_moment, help=f"Only events since then: {TIME_FORMS}")
     add_all_projects(parser)
+
+
+def add_until(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the end of the time range."""
+    parser.add_argument(
+        "--until", metavar="<time>", type=parse_moment, help="Only events until then; the same forms as --since"
+    )
 
 
 def add_all_projects(parser: argparse.ArgumentParser) -> None:
@@ -111,12 +148,28 @@ def add_all_projects(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def selected_filters(parsed_args: argparse.Namespace) -> list[Filter]:
-    """Return the filters for the selected events, without those on their time."""
-    filters = [*parsed_args.filter, *(Filter("event_type", "eq", "", name) for name in parsed_args.event_types)]
-    return [*filters, Filter("all_tenants", "eq", "", "True")] if parsed_args.all_projects else filters
+def selected_conditions(parsed_args: argparse.Namespace) -> list[Condition]:
+    """Return the conditions for the selected events, without those on their time."""
+    types = (Filter("event_type", "eq", "", name) for name in getattr(parsed_args, "event_types", ()))
+    conditions: list[Condition] = [*parsed_args.filter, *types, *parsed_args.where]
+    return [*conditions, ALL_PROJECTS] if parsed_args.all_projects else conditions
 
 
-def to_query(filters: Iterable[Filter]) -> list[tuple[str, str]]:
-    """Return filters as query parameters, all four for each, since the API pairs them by position."""
-    return [(f"q.{name}", getattr(each, name)) for each in filters for name in ("field", "op", "type", "value")]
+def time_conditions(parsed_args: argparse.Namespace) -> list[Condition]:
+    """Return the conditions on the time of the selected events."""
+    times = (("start_timestamp", "ge", parsed_args.since), ("end_timestamp", "le", parsed_args.until))
+    return [Filter(field, operator, "", time) for field, operator, time in times if time]
+
+
+def to_query(conditions: Iterable[Condition]) -> list[tuple[str, str]]:
+    """Return conditions as query parameters.
+
+    A filter has all four, since the API pairs them by position.
+    """
+    pairs = []
+    for each in conditions:
+        if isinstance(each, Where):
+            pairs.append(("filter", each.text))
+        else:
+            pairs += [(f"q.{name}", getattr(each, name)) for name in ("field", "op", "type", "value")]
+    return pairs

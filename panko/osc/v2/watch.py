@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from osc_lib.command import command
-from osc_lib.exceptions import CommandError
 
 from panko.moments import parse_duration
 from panko.osc.client import (
@@ -24,7 +23,8 @@ from panko.osc.client import (
     ServiceUnavailable,
     get_client,
 )
-from panko.osc.v2.filters import Filter, add_selection, selected_filters, to_query
+from panko.osc.v2.columns import escape
+from panko.osc.v2.filters import Condition, Filter, add_selection, selected_conditions, to_query
 
 MIN_INTERVAL_SECONDS = 0.1
 
@@ -48,7 +48,7 @@ class Follower(Protocol):
     """Finds events that have arrived since the last time."""
 
     def start(self, since: str | None) -> None:
-        """Follow from a time on; None: from now on."""
+        """Follow from a time on, in ISO 8601 and UTC; None: from now on."""
 
     def read_new(self) -> Iterator[dict[str, Any]]:
         """Yield the events that have arrived since the last time.
@@ -103,15 +103,15 @@ class EventWatch(command.Command):
 
     def _follow(self, parsed_args: argparse.Namespace) -> Follower:
         """Return a follower that has started: of the feed if the service has one."""
-        client, filters = get_client(self), selected_filters(parsed_args)
-        follower: Follower = FeedFollower(client, filters, self.log.warning)
+        client, conditions = get_client(self), selected_conditions(parsed_args)
+        follower: Follower = FeedFollower(client, conditions, self.log.warning)
         try:
             follower.start(parsed_args.since)
         except ResponseError as error:
             if error.status not in NO_FEED_STATUSES:
                 raise
             self.log.info(f"The service has no feed of events: {error}")
-            follower = WindowFollower(client, filters, parsed_args.window)
+            follower = WindowFollower(client, conditions, parsed_args.window)
             follower.start(parsed_args.since)
         return follower
 
@@ -132,21 +132,20 @@ def _format_line(event: dict[str, Any], parsed_args: argparse.Namespace) -> str:
         return json.dumps(event)
     # JSON strings, since values may contain spaces and newlines.
     traits = (f"{trait['name']}={json.dumps(trait['value'], ensure_ascii=False)}" for trait in event["traits"])
-    return " ".join(
-        [event["generated"], event["event_type"], event["message_id"], *(traits if parsed_args.long else ())]
-    )
+    parts = [event["generated"], event["event_type"], event["message_id"], *(traits if parsed_args.long else ())]
+    return escape(" ".join(parts))
 
 
 class FeedFollower:
     """Follows the feed of events, in the order in which they arrive: it misses none, however late they are.
 
-    :param filters: filters that the events have to meet
+    :param conditions: conditions that the events have to meet
     :param warn: writes a warning
     """
 
-    def __init__(self, client: EventClient, filters: list[Filter], warn: Callable[[str], None]) -> None:
+    def __init__(self, client: EventClient, conditions: list[Condition], warn: Callable[[str], None]) -> None:
         self._client = client
-        self._filters = filters
+        self._conditions = conditions
         self._warn = warn
         self._cursor = ""
         self._pause: float = 0
@@ -156,12 +155,12 @@ class FeedFollower:
         self._listed_until = 0.0
 
     def start(self, since: str | None) -> None:
-        """Follow from a time on; None: from now on.
+        """Follow from a time on, in ISO 8601 and UTC; None: from now on.
 
         :raises ResponseError: if the service has no feed, with one of :data:`NO_FEED_STATUSES`
         """
         if since:
-            self._filters = [*self._filters, Filter("start_timestamp", "ge", "", since)]
+            self._conditions = [*self._conditions, Filter("start_timestamp", "ge", "", since)]
             self._has_past = True
         # Before the past events are listed, so that no event is missed in between.
         self._cursor = self._read_feed().body["cursor"]
@@ -189,7 +188,7 @@ class FeedFollower:
 
     def _read_past(self) -> Iterator[dict[str, Any]]:
         """Yield the events that are stored already, except those that were found before a failure."""
-        for event in self._client.get_all_events(to_query(self._filters)):
+        for event in self._client.get_all_events(to_query(self._conditions)):
             if event["message_id"] not in self._listed:
                 self._listed.add(event["message_id"])
                 yield event
@@ -197,7 +196,7 @@ class FeedFollower:
         self._listed_until = time.monotonic() + REPEAT_SECONDS
 
     def _read_feed(self, *arguments: tuple[str, str | int]) -> Response:
-        query: Query = [*to_query(self._filters), ("limit", FEED_LIMIT), *arguments]
+        query: Query = [*to_query(self._conditions), ("limit", FEED_LIMIT), *arguments]
         return self._client.get_response("event_feed", query=query, timeout=FEED_WAIT_SECONDS + TIMEOUT_SECONDS)
 
     def _begin_again(self, error: ResponseError) -> None:
@@ -218,23 +217,23 @@ class WindowFollower:
     Events do not arrive in the order of their times. So each time all events of a window before the newest one are
     read again, and those found before are skipped.
 
-    :param filters: filters that the events have to meet
+    :param conditions: conditions that the events have to meet
     :param window: how late an event may arrive
     """
 
-    def __init__(self, client: EventClient, filters: list[Filter], window: datetime.timedelta) -> None:
+    def __init__(self, client: EventClient, conditions: list[Condition], window: datetime.timedelta) -> None:
         self._client = client
-        self._filters = filters
+        self._conditions = conditions
         self._window = window
         self._start = datetime.datetime.min
         self._found: dict[str, datetime.datetime] = {}
         """Times of the events within the window, by message_id."""
 
     def start(self, since: str | None) -> None:
-        """Follow from a time on; None: from now on."""
+        """Follow from a time on, in ISO 8601 and UTC; None: from now on."""
         # Get the time of the service, which any response has.
         self._client.get("capabilities")
-        self._start = _parse_time(since) if since else self._now() - self._window
+        self._start = datetime.datetime.fromisoformat(since) if since else self._now() - self._window
         if not since:
             collections.deque(self.read_new(), maxlen=0)  # Skip the existing events.
 
@@ -242,7 +241,7 @@ class WindowFollower:
         """Yield the events that have arrived since the last time, in the order of their times."""
         # The only filter of this field: Panko 10 ignores all but the last.
         window = Filter("start_timestamp", "ge", "", self._start.isoformat())
-        for event in self._client.get_all_events(to_query([*self._filters, window])):
+        for event in self._client.get_all_events(to_query([*self._conditions, window])):
             if event["message_id"] not in self._found:
                 self._found[event["message_id"]] = datetime.datetime.fromisoformat(event["generated"])
                 yield event
@@ -264,12 +263,3 @@ class WindowFollower:
 
     def _now(self) -> datetime.datetime:
         return self._client.service_time or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-
-
-def _parse_time(text: str) -> datetime.datetime:
-    """Return a time in ISO 8601 as naive UTC."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-        return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError) as error:
-        raise CommandError(f"{text} is not a time in ISO 8601 (expected 2026-01-02T03:04:05Z).") from error

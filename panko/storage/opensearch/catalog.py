@@ -6,11 +6,12 @@ from typing import Any
 
 from panko.storage.filters import Scope
 from panko.storage.models import Trait, TraitDescription, is_storable
+from panko.storage.opensearch.clauses import RECORDED, Clause, all_of, terms_clause
 from panko.storage.opensearch.documents import shape_id_of
 from panko.storage.opensearch.event_reader import WITHOUT_RAW, EventReader, fields_of
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.page_reader import MAX_READ_HITS
-from panko.storage.opensearch.queries import RECORDED, Clause, all_of, scope_clauses, terms_clause
+from panko.storage.opensearch.queries import scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.shapes import FoundEvent, Shape, describe_traits, select_traits
 

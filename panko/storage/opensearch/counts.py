@@ -15,10 +15,11 @@ from panko.storage import aggregates
 from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, SECOND, CountQuery
 from panko.storage.counting import OTHER, CountRow, PeriodGroup, rank_groups, sort_counts
 from panko.storage.filters import EventFilter
+from panko.storage.opensearch.clauses import all_of, none_of
 from panko.storage.opensearch.client import Client, repeat_lost
 from panko.storage.opensearch.documents import MICROSECONDS
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.queries import all_of, filter_clauses
+from panko.storage.opensearch.queries import Candidates
 from panko.storage.owners import NO_TEXT
 
 MAX_PAGE_COUNTS = 65_535
@@ -49,16 +50,33 @@ class EventCounter:
         self._client = client
         self._indices = indices
 
-    def count(self, event_filter: EventFilter, count_query: CountQuery) -> list[CountRow]:
+    def count(self, event_filter: EventFilter, count_query: CountQuery) -> list[CountRow] | None:
         """Return the counts, in the order of the contract; more than it allows if there are too many.
 
         Groups are event types, or projects as :func:`~panko.storage.owners.owner_text` returns them.
 
-        :param event_filter: a filter without traits that some event can meet
+        :param event_filter: a filter that some event can meet
+        :returns: None if events have to be read, for the filter or for the groups
         """
-        query = all_of(filter_clauses(event_filter))
+        candidates = Candidates.of(event_filter)
+        if not candidates.are_certain or count_query.group_by not in (None, *GROUP_FIELDS):
+            return None
+        clauses, doubtful = candidates.all_clauses, candidates.doubtful
+        if doubtful is None:
+            return self._count(all_of(clauses), count_query)
+        rows = self._count(all_of([*clauses, none_of(doubtful)]), count_query)
+        # Afterwards: if there are none now, there were none before.
+        return None if self._finds(all_of([*clauses, doubtful])) else rows
+
+    def _count(self, query: Mapping[str, Any], count_query: CountQuery) -> list[CountRow]:
         rows = _Count(self._indices.search, query, count_query).in_one_page()
         return repeat_lost(lambda: self._count_in_pages(query, count_query)) if rows is None else rows
+
+    def _finds(self, query: Mapping[str, Any]) -> bool:
+        """Return whether a query finds an event."""
+        body = {"size": 0, "query": query, "track_total_hits": True, "terminate_after": 1}
+        found: int = self._indices.search(body)["hits"]["total"]["value"]
+        return found > 0
 
     def _count_in_pages(self, query: Mapping[str, Any], count_query: CountQuery) -> list[CountRow]:
         with self._point_in_time() as search:

@@ -11,11 +11,11 @@ import orjson
 from panko.storage.errors import StorageUnavailable
 from panko.storage.models import to_microseconds
 from panko.storage.opensearch import mapping
+from panko.storage.opensearch.clauses import GENERATED, all_of, range_clause
 from panko.storage.opensearch.client import Client
 from panko.storage.opensearch.documents import id_of
 from panko.storage.opensearch.errors import Conflict, IndexMissing, translate_status
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.queries import GENERATED, all_of, range_clause
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
 from panko.storage.parts import split_by_count
 

@@ -11,10 +11,11 @@ from panko.storage import delivery
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest, Start
 from panko.storage.filters import EventFilter
+from panko.storage.opensearch.clauses import MATCH_NONE, Clause
 from panko.storage.opensearch.event_reader import WHOLE, EventReader, Hit, fields_of
 from panko.storage.opensearch.journal import Journal, View
 from panko.storage.opensearch.journal_entries import Cursor, Entry, Slice
-from panko.storage.opensearch.queries import MATCH_NONE, Clause, filter_clauses
+from panko.storage.opensearch.queries import filter_clauses
 from panko.storage.opensearch.shards import ShardMoved, ShardSearch, retry_moved
 from panko.storage.shapes import FoundEvent
 
@@ -42,11 +43,14 @@ class _Pace:
     def __init__(self) -> None:
         self.limit = MAX_FEED_HITS
 
-    def follow(self, places: Sequence[_Place]) -> None:
-        """Suit the limit to events that were found."""
+    def follow(self, places: Sequence[_Place], max_bytes: int) -> None:
+        """Suit the limit to events that were found.
+
+        :param max_bytes: bytes of documents that the same cursor may get
+        """
         size = sum(place.hit["fields"].get("size", (0,))[0] for place in places)
-        if size > delivery.MAX_FEED_BYTES:
-            self.limit = max(1, len(places) * delivery.MAX_FEED_BYTES // size)
+        if size > max_bytes:
+            self.limit = max(1, len(places) * max_bytes // size)
         else:
             self.limit = min(MAX_FEED_HITS, 2 * self.limit)
 
@@ -81,7 +85,8 @@ class FeedReader:
                 groups.setdefault(cursor, []).append(reader)
         for cursor, group in groups.items():
             clauses = _clauses_of(delivery.filter_of(group))
-            walk = _Walk(self._journal, self._events, self._pace, view, cursor, clauses)
+            max_bytes = delivery.MAX_FEED_BYTES // len(groups)
+            walk = _Walk(self._journal, self._events, self._pace, view, cursor, clauses, max_bytes)
             delivery.read_group(group, len(groups), walk.take)
         return [reader.page(view.end, view.is_behind) for reader in readers]
 
@@ -105,6 +110,7 @@ class _Walk:
 
     :param pace: how many events a search asks for
     :param clauses: conditions of the events
+    :param max_bytes: bytes of documents that the cursor may get
     :ivar cursor: after all that was read
     """
 
@@ -116,7 +122,9 @@ class _Walk:
         view: View,
         cursor: Cursor,
         clauses: Sequence[Clause],
+        max_bytes: int,
     ):
+        self._max_bytes = max_bytes
         self._journal = journal
         self._events = events
         self._pace = pace
@@ -142,7 +150,7 @@ class _Walk:
             found, is_complete = self._read_large(entry, max_count)
             cursor = entry.end_cursor(self._view.feed) if is_complete else found[-1].cursor
             examined = max(1, len(found))
-        self._pace.follow(found)
+        self._pace.follow(found, self._max_bytes)
         found = [place for place in found if place.cursor > self.cursor]
         self.cursor = cursor
         return delivery.Part(self._complete(found), _same, examined, cursor)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Health of a cluster: what an operator should change about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -11,6 +11,9 @@ from panko.storage.opensearch.indices import list_some
 
 NO_MANAGER_BLOCKS = ("no_cluster_manager_block", "no_master_block")
 """The setting of what a node refuses while it has no cluster manager, by its names."""
+
+EXPENSIVE_QUERIES = "allow_expensive_queries"
+"""The setting of whether texts may be looked for in names: what a part of the filters needs."""
 
 
 def find_problems(client: Client, options: cfg.ConfigOpts.GroupAttr) -> Iterator[str]:
@@ -24,6 +27,7 @@ def find_problems(client: Client, options: cfg.ConfigOpts.GroupAttr) -> Iterator
     yield from _check_copies(options, health["number_of_data_nodes"])
     if health["number_of_nodes"] > 1:
         yield from _check_block(client)
+    yield from _check_queries(client)
     yield from _check_read_only(client)
 
 
@@ -57,22 +61,36 @@ def _check_copies(options: cfg.ConfigOpts.GroupAttr, nodes: int) -> Iterator[str
 
 
 def _check_block(client: Client) -> Iterator[str]:
-    names = ",".join(f"*.cluster.{name}" for name in NO_MANAGER_BLOCKS)
-    found = client.read("_cluster/settings", include_defaults="true", filter_path=names)
-    # The first value that is set is the one that applies; the older name has the same default.
-    values = [
-        found[kind]["cluster"][name]
-        for kind in ("transient", "persistent", "defaults")
-        for name in NO_MANAGER_BLOCKS
-        if name in found.get(kind, {}).get("cluster", {})
-    ]
-    if values and values[0] != "all":
+    # The older name has the same default.
+    value = _read_setting(client, "cluster", NO_MANAGER_BLOCKS)
+    if value not in (None, "all"):
         setting = f"cluster.{NO_MANAGER_BLOCKS[0]}"
         yield (
-            f"The setting {setting} of the cluster is {values[0]}: a node that is cut off from the others answers "
-            "reads without the events that these have stored since. Set it to all: PUT _cluster/settings "
-            f'{{"persistent": {{"{setting}": "all"}}}}'
+            f"The setting {setting} of the cluster is {value}: a node that is cut off from the others answers "
+            f"reads without the events that these have stored since. {_advise(setting, 'all')}"
         )
+
+
+def _check_queries(client: Client) -> Iterator[str]:
+    if _read_setting(client, "search", [EXPENSIVE_QUERIES]) == "false":
+        setting = f"search.{EXPENSIVE_QUERIES}"
+        yield (
+            f"The setting {setting} of the cluster is false: it refuses filters that look for traits of a name, or for "
+            f"a part of an event type. {_advise(setting, 'true')}"
+        )
+
+
+def _read_setting(client: Client, group: str, names: Sequence[str]) -> str | None:
+    """Return the value of a setting of the cluster that applies; None if the group has none of these names."""
+    paths = ",".join(f"*.{group}.{name}" for name in names)
+    found = client.read("_cluster/settings", include_defaults="true", filter_path=paths)
+    kinds = (found.get(kind, {}).get(group, {}) for kind in ("transient", "persistent", "defaults"))
+    values: Iterator[str] = (kind[name] for kind in kinds for name in names if name in kind)
+    return next(values, None)
+
+
+def _advise(setting: str, value: str) -> str:
+    return f'Set it to {value}: PUT _cluster/settings {{"persistent": {{"{setting}": "{value}"}}}}'
 
 
 def _check_read_only(client: Client) -> Iterator[str]:

@@ -7,16 +7,16 @@ whether or not that event still exists.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from panko.storage.conditions import ALL_EVENTS
 from panko.storage.errors import InvalidMarker
-from panko.storage.evaluation import make_evaluator, matches_nothing
+from panko.storage.evaluation import Evaluator, make_evaluator, matches_nothing
 from panko.storage.filters import EventFilter, Page, Position, Scope, limit_time, position_of
 from panko.storage.models import is_storable
+from panko.storage.opensearch.clauses import all_of
 from panko.storage.opensearch.documents import id_of
 from panko.storage.opensearch.event_reader import (
     PLACES,
@@ -29,8 +29,9 @@ from panko.storage.opensearch.event_reader import (
     position_of_hit,
 )
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.queries import Candidates, all_of, scope_clauses
+from panko.storage.opensearch.queries import Candidates, scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
+from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent
 
 FIRST_HITS = 100
@@ -64,45 +65,62 @@ class PageReader:
         self._events = events
         self._lengths: dict[bytes, int] = {}
 
-    def read(self, event_filter: EventFilter, page: Page, documents: Documents = WHOLE) -> Iterator[FoundEvent]:
+    def read(
+        self,
+        event_filter: EventFilter,
+        page: Page,
+        documents: Documents = WHOLE,
+        budget: ScanBudget | None = None,
+    ) -> Iterator[FoundEvent]:
         """Return an iterator of the events of a page.
 
-        :param documents: the documents to read of each event; none if only places are needed, and there is no filter on
-            traits
+        :param documents: the documents to read of each event; none if only places are needed: then those that decide
+            whether it meets the filter
+        :param budget: the time of several reads together; None: this one alone may take that of the filter
         :raises InvalidMarker: if the scope does not contain the event of the page's marker
+        :raises ScanTimeout: if the time is over; the first ``next`` may raise it, too
         """
         position = self._find_marker(page.marker, event_filter.scope) if page.marker else position_of(page.after)
         until = position_of(page.until)
         if matches_nothing(event_filter):
             return iter(())
-        reading = _Reading(self._events, event_filter, page, until, documents)
-        found = reading.filter(self._read_hits(limit_time(event_filter, page), page, documents, position, reading))
-        return itertools.islice(found, page.limit)
+        budget = budget or ScanBudget(event_filter.scan_seconds)
+        candidates = Candidates.of(limit_time(event_filter, page))
+        are_decided = candidates.are_certain and candidates.doubtful is None
+        evaluator = None if are_decided else make_evaluator(event_filter)
+        if evaluator is not None and not documents:
+            documents = WITHOUT_RAW
+        reading = _Reading(self._events, evaluator, candidates.are_exact, page, until, documents)
+        found = reading.filter(self._read_hits(candidates, page, documents, position, reading.batch_size, budget))
+        return budget.measure(itertools.islice(found, page.limit))
 
     def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
         """Return an iterator of the events of a page, of which only the places need to be known.
 
         :raises InvalidMarker: as :meth:`read`
         """
-        return self.read(event_filter, page, PLACES if event_filter.condition == ALL_EVENTS else WITHOUT_RAW)
+        return self.read(event_filter, page, PLACES)
 
     def _read_hits(
         self,
-        event_filter: EventFilter,
+        candidates: Candidates,
         page: Page,
         documents: Documents,
         position: Position | None,
-        reading: "_Reading",
+        next_size: Callable[[], int],
+        budget: ScanBudget,
     ) -> Iterator[Sequence[Hit]]:
-        candidates = Candidates.of(event_filter)
-        reading.are_exact = candidates.are_exact
+        def search_in_time(body: Mapping[str, Any]) -> Any:
+            budget.check()
+            return self._search(body)
+
         order = (*page.sort, ("generated", "asc")) if len(page.sort) == 1 else page.sort
         form = SearchForm(
             order, candidates.clauses, candidates.ranges, candidates.start, candidates.end, fields_of(documents)
         )
         after = None if position is None else [getattr(position, name) for name, _ in order]
         key = orjson.dumps([order, form.clauses, form.ranges])
-        search = OrderedSearch(self._search, form, reading.batch_size, after, self._lengths.get(key))
+        search = OrderedSearch(search_in_time, form, next_size, after, self._lengths.get(key))
         for hits in search.batches():
             if search.length is not None:
                 self._remember(key, search.length)
@@ -132,26 +150,33 @@ class PageReader:
 class _Reading:
     """What has been read of a page, and what is to be read next.
 
-    :ivar are_exact: whether all candidates meet the filter
+    :param evaluator: decides which candidates meet the filter; None: all do
+    :param are_exact: whether hardly any does not
     """
 
     def __init__(
-        self, events: EventReader, event_filter: EventFilter, page: Page, until: Position | None, documents: Documents
+        self,
+        events: EventReader,
+        evaluator: Evaluator | None,
+        are_exact: bool,
+        page: Page,
+        until: Position | None,
+        documents: Documents,
     ):
         self._events = events
-        self._evaluator = make_evaluator(event_filter)
+        self._evaluator = evaluator
+        self._are_exact = are_exact
         self._limit = math.inf if page.limit is None else page.limit
         self._sort = page.sort
         self._until = until
         self._documents = documents
         self._seen = self._yielded = 0
         self._max_hits = MAX_PAGE_HITS if self._limit <= MAX_PAGE_HITS else FIRST_HITS
-        self.are_exact = True
 
     def batch_size(self) -> int:
         """Return how many candidates the next request should find."""
         wanted = self._limit - self._yielded
-        if not self.are_exact:
+        if not self._are_exact:
             share = (1 + self._yielded) / (1 + self._seen)
             wanted = 1 + MARGIN * wanted / share
         return int(min(self._max_hits, wanted))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from panko.storage.opensearch.clauses import GENERATED, Clause, all_of, range_clause
 from panko.storage.opensearch.event_reader import PLACES, Hit, fields_of
-from panko.storage.opensearch.queries import GENERATED, Clause, all_of, range_clause
 from panko.storage.opensearch.windows import FIRST_LENGTH, Windows
 
 GUARD = 4

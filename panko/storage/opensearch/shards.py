@@ -19,9 +19,9 @@ import tenacity
 
 from panko.storage import deadlines
 from panko.storage.errors import StorageUnavailable
+from panko.storage.opensearch.clauses import Clause, all_of
 from panko.storage.opensearch.client import RETRY_SECONDS, Client, check_complete
 from panko.storage.opensearch.errors import translate_status
-from panko.storage.opensearch.queries import Clause, all_of
 
 MAX_REFRESHED = 10_000
 """Copies of shards of which a process remembers up to which operation they were refreshed."""

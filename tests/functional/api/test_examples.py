@@ -123,7 +123,7 @@ def test_a_request_has_the_response_that_is_shown(request_, response, api):
 
 
 def test_every_request_is_tried():
-    assert len(examples()) == 13
+    assert len(examples()) == 14
 
 
 def shown(page, language="json"):
@@ -167,10 +167,12 @@ def test_the_loop_over_pages_reads_every_event(api):
     assert len(ids) == len(set(ids)) == 361
 
 
-def test_the_policy_in_the_documentation_lets_a_member_see_the_project(load_app, storage, tmp_path):
+def test_the_policies_in_the_documentation_let_a_member_see_the_project_or_the_types(load_app, storage, tmp_path):
     url = f"sqlite:///{tmp_path}/panko.sqlite"
     access = blocks_of(ROOT / "doc/source/operate/access.rst")
-    (policy,) = [block.text for block in access if block.language == "yaml"]
+    policy, types = [block.text for block in access if block.language == "yaml"]
+    load_app(url, policy=policy).get("/v2/event_types", headers=MEMBER_OF_DATA, status=401)
+    assert load_app(url, policy=types).get("/v2/event_types", headers=MEMBER_OF_DATA).json
     other = {**MEMBER_OF_DATA, "X-User-Id": "another"}
     assert load_app(url).get("/v2/events", headers=other).json == []
     assert load_app(url, policy=policy).get("/v2/events", headers=other).json

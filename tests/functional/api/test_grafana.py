@@ -11,6 +11,7 @@ import pytest
 from panko import service
 from panko.ingest.importer import line_events, read_lines
 from panko.storage import get_connection
+from panko.storage.models import Event, Trait, TraitType
 from tests.functional.api.conftest import ADMIN, MEMBER
 
 SAMPLE = Path(__file__).parents[3] / "etc/panko/sample-events.jsonl"
@@ -109,11 +110,38 @@ def test_the_configuration_limits_the_rows(load_app, filled_url):
     assert len(api.get("/grafana/rows?limit=10", headers=ADMIN).json["rows"]) == 3
 
 
-def test_filters_are_those_of_the_openstack_command(query):
+def test_lines_are_in_the_filter_language(query):
     (table,) = query("events", {"filters": "integer::size>=310\nlaunched_at<2015-01-03", "order": "oldest"})
     assert [row[2] for row in table["rows"]] == []
     (table,) = query("events", {"filters": "size>=310\nratio<5.3\nservice=host-0"})
     assert [row[2] for row in table["rows"]] == ["msg-036"]
+    (table,) = query("events", {"filters": 'size >= 310 OR message_id = msg-00*\nservice = "host-0","host-1"'})
+    found = [row[2] for row in table["rows"]]
+    assert found == ["msg-039", "msg-037", "msg-036", "msg-009", "msg-007", "msg-006", "msg-004", "msg-003", *found[8:]]
+    fault = query("events", {"filters": "a = 1\nb <> 2"}, status=400)["error_message"]["faultstring"]
+    assert fault.startswith("targets[0].payload.filters: Filter 2 is invalid at character ")
+
+
+def test_annotations_of_one_request_are_a_region(load_app, sqlite_url):
+    connection = get_connection(sqlite_url, service.prepare_service([], config_files=[], share=True))
+    connection.upgrade()
+    start = datetime.datetime(2015, 1, 1, 12)
+    connection.record_events(
+        Event(f"{number}-{suffix}", f"create.{suffix}", start + datetime.timedelta(seconds=10 * number + late), traits)
+        for number in range(2)
+        for traits in [[Trait("request_id", TraitType.TEXT, f"req-{number}")]]
+        for late, suffix in enumerate(["start", "end"][: 2 - number])
+    )
+    connection.close()
+    payload = {"region": ".start .end", "order": "oldest"}
+    body = {"range": RANGE, "targets": [{"target": "annotations", "payload": payload}]}
+    api = load_app(sqlite_url)
+    (table,) = api.post_json("/grafana/query", body, headers=ADMIN).json
+    assert [column["text"] for column in table["columns"]] == ["time", "title", "text", "tags", "timeEnd"]
+    assert [(row[0], row[4]) for row in table["rows"]] == [(NOON, NOON + 1000), (NOON + 10000, None)]
+    query = {"range": RANGE, "annotation": {"name": "n", "query": '{"region": ".start .end"}'}}
+    found = api.post_json("/grafana/annotations", query, headers=ADMIN).json
+    assert [(each["time"], each.get("timeEnd")) for each in found] == [(NOON + 10000, None), (NOON, NOON + 1000)]
 
 
 @pytest.mark.parametrize(
@@ -124,11 +152,23 @@ def test_filters_are_those_of_the_openstack_command(query):
             ("project_id", "=", "proj-1", 10),
             ("message_id", "=", "msg-007", 1),
         ),
+        *(("event_type", "=~", "image.update|port.*", 20), ("event_type", "!~", "^(image.update|port.*)$", 20)),
+        *(
+            ("event_type", "!=", "image.update", 30),
+            ("service", "=~", "host-(0)", None),
+            ("integer::size", "=~", "10|20", 2),
+        ),
         *(("integer::size", ">", "320", 2), ("integer::size", "<", "-40", 1), ("service", "!=", "host-0", 26)),
     ],
 )
 def test_ad_hoc_filters_apply_to_every_target(query, key, operator, value, count):
     filters = [{"key": key, "operator": operator, "value": value}]
+    if count is None:
+        assert (
+            "value: alternatives such as"
+            in query("events", {}, filters=filters, status=400)["error_message"]["faultstring"]
+        )
+        return
     (table,) = query("events", {}, filters=filters)
     assert len(table["rows"]) == count
     (series,) = query("event_counts", {}, filters=filters)

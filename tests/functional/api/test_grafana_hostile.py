@@ -92,6 +92,8 @@ def test_an_error_names_a_member_of_the_wrong_type(ask, call, name):
             "limit",
             "filters",
             "all_tenants",
+            "region",
+            "region_by",
             "group_by",
             "top",
             "interval",
@@ -116,6 +118,10 @@ def test_names_and_values_that_no_event_can_have_are_not_found(ask, send, text):
         filters = [{"key": key, "operator": "=", "value": text}]
         ask("query", {"range": RANGE, "targets": [{"target": metric} for metric in METRICS], "filters": filters})
         ask("tag-values", {"key": key}, 200)
+    for symbol in ("=~", "!~", "!="):
+        for key in ("event_type", "service", text, f"integer::{text}"):
+            filters = [{"key": key, "operator": symbol, "value": text}]
+            ask("query", {"range": RANGE, "targets": [{"target": metric} for metric in METRICS], "filters": filters})
     ask("variable", {"payload": {"target": "trait_values", "type": text, "name": text}})
     ask("variable", {"payload": f"trait_values({text}, {text})"})
     ask("search", {"target": text}, 200)
@@ -158,6 +164,7 @@ ROWS = [
         "trait.integer::=x",
         "trait.float::a=nan",
     ),
+    *("filter=%00", "filter=(", f"filter={LONG}", "form=%00", "form=logs&form=rows", "filter=a&" * 999, "filter[0]=a"),
     *("trait.a%00=1", "trait.a=%00", "event_type=%00", "project_id=%00", f"limit={LONG}", "trait.datetime::a=x"),
     *("all_tenants=maybe", "__class__=1", "_method=delete", "trait.string::string::a=1", f"trait.{LONG}=1"),
 ]

@@ -72,6 +72,33 @@ def test_rows_meet_all_arguments(get):
     ]
 
 
+def test_rows_meet_texts_in_the_filter_language(get):
+    assert ids(get("filter=event_type+%3D+(image.update+OR+port.*)+AND+size+%3D+50&filter=project_id+%3D+proj-1")) == [
+        "msg-010"
+    ]
+    fault = get("filter=a+%3C%3E+c", 400).json["error_message"]["faultstring"]
+    assert "is invalid at character" in fault
+
+
+def test_a_link_of_rows_has_absolute_times(get):
+    link = get("filter=generated+%3E%3D+-9000d&limit=2").headers["Link"]
+    assert "-9000d" not in link
+    assert "filter=generated+%3E%3D+20" in link
+
+
+def test_logs_are_rows_with_the_columns_of_the_logs_panel(get):
+    (row,) = get("form=logs&trait.request_id=req-001").json["rows"]
+    body = row.pop("body")
+    assert row == {
+        "timestamp": "2015-01-01T12:00:00.500000Z",
+        "severity": "info",
+        "id": "msg-001",
+        "event_type": "compute.instance.create.end",
+        "project_id": "proj-1",
+    }
+    assert body.startswith("compute.instance.create.end big=1099511627777, ")
+
+
 def test_infinity_request(api):
     headers = {**ADMIN, "Accept": "application/json;q=0.9,text/plain", "Accept-Encoding": "gzip"}
     response = api.get("/grafana/rows?limit=20", headers=headers)

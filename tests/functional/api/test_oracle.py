@@ -5,13 +5,11 @@
 requests but the first 300 are slow tests.
 """
 
-import contextlib
 import dataclasses
 import http
 import itertools
 import json
 import re
-import secrets
 import urllib.parse
 
 import hypothesis
@@ -19,24 +17,14 @@ import pytest
 import webob
 from hypothesis import strategies as st
 
-from panko import service
-from panko.api import app
-from panko.storage import get_connection
 from panko.storage.feed import MAX_FEED_LIMIT
 from tests import oracle
-from tests.conftest import DATABASES
-from tests.functional.api.conftest import ADMIN, NOAUTH, load_json, parse_event, write_config
+from tests.functional.api.conftest import ADMIN, load_json, parse_event
 from tests.functional.api.hostile import ALL_TENANTS, NOT_FINITE, TWINS, Pool, requests
+from tests.functional.api.oracle_runs import BATCH, FIRST_EXAMPLES, load_applications, make_runner, require_all
 from tests.oracle import Filter, Refused, Request
 
-BATCH = 1000
 ENCODINGS = ("parallel", "indexed", "body")
-
-AT_ONCE = 10
-"""Examples of one seed; with more, hypothesis makes most of them by copying parts of others."""
-
-FIRST_EXAMPLES = 300
-"""Number of requests that are not slow tests."""
 
 EXAMPLES_FOR_A_WALK = 30
 """Requests for one page per answer that is read page by page."""
@@ -59,41 +47,11 @@ def pool(pytestconfig):
     return Pool(pytestconfig.getoption("oracle_seed"))
 
 
-@contextlib.contextmanager
-def database(server):
-    """Create a database on a server, and drop it after the block."""
-    name = f"panko_oracle_{secrets.token_hex(8)}"
-    yield server.create_database(name)
-    server.drop_database(name)
-
-
 @pytest.fixture(scope="module")
 def applications(request, pool, tmp_path_factory):
-    """The applications on the pool's events by database; None if that is not installed."""
-    directory = tmp_path_factory.mktemp("oracle")
-    loaded = {}
-    with contextlib.ExitStack() as stack:
-        for name in DATABASES:
-            if name == "sqlite":
-                url = f"sqlite:///{directory / 'panko.sqlite'}"
-            else:
-                try:
-                    server = request.getfixturevalue(f"{name}_server")
-                except pytest.skip.Exception:
-                    continue
-                url = stack.enter_context(database(server))
-            conf = service.prepare_service([], config_files=[str(write_config(directory, url))], share=True)
-            record(pool.events, url, conf)
-            loaded[name] = stack.enter_context(contextlib.closing(app.load_app(conf, NOAUTH)))
+    """The applications on the pool's events by database, of those that are installed."""
+    with load_applications(request, pool.events, tmp_path_factory.mktemp("oracle")) as loaded:
         yield loaded
-
-
-def record(events, url, conf):
-    connection = get_connection(url, conf)
-    connection.upgrade()
-    for start in range(0, len(events), BATCH):
-        connection.record_events(events[start : start + BATCH])
-    connection.close()
 
 
 @pytest.fixture(params=["first", pytest.param("others", marks=pytest.mark.slow)])
@@ -101,21 +59,7 @@ def for_examples(request, pytestconfig):
     """A function that calls another with values of strategies, for the first requests or for all others."""
     seed, number = pytestconfig.getoption("oracle_seed"), pytestconfig.getoption("oracle_examples")
     bounds = (0, min(FIRST_EXAMPLES, number)) if request.param == "first" else (FIRST_EXAMPLES, number)
-    limited = hypothesis.settings(
-        max_examples=AT_ONCE, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
-    )
-
-    def run(check, *strategies, one_of=1):
-        given = limited(hypothesis.given(*strategies)(check))
-        first, end = (bound // one_of for bound in bounds)
-        for begun in range(first, end, AT_ONCE):
-            try:
-                hypothesis.seed(f"{seed} {begun}")(given)()
-            except BaseException as error:
-                error.add_note(f"The same again: pytest --oracle-seed {seed} --oracle-examples {number}")
-                raise
-
-    return run
+    return make_runner(seed, number, *bounds)
 
 
 def ask(application, request, encoding, path="/v2/events", url=None, **page):
@@ -265,13 +209,6 @@ def follow(application, request, encoding, sizes):
 
 def by_id(event):
     return event["message_id"]
-
-
-def require_all(applications):
-    """Skip the test after the comparison if not all databases were available."""
-    missing = [name for name in DATABASES if name not in applications]
-    if missing:
-        pytest.skip(f"compared {', '.join(applications)} alone, without {', '.join(missing)}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

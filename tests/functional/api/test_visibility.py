@@ -156,6 +156,22 @@ def test_an_administrator_without_all_tenants_by_rule_is_refused_it(load_app, fi
     api.get("/v2/events", headers=ADMIN)
 
 
+def test_members_list_types_and_trait_names_of_what_they_see_if_the_policy_allows_it(load_app, filled_url):
+    rules = ("telemetry:event_types:index", "telemetry:traits:index")
+    api = load_app(filled_url, policy="\n".join(f'"{rule}": "rule:segregation or role:member"' for rule in rules))
+    reader = {**MEMBER, "X-Roles": "reader"}
+    seen = {event["event_type"] for event in api.get("/v2/events", headers=MEMBER).json}
+    assert api.get("/v2/event_types", headers=MEMBER).json == sorted(seen)
+    assert seen < set(api.get("/v2/event_types", headers=ADMIN).json)
+    for event_type in ("image.update", "compute.instance.create.start", "extremes"):
+        path = f"/v2/event_types/{event_type}/traits"
+        assert bool(api.get(path, headers=MEMBER).json) == (event_type in seen)
+        assert api.get(path, headers=ADMIN).json
+        api.get(path, headers=reader, status=401)
+        api.get(f"{path}/service", headers=MEMBER, status=401)
+    api.get("/v2/event_types", headers=reader, status=401)
+
+
 def test_limited_caller_with_the_rule_for_details_sees_visible_events_only(load_app, filled_url):
     api = load_app(
         filled_url,

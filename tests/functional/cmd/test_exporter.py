@@ -70,9 +70,13 @@ SELECTIONS = [
     (["--since", "2026-01-02T14:00:00+01:00", "--until", "1767362400000"], ["id-1"]),
     (["--until", "1h"], ["id-0", "id-1", "id-2", "id-3"]),
     (["--since", "1h"], []),
+    (["--since", "yesterday"], []),
     (["--type", "odd"], ["id-1", "id-3"]),
     (["--type", "odd", "--type", "even", "--project", "project-0"], ["id-0", "id-1"]),
     (["--type", "none"], []),
+    (["--where", "project_id = *-1 AND at : *"], ["id-2", "id-3"]),
+    (["--where", "event_type : ODD", "--where", "generated < 2026-01-02T15:00:00Z"], ["id-1"]),
+    (["--where", "event_type = even", "--since", "2026-01-02T13:00:00", "--project", "project-1"], ["id-2"]),
 ]
 
 
@@ -86,7 +90,7 @@ def test_the_arguments_select_events(export, events):
 def test_the_documented_commands_work(tmp_path, export, events):
     page = (ROOT / "doc/source/operate/export.rst").read_text()
     lines = re.findall(r"^ +\$ panko-export (.*)$", page, re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         arguments = shlex.split(re.split(" [|>] ", line)[0])
         if "--output" in arguments:
@@ -138,6 +142,24 @@ def test_it_goes_on_where_a_file_ends(tmp_path, export, events, name):
     assert path.read_bytes() == whole
 
 
+def test_relative_times_of_a_condition_stay_those_of_the_beginning(tmp_path, export, connection):
+    path, now = tmp_path / "events.jsonl", timeutils.utcnow()
+    where = ("--output", str(path), "--where", "generated < -1h", "--where", "NOT a : x")
+    connection.record_events([Event(f"{hours}", "t", now - hours * HOUR) for hours in (9, 4)])
+    assert export(*where).returncode == 0
+    connection.record_events([Event("2", "t", now - 2 * HOUR)])
+    request = json.loads((tmp_path / "events.jsonl.request").read_text())
+    assert request["selection"]["where"] == ["generated < -1h", "NOT a : x"]
+    # As if the export had begun two hours ago, and was stopped after one event.
+    request["selection"]["now"] = (now - 2 * HOUR).isoformat()
+    (tmp_path / "events.jsonl.request").write_text(json.dumps(request))
+    whole = path.read_text()
+    path.write_text(whole.splitlines(keepends=True)[0])
+    assert export(*where).returncode == 0
+    assert (written(whole), path.read_text()) == (["9", "4"], whole)
+    assert "--where was [" in export("--output", str(path), "--where", "generated < -2h").stderr
+
+
 def test_the_request_is_beside_the_file_that_a_link_names(tmp_path, config_file, export, events):
     file, link = tmp_path / "events.jsonl", tmp_path / "link"
     link.symlink_to(file)
@@ -170,10 +192,13 @@ def test_a_file_of_another_database_is_refused(tmp_path, export, events, configu
 
 
 ERRORS = [
-    (["--since", "yesterday"], "--since yesterday is not a time (expected one such as 2026-01-31T12:00:00, or "),
-    (["--since", "9" * 5000], f"--since {'9' * 199}… is not a time ("),
-    (["--until", "999999d"], "--until: '999999d' ago is before the year 1"),
+    (["--since", "tomorow"], "--since 'tomorow' is not a time: expected how long ago (90s, 15m, 2h, 1.5h, "),
+    (["--since", "9" * 5000], f"--since '{'9' * 200}…' is not a time: "),
+    (["--until", "999999d"], "--until '999999d' ago is outside the years 1 to 9999"),
     (["--since", "2026-01-03", "--until", "2026-01-02"], "--since 2026-01-03 is later than --until 2026-01-02"),
+    (["--where", "vcpus >= 4 AND"], "--where: The filter is invalid at character 15: the text ends here, but "),
+    (["--where", "a = 1", "--where", "b = (1"], "--where: Filter 2 is invalid at character 5: "),
+    (["--where", ""], "--where: the condition is empty"),
     (["--output", "/nowhere/events"], "/nowhere/events cannot be written: No such file or directory."),
     (["--output", "/tmp"], "/tmp cannot be written: Is a directory."),
 ]

@@ -274,7 +274,7 @@ def test_the_commands_of_the_page_answer_its_questions(trail, plugin):
         ("carol", "delete", "403"),
         ("bob", "delete", "204"),
     ]
-    assert [row["event_type"] for row in reported] == ["compute.instance.create.end", "compute.instance.delete.end"]
+    assert [row["Event Type"] for row in reported] == ["compute.instance.create.end", "compute.instance.delete.end"]
     assert traits(refused, "initiator_name", "requestPath") == [("carol", f"{SERVERS}/{trail.server}")]
     assert traits(done, "initiator_name", "action") == [("bob", "delete")]
     assert json.loads(ask(trail, plugin, "carol", [logins])[0]) == []
@@ -305,7 +305,7 @@ def words(text: str) -> list[list[str]]:
     return [re.sub("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", line).split() for line in text.splitlines()]
 
 
-def traits(rows: list[dict[str, str]], *names: str) -> list[tuple[str | None, ...]]:
+def traits(rows: list[dict[str, Any]], *names: str) -> list[tuple[str | None, ...]]:
     """Return some traits of each row of event list."""
-    found = [dict(zip(*(row[f"traits:{part}"].split("\n") for part in ("name", "value")), strict=True)) for row in rows]
+    found = [{trait["name"]: trait["value"] for trait in row["Traits"]} for row in rows]
     return [tuple(each.get(name) for name in names) for each in found]

@@ -71,7 +71,7 @@ def test_all_events_are_written_as_csv_with_bounded_memory(store, plugin, tmp_pa
         page = openstack.peak_memory(output, "event", "list", "--limit", "1000", "-f", "csv")
         as_json = openstack.peak_memory(output, "event", "list", "--all", "-f", "json")
         as_csv = openstack.peak_memory(output, "event", "list", "--all", "-f", "csv", "-c", "message_id")
-    assert output.read_text().splitlines() == ['"message_id"', *(f'"{number:05}"' for number in range(EVENTS))]
+    assert output.read_text().splitlines() == ['"Message ID"', *(f'"{number:05}"' for number in range(EVENTS))]
     assert as_csv - page < 8 * MEGABYTE
     assert as_json - page > 12 * MEGABYTE
 
@@ -80,7 +80,7 @@ def test_it_ends_silently_if_the_reader_closes_the_pipe(store, plugin):
     store.add(*(event(str(number), traits=[["text", 1, "x" * 2000]]) for number in range(1000)))
     with store.serve("log"):
         done = store.openstack(plugin).shell("openstack event list --all -f csv | head -1")
-    assert done.stdout.startswith('"event_type"')
+    assert done.stdout.startswith('"Message ID"')
     assert done.stderr == ""
 
 

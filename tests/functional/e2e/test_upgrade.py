@@ -13,8 +13,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from keystoneauth1.noauth import NoAuth
+from keystoneauth1.session import Session
+from osc_lib.exceptions import CommandError
 
 from benchmarks import dataset
+from panko.osc.client import FILTER_ARGUMENT, MAX_URL_CHARS, EventClient
 from tests.functional.api.conftest import CONFORMANCE
 from tests.functional.cmd.processes import ROOT, free_port, panko_api_on, run, serving
 from tests.functional.e2e.conftest import _programs
@@ -53,6 +57,17 @@ def answers(server):
     return events, sorted(types), names
 
 
+def check_where(server):
+    """Assert that the openstack command does not ignore --where, however it is sent."""
+    session = Session(NoAuth())
+    for text in ("vcpus >= 4", f"name = {'x' * MAX_URL_CHARS}"):
+        with pytest.raises(CommandError, match="does not know the filter language, which --where needs"):
+            EventClient(session, f"http://127.0.0.1:{server.port}", anonymous=True).get(
+                "events", query=[(FILTER_ARGUMENT, text)]
+            )
+    session.session.close()
+
+
 def test_all_events_are_answered_as_before(any_url, tmp_path):
     forms = json.loads((CONFORMANCE / "events.json").read_text())
     forms += map(dataset.published, dataset.events(EVENTS, raw=True))
@@ -62,6 +77,7 @@ def test_all_events_are_answered_as_before(any_url, tmp_path):
     port = free_port()
     with serving([*old, str(port), PASTE_FILE], port, tmp_path / "old.log") as server:
         before = answers(server)
+        check_where(server)
     assert len(before[0]) == len({form["message_id"] for form in forms})
     config_file = tmp_path / "dbsync.conf"
     config_file.write_text(f"[database]\nconnection = {any_url}\n")

@@ -59,6 +59,10 @@ def openstack(server):
         (["--marker", "e4"], ["e5", ODD]),
         (["--since", "2026-01-02T03:04:00", "--until", "2026-01-02T04:05:00+01:00"], ["e4", "e5"]),
         (["--since", "2h"], []),
+        (["--since", "yesterday"], []),
+        (["--where", "vcpus >= 3 AND NOT progress > 2"], ["e3", "e4"]),
+        (["--where", "event_type = image.*", "--where", "number = (3 OR 5)"], ["e3", "e5"]),
+        (["--where", "vcpus > 3", "--filter", "vcpus<6", "--type", TYPES[1], "--newest"], ["e5", "e4"]),
         (["--until", "1s", "--limit", "1"], ["e0"]),
         (["--type", TYPES[1], "--type", ODD], ["e3", "e4", "e5", ODD]),
         (["--type", ODD], [ODD]),
@@ -110,9 +114,10 @@ def test_a_list_with_all_events_says_nothing(openstack, arguments):
     assert openstack.run("event", "list", "--all-projects", *arguments).err == ""
 
 
-def test_a_list_has_a_column_for_each_part_of_the_traits(openstack):
-    (row,) = csv.DictReader(io.StringIO(openstack.run("event", "list", "--limit", "1", "-f", "csv").out))
-    assert row == {
+def test_a_list_for_pankoclient_has_a_column_for_each_part_of_the_traits(openstack):
+    listing = ("event", "list", "--limit", "1", "-f", "csv", "--pankoclient")
+    (row,) = csv.DictReader(io.StringIO(openstack.run(*listing).out))
+    expected = {
         "event_type": TYPES[0],
         "generated": "2026-01-02T03:00:00",
         "message_id": "e0",
@@ -120,6 +125,9 @@ def test_a_list_has_a_column_for_each_part_of_the_traits(openstack):
         "traits:value": "0\n0.0\n0",
         "traits:type": "string\nfloat\ninteger",
     }
+    assert row == expected
+    (row,) = csv.DictReader(io.StringIO(openstack.run(*listing, "--long").out))
+    assert row == {**expected, "raw": "{}"}
 
 
 def test_an_empty_list_explains_a_guessed_type(openstack):
@@ -137,30 +145,6 @@ def test_an_empty_list_explains_nothing_if_no_type_was_guessed(openstack, condit
     assert openstack.ids("--filter", condition) == []
 
 
-def test_long_adds_the_notification_as_an_object_if_the_format_has_objects(openstack):
-    listing = ("event", "list", "--filter", "message_id=e2", "--long")
-    (row,) = openstack.rows(*listing)
-    assert row["raw"] == {"payload": {"number": 2}}
-    (row,) = csv.DictReader(io.StringIO(openstack.run(*listing, "-f", "csv").out))
-    assert row["raw"] == '{"payload": {"number": 2}}'
-    assert "\n  raw:\n    payload:\n      number: 2\n" in openstack.run(*listing, "-f", "yaml").out
-
-
-def test_show_has_the_traits_as_json_in_all_formats(openstack):
-    shown = openstack.rows("event", "show", "e2")
-    assert {name: shown[name] for name in ("event_type", "generated", "message_id", "raw")} == {
-        "event_type": TYPES[0],
-        "generated": "2026-01-02T03:02:00",
-        "message_id": "e2",
-        "raw": {"payload": {"number": 2}},
-    }
-    traits = [("number", "string", "2"), ("progress", "float", "1.0"), ("vcpus", "integer", "2")]
-    assert [(each["name"], each["type"], each["value"]) for each in json.loads(shown["traits"])] == traits
-    show = ("event", "show", "e2", "-f", "value", "-c")
-    assert openstack.run(*show, "traits").out == shown["traits"] + "\n"
-    assert openstack.run(*show, "raw").out == '{"payload": {"number": 2}}\n'
-
-
 def test_an_event_of_another_project_is_shown_only_on_request(openstack):
     assert openstack.refusal("event", "show", OTHERS).startswith(f"Event {OTHERS} Not Found (HTTP 404) (Request-ID: ")
     assert openstack.rows("event", "show", OTHERS, "--all-projects")["generated"] == "2026-01-02T03:01:00"
@@ -169,18 +153,22 @@ def test_an_event_of_another_project_is_shown_only_on_request(openstack):
 def test_event_types_and_traits_are_listed(openstack):
     assert openstack.rows("event", "type", "list") == [{"Event Type": name} for name in (*TYPES, ODD)]
     described = openstack.rows("event", "trait", "description", TYPES[1])
-    assert sorted(described, key=lambda row: row["name"]) == [
-        {"name": "number", "type": "string"},
-        {"name": "progress", "type": "float"},
-        {"name": "vcpus", "type": "integer"},
-    ]
-    values = [{"name": "vcpus", "value": str(number), "type": "integer"} for number in (3, 4, 5)]
-    assert openstack.rows("event", "trait", "list", TYPES[1], "vcpus") == values
+    types = {"number": "string", "progress": "float", "vcpus": "integer"}
+    assert sorted(described, key=lambda row: row["Name"]) == [{"Name": name, "Type": types[name]} for name in types]
+    values = openstack.rows("event", "trait", "list", TYPES[1], "vcpus")
+    assert values == [{"Name": "vcpus", "Value": number, "Type": "integer"} for number in (3, 4, 5)]
+
+
+def test_traits_for_pankoclient_are_texts(openstack):
+    described = openstack.rows("event", "trait", "description", ODD, "--pankoclient")
+    assert {"name": "vcpus", "type": "integer"} in described
+    values = openstack.rows("event", "trait", "list", ODD, "vcpus", "--pankoclient")
+    assert values == [{"name": "vcpus", "value": "6", "type": "integer"}]
 
 
 def test_names_are_encoded(openstack):
     assert openstack.rows("event", "show", ODD)["event_type"] == ODD
-    expected = [{"name": "vcpus", "value": str(COUNT), "type": "integer"}]
+    expected = [{"Name": "vcpus", "Value": COUNT, "Type": "integer"}]
     assert openstack.rows("event", "trait", "list", ODD, "vcpus") == expected
 
 
@@ -195,7 +183,8 @@ def test_capabilities_are_objects_if_the_format_has_objects(openstack):
     ("arguments", "expected"),
     [
         (["show", ""], "The name must not be empty."),
-        (["list", "--since", "yesterday"], "Unable to convert the value yesterday to the expected data type datetime."),
+        (["list", "--where", "vcpus >= 4 AND"], "The filter is invalid at character 15: the text ends here, but "),
+        (["count", "list", "--where", "a = (1"], "The filter is invalid at character 5: the list "),
         (["list", "--all", "--marker", "nope", "-f", "csv"], "Marker nope not found. (HTTP 400) (Request-ID: "),
     ],
 )
@@ -208,6 +197,8 @@ def test_an_error_is_one_line(openstack, arguments, expected):
     [
         (["--filter", "vcpus"], "'vcpus' is not of the form [type::]name operator value, such as 'vcpus>=4'"),
         (["--since", "9" * 20 + "w"], "is too long"),
+        (["--since", "tomorow"], "'tomorow' is not a time: expected how long ago (90s, 15m, 2h, 1.5h, "),
+        (["--where", " "], "the condition is empty"),
         (["--all", "--limit", "2"], "not allowed with argument"),
         (["--newest", "--sort", "message_id"], "not allowed with argument"),
     ],

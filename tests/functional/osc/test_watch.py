@@ -109,13 +109,14 @@ def test_a_follower_since_a_time_moves_its_window_to_the_newest_event(store, fol
     ("arguments", "lines"),
     [
         ([], ["1", "2"]),
-        (["--long"], ['1 name="a \\"b\\"\\né" size="3"', '2 size="1"']),
-        (["--long", "--filter", "size>2"], ['1 name="a \\"b\\"\\né" size="3"']),
+        (["--long"], ['1 name="a \\"b\\"\\né\\x9b" size="3"', '2 size="1"']),
+        (["--long", "--filter", "size>2"], ['1 name="a \\"b\\"\\né\\x9b" size="3"']),
+        (["--where", "size > 2.5 AND name : B"], ["1"]),
     ],
-    ids=["short", "long", "filter"],
+    ids=["short", "long", "filter", "where"],
 )
 def test_watch_begins_with_existing_events_and_ends_with_ctrl_c(store, watch, of_type, arguments, lines):
-    traits = [["name", 1, 'a "b"\né'], ["size", 2, 3]]
+    traits = [["name", 1, 'a "b"\né\x9b'], ["size", 2, 3]]
     events = event("0", 5), event("1", 0.5, traits=traits), event("2", 0.4, traits=[["size", 2, 1]])
     store(*events)
     done = watch(*arguments, stdout=Interrupting(f"{lines[-1]}\n"))
@@ -276,7 +277,7 @@ def test_watch_says_that_events_were_missed_if_they_have_expired(restarting):
 def test_watch_needs_durations(option):
     done = OpenStack("http://127.0.0.1:1").run("event", "watch", option, "soon")
     assert (done.code, done.out) == (2, "")
-    assert f"argument {option}: 'soon' is not a duration, such as 90s, 15m, 2h, 7d or 1w" in done.err
+    assert f"argument {option}: 'soon' is not a duration (expected one such as 90s, 15m, 2h, 1.5h, 7d, 1w" in done.err
 
 
 def test_watch_fails_if_the_service_is_down_at_the_start():

@@ -15,6 +15,8 @@ TRAITS = [trait(f"trait {number}", value) for number in range(3) for value in ("
 
 
 FEW, RAW_BYTES = 10_000, 10_000
+LARGE = 50
+"""Large events, which together are more than a reader may keep."""
 
 
 def fill(url: str, engine: sa.Engine) -> int:
@@ -62,24 +64,24 @@ def test_stream_of_all_events_is_bounded_on_opensearch(opensearch_url: str) -> N
 def store_large_events(url: str) -> None:
     with connected(url) as storage:
         storage.upgrade()
-        for number in range(100):
+        for number in range(LARGE):
             storage.record_events([event(f"m{number}", raw={"x": "y" * 3_500_000})])
 
 
 @pytest.mark.parametrize("any_url", [*SQL_DATABASES, pytest.param("opensearch", marks=pytest.mark.slow)], indirect=True)
 def test_page_of_large_events_is_bounded(any_url: str) -> None:
-    """Four readers of 100 events, each with 3.5 MB of raw."""
+    """Four readers of 50 events, each with 3.5 MB of raw."""
     store_large_events(any_url)
-    ((count, memory),) = run_at_once(1, read_page, any_url, 4, 100)
-    assert count == 400
+    ((count, memory),) = run_at_once(1, read_page, any_url, 4, LARGE)
+    assert count == 4 * LARGE
     assert memory < 300 * MEGABYTE
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("any_url", DATABASES, indirect=True)
 def test_feed_of_large_events_is_bounded(any_url: str) -> None:
-    """Two readers of 100 events, each with 3.5 MB of raw; each call reads for up to ten places of the feed."""
+    """Two readers of 50 events, each with 3.5 MB of raw; each call reads for up to ten places of the feed."""
     store_large_events(any_url)
-    ((count, memory),) = run_at_once(1, follow_feed, any_url, 2, 100)
-    assert count == 200
+    ((count, memory),) = run_at_once(1, follow_feed, any_url, 2, LARGE)
+    assert count == 2 * LARGE
     assert memory < 300 * MEGABYTE

@@ -10,7 +10,7 @@ from panko.api.feed import MAX_PAGE_BYTES
 from panko.storage import deadlines
 from panko.storage.conditions import comparisons_of
 from panko.storage.feed import MAX_FEED_LIMIT, Start
-from panko.storage.filters import EventFilter, Scope, TraitFilter
+from panko.storage.filters import EVERYTHING, EventFilter, Scope, TraitFilter
 from panko.storage.models import TraitType
 from tests.unit.api.memory import ADMIN, MemoryConnection, make_client
 from tests.unit.api.memory_feed import UNAVAILABLE, FeedConnection, to_cursor
@@ -158,6 +158,14 @@ def test_texts_select_events_and_their_search_has_no_bound_of_its_own(get, stora
     assert {each.op for each in comparisons_of(request.event_filter.condition)} == {"gt"}
     assert request.event_filter.start_timestamp
     assert request.event_filter.scan_seconds is None
+
+
+def test_all_tenants_may_be_an_argument(get, storage):
+    cursor = get("all_tenants=True").json["cursor"]
+    assert storage.reads[-1][0].event_filter.scope == EVERYTHING
+    get(f"q.field=all_tenants&q.value=True&cursor={cursor}")
+    get(f"cursor={cursor}", status=400)
+    get("all_tenants=True", status=403, headers=MEMBER)
 
 
 def test_a_cursor_belongs_to_the_texts_and_not_to_the_time_of_the_request(get, storage):

@@ -7,19 +7,22 @@ import re
 import urllib.parse
 
 import pytest
+import webtest
 
 from panko.storage import base
 from panko.storage.aggregates import TraitValues
 from panko.storage.conditions import NO_EVENT, Comparison, all_of
 from panko.storage.errors import ScanTimeout
-from panko.storage.filters import EventFilter, Scope
+from panko.storage.filters import EVERYTHING, EventFilter, Scope
 from panko.storage.models import Event, TraitType
-from tests.unit.api.memory import ADMIN, EventConnection, make_client
+from tests.unit.api.memory import ADMIN, EventConnection, make_application, make_client
 
 MEMBER = {**ADMIN, "X-Roles": "member"}
 SCOPE = Scope("p", unowned=True)
 A, B = (Comparison(name, TraitType.TEXT, "eq", (value,)) for name, value in (("a", "x"), ("b", "y")))
 VALUES = "/event_types/t/traits/n/values"
+AD_HOC = {"key": "a", "operator": "=~", "value": "x"}
+GRAFANA = "panko.api.controllers.grafana.GrafanaController"
 PATHS = ["/events", "/event_counts", VALUES]
 
 
@@ -31,9 +34,9 @@ class Storage(EventConnection):
         self.filters = []
         self.CAPABILITIES = dict(capabilities)
 
-    def get_documents(self, event_filter, pagination=None):
+    def get_events(self, event_filter, pagination=None):
         self.filters.append(event_filter)
-        return super().get_documents(event_filter, pagination)
+        return super().get_events(event_filter, pagination)
 
     def count_events(self, event_filter, count_query):
         self.filters.append(event_filter)
@@ -134,6 +137,15 @@ def test_texts_do_not_widen_what_a_member_sees(select, path):
     assert select(path, ["project_id = other"], headers=MEMBER).scope == Scope("p", "u")
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_all_tenants_may_be_an_argument(select, path):
+    assert select(f"{path}?all_tenants=True", ["a = x"]).scope == EVERYTHING
+    assert select(path, body={"all_tenants": "yes", "filter": "a = x"}).scope == EVERYTHING
+    assert select(f"{path}?q.field=all_tenants&q.value=True&all_tenants=").scope == EVERYTHING
+    assert select(f"{path}?all_tenants=False").scope == SCOPE
+    assert "RBAC" in select(f"{path}?all_tenants=True", headers=MEMBER, status=403)
+
+
 @pytest.mark.parametrize("path", [*PATHS, "/event_feed"])
 def test_a_driver_that_does_not_know_all_conditions_is_not_asked(storage, select, path):
     storage.CAPABILITIES = {base.FILTER_CAPABILITY: False}
@@ -149,6 +161,43 @@ def test_a_search_that_takes_too_long_is_an_error_of_the_client(storage):
     storage.get_documents = search
     response = make_client(storage, scan_timeout=3).get("/events?filter=a", headers=ADMIN, status=400)
     assert "took more than 3 seconds. Narrow the time range" in response.json["error_message"]["faultstring"]
+
+
+PANELS = [
+    {"target": "event_counts", "payload": {"filters": "a = x"}},
+    {"target": "events", "payload": {"filters": "a = x"}},
+    {"target": "annotations", "payload": {"filters": "a = x"}},
+]
+RANGE = {"from": "2024-01-01", "to": "2024-01-02"}
+CALLS = [
+    *(("query", {"range": RANGE, "targets": [panel]}) for panel in PANELS),
+    ("query", {"range": RANGE, "targets": [{"target": "events"}], "filters": [AD_HOC]}),
+    ("annotations", {"range": RANGE, "annotation": {"query": '{"filters": "a = x"}'}}),
+    ("variable", {"payload": {"target": "trait_values", "name": "n", "filters": "a = x"}}),
+]
+
+
+@pytest.fixture
+def panel(storage):
+    """Send a request of Grafana: ``panel("query", {...}, 200)``."""
+    client = webtest.TestApp(make_application(storage, GRAFANA))
+    return lambda call, body, status: client.post_json(f"/{call}", body, headers=ADMIN, status=status)
+
+
+@pytest.mark.parametrize(("call", "body"), CALLS)
+def test_searches_of_grafana_are_bounded_too(storage, panel, call, body):
+    panel(call, body, 200)
+    (found,) = storage.filters
+    assert (found.condition, found.scan_seconds) == (A, 10)
+    storage.CAPABILITIES = {base.FILTER_CAPABILITY: False}
+    assert base.FILTER_CAPABILITY in panel(call, body, 501).json["error_message"]["faultstring"]
+
+
+def test_what_q_can_have_is_not_bounded_in_grafana(storage, panel):
+    storage.CAPABILITIES = {base.FILTER_CAPABILITY: False}
+    filters = [{**AD_HOC, "operator": "="}]
+    panel("query", {"range": RANGE, "targets": [{"target": "events"}], "filters": filters}, 200)
+    assert (storage.filters[0].condition, storage.filters[0].scan_seconds) == (A, None)
 
 
 class Reader:

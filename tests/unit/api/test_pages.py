@@ -16,7 +16,7 @@ from panko.api import pages
 from panko.api.pages import MAX_LINK_CHARACTERS
 from panko.api.response import MAX_UNSTREAMED_BYTES
 from panko.storage import deadlines
-from panko.storage.errors import NotSupported, QueryTimeout, StorageTimeout, StorageUnavailable
+from panko.storage.errors import NotSupported, QueryTimeout, ScanTimeout, StorageTimeout, StorageUnavailable
 from panko.storage.models import Event, Trait, TraitType
 from tests.unit.api.memory import ADMIN, EventConnection, make_application
 
@@ -304,8 +304,9 @@ class Slow(EventConnection):
         raise self.error
 
 
-def test_a_full_page_has_a_link_if_it_takes_long_to_find_out_whether_there_are_more(client):
-    storage = Slow(QueryTimeout())
+@pytest.mark.parametrize("error", [QueryTimeout(), ScanTimeout(10)])
+def test_a_full_page_has_a_link_if_it_takes_long_to_find_out_whether_there_are_more(client, error):
+    storage = Slow(error)
     response = Client(storage, client.path).first("limit=3")
     assert len(ids(response)) == 3
     assert next_url(response) is not None
@@ -315,6 +316,7 @@ def test_a_full_page_has_a_link_if_it_takes_long_to_find_out_whether_there_are_m
 def test_other_errors_are_errors_after_a_full_page_too(client):
     assert Client(Slow(StorageUnavailable()), client.path).first("limit=3").status_int == 503
     assert Client(Slow(QueryTimeout()), client.path).first("limit=4").status_int == 503
+    assert "Narrow the time range" in message(Client(Slow(ScanTimeout(10)), client.path).first("limit=4"))
 
 
 @pytest.mark.parametrize("left", [0, 1, 3])
@@ -394,4 +396,5 @@ def test_a_linked_page_whose_end_cannot_be_found_is_an_error_and_frees_its_slot(
 
 
 def test_other_errors_of_the_end_are_errors(client):
+    assert Client(Fragile(ScanTimeout(10)), client.path).first("limit=1000").status_int == 400
     assert Client(Fragile(StorageUnavailable()), client.path).first("limit=1000").status_int == 503

@@ -8,7 +8,7 @@ import yaml
 
 from doc import dashboards
 from doc.dashboards import JSON_SOURCE, ROWS_SOURCE, Variable
-from panko.api.grafana.targets import METRICS
+from panko.api.grafana.metrics import METRICS
 
 NAMES = ("overview", "instance")
 SOURCES = {"panko": JSON_SOURCE, "rows": ROWS_SOURCE}

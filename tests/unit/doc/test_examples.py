@@ -16,6 +16,7 @@ CONVERSION = "tests/functional/cmd/test_dbsync_conversion.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
+FILTERS = "tests/unit/doc/test_filter_language.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
 FORMATS = "tests/functional/api/test_event_formats.py"
 MOVE = "tests/functional/cmd/test_documented_move.py"
@@ -46,6 +47,7 @@ RUN = {
     "query/counts.rst": {"text": API, "json": API},
     "query/credentials.rst": {"": E2E},
     "query/events.rst": {"text": API, "json": API},
+    "query/filter-language.rst": {"text": FILTERS, "": FILTERS, "json": FILTERS},
     "query/formats.rst": {"console": FORMATS, "text": f"{FORMATS} {TABLES}"},
     "query/pages.rst": {"": API, "text": API, "sh": FOLLOW},
     "query/store.rst": {"text": API, "json": API},

@@ -23,7 +23,11 @@ def line(number, raw=None):
 
 
 def request(is_zstd=False, **arguments):
-    return Request({"--since": "2h", "--type": ["a"], **arguments}, is_zstd, Selection(NOON, None, ("a",), "p"))
+    return Request(
+        {"--since": "2h", "--type": ["a"], **arguments},
+        is_zstd,
+        Selection(NOON, None, ("a",), "p", ("a = 1", "b : x"), NOON),
+    )
 
 
 def begin(path, asked):

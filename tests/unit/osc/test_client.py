@@ -14,7 +14,7 @@ from keystoneauth1.noauth import NoAuth
 from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
-from panko.osc.client import MAX_RETRY_AFTER_SECONDS, EventClient, ResponseError, ServiceUnavailable
+from panko.osc.client import MAX_RETRY_AFTER_SECONDS, MAX_URL_CHARS, EventClient, ResponseError, ServiceUnavailable
 
 REQUEST_ID = "req-1"
 
@@ -214,3 +214,25 @@ def test_all_events_are_read_by_links_or_else_by_markers(
     assert queries[0] == [*QUERY, ("limit", "4")]
     assert all(query[:2] == QUERY[:2] and ("limit", "4") in query for query in queries)
     assert all(("after" in dict(query)) is links for query in queries[1:])
+
+
+def test_a_condition_that_exceeds_an_address_is_sent_in_a_body_that_must_arrive(server, address, session):
+    """This server ignores bodies, and so would list all events."""
+    server.answer = (200, b"[]", {})
+    client = EventClient(session, address)
+    length = MAX_URL_CHARS - len(f"{address}/v2/events?limit=1&filter=")
+    assert client.get("events", query=[("limit", 1), ("filter", "x" * length)]) == []
+    with pytest.raises(CommandError, match="a proxy removes it"):
+        client.get("events", query=[("limit", 1), ("filter", "x" * (length + 1))])
+    assert [len(f"{address}{path}") > 1000 for path in server.paths] == [True, False]
+    # Without such conditions, nothing changes.
+    assert client.get("events", query=[("q.field", "x" * MAX_URL_CHARS)]) == []
+
+
+def test_a_body_is_checked_once(server, address, session):
+    refused = (400, b'{"error_message": {"faultstring": "The filter is invalid"}}', {})
+    server.answer = lambda path: (200, b"[]", {}) if "marker" in path else refused
+    client = EventClient(session, address)
+    for _ in range(2):
+        assert client.get("events", query=[("marker", "m"), ("filter", "x" * MAX_URL_CHARS)]) == []
+    assert server.paths == ["/v2/events?limit=1", "/v2/events?marker=m", "/v2/events?marker=m"]

@@ -22,7 +22,7 @@ def test_the_plugin_loads_no_library():
     assert loaded_by("panko.osc.plugin") == {"panko"}
 
 
-@pytest.mark.parametrize("module", ["events", "event_types", "watch"])
+@pytest.mark.parametrize("module", ["events", "event_counts", "event_types", "watch"])
 def test_a_command_loads_nothing_of_the_server(module):
     libraries = loaded_by(f"panko.osc.v2.{module}")
     assert {"panko", "osc_lib", "cliff"} <= libraries
@@ -35,10 +35,12 @@ def test_every_command_can_be_loaded():
     assert set(ours) == {
         "event",
         "event_capabilities_list",
+        "event_count_list",
         "event_list",
         "event_show",
         "event_trait_description",
         "event_trait_list",
+        "event_trait_value_list",
         "event_type_list",
         "event_watch",
     }

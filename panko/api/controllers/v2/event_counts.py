@@ -43,7 +43,7 @@ class EventCount(base.Base):
 class EventCountsController(Resource):
     """Counts of events."""
 
-    @expose_get([EventCount], [EventQuery], str, str, int, base.FILTER_TEXTS)
+    @expose_get([EventCount], [EventQuery], str, str, int, base.FILTER_TEXTS, str)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
@@ -51,6 +51,7 @@ class EventCountsController(Resource):
         group_by: str | None = None,
         limit: int | None = None,
         filter: Sequence[str] | None = None,
+        all_tenants: str | None = None,
     ) -> Iterator[bytes]:
         """Return the number of events that meet all filters.
 
@@ -59,10 +60,11 @@ class EventCountsController(Resource):
         :param group_by: ``event_type``, or the name of a string trait, whose values are counted separately
         :param limit: number of groups, those with the most events; all others are counted as one
         :param filter: texts in the filter language; the events meet all of them, too
+        :param all_tenants: whether to include the events of all projects
         """
         context: Context = pecan.request.panko
         context.authorization.require(event_counts.INDEX)
-        selection = filters.parse_selection(q, filter)
+        selection = filters.parse_selection(q, filter, all_tenants)
         count_query = query.parse_count_query(interval, group_by, limit)
         counts = context.storage.count_events(context.select(selection), count_query)
         return (_render_count(count) for count in counts)

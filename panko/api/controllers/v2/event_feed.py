@@ -36,7 +36,7 @@ BEGIN = "begin"
 class EventFeedController(Resource):
     """The feed of events."""
 
-    @expose_feed([EventQuery], str, int, int, FILTER_TEXTS)
+    @expose_feed([EventQuery], str, int, int, FILTER_TEXTS, str)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
@@ -44,6 +44,7 @@ class EventFeedController(Resource):
         limit: int | None = None,
         wait: int | None = None,
         filter: Sequence[str] | None = None,
+        all_tenants: str | None = None,
     ) -> webob.Response:
         """Return the next events that meet all filters, and the cursor to continue with.
 
@@ -52,17 +53,20 @@ class EventFeedController(Resource):
         :param limit: maximum number of events
         :param wait: seconds to wait until there is an event
         :param filter: texts in the filter language; the events meet all of them, too
+        :param all_tenants: whether to include the events of all projects
         """
         request = webob.Request(pecan.request.environ)  # Pecan's changes with the thread.
         context: Context = request.panko
         context.authorization.require(events.FEED)
-        event_filter, all_tenants = query.parse_filters(q)
-        selection = filters.add_texts(filters.Selection(event_filter, all_tenants), filter)
+        of_q = filters.parse_q(q, all_tenants)
+        selection = filters.add_texts(of_q, filter)
         asked = query.parse_feed_query(limit, wait, context.limits.default_limit, context.limits.max_limit)
         # One call examines a bounded number of events, and serves many readers: no reader's filter may end it.
         selected = context.select(selection, is_bounded=True)
         identity = context.authorization.identity
-        cipher = cursor_cipher(context.secret.read(), identity, event_filter, all_tenants, selection.texts)
+        cipher = cursor_cipher(
+            context.secret.read(), identity, of_q.event_filter, bool(of_q.all_tenants), selection.texts
+        )
         start = _parse_start(request.headers.get("Last-Event-ID") or cursor, cipher)
         feed_request = FeedRequest(start, selected, asked.limit)
         if choose_content_type(request.headers.get("Accept"), FEED_TYPES) == EVENT_STREAM:

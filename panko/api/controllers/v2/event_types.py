@@ -65,7 +65,7 @@ class TraitValues(base.Base):
 class TraitValuesController(Resource):
     """The distinct values of a trait in the events of a type."""
 
-    @expose_get(TraitValues, str, str, [EventQuery], int, str, int, base.FILTER_TEXTS)
+    @expose_get(TraitValues, str, str, [EventQuery], int, str, int, base.FILTER_TEXTS, str)
     def get_all(
         self,
         event_type: str,
@@ -75,6 +75,7 @@ class TraitValuesController(Resource):
         sort: str | None = None,
         events: int | None = None,
         filter: Sequence[str] | None = None,
+        all_tenants: str | None = None,
     ) -> bytes:
         """Return the distinct values of a trait in the newest events of a type.
 
@@ -85,14 +86,15 @@ class TraitValuesController(Resource):
         :param sort: ``count`` (the default) for the most frequent values first, ``last`` for the newest first
         :param events: how many of the newest events to examine
         :param filter: texts in the filter language; the events meet all of them, too
+        :param all_tenants: whether to include the events of all projects
         """
         context: Context = pecan.request.panko
         context.authorization.require(traits.VALUES)
-        event_filter, all_tenants = query.parse_filters(q)
-        if event_filter.event_type:
+        of_q = filters.parse_q(q, all_tenants)
+        if of_q.event_filter.event_type:
             raise ClientSideError("Parameter event_type was given several times")
         values_query = query.parse_values_query(limit, sort, events, context.limits.default_limit)
-        of_type = filters.Selection(filters.restrict_to_type(event_filter, event_type), all_tenants)
+        of_type = filters.restrict_to_type(of_q, event_type)
         selected = context.select(filters.add_texts(of_type, filter))
         found = context.storage.get_trait_values(trait_name, selected, values_query.events)
         values = values_query.select(found.values)

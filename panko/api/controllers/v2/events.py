@@ -39,7 +39,7 @@ __all__ = [
 class EventsController(Resource):
     """Events."""
 
-    @expose_get([Event], [EventQuery], int, [str], str, str, [str], FILTER_TEXTS, content_types=EVENT_TYPES)
+    @expose_get([Event], [EventQuery], int, [str], str, str, [str], FILTER_TEXTS, str, content_types=EVENT_TYPES)
     def get_all(
         self,
         q: Sequence[EventQuery] | None = None,
@@ -49,6 +49,7 @@ class EventsController(Resource):
         after: str | None = None,
         columns: Sequence[str] | None = None,
         filter: Sequence[str] | None = None,
+        all_tenants: str | None = None,
     ) -> Iterable[bytes]:
         """Return the events that meet all filters, and a link to the next page if there are more.
 
@@ -59,10 +60,11 @@ class EventsController(Resource):
         :param after: from the link to this page
         :param columns: names of the traits that have a column, if the response is CSV
         :param filter: texts in the filter language; the events meet all of them, too
+        :param all_tenants: whether to include the events of all projects
         """
         context: Context = pecan.request.panko
         context.authorization.require(events.INDEX)
-        selection = filters.parse_selection(q, filter)
+        selection = filters.parse_selection(q, filter, all_tenants)
         links = Links(pecan.request, "marker", selection.absolute_texts)
         begin = links.parse_after(after, marker) or marker
         page = query.parse_page(limit, sort, begin, context.limits.default_limit, context.limits.max_limit)

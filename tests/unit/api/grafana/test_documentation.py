@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from panko.api.controllers.grafana import GrafanaController
+from panko.api.grafana.metrics import METRICS
 from panko.api.grafana.rows import SINGLE_ARGUMENTS
-from panko.api.grafana.targets import METRICS
 from panko.api.grafana.variables import VARIABLES
 from panko.api.routing import Resource
 

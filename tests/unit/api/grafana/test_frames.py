@@ -11,6 +11,7 @@ from panko.api.grafana.frames import (
     make_events_table,
     make_series,
 )
+from panko.api.grafana.regions import Region
 from panko.api.grafana.request import JsonObject
 from panko.api.grafana.targets import parse_query
 from panko.storage.aggregates import EventCount
@@ -22,8 +23,8 @@ MILLISECONDS = 1477915200500
 HOUR = datetime.timedelta(hours=1)
 
 
-def event(*traits, message_id="m"):
-    return checked_event(Event(message_id, "kind", TIME, [Trait(*trait) for trait in traits]))
+def event(*traits, message_id="m", event_type="kind", time=TIME):
+    return checked_event(Event(message_id, event_type, time, [Trait(*trait) for trait in traits]))
 
 
 def columns(table):
@@ -73,6 +74,19 @@ def test_annotations_have_the_columns_that_grafana_maps():
     table = make_annotations_table([event(("project_id", 1, "p"), ("n", 2, 4)), event()], ("n",), "A")
     assert columns(table) == {"time": "time", "title": "string", "text": "string", "tags": "string"}
     assert table["rows"] == [[MILLISECONDS, "kind", "n=4", "kind,p"], [MILLISECONDS, "kind", "", "kind"]]
+
+
+def test_annotations_of_regions_have_an_end_if_there_is_one():
+    begin = event(("request_id", 1, "r"), ("project_id", 1, "p"), event_type="a.start")
+    end = event(("request_id", 1, "r"), ("n", 2, 4), event_type="a.end", time=TIME + HOUR)
+    region = Region(".start", (".end",), "request_id")
+    table = make_annotations_table([end, begin, event()], ("n",), "A", region)
+    assert columns(table)["timeEnd"] == "time"
+    assert table["rows"] == [
+        [MILLISECONDS, "a.start - a.end", "n=4", "a.start,p", MILLISECONDS + 3600_000],
+        [MILLISECONDS, "kind", "", "kind", None],
+    ]
+    assert ["timeEnd" in each for each in make_annotations([end, begin, event()], (), region)] == [True, False]
 
 
 def test_the_text_of_an_annotation_is_truncated():

@@ -9,8 +9,9 @@ import webob
 import webob.multidict
 from wsme.exc import ClientSideError
 
-from panko.api.grafana.rows import RowPage, make_row, parse_rows
+from panko.api.grafana.rows import RowPage, make_log, make_row, parse_rows
 from panko.api.pages import Links
+from panko.storage.conditions import Comparison
 from panko.storage.filters import EventFilter, Page, TraitFilter
 from panko.storage.models import TraitType
 from tests.unit.api.grafana.test_frames import TIME, event
@@ -43,7 +44,8 @@ def test_a_time_is_milliseconds_or_iso():
 
 def test_several_event_types_are_repeated_or_as_grafana_writes_them():
     assert parse(("event_type", "a"), ("event_type", "b")).selection.event_filter.event_type == ("a", "b")
-    assert parse(("event_type", "{a,b}")).selection.event_filter.event_type == ("a", "b")
+    for text in ("{a,b}", "(a|b)", "a,b", '"a","b"'):
+        assert parse(("event_type", text)).selection.event_filter.event_type == ("a", "b")
 
 
 def test_traits_are_compared_as_strings_unless_the_name_has_a_type():
@@ -57,8 +59,16 @@ def test_traits_are_compared_as_strings_unless_the_name_has_a_type():
     assert parse(*arguments).selection.event_filter.condition == EventFilter(traits_filter=expected).condition
 
 
+def test_texts_in_the_filter_language_must_hold_too():
+    found = parse(("event_type", "(a|b)"), ("filter", "event_type = (b OR c)"), ("filter", 'n = "x","y z"')).selection
+    assert found.event_filter.event_type == ("b",)
+    assert found.event_filter.condition == Comparison("n", TraitType.TEXT, "eq", ("x", "y z"))
+    assert found.uses_language
+    assert not parse(("event_type", "a"), ("trait.n", "x")).selection.uses_language
+
+
 def test_an_argument_without_a_value_is_ignored():
-    names = ("from", "to", "event_type", "project_id", "trait.a", "limit", "cursor", "all_tenants", "order")
+    names = ("from", "to", "event_type", "project_id", "trait.a", "limit", "cursor", "all_tenants", "order", "form")
     assert parse(*((name, "") for name in names)) == parse()
 
 
@@ -78,7 +88,13 @@ def test_an_error_names_a_repeated_argument(name):
     ("name", "value"),
     [
         *(("from", "x"), ("to", "now"), ("limit", "-1"), ("limit", "x"), ("limit", "1.5"), ("limit", "9" * 5000)),
-        *(("order", "desc"), ("trait.integer::a", "x"), ("trait.datetime::a", "x"), ("project_id", "{a,b}")),
+        *(
+            ("order", "desc"),
+            ("form", "x"),
+            ("trait.integer::a", "x"),
+            ("trait.datetime::a", "x"),
+            ("project_id", "{a,b}"),
+        ),
     ],
 )
 def test_an_invalid_argument_is_refused(name, value):
@@ -101,8 +117,36 @@ def test_a_row_is_flat_typed_and_zoned():
     }
 
 
+def test_a_log_has_the_columns_of_the_logs_panel():
+    assert parse(("form", "logs")).make_row is make_log
+    traits = [("n", 2, 4), ("project_id", 1, "p"), ("name", 1, "a b")]
+    assert make_log(event(*traits)) == {
+        "timestamp": "2016-10-31T12:00:00.500999Z",
+        "body": "kind n=4, name=a b, project_id=p",
+        "severity": "info",
+        "id": "m",
+        "event_type": "kind",
+        "project_id": "p",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event_type", "traits", "severity"),
+    [
+        ("compute.instance.create.error", (), "error"),
+        ("orchestration.stack.FAILED", (), "error"),
+        ("kind", (("state", 1, "ERROR"),), "error"),
+        ("kind", (("status", 1, "error"),), "error"),
+        ("kind", (("outcome", 1, "failure"),), "error"),
+        ("kind", (("outcome", 1, "error"), ("state", 1, "active"), ("state", 2, 1)), "info"),
+    ],
+)
+def test_a_log_is_an_error_if_its_type_or_state_says_so(event_type, traits, severity):
+    assert make_log(event(*traits, event_type=event_type))["severity"] == severity
+
+
 def render(storage, limit):
-    page = RowPage(storage, EventFilter(), Page(limit), LINKS)
+    page = RowPage(storage, EventFilter(), Page(limit), LINKS, make_row)
     rendered = orjson.loads(b"".join(page))
     page.close()
     return rendered
@@ -129,7 +173,7 @@ def test_the_events_are_closed_with_the_page(limit):
 
 def test_rows_are_read_one_by_one_while_they_are_sent():
     storage = EventConnection([event(message_id=name) for name in "abc"])
-    page = RowPage(storage, EventFilter(), Page(3), LINKS)
+    page = RowPage(storage, EventFilter(), Page(3), LINKS, make_row)
     pieces = iter(page)
     assert [next(pieces), orjson.loads(next(pieces))["message_id"]] == [b'{"rows":[', "a"]
     storage.events.clear()

@@ -129,7 +129,7 @@ def test_an_annotation_of_simplejson_names_event_types_or_a_payload():
 
     assert parse("a, b").selection.event_filter.event_type == ("a", "b")
     assert parse(None).selection.event_filter.event_type == ()
-    target = parse('{"filters": "vcpus>4", "limit": 5}')
+    target = parse('{"filters": "integer::vcpus > 4", "limit": 5}')
     assert target.selection.event_filter.condition == TraitFilter("vcpus", TraitType.INTEGER, 4, "gt").condition
     assert target.page.limit == 5
     with pytest.raises(ClientSideError, match=r"annotation\.query"):

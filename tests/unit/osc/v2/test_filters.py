@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from panko.osc.v2.filters import Filter, parse_filter, to_query
+from panko.osc.v2.filters import Filter, Where, parse_filter, parse_where, to_query
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,16 @@ def test_the_error_names_an_invalid_filter(text):
 
 
 def test_each_filter_has_all_four_parameters():
-    filters = [Filter("event_type", "eq", "", "t"), Filter("vcpus", "ge", "integer", "4", guessed=True)]
+    filters = [Filter("event_type", "eq", "", "t"), Where("a = 1"), Filter("vcpus", "ge", "integer", "4", guessed=True)]
     assert to_query(filters) == [
         *[("q.field", "event_type"), ("q.op", "eq"), ("q.type", ""), ("q.value", "t")],
+        ("filter", "a = 1"),
         *[("q.field", "vcpus"), ("q.op", "ge"), ("q.type", "integer"), ("q.value", "4")],
     ]
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_condition_is_an_error(text):
+    """As of a variable of a script that is not set: all events would meet it."""
+    with pytest.raises(ArgumentTypeError, match="is empty"):
+        parse_where(text)
