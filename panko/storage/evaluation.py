@@ -51,7 +51,7 @@ class Evaluator:
     def __init__(self, condition: Condition):
         self._condition = condition
         self._by_shape: dict[int | str, Test | bool] = {}
-        self._value_tests: dict[Comparison, ValueTest] = {}
+        self._value_tests: dict[int, ValueTest] = {}
 
     def meets(self, event: FoundEvent) -> bool:
         """Return whether an event meets the condition."""
@@ -108,9 +108,10 @@ class Evaluator:
 
     def _test_of(self, comparison: Comparison, make: Callable[[Comparison], ValueTest]) -> ValueTest:
         """Return the function that decides on a value, which is the same for all shapes."""
-        test = self._value_tests.get(comparison)
+        key = id(comparison)  # Part of the condition, which stays the same.
+        test = self._value_tests.get(key)
         if test is None:
-            test = self._value_tests[comparison] = make(comparison)
+            test = self._value_tests[key] = make(comparison)
         return test
 
 

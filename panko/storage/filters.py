@@ -29,9 +29,6 @@ T = TypeVar("T")
 MAX_TRAIT_CONDITIONS = 100
 """Maximum number of trait filters: each may add a search for keys to the statement."""
 
-MAX_COMPARISONS = 1000
-"""Maximum number of comparisons in a condition."""
-
 MAX_PAGE_EVENTS = 2**63 - 1
 """The largest limit that databases accept; no answer reaches it."""
 
@@ -168,9 +165,6 @@ class EventFilter:
 
     def _add(self, condition: Condition) -> None:
         """Keep a condition; what is hoisted out of it becomes part of the other members."""
-        count = sum(1 for _ in comparisons_of(condition))
-        if count > MAX_COMPARISONS:
-            raise InvalidFilter(f"there are {count} comparisons, more than {MAX_COMPARISONS}")
         rest, start, end, event_types, message_ids = hoist(condition)
         self._set("start_timestamp", max(filter(None, (start, self.start_timestamp)), default=None))
         self._set("end_timestamp", min(filter(None, (end, self.end_timestamp)), default=None))

@@ -20,9 +20,14 @@ from panko.storage.conditions import (
     Pattern,
     Subject,
     all_of,
+    comparisons_of,
     replace_comparisons,
 )
+from panko.storage.errors import InvalidFilter
 from panko.storage.models import TraitType, is_storable
+
+MAX_COMPARISONS = 1000
+"""Maximum number of comparisons in a condition."""
 
 MICROSECOND = datetime.timedelta(microseconds=1)
 
@@ -48,7 +53,13 @@ class Hoisted(NamedTuple):
 # A request makes several filters of one condition.
 @functools.lru_cache(maxsize=256)
 def hoist(condition: Condition) -> Hoisted:
-    """Return a condition in its simplest form, without what could be hoisted out of it."""
+    """Return a condition in its simplest form, without what could be hoisted out of it.
+
+    :raises InvalidFilter: if it has more than :data:`MAX_COMPARISONS` comparisons
+    """
+    count = sum(1 for _ in comparisons_of(condition))
+    if count > MAX_COMPARISONS:
+        raise InvalidFilter(f"there are {count} comparisons, more than {MAX_COMPARISONS}")
     condition = simplify(condition)
     start, end = _find_bounds(condition)
     names = [_find_names(condition, subject) for subject in (Subject.EVENT_TYPE, Subject.MESSAGE_ID)]

@@ -314,10 +314,10 @@ class Search:
 
     def _continue_after(self, position: Position) -> None:
         self._position, self._rows = position, MAX_ROWS
-        if self._sort[0][0] == "generated":
+        bound = "has_end" if self._descends else "has_start"
+        if self._sort[0][0] == "generated" and getattr(self._form, bound):
             # The position implies it; SQLite would search by the bound that it finds first.
-            bounds = {"has_end": False} if self._descends else {"has_start": False}
-            self._form = dataclasses.replace(self._form, **bounds)  # type: ignore[arg-type] # Both are bool.
+            self._form = dataclasses.replace(self._form, **{bound: False})  # type: ignore[arg-type] # Both are bool.
 
     def _batch_size(self) -> int:
         """Return how many events the next statement should find."""
