@@ -44,7 +44,7 @@ def load_applications(
                     continue
                 url = stack.enter_context(_database(server))
             conf = service.prepare_service([], config_files=[str(write_config(directory, url))], share=True)
-            _record(events, url, conf)
+            record(events, url, conf)
             loaded[name] = stack.enter_context(contextlib.closing(app.load_app(conf, NOAUTH)))
         yield loaded
 
@@ -57,7 +57,8 @@ def _database(server: Any) -> Iterator[str]:
     server.drop_database(name)
 
 
-def _record(events: Sequence[Event], url: str, conf: Any) -> None:
+def record(events: Sequence[Event], url: str, conf: Any) -> None:
+    """Store events in a new database."""
     connection = get_connection(url, conf)
     connection.upgrade()
     for start in range(0, len(events), BATCH):

@@ -16,7 +16,8 @@ from panko import service
 from panko.api import app
 from tests.functional.api.conftest import ADMIN, MEMBER, NOAUTH, SYSTEM, write_config
 from tests.functional.api.hostile import EVENT_TYPES, NAMES, PROJECTS, Pool, requests
-from tests.functional.api.test_oracle import ENCODINGS, queries, record
+from tests.functional.api.oracle_runs import record
+from tests.functional.api.test_oracle import ENCODINGS, queries
 
 pytestmark = pytest.mark.slow
 
