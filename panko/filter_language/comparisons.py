@@ -152,7 +152,8 @@ def _check_wildcards(given: Given) -> None:
 def _compare_field(event_field: Field, given: Given, clock: Clock) -> Condition:
     operator = "=" if given.operator == "==" else given.operator
     if operator not in event_field.operators:
-        operators = " and ".join(f"`{each}`" for each in event_field.operators)
+        *others, last = (f"`{each}`" for each in event_field.operators)
+        operators = f"{', '.join(others)} and {last}" if others else last
         problem = f"{show(given.name)} does not have the operator `{given.operator}`, only {operators}"
         if given.name.endswith("_timestamp"):
             problem += "; `generated` has all that compare"

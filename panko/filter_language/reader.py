@@ -225,7 +225,7 @@ def _too_many_values(token: Token) -> FilterSyntaxError:
 
 
 def _too_deep(offset: int) -> FilterSyntaxError:
-    problem = f"parentheses stand in more than {MAX_NESTING} others; use fewer"
+    problem = f"parentheses are nested deeper than {MAX_NESTING}; use fewer"
     return error_at(offset, problem, "(a = 1 OR b = 2) AND c = 3")
 
 

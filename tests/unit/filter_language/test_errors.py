@@ -60,9 +60,9 @@ MISTAKES = {
     "x <> 5": (3, "`<>` is no operator"),
     "x > = 5": (5, "`=` is no operator"),
     "ip ::1": (4, "`::` is no operator"),
-    "event_type < a": (12, "`event_type` does not have the operator `<`, only `=` and `!=` and `:`"),
-    "message_id >= a": (12, "`message_id` does not have the operator `>=`, only `=` and `!=` and `:`"),
-    "generated : 2026": (11, "`generated` does not have the operator `:`, only `=` and `!=` and `<`"),
+    "event_type < a": (12, "`event_type` does not have the operator `<`, only `=`, `!=` and `:`"),
+    "message_id >= a": (12, "`message_id` does not have the operator `>=`, only `=`, `!=` and `:`"),
+    "generated : 2026": (11, "`generated` does not have the operator `:`, only `=`, `!=`, `<`, `<=`, `>` and `>=`"),
     "start_timestamp <= 2026": (
         17,
         "`start_timestamp` does not have the operator `<=`, only `>=`; `generated` has all",
@@ -161,7 +161,7 @@ LIMITS = {
     "characters": (["a" * 3999, "b"], ["a" * 3999, "b "], 2, "there are more than 4000 characters"),
     "values": (["a = (b OR c)", "d " * 48], ["a = (b OR c)", "d " * 49], 97, "there are more than 50 values"),
     "a list": ([f"a = ({'b OR ' * 49}c)"], [f"a = ({'b OR ' * 50}c)"], 256, "there are more than 50 values"),
-    "nesting": (["(" * 10 + "a" + ")" * 10], ["(" * 11 + "a" + ")" * 11], 11, "parentheses stand in more than 10"),
+    "nesting": (["(" * 10 + "a" + ")" * 10], ["(" * 11 + "a" + ")" * 11], 11, "parentheses are nested deeper than 10"),
     "wildcards": (["a = " + "b*" * 10], ["a = " + "b*" * 11], 5, "the value has 11 wildcards; at most 10"),
     "wildcards beside each other": (["a = b" + "*" * 10], ["a = b" + "*" * 11], 5, "the value has 11 wildcards"),
 }
@@ -182,7 +182,7 @@ def test_nesting_beside_each_other_is_not_deep() -> None:
     parse("((a)) " * 20 + "-" * 1000 + "(b) " + "NOT " * 500 + "c")
 
 
-@pytest.mark.parametrize(("before", "problem"), [("a " * 101, "more than 50 values"), ("(" * 12, "in more than 10")])
+@pytest.mark.parametrize(("before", "problem"), [("a " * 101, "more than 50 values"), ("(" * 12, "nested deeper than 10")])
 def test_a_text_beyond_a_limit_is_not_read_to_its_end(before, problem) -> None:
     with pytest.raises(FilterSyntaxError, match=problem):
         parse(f"{before} ) 'not closed")
