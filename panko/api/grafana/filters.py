@@ -8,7 +8,7 @@ from typing import Any
 
 from wsme.exc import ClientSideError
 
-from panko.api.filters import Selection, add_texts, restrict
+from panko.api.filters import FILTER, Selection, add_texts, restrict
 from panko.api.grafana.request import JsonObject, TimeRange
 from panko.api.query import ALL_TENANTS_FILTER, EVENT_FIELDS, parse_filters
 from panko.storage.aggregates import PROJECT_ID
@@ -94,7 +94,8 @@ def _compare_with_regex(given: JsonObject, key: str, operator: str, text: str) -
     """
     values = parse_regex(text)
     if values is None:
-        raise given.error("value", f"alternatives such as ^(a|b)$ or a.* ({excerpt(text, 50)} is another expression)")
+        expected = "an expression of texts, .* and |, such as ^(a|b)$ or a.*,"
+        raise given.error("value", f"{expected} in place of {excerpt(text, 50)}")
     if key in (*EVENT_FIELDS, ALL_TENANTS_FILTER) and key not in SUBJECTS:
         raise given.error("key", f"a key that can be compared with texts ({key} cannot)")
     if key in SUBJECTS:
@@ -199,6 +200,9 @@ def read_selection(payload: JsonObject, times: TimeRange, ad_hoc: AdHoc = NO_AD_
 
     :raises ClientSideError: if the payload is invalid
     """
+    if payload.members.get(FILTER):
+        # Other requests have this argument; if it were ignored, the response would have all events.
+        raise payload.error(FILTER, "the name `filters`, with an s,")
     event_types, projects = payload.names("event_type"), payload.names(PROJECT_ID)
     if len(projects) > 1:
         raise payload.error(PROJECT_ID, "one project, or none for all,")

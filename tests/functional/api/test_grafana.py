@@ -165,7 +165,7 @@ def test_ad_hoc_filters_apply_to_every_target(query, key, operator, value, count
     filters = [{"key": key, "operator": operator, "value": value}]
     if count is None:
         assert (
-            "value: alternatives such as"
+            "value: an expression of texts, .* and |, such as"
             in query("events", {}, filters=filters, status=400)["error_message"]["faultstring"]
         )
         return

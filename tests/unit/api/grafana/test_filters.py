@@ -250,6 +250,13 @@ def test_all_that_a_payload_selects_must_hold():
     assert nothing.event_filter.condition == NO_EVENT
 
 
+@pytest.mark.parametrize("value", ["vcpus >= 4", ["vcpus >= 4"]])
+def test_the_argument_of_other_requests_is_not_ignored(value):
+    with pytest.raises(ClientSideError, match=r"payload\.filter: the name `filters`, with an s, is expected"):
+        select({"filter": value})
+    assert select({"filter": ""}) == select()
+
+
 def test_a_payload_names_one_project_at_most():
     of_project = EventFilter(traits_filter=[TraitFilter("project_id", TEXT, "p")])
     assert select({"project_id": "p"}).event_filter == of_project
