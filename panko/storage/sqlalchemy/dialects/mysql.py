@@ -24,6 +24,7 @@ from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.dialects.base import Dialect, Row
 from panko.storage.sqlalchemy.tables import EVENT, FEED_STATE
 from panko.storage.sqlalchemy.timeouts import Timer, reading, timer_of
+from panko.storage.sqlalchemy.types import MARIADB_COLLATION, MYSQL_COLLATION
 from panko.storage.validation import CheckedEvent
 
 LOG = log.getLogger(__name__)
@@ -226,6 +227,12 @@ class MySQL(Dialect):
 
     def _delete_parameters(self, keys: Sequence[Row]) -> Row:
         return (orjson.dumps(keys).decode(),)
+
+    def contains_folded(self, document: sa.ColumnElement[str], text: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        # Each collation has letters of its own that it folds. Fold both alike: that of the connection, which the text
+        # would have, depends on the server's version.
+        collation = MARIADB_COLLATION if self._is_mariadb() else MYSQL_COLLATION
+        return self.contains(sa.func.lower(document), sa.func.lower(sa.collate(text, collation)))
 
     def insert_absent(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> sa.Insert:
         first = next(iter(table.primary_key))
