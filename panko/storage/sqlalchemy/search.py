@@ -51,6 +51,9 @@ SCANS_PER_TYPE = 10
 MAX_MERGED = 1000
 """Events of several types, the first of each one, of which one statement returns the first."""
 
+MAX_MERGED_TYPES = 50
+"""Types of such a statement; SQLite allows 500 parts."""
+
 RARE = 0.05
 """Number of matches assumed in a scan that found none of a value; used to estimate density."""
 
@@ -170,7 +173,8 @@ class Search:
     def _read_by_types(self) -> Iterator[FoundEvent]:
         """Yield the events of several types: the first of each one, if these are not many altogether."""
         limit = self._candidate_count()
-        if self._candidates.test is None and len(self._filter.event_type) * limit <= MAX_MERGED:
+        types = len(self._filter.event_type)
+        if self._candidates.test is None and types <= MAX_MERGED_TYPES and types * limit <= MAX_MERGED:
             ids = self._type_ids()
             if not ids:
                 return

@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from panko.storage.conditions import Comparison
 from panko.storage.errors import EventsRefused
-from tests.functional.storage.builders import DAY, ago, event, found
+from panko.storage.models import TraitType
+from tests.functional.storage.builders import DAY, ago, event, found, trait
 from tests.functional.storage.contract import StorageContract
 from tests.servers import MariaDB, Server
 
@@ -30,6 +32,21 @@ class TestMySQL(StorageContract):
             storage.record_events([event("a"), event("large", raw="x" * 17_000_000), event("b")])
         assert [refusal.event.message_id for refusal in raised.value.refusals] == ["large"]
         assert found(storage) == ["a", "b"]
+
+    @pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci", "utf8mb4_turkish_ci"])
+    def test_letters_are_folded_alike_whatever_the_collation_of_connections(self, storage, url, connect, collation):
+        """That is the server's default: since MariaDB 11.5, one that folds other letters than that of the tables."""
+        texts = ["\u0220", "\u023a", "\U00010400", "\u0130I", "K\u212a"]
+        storage.record_events(event(ascii(text), trait("x", f"<{text}>")) for text in texts)
+        connected = connect(url)
+
+        @sa.event.listens_for(connected._engine, "checkout")
+        def set_collation(connection, record, proxy):
+            connection.cursor().execute(f"SET NAMES utf8mb4 COLLATE {collation}")
+
+        for text in texts:
+            condition = Comparison("x", TraitType.TEXT, "contains", (text.replace("I", "i"),))
+            assert found(connected, condition=condition) == [ascii(text)]
 
     def test_oldest_events_are_read_with_an_index(self, storage):
         """Sorting all events would lock them all, and other workers would delete events that are not the oldest."""

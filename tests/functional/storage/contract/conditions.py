@@ -181,6 +181,14 @@ class Conditions:
                     assert found(storage, condition=condition, pagination=Page(limit, sort=sort)) == expected[:limit]
                 assert walk(storage, 97, sort, condition=condition)[:300] == expected[:300]
 
+    def test_more_event_types_than_a_statement_has_parts_match_a_pattern(self, storage):
+        """SQLite has at most 500 in one."""
+        events = [event(f"m{i:03}", type_=f"t{i:03}", generated=at(seconds=i)) for i in range(520)]
+        storage.record_events([*events, event("other", generated=at(hours=1))])
+        for sort, expected in ((OLDEST, "m000"), ((("generated", "desc"),), "m519")):
+            page = Page(1, sort=sort)
+            assert found(storage, condition=type_is(Pattern(("t", ""))), pagination=page) == [expected]
+
     def test_counts_are_of_the_events_that_meet_a_condition(self, storage):
         events, conditions = random_cases(18, 120, 30)
         storage.record_events(events)
