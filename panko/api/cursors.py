@@ -2,7 +2,6 @@
 """Cursors of the feed and places in lists, as opaque texts that are valid only for the caller who got them."""
 
 import base64
-import datetime
 import hmac
 import json
 import os
@@ -15,10 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wsme.exc import InvalidInput
 
 from panko.api.policy import Identity
-from panko.api.query import EPOCH
 from panko.storage.base import Connection
 from panko.storage.conditions import NO_EVENT, Comparison, comparisons_of
 from panko.storage.filters import EventFilter, Place
+from panko.storage.models import from_microseconds, to_microseconds
 
 SECRET_SECONDS = 60
 """How long a process uses the secret that it has read: a database may be created again while the API runs."""
@@ -29,8 +28,6 @@ TIME_BYTES = 8
 CURSOR = "cursor"
 AFTER = "after"
 """The arguments of requests that hold such texts."""
-
-MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class Secret:
@@ -147,7 +144,7 @@ class PlaceCipher:
 
     def encrypt(self, place: Place) -> str:
         """Return a place as text."""
-        microseconds = (place.generated - EPOCH) // MICROSECOND
+        microseconds = to_microseconds(place.generated)
         return self._cipher.encrypt(microseconds.to_bytes(TIME_BYTES, signed=True) + place.message_id.encode())
 
     def decrypt(self, text: str) -> Place:
@@ -157,4 +154,4 @@ class PlaceCipher:
         """
         content = self._cipher.decrypt(text)
         microseconds = int.from_bytes(content[:TIME_BYTES], signed=True)
-        return Place(EPOCH + microseconds * MICROSECOND, content[TIME_BYTES:].decode())
+        return Place(from_microseconds(microseconds), content[TIME_BYTES:].decode())

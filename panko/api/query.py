@@ -15,7 +15,7 @@ from panko.storage.conditions import OPERATORS
 from panko.storage.errors import InvalidFilter, excerpt
 from panko.storage.feed import MAX_FEED_LIMIT
 from panko.storage.filters import SORT_DIRECTIONS, SORT_KEYS, EventFilter, Page, Place, TraitFilter
-from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_time
+from panko.storage.models import TRAIT_TYPES_BY_LABEL, TraitType, parse_epoch, parse_time
 
 ALL_TENANTS_FILTER = "all_tenants"
 """Field of the filter that requests the events of all tenants."""
@@ -33,9 +33,6 @@ DEFAULT_MAX_LIMIT = 2**62
 TYPE_NAMES = ["integer", "float", "string", "datetime"]
 """The types of traits, in the order of the error text that lists them."""
 
-EPOCH = datetime.datetime(1970, 1, 1)
-EPOCH_UNITS = {10: SECOND, **dict.fromkeys(range(11, 15), datetime.timedelta(milliseconds=1))}
-"""Unit of a time since the epoch, by its number of digits."""
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Length of the units of an interval in seconds."""
@@ -158,8 +155,7 @@ def parse_bound(text: str) -> datetime.datetime:
     :returns: naive UTC; a year (4 digits) and a date (8 digits) are ISO 8601
     :raises ValueError: if it has another format
     """
-    unit = EPOCH_UNITS.get(len(text)) if text.isascii() and text.isdigit() else None
-    return EPOCH + int(text) * unit if unit else parse_time(text)
+    return parse_epoch(text) or parse_time(text)
 
 
 def _parse_timestamp(value: str) -> datetime.datetime:

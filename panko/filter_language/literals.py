@@ -10,7 +10,7 @@ from lark import Token
 
 from panko.filter_language.errors import FilterSyntaxError, error_at, show
 from panko.storage.conditions import Pattern
-from panko.storage.models import EPOCH, parse_time
+from panko.storage.models import parse_epoch, parse_time
 
 MAX_WILDCARDS = 10
 """Maximum number of ``*`` in a value."""
@@ -25,9 +25,6 @@ _UNDATED = re.compile(r"\d{4}(?:-\d{1,2})?|\d{1,2}:\d.*|T\d.*", re.ASCII)
 _RELATIVE = re.compile(r"-((?:\d+(?:\.\d+)?[smhdw])+)", re.ASCII)
 _DURATION = re.compile(r"(?P<count>[\d.]+)(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_MILLISECOND = datetime.timedelta(milliseconds=1)
-_EPOCH_UNITS = {10: datetime.timedelta(seconds=1), **dict.fromkeys(range(11, 15), _MILLISECOND)}
-"""Unit of a time since the epoch, by its number of digits."""
 
 _TIME_EXAMPLE = "generated >= 2026-01-02T03:00Z"
 
@@ -209,8 +206,7 @@ def read_exact_time(value: Value, name: str, is_generated: bool) -> datetime.dat
 def _read_digits(text: str) -> datetime.datetime | None:
     if not (text.isascii() and text.isdigit()):
         return None
-    unit = _EPOCH_UNITS.get(len(text))
     try:
-        return EPOCH + int(text) * unit if unit else parse_time(text)
+        return parse_epoch(text) or parse_time(text)
     except (ValueError, OverflowError):
         return None

@@ -24,12 +24,10 @@ from panko.storage.conditions import (
     replace_comparisons,
 )
 from panko.storage.errors import InvalidFilter
-from panko.storage.models import TraitType, is_storable
+from panko.storage.models import MICROSECOND, TraitType, is_storable
 
 MAX_COMPARISONS = 1000
 """Maximum number of comparisons in a condition."""
-
-MICROSECOND = datetime.timedelta(microseconds=1)
 
 Names = tuple[str, ...] | None
 """The only names that events can have; None: any."""

@@ -18,6 +18,9 @@ INT64 = range(-(2**63), 2**63)
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
 
+EPOCH_UNITS = {10: datetime.timedelta(seconds=1), **dict.fromkeys(range(11, 15), datetime.timedelta(milliseconds=1))}
+"""Unit of a time since the epoch, by its number of digits."""
+
 MAX_SHORT_CHARACTERS = 80
 """Maximum number of characters of a value in an error text."""
 
@@ -44,6 +47,12 @@ def parse_time(value: str) -> datetime.datetime:
     if value.isdigit() and len(value) not in (4, 8):
         raise ValueError(f"{value} is not an ISO 8601 time (expected 2026-01-02T03:04:05Z)")
     return to_utc(timeutils.parse_isotime(value))
+
+
+def parse_epoch(text: str) -> datetime.datetime | None:
+    """Return the naive UTC time of seconds (10 digits) or milliseconds (11 to 14) since 1970; None if it is neither."""
+    unit = EPOCH_UNITS.get(len(text)) if text.isascii() and text.isdigit() else None
+    return None if unit is None else EPOCH + int(text) * unit
 
 
 def format_time(value: datetime.datetime) -> str:

@@ -11,11 +11,10 @@ import orjson
 from panko.api.grafana.metrics import ANNOTATIONS
 from panko.api.grafana.regions import Region
 from panko.api.grafana.targets import CountsTarget, EventsTarget, Target, start_times
-from panko.api.query import EPOCH
 from panko.storage.aggregates import PROJECT_ID, EventCount
 from panko.storage.base import Connection
 from panko.storage.filters import EventFilter
-from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
+from panko.storage.models import EPOCH, TRAIT_TYPES_BY_DTYPE, Event, Trait, TraitType
 
 MAX_COLUMNS = 200
 """Maximum number of traits that get a column: those that most events have."""

@@ -23,10 +23,10 @@ from panko.api.grafana.metrics import (
 )
 from panko.api.grafana.regions import Region, read_region
 from panko.api.grafana.request import BoundedRange, JsonObject, read_range
-from panko.api.query import DEFAULT_GROUPS, EPOCH, parse_interval
+from panko.api.query import DEFAULT_GROUPS, parse_interval
 from panko.storage.aggregates import MAX_COUNTS, MAX_GROUPS, MAX_INTERVAL, SECOND, CountQuery
 from panko.storage.filters import Page
-from panko.storage.models import TraitType, is_storable
+from panko.storage.models import EPOCH, TraitType, is_storable
 
 MAX_TARGETS = 50
 MAX_TABLE_ROWS = 10_000
