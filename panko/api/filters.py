@@ -41,7 +41,7 @@ class Selection:
         """
         if not self.uses_language:
             return dataclasses.replace(self.event_filter, scope=scope)
-        if not storage.get_capabilities().get(FILTER_CAPABILITY, True):
+        if not storage.knows_all_conditions():
             raise NotSupported(FILTER_CAPABILITY)
         return dataclasses.replace(self.event_filter, scope=scope, scan_seconds=scan_seconds)
 

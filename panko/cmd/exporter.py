@@ -23,7 +23,7 @@ from panko.ingest.exporter import Selection, make_encoder, read_batches
 from panko.moments import TIME_FORMS, parse_moment
 from panko.storage import deadlines
 from panko.storage.aggregates import CountQuery
-from panko.storage.base import FILTER_CAPABILITY, Connection
+from panko.storage.base import Connection
 from panko.storage.errors import NotSupported, StorageUnavailable
 
 ZSTD_SUFFIX = ".zst"
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     is_zstd = conf.zstd or bool(conf.output and conf.output.endswith(ZSTD_SUFFIX))
     connection = storage.get_connection_from_config(conf)
     connection.check_schema()
-    if selection.where and not connection.get_capabilities().get(FILTER_CAPABILITY, True):
+    if selection.where and not connection.knows_all_conditions():
         raise CommandError("--where: the storage driver does not know all conditions of the filter language")
     request = make_request(conf, selection, is_zstd, connection)
     try:

@@ -277,6 +277,10 @@ class Connection(abc.ABC):
             capabilities[FEED_CAPABILITY] = False
         return capabilities
 
+    def knows_all_conditions(self) -> bool:
+        """Return whether the driver decides on all conditions, and not only on those of ``traits_filter``."""
+        return self.get_capabilities().get(FILTER_CAPABILITY, True)
+
     def get_storage_capabilities(self) -> dict[str, bool]:
         """Return what the driver's database is suitable for, by name.
 
