@@ -9,7 +9,7 @@ from wsgiref.types import WSGIApplication
 
 from oslo_config import cfg
 from oslo_log import log
-from paste import deploy
+from paste import deploy, urlmap
 
 from panko import service
 from panko.api import keystone
@@ -18,11 +18,16 @@ from panko.api.hooks import ContextHook, ErrorHook
 from panko.api.middleware.errors import ErrorMiddleware
 from panko.api.middleware.factories import CONFIG_FILE, Deployment, current_deployment, deployment_being_loaded
 from panko.api.pecan_app import PecanApplication
+from panko.explorer.application import make_explorer
+from panko.explorer.rendering import EXPLORER_PATH
 from panko.storage.errors import StorageError
 
 LOG = log.getLogger(__name__)
 
 PASTE_FILE = "api_paste.ini"
+
+NOAUTH = "panko+noauth"
+"""The application that asks Keystone for nothing."""
 
 
 class Application(ErrorMiddleware):
@@ -65,7 +70,17 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Applicati
         LOG.debug("Application %s cannot be loaded", appname, exc_info=True)
         raise InvalidConfiguration(path, f"{type(error).__name__}: {error}") from error
     LOG.info("Application %s of %s is loaded", appname, path)
-    return Application(pipeline, deployment)
+    return Application(mount_explorer(pipeline, deployment, appname), deployment)
+
+
+def mount_explorer(pipeline: WSGIApplication, deployment: Deployment, appname: str) -> WSGIApplication:
+    """Return a pipeline with the explorer, if it is enabled."""
+    is_noauth = appname == NOAUTH
+    if not is_noauth:
+        return pipeline
+    mounted = urlmap.URLMap(not_found_app=pipeline)
+    mounted[EXPLORER_PATH] = make_explorer(deployment, is_noauth)
+    return mounted
 
 
 def find_paste_file(conf: cfg.ConfigOpts) -> str:

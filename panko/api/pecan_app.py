@@ -23,9 +23,10 @@ class PecanApplication(pecan.Pecan):
 
     :param root: dotted name of the class of the root controller
     :param hooks: see :mod:`panko.api.hooks`
+    :param options: of :class:`pecan.Pecan`, for templates
     """
 
-    def __init__(self, root: str, hooks: Sequence[pecan.hooks.PecanHook]):
+    def __init__(self, root: str, hooks: Sequence[pecan.hooks.PecanHook], **options: Any):
         super().__init__(
             root,
             hooks=list(hooks),
@@ -33,6 +34,7 @@ class PecanApplication(pecan.Pecan):
             response_cls=webob.Response,
             # New locals would replace those that another application's requests are using.
             context_local_factory=lambda: pecan.core.state or threading.local(),
+            **options,
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

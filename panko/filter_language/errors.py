@@ -21,7 +21,7 @@ class FilterSyntaxError(InvalidFilter):
     def __init__(self, position: int, problem: str, example: str = EXAMPLE, number: int | None = None):
         subject = "The filter" if number is None else f"Filter {number}"
         super().__init__(f"{subject} is invalid at character {position}: {problem}. Example: {example}")
-        self.position, self.problem, self.example = position, problem, example
+        self.position, self.problem, self.example, self.number = position, problem, example, number
 
     def with_number(self, number: int) -> "FilterSyntaxError":
         """Return the error for one of several texts."""

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root of the explorer: the search page."""
+
+import pecan
+import webob
+from wsme.exc import ClientSideError
+
+from panko.api.cursors import PlaceCipher
+from panko.api.hooks import Context
+from panko.api.routing import Root
+from panko.explorer.context import select_events
+from panko.explorer.controllers.decorators import expose_page
+from panko.explorer.controllers.static import StaticController
+from panko.explorer.rendering import render
+from panko.explorer.search import RANGES, Search
+from panko.explorer.views.problems import describe_problem
+from panko.explorer.views.table import Table, read_table
+from panko.storage.errors import InvalidFilter
+
+
+class ExplorerController(Root):
+    """The search page, and what belongs to it."""
+
+    static = StaticController()
+
+    @expose_page
+    def get_all(self) -> webob.Response:
+        """Return the search page: the events that its URL selects."""
+        request = pecan.request
+        context: Context = request.panko
+        search, problem, selected = Search(), None, None
+        table = Table((), ())
+        try:
+            search = Search.parse(request.GET)
+            selected = select_events(search)
+            cipher = PlaceCipher(context.secret.read(), context.authorization.identity)
+            table = read_table(context.storage, selected.event_filter, search, cipher)
+        except (ClientSideError, InvalidFilter) as error:
+            if getattr(error, "code", 400) in (401, 403):
+                raise
+            problem = describe_problem(error)
+        return render(
+            "search.html",
+            status=200 if problem is None else 400,
+            search=search,
+            ranges=RANGES,
+            problem=problem,
+            selected=selected,
+            table=table,
+        )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages and fragments of HTML, made of templates."""
+
+import functools
+import hashlib
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pecan
+import webob
+
+HTML = "text/html"
+
+PACKAGE_FILES = Path(str(importlib.resources.files("panko.explorer")))
+TEMPLATES = PACKAGE_FILES / "templates"
+STATIC = PACKAGE_FILES / "static"
+
+EXPLORER_PATH = "/explorer"
+"""Where the explorer is mounted."""
+
+
+class PageRenderer:
+    """Pecan's renderer for templates, all of whose values are text: Pecan's own one does not escape them.
+
+    :param path: directory of the templates
+    :param extra_vars: Pecan's variables for all templates
+    """
+
+    def __init__(self, path: str, extra_vars: Any):
+        self._extra_vars = extra_vars
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(path),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals["static"] = static_url
+
+    def render(self, template_path: str, namespace: Mapping[str, Any]) -> str:
+        """Return the text of a template."""
+        return self._environment.get_template(template_path).render(self._extra_vars.make_ns(namespace))
+
+
+def render(template: str, status: int = 200, **names: Any) -> webob.Response:
+    """Return the response with a template's text.
+
+    :param template: name of its file
+    :param names: the template's values
+    """
+    return webob.Response(render_text(template, **names), status, content_type=HTML, charset="utf-8")
+
+
+def render_text(template: str, **names: Any) -> str:
+    """Return a template's text.
+
+    :param template: name of its file
+    :param names: the template's values
+    """
+    text: str = pecan.render(f"page:{template}", names)
+    return text
+
+
+@functools.cache
+def static_url(name: str) -> str:
+    """Return the URL of a static file; it changes with the file, so that browsers may keep the file."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"{EXPLORER_PATH}/static/{name}?v={digest}"

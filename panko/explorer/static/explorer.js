@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts what makes the pages more comfortable; each page works without it.
