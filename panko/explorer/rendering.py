@@ -18,6 +18,9 @@ PACKAGE_FILES = Path(str(importlib.resources.files("panko.explorer")))
 TEMPLATES = PACKAGE_FILES / "templates"
 STATIC = PACKAGE_FILES / "static"
 
+SCRIPTS = sorted(each.name for each in STATIC.glob("*.js"))
+"""The JavaScript modules, all of which each page loads. None imports another one, whose URL would lack the hash."""
+
 EXPLORER_PATH = "/explorer"
 """Where the explorer is mounted."""
 
@@ -39,7 +42,7 @@ class PageRenderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["static"] = static_url
+        self._environment.globals |= {"static": static_url, "scripts": SCRIPTS}
 
     def render(self, template_path: str, namespace: Mapping[str, Any]) -> str:
         """Return the text of a template."""

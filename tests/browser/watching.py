@@ -33,7 +33,7 @@ class Watched:
         self.origin = origin
         self.problems: list[str] = []
         context.set_default_timeout(MILLISECONDS)
-        context.expose_function("reportViolation", self.problems.append)
+        context.expose_function("reportViolation", lambda text: self.problems.append(text))
         context.add_init_script(_REPORT_VIOLATIONS)
         context.on("console", self._check_message)
         context.on("weberror", lambda error: self.problems.append(f"{error.error}"))
