@@ -3,6 +3,7 @@
 
 import functools
 import hashlib
+import http
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,16 @@ import jinja2
 import pecan
 import webob
 
+from panko.api.response import KEEP_ERROR
+
 HTML = "text/html"
 
 PACKAGE_FILES = Path(str(importlib.resources.files("panko.explorer")))
 TEMPLATES = PACKAGE_FILES / "templates"
 STATIC = PACKAGE_FILES / "static"
+
+SCRIPTS = sorted(each.name for each in STATIC.glob("*.js"))
+"""The JavaScript modules, all of which each page loads. None imports another one, whose URL would lack the hash."""
 
 EXPLORER_PATH = "/explorer"
 """Where the explorer is mounted."""
@@ -39,7 +45,7 @@ class PageRenderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["static"] = static_url
+        self._environment.globals |= {"static": static_url, "scripts": SCRIPTS}
 
     def render(self, template_path: str, namespace: Mapping[str, Any]) -> str:
         """Return the text of a template."""
@@ -52,6 +58,8 @@ def render(template: str, status: int = 200, **names: Any) -> webob.Response:
     :param template: name of its file
     :param names: the template's values
     """
+    if status >= http.HTTPStatus.BAD_REQUEST:
+        pecan.request.environ[KEEP_ERROR] = True
     return webob.Response(render_text(template, **names), status, content_type=HTML, charset="utf-8")
 
 

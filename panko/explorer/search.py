@@ -27,6 +27,20 @@ RANGES: Mapping[str, datetime.timedelta | None] = {
 }
 """How far each time range reaches back from now; None: to the oldest event."""
 
+RANGE_TITLES = {
+    "15m": "Last 15 minutes",
+    "1h": "Last hour",
+    "6h": "Last 6 hours",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "all": "All time",
+}
+"""What pages call each of them."""
+
+CUSTOM_RANGE = "custom"
+"""The value of the argument ``range`` of a form whose ``start`` and ``end`` apply."""
+
 DEFAULT_RANGE = "24h"
 
 DEFAULT_COLUMNS = ("display_name", "resource_id", "project_id", "user_id")
@@ -74,6 +88,8 @@ class Search:
         :raises ClientSideError: if an argument is invalid; the filters are not checked
         """
         given = {name: arguments[name].strip() for name in _SINGLE if arguments.get(name, "").strip()}
+        if given.get("range") == CUSTOM_RANGE:
+            del given["range"]
         if given.keys() & {"start", "end"} and not given.get("range"):
             given["range"] = ""
         elif given.setdefault("range", DEFAULT_RANGE) not in RANGES:
@@ -147,6 +163,10 @@ class Search:
     def remove(self, text: str) -> str:
         """Return the URL of the page without one of the filters."""
         return self.url(filter=tuple(each for each in self.filter if each != text))
+
+    def without_column(self, name: str) -> str:
+        """Return the URL of the page without a trait's column."""
+        return self.url(column=tuple(each for each in self.column if each != name))
 
     def around(self, time: datetime.datetime, minutes: int, message_id: str) -> str:
         """Return the URL of a page without filters: of what happened around a time.

@@ -12,7 +12,7 @@ from panko.explorer.context import select_events
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.controllers.static import StaticController
 from panko.explorer.rendering import render
-from panko.explorer.search import RANGES, Search
+from panko.explorer.search import RANGE_TITLES, Search
 from panko.explorer.views.problems import describe_problem
 from panko.explorer.views.table import Table, read_table
 from panko.storage.errors import InvalidFilter
@@ -43,7 +43,7 @@ class ExplorerController(Root):
             "search.html",
             status=200 if problem is None else 400,
             search=search,
-            ranges=RANGES,
+            ranges=RANGE_TITLES,
             problem=problem,
             selected=selected,
             table=table,
