@@ -8,7 +8,7 @@ import pecan
 from panko.api.hooks import Context
 from panko.explorer.search import Search
 from panko.policies import events
-from panko.storage.filters import EventFilter
+from panko.storage.filters import EventFilter, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,39 @@ def select_events(search: Search, rule: str = events.INDEX, is_bounded: bool = F
     scope = context.authorization.grafana_scope(selection.all_tenants)
     seconds = None if is_bounded else context.limits.scan_seconds
     return Selected(selection.limit_to(scope, context.storage, seconds), scope.everything, may_see_all)
+
+
+def find_event(message_id: str) -> bytes | None:
+    """Return an event as the JSON object that the API returns; None if there is none that the caller may see.
+
+    :raises Refused: if the policy does not allow it
+    """
+    context: Context = pecan.request.panko
+    context.authorization.require(events.SHOW)
+    event_filter = EventFilter(message_id=(message_id,), scope=context.authorization.grafana_scope(None))
+    documents = list(context.storage.get_documents(event_filter, Page(limit=1)))
+    return documents[0] if documents else None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, for a page that says why it shows nothing.
+
+    :param user: name, or id
+    :param project: empty: none
+    :param sees_all: whether they may see the events of all projects
+    """
+
+    user: str
+    project: str
+    sees_all: bool
+
+
+def describe_caller() -> Caller:
+    """Return who asks."""
+    headers, authorization = pecan.request.headers, pecan.request.panko.authorization
+    return Caller(
+        headers.get("X-User-Name") or authorization.identity.user_id or "",
+        headers.get("X-Project-Name") or authorization.identity.project_id or "",
+        authorization.grafana_scope(None).everything,
+    )

@@ -9,7 +9,9 @@ from panko.api.cursors import PlaceCipher
 from panko.api.hooks import Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
+from panko.explorer.controllers.compare import CompareController
 from panko.explorer.controllers.decorators import expose_page
+from panko.explorer.controllers.event import EventController
 from panko.explorer.controllers.static import StaticController
 from panko.explorer.rendering import render
 from panko.explorer.search import RANGE_TITLES, Search
@@ -22,6 +24,8 @@ class ExplorerController(Root):
     """The search page, and what belongs to it."""
 
     static = StaticController()
+    event = EventController()
+    compare = CompareController()
 
     @expose_page
     def get_all(self) -> webob.Response:
