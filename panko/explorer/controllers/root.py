@@ -10,6 +10,12 @@ from panko.api.hooks import Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
 from panko.explorer.controllers.decorators import expose_page
+from panko.explorer.controllers.sign_in import (
+    PersonaController,
+    ProjectController,
+    SignInController,
+    SignOutController,
+)
 from panko.explorer.controllers.static import StaticController
 from panko.explorer.rendering import render
 from panko.explorer.search import RANGE_TITLES, Search
@@ -22,6 +28,8 @@ class ExplorerController(Root):
     """The search page, and what belongs to it."""
 
     static = StaticController()
+    project = ProjectController()
+    persona = PersonaController()
 
     @expose_page
     def get_all(self) -> webob.Response:
@@ -48,3 +56,8 @@ class ExplorerController(Root):
             selected=selected,
             table=table,
         )
+
+
+# Their paths are no names of Python.
+setattr(ExplorerController, "sign-in", SignInController())
+setattr(ExplorerController, "sign-out", SignOutController())
