@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of events: one line an event, the newest first, and the links to older and newer ones."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
