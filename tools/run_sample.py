@@ -148,7 +148,8 @@ def serve(directory: Path, port: int, interval: float) -> None:
     )
     try:
         wait_until_it_answers(server, port)
-        print("\nPanko is running. Paste a line into another terminal; Ctrl-C stops the server.\n", flush=True)
+        print(f"\nLook at the events in a browser: http://127.0.0.1:{port}/explorer", flush=True)
+        print("Or paste a line into another terminal; Ctrl-C stops the server.\n", flush=True)
         print(SAMPLE_REQUESTS.read_text("utf-8").replace(":8977", f":{port}"), flush=True)
         for events in itertools.cycle(sample_requests()):
             store(repeat(events, datetime.now(UTC).replace(tzinfo=None)), port)

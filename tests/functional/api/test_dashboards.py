@@ -114,6 +114,29 @@ def test_every_query_of_a_dashboard_finds_something(name, send):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_links_to_the_explorer_lead_to_the_same_events(name, send, load_app, shifted_url):
+    dashboard, view = opened(name, send)
+    (address,) = (each["query"] for each in dashboard["templating"]["list"] if each["name"] == "explorer")
+    assert address.endswith("/explorer")
+    event = send("GET", "/v2/events", [("limit", 1), ("all_tenants", "true"), ("filter", "instance_id = *")])[0]
+    instance = next(trait["value"] for trait in event["traits"] if trait["name"] == "instance_id")
+    values = {
+        "explorer": "/explorer",
+        "__from:date:iso": f"{view.start:%Y-%m-%dT%H:%M:%S}.000Z",
+        "__to:date:iso": f"{view.end:%Y-%m-%dT%H:%M:%S}.000Z",
+        "instance:percentencode": instance,
+        "__data.fields.message_id:percentencode": event["message_id"],
+    }
+    links = re.findall(r'"url": "(\$\{explorer\}[^"]*)"', json.dumps(dashboard))
+    assert len(links) == 2
+    explorer = load_app(shifted_url)
+    for link in links:
+        path = re.sub(r"\$\{(.*?)\}", lambda found: values[found[1]], link)
+        page = explorer.get(path, headers=ADMIN)
+        assert (instance if name == "instance" or "event?" in link else "compute.instance") in page.text
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_annotation_of_a_dashboard_finds_something(name, send):
     dashboard, view = opened(name, send)
     own = [each for each in dashboard["annotations"]["list"] if not each.get("builtIn")]
