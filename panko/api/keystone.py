@@ -160,7 +160,7 @@ class Keystone:
         plugin = ApplicationCredential(self.find_url(), credential.secret, credential.id)
         requested = time.monotonic()
         try:
-            access: AccessInfo = self.request(plugin.get_access)
+            access: Any = self.request(plugin.get_access)
         except REFUSALS as error:
             LOG.warning("Keystone refused the application credential %.64a: %s", credential.id, error.http_status)
             raise CredentialRefused from error

@@ -128,7 +128,7 @@ def _with_relative_location(start_response: StartResponse, host_url: str) -> Sta
         relative = [(k, v.removeprefix(host_url) if k.lower() == "location" else v) for k, v in headers]
         return start_response(status, relative, *more)
 
-    return start  # type: ignore[return-value] # exc_info is one more argument, if any.
+    return start
 
 
 def _is_foreign(response: webob.Response, request: webob.Request) -> bool:

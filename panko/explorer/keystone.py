@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from keystoneauth1.access import AccessInfo, create
-from keystoneauth1.exceptions import ClientException, InvalidResponse
+from keystoneauth1.access import create
+from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from oslo_log import log
@@ -107,8 +107,8 @@ class SignIns:
         with self._keystone.calls.within_deadline():
             token = self._trade(
                 plugin,
-                "Keystone refused this user and password. Check the name, its domain and the password. If Keystone asks "
-                "for more than a password, sign in with a token.",
+                "Keystone refused this user and password. Check the name, its domain and the password. If Keystone "
+                "asks for more than a password, sign in with a token.",
             )
             return self._enter_project(token, typed) if typed.project else token
 
@@ -146,10 +146,10 @@ class SignIns:
         url = f"{self._url()}/auth/tokens?nocatalog"
         headers = {"X-Auth-Token": token, "X-Subject-Token": token, "Accept": "application/json"}
 
-        def validate(session: Session) -> AccessInfo:
-            return create(resp=session.get(url, headers=headers, authenticated=False), auth_token=token)
+        def validate(session: Session) -> Token:
+            return _make_token(create(resp=session.get(url, headers=headers, authenticated=False), auth_token=token))
 
-        return _make_token(self._request(validate, text))
+        return self._request(validate, text)
 
     def switch(self, token: str, project_id: str | None) -> Token:
         """Return a token for another project; None: for the whole system.
@@ -199,7 +199,7 @@ class SignIns:
 
         :param text: of the error if it is refused
         """
-        return _make_token(self._request(plugin.get_access, text))
+        return self._request(lambda session: _make_token(plugin.get_access(session)), text)
 
     def _request(self, send: Callable[[Session], Result], text: str) -> Result:
         try:
@@ -208,7 +208,7 @@ class SignIns:
             raise SignInRefused(text, error.http_status) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             # What answers at the address of Keystone is something else.
-            raise InvalidResponse(None) from error
+            raise ClientException(f"the answer is not that of a Keystone: {type(error).__name__}") from error
 
     def _url(self) -> str:
         url = self._keystone.find_url().rstrip("/")
@@ -225,7 +225,11 @@ def check_length(token: str) -> None:
         )
 
 
-def _make_token(access: AccessInfo) -> Token:
+def _make_token(access: Any) -> Token:
+    """Return the token of an answer.
+
+    :raises TypeError: if the answer has no times
+    """
     check_length(access.auth_token)
     # Keystone's times are compared only with each other. A cookie that outlives its token does no harm.
     return Token(access.auth_token, max(1, int((access.expires - access.issued).total_seconds())))

@@ -29,8 +29,8 @@ NEW_CSRF = "panko.explorer.new_csrf"
 CSRF_FIELD = "csrf"
 """The field of each form that changes something."""
 
-RANDOM_BYTES = 24
-NONCE_BYTES = 12
+CSRF_COOKIE_BYTES = 24
+CSRF_NONCE_BYTES = 12
 
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 32
@@ -140,14 +140,14 @@ def make_csrf_field(request: webob.Request, secret: bytes) -> str:
 
     :param secret: the database's secret
     """
-    nonce = secrets.token_bytes(NONCE_BYTES)
+    nonce = secrets.token_bytes(CSRF_NONCE_BYTES)
     return _encode(nonce + _sign(secret, nonce, _find_csrf_cookie(request)))
 
 
 def _find_csrf_cookie(request: webob.Request) -> str:
     """Return the value of the CSRF cookie that the browser has, or will get with the response."""
     made: str = _read_csrf_cookie(request) or request.environ.setdefault(
-        NEW_CSRF, _encode(secrets.token_bytes(RANDOM_BYTES))
+        NEW_CSRF, _encode(secrets.token_bytes(CSRF_COOKIE_BYTES))
     )
     return made
 
@@ -156,7 +156,7 @@ def _read_csrf_cookie(request: webob.Request) -> str:
     """Return the value of the CSRF cookie; empty if it is missing or invalid."""
     cookie = read_cookie(request, CSRF)
     data = _decode_or_nothing(cookie)
-    return cookie if len(data) == RANDOM_BYTES and _encode(data) == cookie else ""
+    return cookie if len(data) == CSRF_COOKIE_BYTES and _encode(data) == cookie else ""
 
 
 def set_csrf_cookie(response: webob.Response, request: webob.Request) -> None:
@@ -182,7 +182,7 @@ def read_form(request: webob.Request, secret: bytes) -> dict[str, str]:
         raise ClientSideError("The form cannot be read.") from error
     form = {name: values[-1] for name, values in fields.items()}
     signed = _decode_or_nothing(form.pop(CSRF_FIELD, ""))
-    nonce, signature = signed[:NONCE_BYTES], signed[NONCE_BYTES:]
+    nonce, signature = signed[:CSRF_NONCE_BYTES], signed[CSRF_NONCE_BYTES:]
     cookie = _read_csrf_cookie(request)
     if not cookie or not hmac.compare_digest(_sign(secret, nonce, cookie), signature):
         raise ForeignForm("The form's page is too old, or this browser refuses cookies.")

@@ -17,8 +17,8 @@ from panko.explorer import sessions
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.keystone import DEFAULT_DOMAIN, Password, SignInRefused, SignIns, Token
 from panko.explorer.middleware import BY_HEADERS, BY_TOKEN, CALLER_KIND
-from panko.explorer.rendering import EXPLORER_PATH, render
-from panko.explorer.responses import SIGN_IN, find_next, redirect, redirect_with_next
+from panko.explorer.rendering import render
+from panko.explorer.responses import SIGN_IN, find_next, redirect
 from panko.explorer.views.identity import list_personas
 
 LOG = log.getLogger(__name__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asking, for the menu of each page; and whom a person without Keystone can choose to be."""
+"""Who is asking, for the menu of each page; and who a person without Keystone can choose to be."""
 
 import http
 from collections.abc import Iterator
