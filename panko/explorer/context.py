@@ -37,10 +37,9 @@ def select_events(search: Search, rule: str = events.INDEX, is_bounded: bool = F
     context: Context = pecan.request.panko
     context.authorization.require(rule)
     selection = search.select()
-    may_see_all = context.authorization.grafana_scope(None).everything
     scope = context.authorization.grafana_scope(selection.all_tenants)
     seconds = None if is_bounded else context.limits.scan_seconds
-    return Selected(selection.limit_to(scope, context.storage, seconds), scope.everything, may_see_all)
+    return Selected(selection.limit_to(scope, context.storage, seconds), scope.everything, may_see_all())
 
 
 def find_event(message_id: str) -> bytes | None:
@@ -55,25 +54,7 @@ def find_event(message_id: str) -> bytes | None:
     return documents[0] if documents else None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, for a page that says why it shows nothing.
-
-    :param user: name, or id
-    :param project: empty: none
-    :param sees_all: whether they may see the events of all projects
-    """
-
-    user: str
-    project: str
-    sees_all: bool
-
-
-def describe_caller() -> Caller:
-    """Return who asks."""
-    headers, authorization = pecan.request.headers, pecan.request.panko.authorization
-    return Caller(
-        headers.get("X-User-Name") or authorization.identity.user_id or "",
-        headers.get("X-Project-Name") or authorization.identity.project_id or "",
-        authorization.grafana_scope(None).everything,
-    )
+def may_see_all() -> bool:
+    """Return whether the caller may see the events of all projects."""
+    context: Context = pecan.request.panko
+    return context.authorization.grafana_scope(None).everything

@@ -5,7 +5,7 @@ import pecan
 import webob
 
 from panko.api.routing import Resource
-from panko.explorer.context import describe_caller, find_event
+from panko.explorer.context import find_event, may_see_all
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.rendering import render
 from panko.explorer.search import Search
@@ -33,6 +33,6 @@ class CompareController(Resource):
             search=search,
             given=given,
             missing=missing,
-            caller=describe_caller(),
+            sees_all=may_see_all(),
             comparison=compare_events(left, right) if left and right else None,
         )

@@ -5,7 +5,7 @@ import pecan
 import webob
 
 from panko.api.routing import Resource
-from panko.explorer.context import describe_caller, find_event
+from panko.explorer.context import find_event, may_see_all
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.rendering import render
 from panko.explorer.search import Search
@@ -24,7 +24,7 @@ class EventController(Resource):
         is_fragment = bool(arguments.get("fragment"))
         document = find_event(message_id)
         if document is None:
-            names = {"missing": [message_id], "caller": describe_caller(), "search": search}
+            names = {"missing": [message_id], "sees_all": may_see_all(), "search": search}
             return render("_missing.html" if is_fragment else "missing.html", 404, **names)
         template = "_event.html" if is_fragment else "event.html"
         return render(template, search=search, event=make_event(document, search))

@@ -12,6 +12,12 @@ from panko.explorer.context import select_events
 from panko.explorer.controllers.compare import CompareController
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.controllers.event import EventController
+from panko.explorer.controllers.sign_in import (
+    PersonaController,
+    ProjectController,
+    SignInController,
+    SignOutController,
+)
 from panko.explorer.controllers.static import StaticController
 from panko.explorer.rendering import render
 from panko.explorer.search import RANGE_TITLES, Search
@@ -26,6 +32,8 @@ class ExplorerController(Root):
     static = StaticController()
     event = EventController()
     compare = CompareController()
+    project = ProjectController()
+    persona = PersonaController()
 
     @expose_page
     def get_all(self) -> webob.Response:
@@ -52,3 +60,8 @@ class ExplorerController(Root):
             selected=selected,
             table=table,
         )
+
+
+# Their paths are no names of Python.
+setattr(ExplorerController, "sign-in", SignInController())
+setattr(ExplorerController, "sign-out", SignOutController())
