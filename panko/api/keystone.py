@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import cachetools
 from keystoneauth1 import loading
-from keystoneauth1.access import AccessInfo
 from keystoneauth1.exceptions import ClientException, ConnectTimeout, MissingAuthPlugin, http
 from keystoneauth1.identity.v3 import ApplicationCredential
 from keystoneauth1.session import Session
