@@ -13,7 +13,7 @@ from panko.explorer.responses import find_next
 from panko.explorer.search import Search
 from panko.explorer.sessions import make_csrf_field
 from panko.policies import events
-from panko.storage.filters import EventFilter
+from panko.storage.filters import EventFilter, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,27 @@ def select_events(search: Search, rule: str = events.INDEX, is_bounded: bool = F
     context: Context = pecan.request.panko
     context.authorization.require(rule)
     selection = search.select()
-    may_see_all = context.authorization.grafana_scope(None).everything
     scope = context.authorization.grafana_scope(selection.all_tenants)
     seconds = None if is_bounded else context.limits.scan_seconds
-    return Selected(selection.limit_to(scope, context.storage, seconds), scope.everything, may_see_all)
+    return Selected(selection.limit_to(scope, context.storage, seconds), scope.everything, may_see_all())
+
+
+def find_event(message_id: str) -> bytes | None:
+    """Return an event as the JSON object that the API returns; None if there is none that the caller may see.
+
+    :raises Refused: if the policy does not allow it
+    """
+    context: Context = pecan.request.panko
+    context.authorization.require(events.SHOW)
+    event_filter = EventFilter(message_id=(message_id,), scope=context.authorization.grafana_scope(None))
+    documents = list(context.storage.get_documents(event_filter, Page(limit=1)))
+    return documents[0] if documents else None
+
+
+def may_see_all() -> bool:
+    """Return whether the caller may see the events of all projects."""
+    context: Context = pecan.request.panko
+    return context.authorization.grafana_scope(None).everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,19 @@ EXPLORER_PATH = "/explorer"
 """Where the explorer is mounted."""
 
 
+_INVISIBLE = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: "\u2421",
+    **{code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), *range(0xD800, 0xE000))},
+}
+"""What stands in pages for characters that HTML cannot contain, or that nobody sees."""
+
+
+def show_text(text: str) -> str:
+    """Return a text with signs for its control characters."""
+    return text if text.isprintable() else text.translate(_INVISIBLE)
+
+
 class PageRenderer:
     """Pecan's renderer for templates, all of whose values are text: Pecan's own one does not escape them.
 
@@ -55,6 +68,7 @@ def load_templates(path: str) -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.filters["shown"] = show_text
     environment.globals |= {"static": static_url, "scripts": SCRIPTS}
     # Pages outside of a request that Pecan handles have no menu of the caller.
     environment.globals["find_caller"] = lambda: None

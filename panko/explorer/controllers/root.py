@@ -9,7 +9,9 @@ from panko.api.cursors import PlaceCipher
 from panko.api.hooks import Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
+from panko.explorer.controllers.compare import CompareController
 from panko.explorer.controllers.decorators import expose_page
+from panko.explorer.controllers.event import EventController
 from panko.explorer.controllers.sign_in import (
     PersonaController,
     ProjectController,
@@ -28,6 +30,8 @@ class ExplorerController(Root):
     """The search page, and what belongs to it."""
 
     static = StaticController()
+    event = EventController()
+    compare = CompareController()
     project = ProjectController()
     persona = PersonaController()
 
