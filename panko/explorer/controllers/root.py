@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root of the explorer: the search page."""
 
+from dataclasses import dataclass
+
 import pecan
 import webob
 from wsme.exc import ClientSideError
 
 from panko.api.cursors import PlaceCipher
-from panko.api.hooks import Context
+from panko.api.hooks import TOKEN_INFO, Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
 from panko.explorer.controllers.compare import CompareController
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.controllers.event import EventController
+from panko.explorer.controllers.export import ExportController, limit_export
 from panko.explorer.controllers.sign_in import (
     PersonaController,
     ProjectController,
@@ -19,8 +22,10 @@ from panko.explorer.controllers.sign_in import (
     SignOutController,
 )
 from panko.explorer.controllers.static import StaticController
-from panko.explorer.rendering import render
-from panko.explorer.search import RANGE_TITLES, Search
+from panko.explorer.controllers.tail import TailController, has_ended
+from panko.explorer.rendering import EXPLORER_PATH, render
+from panko.explorer.search import DEFAULT_COLUMNS, RANGE_TITLES, Search
+from panko.explorer.views.commands import Commands, make_commands
 from panko.explorer.views.problems import describe_problem
 from panko.explorer.views.table import Table, read_table
 from panko.storage.errors import InvalidFilter
@@ -32,6 +37,8 @@ class ExplorerController(Root):
     static = StaticController()
     event = EventController()
     compare = CompareController()
+    export = ExportController()
+    tail = TailController()
     project = ProjectController()
     persona = PersonaController()
 
@@ -59,7 +66,36 @@ class ExplorerController(Root):
             problem=problem,
             selected=selected,
             table=table,
+            tools=_make_tools(search, selected.sees_all) if selected else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What can be done with the events of a page.
+
+    :param default_columns: names of the traits that have a column by default
+    :param tail: URL of the stream of new events; empty: none will belong to the page
+    :param export: maximum number of events of a download
+    """
+
+    commands: Commands
+    default_columns: tuple[str, ...]
+    tail: str
+    export: int
+
+
+def _make_tools(search: Search, sees_all: bool) -> Tools:
+    request = pecan.request
+    context: Context = request.panko
+    api_url = request.application_url.removesuffix(EXPLORER_PATH)
+    has_token = TOKEN_INFO in request.environ
+    return Tools(
+        make_commands(search, sees_all, api_url, context.authorization.identity, has_token),
+        DEFAULT_COLUMNS,
+        "" if has_ended(search) else search.url("/tail", after="", before="", highlight="", compare="", parts=""),
+        limit_export(context.limits.max_limit),
+    )
 
 
 # Their paths are no names of Python.

@@ -32,7 +32,9 @@ def test_indented_text_means_the_same_and_all_of_it_can_be_seen(value) -> None:
 def leaves_of(value, path=""):
     """Return the leaves of a value in the plainest way."""
     if isinstance(value, dict) and value:
-        steps = ((f".{key}" if raw._PLAIN_KEY.fullmatch(key) else f"[{shown(key)}]", inner) for key, inner in value.items())
+        steps = (
+            (f".{key}" if raw._PLAIN_KEY.fullmatch(key) else f"[{shown(key)}]", inner) for key, inner in value.items()
+        )
     elif isinstance(value, list) and value:
         steps = ((f"[{index}]", inner) for index, inner in enumerate(value))
     else:
@@ -56,7 +58,7 @@ def test_leaves_are_found_by_their_paths(value) -> None:
     ("document", "text"),
     [
         ('{"a":{},"b":[]}', '{\n  "a": {},\n  "b": []\n}'),
-        ('[1,[2]]', "[\n  1,\n  [\n    2\n  ]\n]"),
+        ("[1,[2]]", "[\n  1,\n  [\n    2\n  ]\n]"),
         ('"\\u202e\\ud800\\u0000\\u007f\\u00e9"', '"\\u202e\\ud800\\u0000\\u007fé"'),
         ("9" * 5000, "9" * 5000),
         ("1e999999", "1e999999"),
