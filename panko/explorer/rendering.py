@@ -28,6 +28,19 @@ EXPLORER_PATH = "/explorer"
 """Where the explorer is mounted."""
 
 
+_INVISIBLE = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: "\u2421",
+    **{code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), *range(0xD800, 0xE000))},
+}
+"""What stands in pages for characters that HTML cannot contain, or that nobody sees."""
+
+
+def show_text(text: str) -> str:
+    """Return a text with signs for its control characters."""
+    return text if text.isprintable() else text.translate(_INVISIBLE)
+
+
 class PageRenderer:
     """Pecan's renderer for templates, all of whose values are text: Pecan's own one does not escape them.
 
@@ -37,19 +50,38 @@ class PageRenderer:
 
     def __init__(self, path: str, extra_vars: Any):
         self._extra_vars = extra_vars
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(path),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals |= {"static": static_url, "scripts": SCRIPTS}
+        self._environment = load_templates(path)
 
     def render(self, template_path: str, namespace: Mapping[str, Any]) -> str:
         """Return the text of a template."""
         return self._environment.get_template(template_path).render(self._extra_vars.make_ns(namespace))
+
+
+@functools.cache
+def load_templates(path: str) -> jinja2.Environment:
+    """Return the templates of a directory."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(path),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["shown"] = show_text
+    environment.globals |= {"static": static_url, "scripts": SCRIPTS}
+    # Pages outside of a request that Pecan handles have no menu of the caller.
+    environment.globals["find_caller"] = lambda: None
+    return environment
+
+
+def render_alone(template: str, **names: Any) -> str:
+    """Return a template's text outside of a request that Pecan handles, such as for an error before it.
+
+    :param template: name of its file
+    :param names: the template's values
+    """
+    return load_templates(str(TEMPLATES)).get_template(template).render(names)
 
 
 def render(template: str, status: int = 200, **names: Any) -> webob.Response:

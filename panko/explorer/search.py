@@ -3,7 +3,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -70,6 +70,7 @@ class Search:
     :param after: encrypted place: the page has the events that are older
     :param before: the same for those that are newer
     :param highlight: message_id of an event to mark
+    :param compare: message_id of an event with which another one is to be compared
     :param parts: ``all``: the page contains what is otherwise loaded after it
     """
 
@@ -84,6 +85,7 @@ class Search:
     after: str = ""
     before: str = ""
     highlight: str = ""
+    compare: str = ""
     parts: str = ""
 
     @classmethod
@@ -92,7 +94,7 @@ class Search:
 
         :raises ClientSideError: if an argument is invalid; the filters are not checked
         """
-        given = {name: arguments[name].strip() for name in _SINGLE if arguments.get(name, "").strip()}
+        given = {name: text for name in _SINGLE if (text := _read(arguments, name))}
         if given.get("range") == CUSTOM_RANGE:
             del given["range"]
         if given.keys() & {"start", "end"} and not given.get("range"):
@@ -174,19 +176,41 @@ class Search:
         """Return the URL of the page without a trait's column."""
         return self.url(column=tuple(each for each in self.column if each != name))
 
-    def around(self, time: datetime.datetime, minutes: int, message_id: str) -> str:
-        """Return the URL of a page without filters: of what happened around a time.
+    def with_column(self, name: str) -> str:
+        """Return the URL of the page with one more column."""
+        return self.url(column=(*self.column, name))
+
+    def alone(self, text: str, message_id: str) -> str:
+        """Return the URL of the page of all events that meet one filter.
+
+        :param message_id: the event to mark
+        """
+        return self.url(search="", filter=(text,), range="all", start="", end="", highlight=message_id, compare="")
+
+    def around(self, time: datetime.datetime, minutes: int, message_id: str, filter: Sequence[str] = ()) -> str:
+        """Return the URL of a page of what happened around a time.
 
         :param time: naive UTC
         :param message_id: the event to mark
+        :param filter: its only filters
         """
         length = datetime.timedelta(minutes=minutes)
-        start, end = (f"{format_time(each)}Z" for each in (time - length, time + length))
-        return self.url(search="", filter=(), start=start, end=end, highlight=message_id)
+        start = time - min(length, time - datetime.datetime.min)
+        end = time + min(length, datetime.datetime.max - time)
+        start_text, end_text = f"{format_time(start)}Z", f"{format_time(end)}Z"
+        return self.url(search="", filter=tuple(filter), start=start_text, end=end_text, highlight=message_id)
 
 
 _SINGLE = [each.name for each in dataclasses.fields(Search) if each.type in (str, "str")]
 _SELECTING = {"search", "filter", "range", "start", "end", "projects"}
+
+
+_IDS = {"highlight", "compare"}
+
+
+def _read(arguments: "MultiDict[str, str]", name: str) -> str:
+    text = arguments.get(name, "")
+    return text if name in _IDS else text.strip()
 
 
 def _parse_time(name: str, text: str) -> datetime.datetime | None:

@@ -15,7 +15,7 @@ MILLISECONDS = 60_000
 
 _REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
-  window.reportViolation(`${event.violatedDirective} forbids ${event.blockedURI} ${event.sample} in ${event.sourceFile}`);
+  window.reportViolation(`${event.violatedDirective} forbids ${event.blockedURI} ${event.sample}`);
 });
 """
 

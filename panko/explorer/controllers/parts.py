@@ -18,9 +18,11 @@ from panko.api.routing import Resource
 from panko.explorer.context import select_events
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.rendering import render
+from panko.explorer.responses import redirect
 from panko.explorer.search import RANGE_TITLES, RANGES, Search
 from panko.explorer.views.facets import Facets, names_of, read_facets, rule_of
 from panko.explorer.views.histogram import Histogram, read_histogram
+from panko.explorer.views.presets import find_resource
 from panko.explorer.views.problems import describe_problem
 from panko.explorer.views.table import PAGE_EVENTS
 from panko.explorer.views.total import Total, count_all
@@ -34,6 +36,10 @@ ROWS = "rows"
 
 MAX_SHORTER = 3
 """Shorter time ranges that a part proposes if its search takes too long."""
+
+
+TOTAL_SHARE = 0.95
+"""Share of the time for a part that counting takes at most; the rest is for the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +133,6 @@ def _read_total(context: Context, search: Search, rows: int) -> Part:
     return Part(count_all(context.storage, event_filter, _now(), context.limits.scan_seconds * TOTAL_SHARE, rows))
 
 
-TOTAL_SHARE = 0.95
-"""Share of the time for a part that counting takes at most; the rest is for the response."""
-
 PARTS: Mapping[str, Callable[[Context, Search, int], Part]] = {
     "histogram": _read_histogram,
     "facets": _read_facets,
@@ -170,3 +173,14 @@ def _parse_rows(text: str) -> int:
 def read_parts(search: Search, rows: int) -> dict[str, Any]:
     """Return all parts of a page that contains them, by name; none for a page that loads them later."""
     return {name: read_part(name, search, rows) for name in PARTS} if search.parts else {}
+
+
+class ResourceController(Resource):
+    """The search for all that happened to a resource, by a form without JavaScript."""
+
+    @expose_page
+    def get_all(self) -> webob.Response:
+        """Redirect to the page of the events of the resource whose id is the argument ``id``."""
+        arguments = pecan.request.GET
+        search, resource_id = Search.parse(arguments), arguments.get("id", "").strip()
+        return redirect(find_resource(search, resource_id) if resource_id else search.url())
