@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One event, the comparison of two, the live tail and the export in a browser."""
 
+import contextlib
 import csv
 import datetime
 import json
@@ -12,9 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ADMIN, PHONE
+from tests.browser.conftest import ADMIN, PHONE, Opener, prepare_database
 from tests.browser.watching import Watched
-from tests.functional.cmd.processes import RunningServer
+from tests.functional.cmd.processes import COMMANDS, RunningServer, free_port, serving
 
 SERVICE = {**ADMIN, "X-Roles": "service", "Content-Type": "application/json"}
 
@@ -61,6 +62,7 @@ def test_a_row_opens_to_the_events_details(window, explorer):
     button.click()
     expect(button).to_have_attribute("aria-expanded", "true")
     details = page.locator("tr.details")
+    details.locator(".traits").wait_for()
     shown = {
         line.locator("th").text_content().strip(): line.locator(".value").text_content().strip()
         for line in details.locator(".traits tbody tr").all()
@@ -178,15 +180,23 @@ def test_the_tail_shows_only_what_the_page_selects(window, explorer):
     assert set(page.locator("tr.row [data-label='display_name']").all_text_contents()) == {"wanted"}
 
 
-def test_the_tail_goes_on_after_the_server_was_away(tail, explorer):
-    page, context = tail.page, tail.page.context
-    # What the browser is offline for is no error of the page.
-    with tail.expecting("ERR_INTERNET_DISCONNECTED"):
-        context.set_offline(True)
+def test_the_tail_goes_on_after_a_restart_of_the_server(chromium, tmp_path):
+    prepare_database(tmp_path)
+    port = free_port()
+    options = ["--config-file", str(tmp_path / "panko.conf"), "--pipeline", "panko+noauth"]
+    command = [COMMANDS / "panko-api", *options, "--host", "127.0.0.1", "--port", str(port)]
+    with contextlib.ExitStack() as first:
+        server = first.enter_context(serving(command, port, tmp_path / "log"))
+        watched = Opener(chromium, server, [])()
+        page = watched.open()
+        start_tail(page)
+        first.close()
         expect(page.locator(".tail-status")).to_have_text("Connecting again …")
-        (event,) = store(explorer)
-        context.set_offline(False)
+    with serving(command, port, tmp_path / "log-2") as server:
+        (event,) = store(server)
         page.locator(f"[data-id='{event['message_id']}']").wait_for()
+        page.context.close()
+    assert all("ERR_" in problem for problem in watched.problems), watched.problems
 
 
 @pytest.mark.parametrize(("link", "suffix"), [("CSV", "csv"), ("JSON lines", "jsonl")])
@@ -201,7 +211,8 @@ def test_export(window, explorer, tmp_path, link, suffix):
     download.value.save_as(path)
     expected = get_events(explorer, "q.field=event_type&q.value=compute.instance.delete.end&limit=10000")
     if suffix == "csv":
-        exported = [line["message_id"] for line in csv.DictReader(path.open(newline=""))]
+        with path.open(newline="") as lines:
+            exported = [line["message_id"] for line in csv.DictReader(lines)]
     else:
         exported = [json.loads(line)["message_id"] for line in path.read_text().splitlines()]
     assert sorted(exported) == sorted(event["message_id"] for event in expected)
