@@ -12,6 +12,7 @@ from panko.api.hooks import TOKEN_INFO, Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
 from panko.explorer.controllers.compare import CompareController
+from panko.explorer.controllers.completion import CompletionController
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.controllers.event import EventController
 from panko.explorer.controllers.export import ExportController, limit_export
@@ -44,6 +45,7 @@ class ExplorerController(Root):
     export = ExportController()
     tail = TailController()
     parts = PartsController()
+    complete = CompletionController()
     resource = ResourceController()
     project = ProjectController()
     persona = PersonaController()
