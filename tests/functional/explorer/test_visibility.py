@@ -13,7 +13,7 @@ import pytest
 from panko import service
 from panko.storage import get_connection
 from tests.functional.api.conftest import ADMIN, MEMBER, SYSTEM, fill
-from tests.functional.explorer.conftest import Explorer, ids_of
+from tests.functional.explorer.pages import Pages, ids_of
 
 SOME_IDS = ["msg-000", "msg-001", "msg-003", "msg-004", "extremes"]
 """An event of the member, one of another project, one of a colleague, and some of nobody."""
@@ -63,35 +63,35 @@ def ids(events):
 
 @by_policy
 def test_the_table_and_its_download_show_what_the_api_lists(load_app, filled_url, policy):
-    explorer = Explorer(load_app(filled_url, policy=policy))
+    pages = Pages(load_app(filled_url, policy=policy))
     for who, projects in itertools.product(CALLERS.values(), ("", "all", "own")):
         query = f"?range=all&projects={projects}"
-        expected = listed(explorer.api, who, projects=projects)
+        expected = listed(pages.api, who, projects=projects)
         if expected is None:
-            explorer.get(query, who, 403)
-            explorer.get(f"/export{query}&format=csv", who, 403)
-            explorer.get(f"/export{query}&format=jsonl", who, 403)
+            pages.get(query, who, 403)
+            pages.get(f"/export{query}&format=csv", who, 403)
+            pages.get(f"/export{query}&format=jsonl", who, 403)
             continue
-        assert explorer.ids(query, who) == ids(expected)
-        lines = explorer.get(f"/export{query}&format=jsonl", who).text.splitlines()
+        assert pages.ids(query, who) == ids(expected)
+        lines = pages.get(f"/export{query}&format=jsonl", who).text.splitlines()
         assert [json.loads(line) for line in lines] == expected
-        rows = csv.DictReader(io.StringIO(explorer.get(f"/export{query}&format=csv", who).text))
+        rows = csv.DictReader(io.StringIO(pages.get(f"/export{query}&format=csv", who).text))
         assert [row["message_id"] for row in rows] == ids(expected)
 
 
 @by_policy
 def test_pages_of_events_show_what_the_api_shows(load_app, filled_url, policy):
-    explorer = Explorer(load_app(filled_url, policy=policy))
+    pages = Pages(load_app(filled_url, policy=policy))
     for who, message_id in itertools.product(CALLERS.values(), SOME_IDS):
         name = quote(message_id, safe="")
         answers = [
-            explorer.api.get(f"/v2/events/{name}{choice}", headers=who, expect_errors=True)
+            pages.api.get(f"/v2/events/{name}{choice}", headers=who, expect_errors=True)
             for choice in ("?all_tenants=true", "")
         ]
         # The wider answer counts: who may see all events sees no less by looking at their own.
         status = answers[answers[0].status_int == 403].status_int
         for path in (f"/event?id={name}", f"/event?id={name}&fragment=1", f"/compare?left={name}&right={name}"):
-            page = explorer.get(path, who, status)
+            page = pages.get(path, who, status)
             if status == 200:
                 document = next(each.json for each in answers if each.status_int == 200)
                 assert message_id in lxml.html.fromstring(page.text).text_content()
@@ -107,21 +107,21 @@ def test_the_tail_shows_what_the_api_lists(load_app, sqlite_url, policy):
     connection = get_connection(sqlite_url, service.prepare_service([], config_files=[], share=True))
     connection.upgrade()
     connection.close()
-    explorer = Explorer(load_app(sqlite_url, policy=policy))
+    pages = Pages(load_app(sqlite_url, policy=policy))
     cursors = {}
     for name, who in CALLERS.items():
-        status = explorer.api.get("/v2/event_feed", headers=who, expect_errors=True).status_int
-        begin = explorer.get("/tail?range=all", who, status, Accept="text/event-stream").text
+        status = pages.api.get("/v2/event_feed", headers=who, expect_errors=True).status_int
+        begin = pages.get("/tail?range=all", who, status, Accept="text/event-stream").text
         if status == 200:
             cursors[name] = begin.rpartition("id: ")[2].strip()
     assert cursors.keys() < CALLERS.keys()
     fill(sqlite_url)
     for name, cursor in cursors.items():
         who = CALLERS[name]
-        stream = explorer.get("/tail?range=all", who, Accept="text/event-stream", Last_Event_ID=cursor).text
-        assert rows_of(stream) == ids(listed_by_the_feed(explorer.api, who))
+        stream = pages.get("/tail?range=all", who, Accept="text/event-stream", Last_Event_ID=cursor).text
+        assert rows_of(stream) == ids(listed_by_the_feed(pages.api, who))
         for stranger in CALLERS.keys() - {name}:
-            refusal = explorer.get(
+            refusal = pages.get(
                 "/tail?range=all", CALLERS[stranger], None, Accept="text/event-stream", Last_Event_ID=cursor
             )
             is_same = {"X-User-Id", "X-Project-Id"}
@@ -140,12 +140,12 @@ def listed_by_the_feed(api, who):
     return (api.get(path, headers=who) if answer.status_int == 403 else answer).json["events"]
 
 
-def test_an_invisible_event_is_like_a_missing_one(explorer):
-    pages = [explorer.get(f"/event?id={message_id}", MEMBER, 404).text for message_id in ("msg-001", "msg-999")]
+def test_an_invisible_event_is_like_a_missing_one(pages):
+    pages = [pages.get(f"/event?id={message_id}", MEMBER, 404).text for message_id in ("msg-001", "msg-999")]
     assert pages[0].replace("msg-001", "msg-999") == pages[1]
     assert "You look as user-0 in project proj-0" in pages[0]
-    assert "You look as" not in explorer.get("/event?id=msg-999", ADMIN, 404).text
+    assert "You look as" not in pages.get("/event?id=msg-999", ADMIN, 404).text
 
 
-def test_an_invisible_event_cannot_be_marked(explorer):
-    assert explorer.ids("?range=all&highlight=msg-001", MEMBER) == explorer.ids("?range=all", MEMBER)
+def test_an_invisible_event_cannot_be_marked(pages):
+    assert pages.ids("?range=all&highlight=msg-001", MEMBER) == pages.ids("?range=all", MEMBER)
