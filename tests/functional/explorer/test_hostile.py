@@ -15,7 +15,7 @@ import webtest
 
 from panko import service
 from panko.api import app
-from panko.pages.rendering import show_text
+from panko.explorer.rendering import show_text
 from panko.filter_language import write_comparison
 from panko.storage import get_connection
 from panko.storage.models import NAME_LENGTH, Event, Trait
