@@ -192,6 +192,15 @@ COLLECTOR_OPTS: list[cfg.Opt] = [
     ),
 ]
 
+EXPLORER_OPTS: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "enabled",
+        help="Whether people can look at events in a browser, at /explorer. With Keystone, they sign in there. Without "
+        "it (panko+noauth), whoever reaches the server sees all events there, unless a proxy sets identity headers. "
+        "Unset: yes for panko+noauth, no for every other application of the paste file.",
+    ),
+]
+
 STORAGE_OPTS: list[cfg.Opt] = [
     cfg.IntOpt("max_retries", min=-1, help="Overrides [database] max_retries."),
     cfg.IntOpt("retry_interval", min=0, help="Overrides [database] retry_interval."),
@@ -245,6 +254,7 @@ def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
         ("api", API_OPTS + SERVER_OPTS),
         ("collector", COLLECTOR_OPTS),
         ("database", DATABASE_OPTS),
+        ("explorer", EXPLORER_OPTS),
         ("opensearch", OPENSEARCH_OPTS),
         ("storage", STORAGE_OPTS),
     ]

@@ -34,12 +34,12 @@ _SHARED = pytest.StashKey[SharedServers]()
 _WORKER_INPUT = "panko_shared_servers"
 
 _COST_ORDER = (
-    *("functional/api/test_oracle.py", "functional/test_", "faults/", "functional/e2e/", "functional/"),
+    *("functional/api/test_oracle.py", "functional/test_", "faults/", "browser/", "functional/e2e/", "functional/"),
     *("functional/api/", "unit/"),
 )
 """Prefixes of the paths of test modules, those with the longest tests first."""
 
-_SLOW_DIRECTORIES = {"e2e", "faults"}
+_SLOW_DIRECTORIES = {"browser", "e2e", "faults"}
 _SLOW_FIXTURES = {
     *("private_postgresql", "private_mysql", "private_keystone", "private_rabbitmq", "rabbitmq_server"),
     *("private_opensearch", "opensearch_cluster"),

@@ -4,12 +4,12 @@
 import contextvars
 import importlib.resources
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from wsgiref.types import WSGIApplication
+from collections.abc import Iterable, Mapping, Sequence
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from oslo_config import cfg
 from oslo_log import log
-from paste import deploy, urlmap
+from paste import deploy
 
 from panko import service
 from panko.api import keystone
@@ -18,8 +18,7 @@ from panko.api.hooks import ContextHook, ErrorHook
 from panko.api.middleware.errors import ErrorMiddleware
 from panko.api.middleware.factories import CONFIG_FILE, Deployment, current_deployment, deployment_being_loaded
 from panko.api.pecan_app import PecanApplication
-from panko.explorer.application import make_explorer
-from panko.explorer.rendering import EXPLORER_PATH
+from panko.explorer.application import is_explorers, make_explorer
 from panko.storage.errors import StorageError
 
 LOG = log.getLogger(__name__)
@@ -27,19 +26,27 @@ LOG = log.getLogger(__name__)
 PASTE_FILE = "api_paste.ini"
 
 NOAUTH = "panko+noauth"
-"""The application that asks Keystone for nothing."""
+"""The application of the paste file that trusts identity headers; all others ask Keystone."""
 
 
 class Application(ErrorMiddleware):
     """The whole API as a WSGI application.
 
     :param pipeline: the application that PasteDeploy returned
+    :param explorer: the application of all paths of the explorer; None: they belong to the pipeline
     :param deployment: what its parts share
     """
 
-    def __init__(self, pipeline: WSGIApplication, deployment: Deployment):
+    def __init__(self, pipeline: WSGIApplication, explorer: WSGIApplication | None, deployment: Deployment):
         super().__init__(pipeline)
+        self._explorer = explorer
         self.close = deployment.close
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Respond to a request."""
+        if self._explorer and is_explorers(environ):
+            return self._explorer(environ, start_response)
+        return super().__call__(environ, start_response)
 
 
 def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Application:
@@ -61,6 +68,7 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Applicati
     try:
         uri = f"config:{urllib.parse.quote(path)}"
         pipeline = context.run(deploy.loadapp, uri, name=appname, global_conf=options)
+        explorer = context.run(load_explorer, deployment, appname)
     except (InvalidConfiguration, StorageError):
         deployment.close()
         raise
@@ -70,17 +78,14 @@ def load_app(conf: cfg.ConfigOpts, appname: str = "panko+keystone") -> Applicati
         LOG.debug("Application %s cannot be loaded", appname, exc_info=True)
         raise InvalidConfiguration(path, f"{type(error).__name__}: {error}") from error
     LOG.info("Application %s of %s is loaded", appname, path)
-    return Application(mount_explorer(pipeline, deployment, appname), deployment)
+    return Application(pipeline, explorer, deployment)
 
 
-def mount_explorer(pipeline: WSGIApplication, deployment: Deployment, appname: str) -> WSGIApplication:
-    """Return a pipeline with the explorer, if it is enabled."""
+def load_explorer(deployment: Deployment, appname: str) -> WSGIApplication | None:
+    """Return the explorer if it is enabled. Paste files do not name it: copies of older ones shall have it, too."""
     is_noauth = appname == NOAUTH
-    if not is_noauth:
-        return pipeline
-    mounted = urlmap.URLMap(not_found_app=pipeline)
-    mounted[EXPLORER_PATH] = make_explorer(deployment, is_noauth)
-    return mounted
+    is_enabled: bool | None = deployment.conf.explorer.enabled
+    return make_explorer(deployment, is_noauth) if (is_noauth if is_enabled is None else is_enabled) else None
 
 
 def find_paste_file(conf: cfg.ConfigOpts) -> str:

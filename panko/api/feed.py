@@ -4,7 +4,7 @@
 import abc
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
@@ -15,14 +15,17 @@ from panko.api.errors import CursorGone, make_fault
 from panko.api.response import JSON, respond, respond_with_fault
 from panko.storage import deadlines
 from panko.storage.base import Connection
-from panko.storage.feed import FeedEvent, FeedPage, FeedRequest
+from panko.storage.feed import FeedPage, FeedRequest, Start
 
 EVENT_STREAM = "text/event-stream"
 FEED_TYPES = (JSON, EVENT_STREAM)
 """The content types of the feed."""
 
-FEED_PATH = "/event_feed"
-"""End of the path of the feed."""
+FEED_PATHS = ("/event_feed", "/explorer/tail")
+"""Ends of the paths of requests that follow the feed."""
+
+BEGIN = "begin"
+"""The cursor of a reader who begins with the oldest event that is kept."""
 
 SEAT = "panko.seat"
 """Environ key: a :class:`Seat`, if the server can let the request wait without a thread."""
@@ -182,11 +185,16 @@ class EventStream(Reader):
             oldest = self._encrypt(page.cursor)
             return Piece(b'id: %b\nevent: gone\ndata: {"oldest":"%b"}\n\n' % (oldest, oldest), page.cursor)
         page = truncate(page)
-        return Piece(b"".join(self._render_events(page.events)), page.cursor)
+        ids = (b"id: " + self._encrypt(event.cursor) + b"\n" for event in page.events)
+        rendered = (id_ + self.render_event(event.document) for id_, event in zip(ids, page.events, strict=True))
+        return Piece(b"".join(rendered), page.cursor)
 
-    def _render_events(self, events: Sequence[FeedEvent]) -> Iterator[bytes]:
-        for event in events:
-            yield b"id: " + self._encrypt(event.cursor) + b"\nevent: event\ndata: " + event.document + b"\n\n"
+    def render_event(self, document: bytes) -> bytes:
+        """Return the lines of an event besides its cursor, and the empty line at its end.
+
+        :param document: the event as the JSON object that the API returns
+        """
+        return b"event: event\ndata: " + document + b"\n\n"
 
     def render_nothing(self) -> bytes:
         """Return a comment that keeps the connection open, with the cursor: past events that the reader does not get.
@@ -225,3 +233,32 @@ class Seat(Protocol):
 
         :returns: whether there is a free seat
         """
+
+
+def parse_start(text: str | None, cipher: Cipher) -> bytes | Start:
+    """Return where a reader begins.
+
+    :param text: a cursor or :data:`BEGIN`; empty: after all events
+    :raises InvalidInput: if it is not a cursor of the same reader
+    """
+    if not text:
+        return Start.NOW
+    return Start.OLDEST if text == BEGIN else cipher.decrypt(text)
+
+
+def limit_stream(limit: int | None) -> int:
+    """Return how many events are read at a time for server-sent events, given the limit of any response."""
+    return min(STREAM_PAGE_EVENTS, limit or STREAM_PAGE_EVENTS)
+
+
+def start_stream(reader: EventStream, request: webob.Request) -> webob.Response:
+    """Return the events that there are, as a stream that goes on if the server has a free seat."""
+    response = reader.begin(reader.read())
+    take_seat(reader, request)
+    return response
+
+
+def take_seat(reader: Reader, request: webob.Request) -> bool:
+    """Return whether the server lets a reader wait, after its response has been returned."""
+    seat: Seat | None = request.environ.get(SEAT)
+    return seat is not None and seat.take(reader)

@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import cachetools
 from keystoneauth1 import loading
-from keystoneauth1.access import AccessInfo
 from keystoneauth1.exceptions import ClientException, ConnectTimeout, MissingAuthPlugin, http
 from keystoneauth1.identity.v3 import ApplicationCredential
 from keystoneauth1.session import Session
@@ -45,6 +44,8 @@ REFUSAL_SECONDS = 10
 
 REFUSALS = (http.BadRequest, http.Unauthorized, http.Forbidden, http.NotFound)
 """How Keystone refuses a credential: not found means an unknown id."""
+
+Result = TypeVar("Result")
 
 _deadline: contextvars.ContextVar[float] = contextvars.ContextVar("keystone_deadline")
 
@@ -139,7 +140,7 @@ class Token:
 
 
 class Keystone:
-    """Gets tokens for application credentials from the Keystone of [keystone_authtoken].
+    """Sends requests to the Keystone of [keystone_authtoken], such as for tokens of application credentials.
 
     :param conf: the service's configuration
     """
@@ -155,10 +156,10 @@ class Keystone:
         :raises CredentialRefused: if Keystone refuses the credential
         :raises ClientException: if Keystone cannot be reached
         """
-        plugin = ApplicationCredential(self._find_url(), credential.secret, credential.id)
+        plugin = ApplicationCredential(self.find_url(), credential.secret, credential.id)
         requested = time.monotonic()
         try:
-            access = self.calls.run(_authenticate, plugin, self._make_session())
+            access: Any = self.request(plugin.get_access)
         except REFUSALS as error:
             LOG.warning("Keystone refused the application credential %.64a: %s", credential.id, error.http_status)
             raise CredentialRefused from error
@@ -166,7 +167,20 @@ class Keystone:
         lifetime = (access.expires - access.issued).total_seconds()
         return Token(access.auth_token, requested + lifetime - TOKEN_MARGIN_SECONDS)
 
-    def _find_url(self) -> str:
+    def request(self, send: Callable[[Session], Result]) -> Result:
+        """Return the result of a function that sends requests, or raise its exception.
+
+        :param send: gets a session that does not authenticate by itself; it is called in another thread
+        :raises ClientException: if Keystone cannot be reached, or has not answered in time
+        """
+        result: Result = self.calls.run(_send, send, self._make_session())
+        return result
+
+    def find_url(self) -> str:
+        """Return the configured address of Keystone, with or without a version.
+
+        :raises ClientException: if there is none
+        """
         plugin = loading.load_auth_from_conf_options(self._conf, GROUP)
         url = getattr(plugin, "auth_url", None)
         if not url:
@@ -184,9 +198,9 @@ class Keystone:
         )
 
 
-def _authenticate(plugin: ApplicationCredential, session: Session) -> AccessInfo:
+def _send(send: Callable[[Session], Result], session: Session) -> Result:
     try:
-        return plugin.get_access(session)
+        return send(session)
     finally:
         session.session.close()
 

@@ -3,7 +3,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +27,20 @@ RANGES: Mapping[str, datetime.timedelta | None] = {
 }
 """How far each time range reaches back from now; None: to the oldest event."""
 
+RANGE_TITLES = {
+    "15m": "Last 15 minutes",
+    "1h": "Last hour",
+    "6h": "Last 6 hours",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "all": "All time",
+}
+"""What pages call each of them."""
+
+CUSTOM_RANGE = "custom"
+"""The value of the argument ``range`` of a form whose ``start`` and ``end`` apply."""
+
 DEFAULT_RANGE = "24h"
 
 DEFAULT_COLUMNS = ("display_name", "resource_id", "project_id", "user_id")
@@ -34,6 +48,9 @@ DEFAULT_COLUMNS = ("display_name", "resource_id", "project_id", "user_id")
 
 NO_COLUMN = "none"
 """The value of the argument ``column`` of a page without columns for traits."""
+
+MAX_FACETS = 10
+"""How many traits a page lists the values of, besides those that it always lists; the others are ignored."""
 
 ALL_PROJECTS, OWN_PROJECT = "all", "own"
 
@@ -49,9 +66,11 @@ class Search:
     :param end: last time
     :param projects: :data:`ALL_PROJECTS` or :data:`OWN_PROJECT`; empty: all if the caller may see them
     :param column: names of the traits that have a column
+    :param facet: names of more traits whose values the page lists
     :param after: encrypted place: the page has the events that are older
     :param before: the same for those that are newer
     :param highlight: message_id of an event to mark
+    :param compare: message_id of an event with which another one is to be compared
     :param parts: ``all``: the page contains what is otherwise loaded after it
     """
 
@@ -62,9 +81,11 @@ class Search:
     end: str = ""
     projects: str = ""
     column: tuple[str, ...] = DEFAULT_COLUMNS
+    facet: tuple[str, ...] = ()
     after: str = ""
     before: str = ""
     highlight: str = ""
+    compare: str = ""
     parts: str = ""
 
     @classmethod
@@ -73,7 +94,9 @@ class Search:
 
         :raises ClientSideError: if an argument is invalid; the filters are not checked
         """
-        given = {name: arguments[name].strip() for name in _SINGLE if arguments.get(name, "").strip()}
+        given = {name: text for name in _SINGLE if (text := _read(arguments, name))}
+        if given.get("range") == CUSTOM_RANGE:
+            del given["range"]
         if given.keys() & {"start", "end"} and not given.get("range"):
             given["range"] = ""
         elif given.setdefault("range", DEFAULT_RANGE) not in RANGES:
@@ -88,7 +111,8 @@ class Search:
             columns = DEFAULT_COLUMNS
         elif columns == (NO_COLUMN,):
             columns = ()
-        state = cls(filter=texts, column=columns, **given)
+        facets = tuple(dict.fromkeys(name for name in arguments.getall("facet") if name))[:MAX_FACETS]
+        state = cls(filter=texts, column=columns, facet=facets, **given)
         state.find_period()
         return state
 
@@ -133,7 +157,7 @@ class Search:
     def select(self) -> filters.Selection:
         """Return the events that the page shows, whoever the caller is.
 
-        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, and its errors have no number
+        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, its errors have no number
         """
         start, end = self.find_period()
         all_tenants = {ALL_PROJECTS: True, OWN_PROJECT: False}.get(self.projects)
@@ -148,19 +172,45 @@ class Search:
         """Return the URL of the page without one of the filters."""
         return self.url(filter=tuple(each for each in self.filter if each != text))
 
-    def around(self, time: datetime.datetime, minutes: int, message_id: str) -> str:
-        """Return the URL of a page without filters: of what happened around a time.
+    def without_column(self, name: str) -> str:
+        """Return the URL of the page without a trait's column."""
+        return self.url(column=tuple(each for each in self.column if each != name))
+
+    def with_column(self, name: str) -> str:
+        """Return the URL of the page with one more column."""
+        return self.url(column=(*self.column, name))
+
+    def alone(self, text: str, message_id: str) -> str:
+        """Return the URL of the page of all events that meet one filter.
+
+        :param message_id: the event to mark
+        """
+        return self.url(search="", filter=(text,), range="all", start="", end="", highlight=message_id, compare="")
+
+    def around(self, time: datetime.datetime, minutes: int, message_id: str, filter: Sequence[str] = ()) -> str:
+        """Return the URL of a page of what happened around a time.
 
         :param time: naive UTC
         :param message_id: the event to mark
+        :param filter: its only filters
         """
         length = datetime.timedelta(minutes=minutes)
-        start, end = (f"{format_time(each)}Z" for each in (time - length, time + length))
-        return self.url(search="", filter=(), start=start, end=end, highlight=message_id)
+        start = time - min(length, time - datetime.datetime.min)
+        end = time + min(length, datetime.datetime.max - time)
+        start_text, end_text = f"{format_time(start)}Z", f"{format_time(end)}Z"
+        return self.url(search="", filter=tuple(filter), start=start_text, end=end_text, highlight=message_id)
 
 
 _SINGLE = [each.name for each in dataclasses.fields(Search) if each.type in (str, "str")]
 _SELECTING = {"search", "filter", "range", "start", "end", "projects"}
+
+
+_IDS = {"highlight", "compare"}
+
+
+def _read(arguments: "MultiDict[str, str]", name: str) -> str:
+    text = arguments.get(name, "")
+    return text if name in _IDS else text.strip()
 
 
 def _parse_time(name: str, text: str) -> datetime.datetime | None:

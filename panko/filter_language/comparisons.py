@@ -2,6 +2,7 @@
 """What a comparison of the filter language means: a condition on traits of one or several types."""
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -41,6 +42,9 @@ FIELDS = {
     "end_timestamp": Field(Subject.GENERATED, ("<=",), "generated < 2026-01-02"),
 }
 """The fields of the event itself; every other name is that of a trait."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_KEYWORDS = ("AND", "OR", "NOT")
 
 REFUSED_NAMES = ("all_tenants",)
 """Fields of ``q`` that are arguments of the request here."""
@@ -93,6 +97,33 @@ class Clock:
             return literals.read_exact_time(value, name, is_generated)
         self.replaced.append((value, f"{format_time(time)}Z"))
         return time
+
+
+def write_name(name: str) -> str:
+    """Return a name as a filter has it, in quotes if it needs them."""
+    return name if _PLAIN_NAME.fullmatch(name) and name not in _KEYWORDS else literals.quote_value(name)
+
+
+def write_existence(name: str) -> str:
+    """Return a filter: the event has a trait of this name, of any type."""
+    if name in (*FIELDS, *REFUSED_NAMES):
+        # The name alone is not that of a trait.
+        return f"({' OR '.join(f'{type_.label}::{name} : *' for type_ in TraitType)})"
+    return f"{write_name(name)} : *"
+
+
+def write_comparison(name: str, value: str, type_: TraitType = TraitType.TEXT, is_trait: bool = True) -> str:
+    """Return a filter: the event has a trait of this name with this value, whatever characters these contain.
+
+    :param value: as the API returns it
+    :param is_trait: whether a name such as ``event_type`` is that of a trait; if not, it is the event's own field
+    """
+    written = write_name(name)
+    if is_trait and name in (*FIELDS, *REFUSED_NAMES):
+        written = f"{type_.label}::{written}"
+    if type_ is TraitType.TEXT:
+        return f"{written} = {literals.quote_value(value)}"
+    return f"{written} = {value}Z" if type_ is TraitType.DATETIME else f"{written} = {value}"
 
 
 def find_type(label: str, offset: int) -> TraitType:

@@ -18,6 +18,7 @@ MAX_WILDCARDS = 10
 MAX_EXPONENT = 99_999
 """Exponents beyond it are replaced by it: no trait has such a number, and none is compared with a huge integer."""
 
+_SPECIAL = re.compile(r'[\\"*]')
 _PIECE = re.compile(r"\\(?P<escaped>.?)|(?P<wildcard>\*)|[^\\*]+", re.DOTALL)
 _NUMBER = re.compile(r"(?P<sign>[+-]?)(?P<digits>\d+(?:\.\d*)?|\.\d+)(?:[eE](?P<exponent>[+-]?\d+))?", re.ASCII)
 _DATED = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?", re.ASCII)
@@ -130,6 +131,11 @@ def _unescape(text: str, offset: int) -> list[str]:
             problem += "escapes; for a backslash itself, write two, or single quotes around the value"
             raise error_at(offset + match.start(), problem, "path = 'C:\\temp'")
     return parts
+
+
+def quote_value(text: str) -> str:
+    """Return a text as a filter has it in double quotes: whatever it contains, it is a value that is equal to it."""
+    return '"' + _SPECIAL.sub(r"\\\g<0>", text) + '"'
 
 
 def read_number(text: str) -> Decimal | None:

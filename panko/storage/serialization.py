@@ -12,6 +12,8 @@ from panko.storage.errors import InvalidEvent
 from panko.storage.filters import Place
 from panko.storage.models import TRAIT_TYPES_BY_DTYPE, Event, Trait, format_time
 
+_RAW = b'","raw":'
+
 
 def serialize_traits(traits: Iterable[Trait]) -> str:
     """Return the traits of a checked event as a JSON array."""
@@ -39,9 +41,14 @@ def parse_without_raw(document: bytes) -> dict[str, Any]:
     The notification is not parsed: it may be large, and nested more deeply than this thread can read.
     """
     # Quotes inside of a text are escaped, so this can only be the name of a member.
-    before, raw, _ = document.partition(b'","raw":')
+    before, raw, _ = document.partition(_RAW)
     event: dict[str, Any] = orjson.loads(before + b'"}' if raw else document)
     return event
+
+
+def find_raw(document: bytes) -> str:
+    """Return ``raw`` of an event's JSON object as JSON that was not parsed."""
+    return document.partition(_RAW)[2][:-1].decode()
 
 
 def find_place(document: bytes) -> Place:

@@ -23,7 +23,7 @@ from typing import Any
 import webob
 
 from panko.api.errors import RETRY_AFTER_SECONDS
-from panko.api.feed import FEED_PATH, SEAT, EventStream, LongPoll, Reader
+from panko.api.feed import FEED_PATHS, SEAT, EventStream, LongPoll, Reader
 from panko.wsgi import access_log
 from panko.wsgi.turns import Turns
 from panko.wsgi.waiting import Receive, Room, Seat
@@ -213,7 +213,7 @@ class Bridge:
     ) -> None:
         """Call the application, and send its response, perhaps later."""
         client = scope[CLIENT]
-        is_feed = environ["PATH_INFO"].rstrip("/").endswith(FEED_PATH)
+        is_feed = environ["PATH_INFO"].rstrip("/").endswith(FEED_PATHS)
         run = functools.partial(self._turns.run, self._pool, is_feed)
 
         async def write(piece: bytes, more: bool = True) -> None:

@@ -56,11 +56,11 @@ def _convert(response: webob.Response, request: webob.Request) -> webob.Response
     headers = dict(response.headers)
     if response.status_code == http.HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
-    fault = Fault.create(response.status_code, _read_text(response), headers)
+    fault = Fault.create(response.status_code, read_error_text(response), headers)
     return respond_with_fault(fault, request)
 
 
-def _read_text(response: webob.Response) -> str:
+def read_error_text(response: webob.Response) -> str:
     """Return the text of an error without markup; the title of its status if the body is a page for people."""
     title: str = response.status.partition(" ")[2]
     if response.content_type == JSON:

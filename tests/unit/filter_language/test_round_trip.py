@@ -7,9 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from panko.filter_language import FilterSyntaxError, parse, parse_all
+from panko.filter_language import FilterSyntaxError, parse, parse_all, write_comparison
 from panko.storage.evaluation import EventMatcher
 from panko.storage.filters import EventFilter
+from panko.storage.models import Event, Trait, TraitType
+from panko.storage.validation import checked_event
 from tests.filter_oracle import Bare, Compares, Literal, holds, write
 from tests.filter_strategies import filters_about
 from tests.unit.storage.drawn_events import events, found_event, names, quick
@@ -164,3 +166,37 @@ def test_any_name_and_value_can_be_written(name, value) -> None:
     for node in (Compares(name, "=", (Literal((value,)),), "string"), Bare(Literal((value,)))):
         text = write(node, lambda options: options[0])
         parse(text)
+
+
+@settings(quick, max_examples=300)
+@given(events)
+def test_a_written_comparison_finds_what_it_was_written_for(event) -> None:
+    for name, value in (("event_type", event.event_type), ("message_id", event.message_id)):
+        text = write_comparison(name, value, is_trait=False)
+        assert meets(parse(text).condition, event)
+        assert not meets(parse(write_comparison(name, f"{value}*", is_trait=False)).condition, event)
+    for name, dtype, value in event.traits:
+        type_ = TraitType(dtype or TraitType.TEXT)
+        text = write_comparison(name, type_.format(value), type_)
+        assert meets(parse(text).condition, event)
+        assert not meets(parse(f"NOT {text}").condition, event)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "type_", "text"),
+    [
+        ("state", "error", TraitType.TEXT, 'state = "error"'),
+        ("path", 'C:\\a "b" *', TraitType.TEXT, r'path = "C:\\a \"b\" \*"'),
+        ("a b", "", TraitType.TEXT, '"a b" = ""'),
+        ("OR", "x", TraitType.TEXT, '"OR" = "x"'),
+        ("event_type", "x", TraitType.TEXT, 'string::event_type = "x"'),
+        ("all_tenants", "5", TraitType.INTEGER, "integer::all_tenants = 5"),
+        ("load", "-1e-05", TraitType.FLOAT, "load = -1e-05"),
+        ("launched_at", "2026-01-02T03:04:05", TraitType.DATETIME, "launched_at = 2026-01-02T03:04:05Z"),
+    ],
+)
+def test_comparisons_are_written_as_people_write_them(name, value, type_, text) -> None:
+    assert write_comparison(name, value, type_) == text
+    event = checked_event(Event("1", "t", NOW, [Trait(name, type_, type_.convert(value))]))
+    assert meets(parse(text).condition, event)
+    assert not meets(parse(text).condition, checked_event(Event("1", "t", NOW)))

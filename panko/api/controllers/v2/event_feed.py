@@ -17,20 +17,18 @@ from panko.api.feed import (
     FEED_TYPES,
     MAX_STREAM_SECONDS,
     RECONNECT_SECONDS,
-    SEAT,
-    STREAM_PAGE_EVENTS,
     EventStream,
     LongPoll,
-    Seat,
+    limit_stream,
+    parse_start,
+    start_stream,
+    take_seat,
 )
 from panko.api.hooks import Context
 from panko.api.response import choose_content_type
 from panko.api.routing import Resource
 from panko.policies import events
-from panko.storage.feed import FeedRequest, Start
-
-BEGIN = "begin"
-"""The cursor of a reader who begins with the oldest event that is kept."""
+from panko.storage.feed import FeedRequest
 
 
 class EventFeedController(Resource):
@@ -67,17 +65,12 @@ class EventFeedController(Resource):
         cipher = cursor_cipher(
             context.secret.read(), identity, of_q.event_filter, bool(of_q.all_tenants), selection.texts
         )
-        start = _parse_start(request.headers.get("Last-Event-ID") or cursor, cipher)
+        start = parse_start(request.headers.get("Last-Event-ID") or cursor, cipher)
         feed_request = FeedRequest(start, selected, asked.limit)
         if choose_content_type(request.headers.get("Accept"), FEED_TYPES) == EVENT_STREAM:
-            return _stream(context, feed_request, cipher, request)
+            stream_request = dataclasses.replace(feed_request, limit=limit_stream(context.limits.max_limit))
+            return start_stream(EventStream(context.feed, stream_request, cipher, MAX_STREAM_SECONDS), request)
         return _poll(context, feed_request, cipher, asked.wait, request)
-
-
-def _parse_start(text: str | None, cipher: Cipher) -> bytes | Start:
-    if not text:
-        return Start.NOW
-    return Start.OLDEST if text == BEGIN else cipher.decrypt(text)
 
 
 def _poll(
@@ -89,20 +82,6 @@ def _poll(
     response = reader.render(page)
     if wait and not page.events:
         reader.move(page.cursor, page.more)
-        if not _take_seat(reader, request) and not page.more:
+        if not take_seat(reader, request) and not page.more:
             response.headers["Retry-After"] = str(RECONNECT_SECONDS)
     return response
-
-
-def _stream(context: Context, feed_request: FeedRequest, cipher: Cipher, request: webob.Request) -> webob.Response:
-    """Return the events that there are, as a stream that goes on if the server has a free seat."""
-    limit = min(STREAM_PAGE_EVENTS, context.limits.max_limit or STREAM_PAGE_EVENTS)
-    reader = EventStream(context.feed, dataclasses.replace(feed_request, limit=limit), cipher, MAX_STREAM_SECONDS)
-    response = reader.begin(reader.read())
-    _take_seat(reader, request)
-    return response
-
-
-def _take_seat(reader: LongPoll | EventStream, request: webob.Request) -> bool:
-    seat: Seat | None = request.environ.get(SEAT)
-    return seat is not None and seat.take(reader)
