@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.functional.api.keystone import running_keystone
 from tests.functional.api.test_keystone import OLD_PASTE
 from tests.functional.explorer.conftest import (
     CONFIG,
@@ -173,6 +174,18 @@ def test_keystone_down_is_a_page_that_says_what_to_do(load_with_keystone, keysto
     assert keystone.password not in caplog.text
 
 
+def test_what_is_no_keystone_is_not_available(load_app, filled_url):
+    with running_keystone() as fake:
+        browser = load_app(filled_url, name=KEYSTONE_APP, config=f"{fake.config()}[explorer]\nenabled = true\n")
+        fake.add("one", "u", ["member"], "p")
+        send_form(browser.get(SIGN_IN), TOKEN, token="one")
+        assert menu_of(browser.get("/explorer")) == "u in p"
+        # It answers with its versions.
+        answer = browser.get("/explorer/project", headers=PAGE, status=503)
+        assert "Keystone is not available" in answer
+        assert answer.headers["Retry-After"]
+
+
 def test_without_a_keystone_configuration_nobody_can_sign_in(load_app, filled_url):
     browser = load_app(filled_url, name=KEYSTONE_APP, config="[explorer]\nenabled = true\n")
     answer = send_form(browser.get(SIGN_IN), status=503, user="alice", password="x")
@@ -323,6 +336,10 @@ def test_the_token_is_nowhere_but_in_its_cookie(signed_out, keystone, caplog):
     assert all(token not in value for answer in answers for name, value in answer.headerlist if name != "Set-Cookie")
     assert token not in caplog.text
     assert keystone.password not in caplog.text
+
+
+def test_identity_headers_are_no_menu_on_the_sign_in_page(signed_out):
+    assert menu_of(signed_out.get(SIGN_IN, headers={"X-User-Id": "a", "X-User-Name": "b"})) == ""
 
 
 def test_static_files_and_the_sign_in_need_no_token(signed_out):
