@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import pecan
 import webob
 from keystoneauth1.exceptions import ClientException
 from oslo_middleware.request_id import ENV_REQUEST_ID, HTTP_RESP_HEADER_REQUEST_ID
@@ -21,12 +20,11 @@ from panko.api.pecan_app import PecanApplication
 from panko.api.response import JSON, KEEP_ERROR
 from panko.api.routing import APPLICATION_REACHED
 from panko.explorer import sessions
-from panko.explorer.controllers.sign_in import SIGN_INS
-from panko.explorer.keystone import SignIns
+from panko.explorer.context import find_caller
+from panko.explorer.keystone import SIGN_INS, SignIns
 from panko.explorer.middleware import PersonaCookies, SignInRequired, TokenCookies
 from panko.explorer.rendering import EXPLORER_PATH, TEMPLATES, PageRenderer, render_text
 from panko.explorer.responses import describe_error, respond_with_text, wants_page
-from panko.explorer.views.identity import describe_caller
 from panko.storage.errors import StorageError
 
 ROOT = "panko.explorer.controllers.root.ExplorerController"
@@ -61,7 +59,7 @@ def make_explorer(deployment: factories.Deployment, is_noauth: bool) -> WSGIAppl
         hooks,
         template_path=str(TEMPLATES),
         custom_renderers={"page": PageRenderer},
-        extra_template_vars={"find_caller": lambda: describe_caller(pecan.request)},
+        extra_template_vars={"find_caller": find_caller},
     )
     if is_noauth:
         application = PersonaCookies(application)

@@ -22,6 +22,9 @@ MAX_TOKEN_CHARACTERS = 3800
 DEFAULT_DOMAIN = "Default"
 """Name of the domain that every Keystone has."""
 
+SIGN_INS = "panko.explorer.sign_ins"
+"""Environ key: the :class:`SignIns` of the explorer; None if there is no Keystone."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 Result = TypeVar("Result")

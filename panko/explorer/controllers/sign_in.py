@@ -15,16 +15,13 @@ from panko.api.errors import RETRY_AFTER_SECONDS, describe
 from panko.api.routing import Resource
 from panko.explorer import sessions
 from panko.explorer.controllers.decorators import expose_page
-from panko.explorer.keystone import DEFAULT_DOMAIN, Password, SignInRefused, SignIns, Token
+from panko.explorer.keystone import DEFAULT_DOMAIN, SIGN_INS, Password, SignInRefused, SignIns, Token
 from panko.explorer.middleware import BY_HEADERS, BY_TOKEN, CALLER_KIND
 from panko.explorer.rendering import render
 from panko.explorer.responses import SIGN_IN, find_next, redirect
-from panko.explorer.views.identity import list_personas
+from panko.explorer.views.personas import list_personas
 
 LOG = log.getLogger(__name__)
-
-SIGN_INS = "panko.explorer.sign_ins"
-"""Environ key: the :class:`~panko.explorer.keystone.SignIns`; None if there is no Keystone."""
 
 NOT_AVAILABLE = (
     "Keystone is not available, so nobody can sign in. Try again in a moment. If it stays so, the administrator finds "

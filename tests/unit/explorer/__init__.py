@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Unit tests of the explorer."""
