@@ -110,7 +110,7 @@ class Frame:
 def _complete(response: webob.Response, request: webob.Request) -> None:
     """Set the headers that all responses have."""
     response.headers.update(HEADERS)
-    is_file = request.path_info.startswith("/static/") and response.status_code < http.HTTPStatus.BAD_REQUEST
+    is_file = request.environ["PATH_INFO"].startswith("/static/") and response.status_code < http.HTTPStatus.BAD_REQUEST
     if not is_file:
         response.headers["Cache-Control"] = NO_STORE
     sessions.set_csrf_cookie(response, request)

@@ -49,6 +49,9 @@ DEFAULT_COLUMNS = ("display_name", "resource_id", "project_id", "user_id")
 NO_COLUMN = "none"
 """The value of the argument ``column`` of a page without columns for traits."""
 
+MAX_FACETS = 10
+"""How many traits a page lists the values of, besides those that it always lists; the others are ignored."""
+
 ALL_PROJECTS, OWN_PROJECT = "all", "own"
 
 
@@ -63,6 +66,7 @@ class Search:
     :param end: last time
     :param projects: :data:`ALL_PROJECTS` or :data:`OWN_PROJECT`; empty: all if the caller may see them
     :param column: names of the traits that have a column
+    :param facet: names of more traits whose values the page lists
     :param after: encrypted place: the page has the events that are older
     :param before: the same for those that are newer
     :param highlight: message_id of an event to mark
@@ -77,6 +81,7 @@ class Search:
     end: str = ""
     projects: str = ""
     column: tuple[str, ...] = DEFAULT_COLUMNS
+    facet: tuple[str, ...] = ()
     after: str = ""
     before: str = ""
     highlight: str = ""
@@ -106,7 +111,8 @@ class Search:
             columns = DEFAULT_COLUMNS
         elif columns == (NO_COLUMN,):
             columns = ()
-        state = cls(filter=texts, column=columns, **given)
+        facets = tuple(dict.fromkeys(name for name in arguments.getall("facet") if name))[:MAX_FACETS]
+        state = cls(filter=texts, column=columns, facet=facets, **given)
         state.find_period()
         return state
 
@@ -151,7 +157,7 @@ class Search:
     def select(self) -> filters.Selection:
         """Return the events that the page shows, whoever the caller is.
 
-        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, and its errors have no number
+        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, its errors have no number
         """
         start, end = self.find_period()
         all_tenants = {ALL_PROJECTS: True, OWN_PROJECT: False}.get(self.projects)

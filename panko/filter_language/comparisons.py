@@ -99,13 +99,26 @@ class Clock:
         return time
 
 
+def write_name(name: str) -> str:
+    """Return a name as a filter has it, in quotes if it needs them."""
+    return name if _PLAIN_NAME.fullmatch(name) and name not in _KEYWORDS else literals.quote_value(name)
+
+
+def write_existence(name: str) -> str:
+    """Return a filter: the event has a trait of this name, of any type."""
+    if name in (*FIELDS, *REFUSED_NAMES):
+        # The name alone is not that of a trait.
+        return f"({' OR '.join(f'{type_.label}::{name} : *' for type_ in TraitType)})"
+    return f"{write_name(name)} : *"
+
+
 def write_comparison(name: str, value: str, type_: TraitType = TraitType.TEXT, is_trait: bool = True) -> str:
     """Return a filter: the event has a trait of this name with this value, whatever characters these contain.
 
     :param value: as the API returns it
     :param is_trait: whether a name such as ``event_type`` is that of a trait; if not, it is the event's own field
     """
-    written = name if _PLAIN_NAME.fullmatch(name) and name not in _KEYWORDS else literals.quote_value(name)
+    written = write_name(name)
     if is_trait and name in (*FIELDS, *REFUSED_NAMES):
         written = f"{type_.label}::{written}"
     if type_ is TraitType.TEXT:

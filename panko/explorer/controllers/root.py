@@ -12,9 +12,11 @@ from panko.api.hooks import TOKEN_INFO, Context
 from panko.api.routing import Root
 from panko.explorer.context import select_events
 from panko.explorer.controllers.compare import CompareController
+from panko.explorer.controllers.completion import CompletionController
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.controllers.event import EventController
 from panko.explorer.controllers.export import ExportController, limit_export
+from panko.explorer.controllers.parts import PartsController, ResourceController, read_parts
 from panko.explorer.controllers.sign_in import (
     PersonaController,
     ProjectController,
@@ -26,9 +28,12 @@ from panko.explorer.controllers.tail import TailController, has_ended
 from panko.explorer.rendering import EXPLORER_PATH, render
 from panko.explorer.search import DEFAULT_COLUMNS, RANGE_TITLES, Search
 from panko.explorer.views.commands import Commands, make_commands
+from panko.explorer.views.explanations import explain_empty
+from panko.explorer.views.presets import list_presets
 from panko.explorer.views.problems import describe_problem
 from panko.explorer.views.table import Table, read_table
 from panko.storage.errors import InvalidFilter
+from panko.storage.filters import EventFilter
 
 
 class ExplorerController(Root):
@@ -39,6 +44,9 @@ class ExplorerController(Root):
     compare = CompareController()
     export = ExportController()
     tail = TailController()
+    parts = PartsController()
+    complete = CompletionController()
+    resource = ResourceController()
     project = ProjectController()
     persona = PersonaController()
 
@@ -48,12 +56,15 @@ class ExplorerController(Root):
         request = pecan.request
         context: Context = request.panko
         search, problem, selected = Search(), None, None
-        table = Table((), ())
+        table, explanation, parts = Table((), ()), None, {}
         try:
             search = Search.parse(request.GET)
             selected = select_events(search)
             cipher = PlaceCipher(context.secret.read(), context.authorization.identity)
             table = read_table(context.storage, selected.event_filter, search, cipher)
+            if not (table.rows or search.after or search.before):
+                explanation = explain_empty(context.storage, search, _select, selected.may_see_all)
+            parts = read_parts(search, len(table.rows))
         except (ClientSideError, InvalidFilter) as error:
             if getattr(error, "code", 400) in (401, 403):
                 raise
@@ -66,8 +77,15 @@ class ExplorerController(Root):
             problem=problem,
             selected=selected,
             table=table,
+            presets=list_presets(search),
+            explanation=explanation,
+            parts=parts,
             tools=_make_tools(search, selected.sees_all) if selected else None,
         )
+
+
+def _select(search: Search) -> EventFilter:
+    return select_events(search).event_filter
 
 
 @dataclass(frozen=True, slots=True)

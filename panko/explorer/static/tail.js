@@ -18,7 +18,7 @@ function start() {
   source = new EventSource(button.dataset.url);
   source.addEventListener("open", () => say("Waiting for new events"));
   source.addEventListener("message", receive);
-  source.addEventListener("problem", (event) => stop(event.data));
+  source.addEventListener("gone", (event) => say(event.data));
   source.addEventListener("error", () => {
     if (source?.readyState === EventSource.CLOSED) {
       stop("Live tail has ended: the server refused it.");
