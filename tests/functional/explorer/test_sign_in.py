@@ -88,7 +88,9 @@ def test_sign_in_with_an_application_credential(signed_out, keystone):
     token = token_of(signed_out)
     page = signed_out.get("/explorer/project")
     other = page.forms[max(page.forms)]
-    answer = other.submit("project", value=keystone.project_id("other"), headers={"Origin": "http://localhost"}, status=403)
+    answer = other.submit(
+        "project", value=keystone.project_id("other"), headers={"Origin": "http://localhost"}, status=403
+    )
     assert "application credential" in answer
     assert token_of(signed_out) == token
 
@@ -321,7 +323,9 @@ def test_the_token_is_nowhere_but_in_its_cookie(signed_out, keystone, caplog):
     with caplog.at_level(logging.DEBUG):
         answers = [sign_in(signed_out, keystone, "alice", "demo", NEXT)]
         token = token_of(signed_out)
-        answers += [signed_out.get(path, expect_errors=True) for path in (URL, "/explorer/project", "/explorer/x", SIGN_IN)]
+        answers += [
+            signed_out.get(path, expect_errors=True) for path in (URL, "/explorer/project", "/explorer/x", SIGN_IN)
+        ]
         answers.append(send_form(signed_out.get("/explorer")))
     assert all(token not in answer.text for answer in answers)
     assert all(token not in value for answer in answers for name, value in answer.headerlist if name != "Set-Cookie")
