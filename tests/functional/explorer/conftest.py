@@ -83,6 +83,14 @@ def send_form(page: webtest.TestResponse, number: int = 0, status: int = 303, **
     return form.submit(headers={"Origin": "http://localhost", **PAGE}, status=status)
 
 
+def switch(
+    browser: webtest.TestApp, page: webtest.TestResponse, project: str, status: int = 303
+) -> webtest.TestResponse:
+    """Send the form of the page of projects with the id of a project, also with one that is not on the page."""
+    fields = {**dict(page.forms[max(page.forms)].submit_fields()), "project": project}
+    return browser.post("/explorer/project", fields, headers={"Origin": "http://localhost", **PAGE}, status=status)
+
+
 def sign_in(
     browser: webtest.TestApp, keystone: Keystone, user: str, project: str = "", url: str = "/explorer/sign-in"
 ) -> webtest.TestResponse:
