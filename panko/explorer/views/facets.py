@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from panko.explorer.search import Search
+from panko.explorer.search import MAX_FILTER_CHARACTERS, Search
 from panko.explorer.views.histogram import NEWEST_FIRST
 from panko.filter_language import write_comparison, write_existence
 from panko.policies import event_counts, traits
@@ -24,9 +24,6 @@ OTHER_RULE = traits.VALUES
 
 MAX_VALUES = 20
 """Values of a facet that are listed."""
-
-MAX_FILTER_CHARACTERS = 1000
-"""Longer texts of filters are not linked: a URL has place for few of them."""
 
 
 @dataclass(frozen=True, slots=True)
