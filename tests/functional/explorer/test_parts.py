@@ -335,3 +335,20 @@ def test_facets_that_the_policy_forbids_are_left_out(load_app, filled_url):
 def test_who_sees_no_events_sees_no_parts(explorer, path):
     explorer.get(path, {**SYSTEM, "X-Roles": "member"}, status=403)
     explorer.get(path, {**ADMIN, "X-User-Id": ""}, status=403)
+
+
+def test_long_parts_are_compressed(explorer):
+    plain = explorer.get("/parts/facets?range=all")
+    small = explorer.get("/parts/facets?range=all", Accept_Encoding="gzip")
+    assert (plain.content_encoding, small.content_encoding) == (None, "gzip")
+    assert small.content_length < plain.content_length / 5
+    assert plain.vary == small.vary == ("Accept-Encoding",)
+    small.decode_content()
+    assert small.text == plain.text
+    assert explorer.get("/parts/total?range=all", Accept_Encoding="gzip").content_encoding is None
+    (sheet,) = explorer.page("").xpath("//link[contains(@href, 'explorer.css')]/@href")
+    path = sheet.removeprefix("/explorer")
+    assert explorer.get(path, Accept_Encoding="gzip").content_encoding == "gzip"
+    assert explorer.get(path, Range="bytes=0-9", Accept_Encoding="gzip", status=None).content_encoding is None
+    # A page has secrets, and repeats what its URL says.
+    assert explorer.get("?range=all", Accept_Encoding="gzip").content_encoding is None
