@@ -156,6 +156,12 @@ def exported(pages, url):
     return [json.loads(line)["message_id"] for line in pages.get(path).body.splitlines()]
 
 
+def test_all_parts_of_the_page_show_text(hostile):
+    check(hostile.get("?range=all&parts=all").text)
+    for name in NAMES[::8]:
+        check(hostile.get(f"/parts/facets?{urlencode({'range': 'all', 'facet': name})}").text)
+
+
 @pytest.mark.parametrize("argument", ["search", "filter", "column", "highlight", "compare", "start", "range", "after"])
 def test_arguments_are_shown_as_text(hostile, argument):
     for text in NAMES[::3]:
