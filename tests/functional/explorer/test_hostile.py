@@ -44,7 +44,7 @@ TAGS = {
     *("a", "img", "b", "span", "div", "p", "h1", "h2", "time", "bdi", "code", "pre", "mark", "small", "strong"),
     *("dl", "dt", "dd", "ul", "ol", "li", "table", "caption", "thead", "tbody", "tr", "th", "td"),
     *("details", "summary", "form", "input", "label", "button", "fieldset", "legend", "select", "option"),
-    *("svg", "g", "rect", "text", "line"),
+    *("figure", "figcaption", "svg", "g", "rect", "text", "line"),
 }
 """The elements that pages have without any event."""
 
