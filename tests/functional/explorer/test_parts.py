@@ -234,7 +234,7 @@ def test_facets_are_added_and_removed(pages):
     assert sorted(fields) == [("facet", "request_id"), ("filter", "service : *"), ("parts", "all"), ("range", "all")]
     more = pages.page(f"?{urlencode([*fields, ('facet', 'resource_id')])}")
     assert list(numbers_of(more))[4:] == ["request_id", "resource_id"]
-    (remove, _) = more.xpath("//details[@data-facet]/summary/a/@href")
+    (remove, _) = more.xpath("//details[@data-facet]/p/a[contains(., 'Remove the list')]/@href")
     assert list(numbers_of(pages.page(remove.removeprefix("/explorer"))))[4:] == ["resource_id"]
 
 
@@ -335,3 +335,20 @@ def test_facets_that_the_policy_forbids_are_left_out(load_app, filled_url):
 def test_who_sees_no_events_sees_no_parts(pages, path):
     pages.get(path, {**SYSTEM, "X-Roles": "member"}, status=403)
     pages.get(path, {**ADMIN, "X-User-Id": ""}, status=403)
+
+
+def test_long_parts_are_compressed(pages):
+    plain = pages.get("/parts/facets?range=all")
+    small = pages.get("/parts/facets?range=all", Accept_Encoding="gzip")
+    assert (plain.content_encoding, small.content_encoding) == (None, "gzip")
+    assert small.content_length < plain.content_length / 5
+    assert plain.vary == small.vary == ("Accept-Encoding",)
+    small.decode_content()
+    assert small.text == plain.text
+    assert pages.get("/parts/total?range=all", Accept_Encoding="gzip").content_encoding is None
+    (sheet,) = pages.page("").xpath("//link[contains(@href, 'explorer.css')]/@href")
+    path = sheet.removeprefix("/explorer")
+    assert pages.get(path, Accept_Encoding="gzip").content_encoding == "gzip"
+    assert pages.get(path, Range="bytes=0-9", Accept_Encoding="gzip", status=None).content_encoding is None
+    # A page has secrets, and repeats what its URL says.
+    assert pages.get("?range=all", Accept_Encoding="gzip").content_encoding is None
