@@ -54,6 +54,12 @@ MAX_FEED_SECONDS = 0.2
 MAX_OTHER_CLIENT_SECONDS = 1.0
 """Maximum 99th percentile of the time of other clients' requests while many readers wait for events."""
 
+MAX_VIEW_SECONDS = 0.3
+"""Maximum median of the time of the explorer's first view: the page, and its parts one after the other."""
+
+MAX_VIEW_BYTES = 50_000
+"""Maximum size of that view over the wire, with static files and without the rows of events."""
+
 MAX_THREADS = 10
 """Maximum number of threads of each process meanwhile: none waits."""
 

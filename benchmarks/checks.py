@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import bars, dataset, expiry, feed, machine, odd_events, peer_tables, report
+from benchmarks import bars, dataset, expiry, explorer, feed, machine, odd_events, peer_tables, report
 from benchmarks.backends import OURS, Backend, SQLBackend
 from benchmarks.cases import Effort
 from benchmarks.comparison import JUDGED_EVENTS
@@ -299,6 +299,7 @@ CHECKS: dict[tuple[int, str], Check] = {
     (JUDGED_EVENTS, "export"): export,
     (JUDGED_EVENTS, "conversion"): conversion,
     **{(JUDGED_EVENTS, title): check for title, check in feed.CHECKS.items()},
+    **{(LARGE_EVENTS, title): check for title, check in explorer.CHECKS.items()},
 }
 """The checks by size of the event set and title."""
 

@@ -35,7 +35,7 @@ WAYS: Mapping[str, type[Client]] = {"long polls": LongPolls, "server-sent events
 
 
 @contextlib.contextmanager
-def _serving(place: Place) -> Iterator[RunningServer]:
+def serving(place: Place) -> Iterator[RunningServer]:
     """Run panko-api with its defaults on our database."""
     with (
         tempfile.TemporaryDirectory(prefix="panko-bench-feed-") as directory,
@@ -80,11 +80,11 @@ class Arrivals:
 
 def latency(place: Place) -> Iterator[Finding]:
     """Measure the time from the end of a storage call until a reader has received its events over HTTP."""
-    with _serving(place) as server:
+    with serving(place) as server:
         for number, (name, client) in enumerate(WAYS.items()):
             arrivals, stored = Arrivals(client(server, cursor="")), {}
             with arrivals.followed():
-                with _writing(place, place.scaled(RATE), number, stored):
+                with writing(place, place.scaled(RATE), number, stored):
                     time.sleep(_seconds(place))
                 arrivals.wait_for(stored)
             yield _latency(name, place.scaled(RATE), stored, arrivals.times)
@@ -102,7 +102,7 @@ def _latency(name: str, rate: int, stored: Mapping[str, float], arrived: Mapping
 
 
 @contextlib.contextmanager
-def _writing(place: Place, rate: float, number: int, stored: dict[str, float]) -> Iterator[None]:
+def writing(place: Place, rate: float, number: int, stored: dict[str, float]) -> Iterator[None]:
     """Store events in another process during the context.
 
     :param number: another one for each writer
@@ -125,7 +125,7 @@ def _seconds(place: Place) -> float:
 def waiting(place: Place) -> Iterator[Finding]:
     """Measure another client's requests while many readers wait, each for events of its project."""
     clients = max(10, place.scaled(WAITING_CLIENTS))
-    with _serving(place) as server:
+    with serving(place) as server:
         yield _waiting("no waiting reader", request_pages(server, _seconds(place)), _threads(server))
         for number, rate in enumerate((0, RATE // 10, RATE), start=len(WAYS)):
             answers: list[dict[str, Any]] = []
@@ -133,7 +133,7 @@ def waiting(place: Place) -> Iterator[Finding]:
             with expiry.at_work(place.make_side, OURS, follow, answers.append), contextlib.ExitStack() as stack:
                 time.sleep(SETTLING_SECONDS)
                 if rate:
-                    stack.enter_context(_writing(place, place.scaled(rate), number, {}))
+                    stack.enter_context(writing(place, place.scaled(rate), number, {}))
                 took, threads = request_pages(server, _seconds(place)), _threads(server)
             received, lost = (sum(answer.get(name, 0) for answer in answers) for name in ("received", "lost"))
             title = f"{clients} waiting readers, {place.scaled(rate):,} events/s"

@@ -157,7 +157,7 @@ class Search:
     def select(self) -> filters.Selection:
         """Return the events that the page shows, whoever the caller is.
 
-        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, and its errors no number
+        :raises InvalidFilter: if a text is invalid; that of the search box is parsed last, its errors have no number
         """
         start, end = self.find_period()
         all_tenants = {ALL_PROJECTS: True, OWN_PROJECT: False}.get(self.projects)

@@ -4,6 +4,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,17 +44,26 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """panko-api without Keystone on the sample events, the newest of which are of now; shared by the module."""
-    directory = tmp_path_factory.mktemp("explorer")
+def prepare_database(directory: Path) -> str:
+    """Write a configuration and fill its database with the sample, the newest events of which are of now.
+
+    :param directory: for ``panko.conf`` and the database
+    :returns: the URL of the database
+    """
     url = f"sqlite:///{directory}/panko.sqlite"
     config = directory / "panko.conf"
     config.write_text(f"[database]\nconnection = {url}\n")
     for command in (["panko-dbsync"], ["panko-import", "--shift-to-now", str(SAMPLE)]):
         done = run(command[0], "--config-file", str(config), *command[1:])
         assert done.returncode == 0, done.stderr
-    with panko_api_on(url, directory) as server:
+    return url
+
+
+@pytest.fixture(scope="module")
+def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """panko-api without Keystone on the sample events, the newest of which are of now; shared by the module."""
+    directory = tmp_path_factory.mktemp("explorer")
+    with panko_api_on(prepare_database(directory), directory) as server:
         yield server
 
 

@@ -93,6 +93,19 @@ def test_a_panel_of_grafana_goes_the_way_that_the_documentation_says(tmp_path):
     assert in_order(walk, called) == walk
 
 
+def test_a_page_goes_the_way_that_the_documentation_says(tmp_path):
+    url = f"sqlite:///{tmp_path}/panko.sqlite"
+    fill(url)
+    conf = service.prepare_service([], config_files=[str(write_config(tmp_path, url))], share=True)
+    application = app.load_app(conf, NOAUTH)
+    with tracing() as called:
+        response = webtest.TestApp(application).get("/explorer?search=size+%3E+-60&range=all&parts=all")
+    application.close()
+    assert '<tr class="row' in response.text
+    walk = read_walk("walk-of-a-page")
+    assert in_order(walk, called) == walk
+
+
 def test_a_reader_of_the_feed_goes_the_way_that_the_documentation_says(tmp_path):
     url = f"sqlite:///{tmp_path}/panko.sqlite"
     fill(url)

@@ -105,8 +105,10 @@ CEILOMETER = Environment(
 )
 """The notification agent of Ceilometer, and Panko with the libraries of its publisher but not those of the API."""
 
+HORIZON = Environment("horizon", ("horizon",), ("horizon", "Django"))
+
 PANKO_10 = Environment("panko-10", (f"--requirement={ROOT}/benchmarks/peer-requirements.txt",), ("panko",))
 """Panko 10.0, which runs up to Python 3.11, with libraries of its time."""
 
-ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT, CEILOMETER, PANKO_10]
+ENVIRONMENTS = [KEYSTONE, OPENSTACK, PANKOCLIENT, CEILOMETER, HORIZON, PANKO_10]
 """The environments whose versions are shown at the end of a test run."""

@@ -27,23 +27,27 @@ function remember() {
 
 // Like the server's text, which may leave out the date, the seconds or their fraction.
 function format(time, text) {
-  const date = new Date(time.dateTime);
+  const stamp = time.dateTime ?? time.dataset.time;
+  const date = new Date(stamp);
   const formatter = new Intl.DateTimeFormat("en-GB", { ...PARTS, hourCycle: "h23", fractionalSecondDigits: 3, timeZone: zone });
   const got = Object.fromEntries(formatter.formatToParts(date).map((part) => [part.type, part.value]));
   const day = `${got.year}-${got.month}-${got.day}`;
   const clock = `${got.hour}:${got.minute}`;
   const [, hasDay, hasClock, hasSeconds, fraction] = /^(\d{4}-\d\d-\d\d)?[ T]?(\d\d:\d\d)?(:\d\d)?(\.\d+)?/.exec(text);
-  const exact = fraction ? `.${(/\.(\d+)/.exec(time.dateTime)?.[1] ?? "").padEnd(6, "0").slice(0, fraction.length - 1)}` : "";
+  const exact = fraction ? `.${(/\.(\d+)/.exec(stamp)?.[1] ?? "").padEnd(6, "0").slice(0, fraction.length - 1)}` : "";
+  if (!hasClock && got.hour + got.minute !== "0000") {
+    return `${day.slice(5)} ${clock}`; // Midnight in UTC is another time of day here.
+  }
   return [hasDay && day, hasClock && `${clock}${hasSeconds ? `:${got.second}` : ""}${exact}`].filter(Boolean).join(" ");
 }
 
 function show(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
+  for (const time of root.querySelectorAll("time[datetime], text[data-time]")) {
     if (!texts.has(time)) {
       texts.set(time, time.textContent);
     }
     const text = texts.get(time);
-    const shown = zone === UTC || Number.isNaN(Date.parse(time.dateTime)) ? text : format(time, text);
+    const shown = zone === UTC || Number.isNaN(Date.parse(time.dateTime ?? time.dataset.time)) ? text : format(time, text);
     if (time.textContent !== shown) {
       time.textContent = shown;
     }

@@ -77,7 +77,8 @@ def compare_events(left: bytes, right: bytes) -> Comparison:
     raw, _ = _compare(*map(_drop_nothing, leaves))
     members, _ = _compare(*({"event_type": side.event_type, "generated": side.generated} for side in sides))
     return Comparison(
-        *sides,
+        left=sides[0],
+        right=sides[1],
         members=_shorten_all(members),
         traits=_shorten_all(traits),
         equal=_shorten_all(equal),

@@ -29,7 +29,7 @@ INDENT = "  "
 NOTHING = ("{}", "null")
 """What is stored if there is no notification."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")
 _EMPTY = {"}": "{}", "]": "[]"}
@@ -56,13 +56,13 @@ def indent(document: str) -> RawText:
     pieces: list[str] = []
     size = depth = 0
     before = ""
-    for token in _split(document):
-        depth -= token in _CLOSING
-        begins_line = before not in _OPENING if token in _CLOSING else before in _OPENING or before == ","
+    for word in _split(document):
+        depth -= word in _CLOSING
+        begins_line = before not in _OPENING if word in _CLOSING else before in _OPENING or before == ","
         line = "\n" + INDENT * min(depth, MAX_DEPTH) if begins_line and before else ""
-        pieces.append(line + (": " if token == ":" else write_token(token)))
-        depth += token in _OPENING
-        before = token
+        pieces.append(line + (": " if word == ":" else write_word(word)))
+        depth += word in _OPENING
+        before = word
         size += len(pieces[-1])
         if size > MAX_CHARACTERS:
             return RawText("".join(pieces)[:MAX_CHARACTERS], is_whole=False)
@@ -70,17 +70,17 @@ def indent(document: str) -> RawText:
 
 
 def _split(document: str) -> Iterator[str]:
-    return (match[0] for match in _TOKEN.finditer(document))
+    return (match[0] for match in _WORD.finditer(document))
 
 
-def write_token(token: str) -> str:
+def write_word(word: str) -> str:
     """Return a token of JSON; a string with letters as themselves, and what cannot be seen as escapes.
 
     So no character of it changes the direction of the text, and none is a lone surrogate.
     """
-    if not token.startswith('"'):
-        return token
-    text = json.dumps(json.loads(token, strict=False), ensure_ascii=False)
+    if not word.startswith('"'):
+        return word
+    text = json.dumps(json.loads(word, strict=False), ensure_ascii=False)
     return text if text.isprintable() else "".join([each if each.isprintable() else _escape(each) for each in text])
 
 
@@ -114,14 +114,15 @@ def find_leaves(document: str) -> Leaves:
 
 @dataclass(slots=True)
 class _Container:
-    """An object or array that is being read.
+    """An object or array that is being read; or the document, which is like an array of one member.
 
-    :param index: of the member; of an object, too
+    :param opening: its bracket; empty: the document
+    :param index: of the member
     :param key: of the member of an object; None: the next string is one
     :param is_empty: whether it has had no member
     """
 
-    is_array: bool
+    opening: str
     index: int = 0
     key: str | None = None
     is_empty: bool = True
@@ -129,57 +130,55 @@ class _Container:
     @property
     def step(self) -> str:
         """The part of the path to the member."""
-        if self.is_array:
-            return f"[{self.index}]"
+        if self.opening != "{":
+            return f"[{self.index}]" if self.opening else ""
         key = self.key or ""
         return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{key}]"
 
 
 def _walk(document: str) -> Iterator[tuple[str, str]]:
     """Yield the path of each leaf, and the leaf."""
-    stack: list[_Container] = []
-    tokens = _split(document)
-    for token in tokens:
-        parent = stack[-1] if stack else None
-        if token in _CLOSING:
-            if stack.pop().is_empty:
-                yield _join(stack), _EMPTY[token]
-        elif token == ",":
-            if parent:
-                parent.index, parent.key = parent.index + 1, None
-        elif token == ":":
-            continue
-        elif parent and not parent.is_array and parent.key is None:
-            parent.key, parent.is_empty = _shorten(token), False
+    stack = [_Container("")]
+    words = _split(document)
+    for word in words:
+        parent = stack[-1]
+        if word in _CLOSING:
+            stack.pop()
+            if parent.is_empty:
+                yield _join(stack), _EMPTY[word]
+        elif word == ",":
+            parent.index, parent.key = parent.index + 1, None
+        elif parent.opening == "{" and parent.key is None:
+            parent.key = _shorten(word)
+            next(words)  # The colon.
         else:
-            if parent:
-                parent.is_empty = False
-            if token not in _OPENING:
-                yield _join(stack), write_token(token)
-            elif len(stack) < MAX_DEPTH:
-                stack.append(_Container(token == "["))
+            parent.is_empty = False
+            if word not in _OPENING:
+                yield _join(stack), write_word(word)
+            elif len(stack) <= MAX_DEPTH:
+                stack.append(_Container(word))
             else:
-                yield _join(stack), _join_rest(token, tokens)
+                yield _join(stack), _join_rest(word, words)
 
 
 def _join(stack: list[_Container]) -> str:
     return "".join([each.step for each in stack]).removeprefix(".")
 
 
-def _join_rest(opening: str, tokens: Iterator[str]) -> str:
+def _join_rest(opening: str, words: Iterator[str]) -> str:
     """Return the text of a container, whose opening bracket was read, and read to its end."""
     pieces, depth = [opening], 1
-    for token in tokens:
-        pieces.append(write_token(token))
-        depth += (token in _OPENING) - (token in _CLOSING)
+    for word in words:
+        pieces.append(write_word(word))
+        depth += (word in _OPENING) - (word in _CLOSING)
         if not depth:
             break
     return "".join(pieces)
 
 
-def _shorten(token: str) -> str:
+def _shorten(word: str) -> str:
     """Return a key for a path: different keys stay different."""
-    text = write_token(token)
+    text = write_word(word)
     if len(text) > MAX_KEY_CHARACTERS:
         return f"{text[:MAX_KEY_CHARACTERS]}…{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     plain = text[1:-1]

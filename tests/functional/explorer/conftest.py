@@ -1,53 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The explorer of an application, and what its pages have."""
+"""The explorer on the conformance events, without Keystone and with a real one."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-import lxml.html
 import pytest
 import webtest
 
-from tests.functional.api.conftest import ADMIN, LoadApp, filled_sqlite_url, filled_url, load_app
+from tests.functional.api.conftest import (  # noqa: F401
+    LoadApp,
+    filled_opensearch_url,
+    filled_sqlite_url,
+    filled_url,
+    load_app,
+)
+from tests.functional.explorer.pages import Pages
+from tests.servers.keystone import Keystone
 
-__all__ = ["filled_sqlite_url", "filled_url", "load_app"]
+KEYSTONE_APP = "panko+keystone"
 
+PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+"""Headers of a browser that follows a link."""
 
-@dataclass(frozen=True)
-class Explorer:
-    """The pages of an application.
+FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors"}
+"""Headers of a script that fetches a part of a page."""
 
-    :param api: the application
-    """
-
-    api: webtest.TestApp
-
-    def get(self, path: str, who: dict[str, str] = ADMIN, status: int | None = 200, **headers: str) -> Any:
-        """Return the response to a request of a person with a browser; a status of None is any."""
-        sent = {"Accept": "text/html", **who, **{name.replace("_", "-"): text for name, text in headers.items()}}
-        return self.api.get(f"/explorer{path}", headers=sent, status=status, expect_errors=status is None)
-
-    def page(self, path: str, who: dict[str, str] = ADMIN, status: int = 200) -> lxml.html.HtmlElement:
-        """Return a page."""
-        return lxml.html.fromstring(self.get(path, who, status).text)
-
-    def ids(self, path: str, who: dict[str, str] = ADMIN) -> list[str]:
-        """Return the message_ids of the rows of a page."""
-        return ids_of(self.page(path, who))
-
-
-def ids_of(page: lxml.html.HtmlElement) -> list[str]:
-    """Return the message_ids of the rows of a page."""
-    return page.xpath("//tr[contains(@class, 'row')]/@data-id")
-
-
-def link(page: lxml.html.HtmlElement, text: str) -> str | None:
-    """Return the path below the explorer of the first link whose text contains a text; None if there is none."""
-    found = [each.get("href") for each in page.xpath("//a") if text in each.text_content()]
-    return found[0].removeprefix("/explorer") if found else None
+CONFIG = """
+[explorer]
+enabled = true
+[keystone_authtoken]
+www_authenticate_uri = {keystone.url}
+auth_url = {keystone.url}
+auth_type = password
+username = panko
+password = {keystone.password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles = service
+service_token_roles_required = true
+http_request_max_retries = 0
+http_connect_timeout = 60
+"""
 
 
 @pytest.fixture
-def explorer(load_app: LoadApp, filled_url: str) -> Explorer:
-    """The explorer that trusts identity headers, on the conformance events."""
-    return Explorer(load_app(filled_url))
+def explorer(load_app: LoadApp, filled_url: str) -> webtest.TestApp:  # noqa: F811
+    """The application without Keystone."""
+    return load_app(filled_url)
+
+
+@pytest.fixture
+def pages(explorer: webtest.TestApp) -> Pages:
+    """Its pages."""
+    return Pages(explorer)
+
+
+@pytest.fixture
+def load_with_keystone(
+    load_app: LoadApp,  # noqa: F811
+    filled_url: str,  # noqa: F811
+    keystone: Keystone,
+) -> Callable[..., webtest.TestApp]:
+    """A function that makes an application with the real Keystone; it takes more configuration and a paste file."""
+
+    def load(config: str = "", **options: str) -> webtest.TestApp:
+        return load_app(filled_url, name=KEYSTONE_APP, config=CONFIG.format(keystone=keystone) + config, **options)
+
+    return load
+
+
+@pytest.fixture
+def signed_out(load_with_keystone: Callable[..., webtest.TestApp]) -> webtest.TestApp:
+    """A browser at the application with Keystone, where nobody has signed in."""
+    return load_with_keystone()
+
+
+def send_form(page: webtest.TestResponse, number: int = 0, status: int = 303, **fields: str) -> webtest.TestResponse:
+    """Send a form of a page with some fields, as a browser does, and return the answer."""
+    form = page.forms[number]
+    for name, value in fields.items():
+        form[name] = value
+    return form.submit(headers={"Origin": "http://localhost", **PAGE}, status=status)
+
+
+def switch(
+    browser: webtest.TestApp, page: webtest.TestResponse, project: str, status: int = 303
+) -> webtest.TestResponse:
+    """Send the form of the page of projects with the id of a project, also with one that is not on the page."""
+    fields = {**dict(page.forms[max(page.forms)].submit_fields()), "project": project}
+    return browser.post("/explorer/project", fields, headers={"Origin": "http://localhost", **PAGE}, status=status)
+
+
+def sign_in(
+    browser: webtest.TestApp, keystone: Keystone, user: str, project: str = "", url: str = "/explorer/sign-in"
+) -> webtest.TestResponse:
+    """Sign in with a password, and return the answer."""
+    return send_form(browser.get(url), user=user, password=keystone.password, project=project)
+
+
+def token_of(browser: webtest.TestApp) -> str | None:
+    """Return the token that a browser has."""
+    return browser.cookies.get("panko-token")
+
+
+def menu_of(page: webtest.TestResponse) -> str:
+    """Return the text of a page's menu that says who is asking; empty if it has none."""
+    _, _, rest = page.text.partition('<span class="caller">')
+    text = rest.partition("</span>")[0]
+    return " ".join(text.replace("<b>", "").replace("</b>", "").split())

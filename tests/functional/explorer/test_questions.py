@@ -14,7 +14,7 @@ from panko.storage.errors import QueryTimeout, ScanTimeout
 from panko.storage.impl_sqlalchemy import Connection
 from panko.storage.models import Event, Trait
 from tests.functional.api.conftest import ADMIN, MEMBER, SYSTEM, parse_event
-from tests.functional.explorer.conftest import Explorer, link
+from tests.functional.explorer.pages import Pages, link
 
 SAMPLE = Path(__file__).parents[3] / "etc/panko/sample-events.jsonl"
 EVENTS = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
@@ -38,7 +38,7 @@ def sample_url(tmp_path_factory):
 @pytest.fixture
 def sample(load_app, sample_url):
     """The explorer of the sample events."""
-    return Explorer(load_app(sample_url))
+    return Pages(load_app(sample_url))
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def empty(load_app, tmp_path):
     connection = get_connection(url, service.prepare_service([], config_files=[], share=True))
     connection.upgrade()
     connection.close()
-    return Explorer(load_app(url))
+    return Pages(load_app(url))
 
 
-def follow(explorer, name):
+def follow(pages, name):
     """Return the page of a preset, and the times of its rows."""
-    page = explorer.page(link(explorer.page("?range=all&filter=a&facet=b"), name))
+    page = pages.page(link(pages.page("?range=all&filter=a&facet=b"), name))
     return page, page.xpath("//tr[contains(@class, 'row')]")
 
 
@@ -102,9 +102,9 @@ def test_any_id_can_be_asked_for(sample, resource_id):
     sample.page(location.removeprefix("http://localhost").removeprefix("/explorer"))
 
 
-def explanation(explorer, path, who=ADMIN):
+def explanation(pages, path, who=ADMIN):
     """Return why a page has no events; None if it does not say so."""
-    page = explorer.page(path, who)
+    page = pages.page(path, who)
     found = page.xpath("//div[@class='explanation']")
     assert bool(found) != bool(page.xpath("//tr[contains(@class, 'row')]"))
     return found[0] if found else None
@@ -186,8 +186,8 @@ def test_an_empty_older_page_explains_nothing(load_app, tmp_path):
     traits = [Trait("a", Trait.TEXT_TYPE, "b")]
     events = [Event(f"{number}", "a", start + datetime.timedelta(0, number), traits) for number in range(101)]
     connection.record_events(events)
-    explorer = Explorer(load_app(url))
-    older = link(explorer.page("?range=all"), "Older")
+    pages = Pages(load_app(url))
+    older = link(pages.page("?range=all"), "Older")
     connection.clear_expired_data(0, 1)
     connection.close()
-    assert not explorer.page(older).xpath("//div[@class='explanation']")
+    assert not pages.page(older).xpath("//div[@class='explanation']")

@@ -14,8 +14,10 @@ AUDIT = "tests/functional/e2e/test_audit_trail.py"
 COMMANDS = "tests/functional/cmd/test_documented_examples.py"
 CONVERSION = "tests/functional/cmd/test_dbsync_conversion.py"
 DASHBOARDS = "tests/functional/api/test_dashboards.py"
+EXPLORER = "tests/functional/explorer/test_documentation.py"
 E2E = "tests/functional/e2e/test_documented_commands.py"
 EXPORT = "tests/functional/cmd/test_exporter.py"
+HORIZON = "tests/functional/e2e/test_horizon.py"
 FILTERS = "tests/unit/doc/test_filter_language.py"
 FOLLOW = "tests/functional/e2e/test_follow.py"
 FORMATS = "tests/functional/api/test_event_formats.py"
@@ -29,6 +31,8 @@ UPGRADE = "tests/functional/cmd/test_upgrade_pages.py"
 
 RUN = {
     "contributor/storage/example.rst": {"json": SQL, "text": SQL},
+    "explore/links.rst": {"text": EXPLORER, "bash": EXPLORER, "python": HORIZON},
+    "explore/setup.rst": {"ini": EXPLORER},
     "follow/index.rst": {"text": API, "json": API},
     "follow/programs.rst": {"console": E2E, "sh": FOLLOW, "python": FOLLOW, "html": FOLLOW},
     "grafana/api.rst": {"text": API, "json": API},

@@ -16,6 +16,7 @@ REFERENCE = re.compile(r"``([\w/]+\.py): ([\w.]+)``")
 MAX_CALLS_AND_FILES = {
     "walk-of-a-request": (30, 17),
     "walk-of-a-filter": (14, 9),
+    "walk-of-a-page": (12, 9),
     "walk-of-a-panel": (12, 8),
     "walk-of-a-reader": (18, 9),
     "walk-of-an-event": (28, 11),
@@ -28,7 +29,7 @@ REFERENCES = sorted(
 
 def read_walk(label: str) -> list[tuple[str, str]]:
     """Return the steps of the numbered list below a label of a page with walks: file and function of each."""
-    text = "".join((PAGES / name).read_text() for name in ("walks.rst", "filters.rst"))
+    text = "".join((PAGES / name).read_text() for name in ("walks.rst", "filters.rst", "explorer.rst"))
     text = text.partition(f".. _{label}:\n")[2].partition("\n.. _")[0]
     return [REFERENCE.match(line).groups() for line in re.findall(r"^#\. (.*)$", text, re.MULTILINE)]
 

@@ -43,7 +43,7 @@ def leaves_of(value, path=""):
 
 
 def shown(value) -> str:
-    return raw.write_token(serialize_raw(value))
+    return raw.write_word(serialize_raw(value))
 
 
 @quick
