@@ -15,7 +15,17 @@ from tests.functional.api.conftest import ADMIN, MEMBER, SYSTEM, fill
 from tests.functional.cmd.processes import COMMANDS, TIMEOUT, environment, panko_api_on
 from tests.functional.explorer.pages import ids_of
 
-HOSTILE = ["'; touch {file}; '", "$(touch {file})", "`touch {file}`", '"', "a\nb", "\x15touch {file}\n", "\u202e", "!!", "-x"]
+HOSTILE = [
+    "'; touch {file}; '",
+    "$(touch {file})",
+    "`touch {file}`",
+    '"',
+    "a\nb",
+    "\x15touch {file}\n",
+    "\u202e",
+    "!!",
+    "-x",
+]
 SLOWLY_CHECKED = HOSTILE[:1] + HOSTILE[5:6]
 """Those that are given to the openstack command, too, which takes seconds."""
 

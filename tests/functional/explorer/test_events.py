@@ -7,13 +7,14 @@ import re
 import pytest
 
 from panko import service
-from panko.explorer.views.raw import MAX_CHARACTERS
+from panko.explorer.views.raw import MAX_RAW_CHARACTERS
 from panko.storage import get_connection
 from panko.storage.models import Event, Trait
 from tests.functional.api.conftest import MEMBER
 from tests.functional.explorer.pages import Pages, ids_of, link
 
 NOON = datetime.datetime(2024, 1, 15, 12)
+NOTHING = "\u2013"
 STREAM = {"Accept": "text/event-stream"}
 
 
@@ -103,7 +104,7 @@ def test_a_fragment_is_what_the_page_contains(browser):
 def test_a_large_notification_is_shown_in_part(browser, storage):
     storage.record_events([event("large", raw={"text": "x" * 10**6}), event("number", raw={"n": 10**4000})])
     page = browser.page("/event?id=large")
-    assert len(page.xpath("//details[@class='raw']/pre")[0].text_content()) == MAX_CHARACTERS
+    assert len(page.xpath("//details[@class='raw']/pre")[0].text_content()) == MAX_RAW_CHARACTERS
     whole = browser.get(link(page, "Download the whole event"))
     assert len(whole.body) > 10**6
     assert "1" + "0" * 4000 in browser.page("/event?id=number").text_content()
@@ -122,10 +123,10 @@ def test_a_comparison_shows_what_differs(browser):
     ]
     assert rows_of(page, "Traits that differ") == [
         ("host", "cmp-1", "net-1"),
-        ("resource_id", "i-1", "–"),
-        ("size", "4", "–"),
-        ("state", "error", "–"),
-        ("user_id", "u-1", "–"),
+        ("resource_id", "i-1", NOTHING),
+        ("size", "4", NOTHING),
+        ("state", "error", NOTHING),
+        ("user_id", "u-1", NOTHING),
     ]
     assert rows_of(page, "Traits that are equal") == [("request_id", "req-1", "req-1")]
     assert rows_of(page, "What the notifications differ in") == [("a.b[1].c", '"x"', '"y"')]
@@ -135,7 +136,7 @@ def test_a_comparison_shows_what_differs(browser):
     assert rows_of(browser.page("/compare?left=vm&right=vm+again"), "What the notifications differ in")[0] == (
         "a.b[0]",
         "1",
-        "–",
+        NOTHING,
     )
 
 

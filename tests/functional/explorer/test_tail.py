@@ -36,7 +36,7 @@ def next_row(reader):
             return next(line for line in lines if line.startswith("id: "))[4:], re.search('data-id="(.*?)"', text)[1]
 
 
-def test_readers_get_rows_of_what_another_process_stores(serve):  # noqa: F811
+def test_readers_get_rows_of_what_another_process_stores(serve):
     service = serve()
     service.read("/explorer", **IDENTITY).response.read()
     before = service.threads
@@ -57,3 +57,10 @@ def test_readers_get_rows_of_what_another_process_stores(serve):  # noqa: F811
     assert service.server.get("/v2/events?limit=1", **IDENTITY).status == 200
 
 
+def test_a_token_that_is_not_valid_ends_the_tail(signed_out):
+    """An EventSource gives up at a 401, and would follow a redirection to the sign-in page without end."""
+    for cookie in ("", "panko-token=expired"):
+        headers = {"Accept": "text/event-stream", "Sec-Fetch-Mode": "cors", "Cookie": cookie}
+        refusal = signed_out.get(TAIL, headers=headers, status=401)
+        assert "Sign in" in refusal.text
+        assert refusal.content_type == "text/plain"
