@@ -148,10 +148,11 @@ def test_everyone_sees_the_counts_that_the_api_gives_them(pages, who, projects):
 @by_projects
 def test_everyone_sees_the_values_that_the_api_gives_them(pages, who, projects):
     shown = numbers_of(pages.page(f"/parts/facets?range=all&facet=request_id{projects}", who))
-    assert list(shown) == ["event_type", "project_id", "user_id", "service", "request_id"]
+    assert list(shown) in ([], ["event_type", "project_id", "user_id", "service", "request_id"])
     types = {
         count["group"] for count in api_of(pages, who, "/v2/event_counts?group_by=event_type&limit=1000", projects)
     }
+    assert bool(shown) == bool(types)
     for name, values in shown.items():
         if name == "event_type":
             continue
@@ -202,7 +203,9 @@ def test_each_choice_selects_exactly_the_counted_events(hostile):
                 assert total_of(pages, include) == count, include
                 assert total_of(pages, exclude) == len(events) - count, exclude
                 checked.add(include)
-            for present, missing in [facet.xpath("p[@class='missing-trait']/a/@href")] * bool(facet.xpath("p/a")):
+            for present, missing in [facet.xpath("p[@class='missing-trait']/a/@href")] * bool(
+                facet.xpath("p[@class='missing-trait']/a")
+            ):
                 having = sum(any(trait.name == facet.get("data-facet") for trait in each.traits) for each in events)
                 assert total_of(pages, present) == having
                 assert total_of(pages, missing) == len(events) - having
@@ -235,7 +238,7 @@ def test_facets_are_added_and_removed(pages):
     assert sorted(fields) == [("facet", "request_id"), ("filter", "service : *"), ("parts", "all"), ("range", "all")]
     more = pages.page(f"?{urlencode([*fields, ('facet', 'resource_id')])}")
     assert list(numbers_of(more))[4:] == ["request_id", "resource_id"]
-    (remove, _) = more.xpath("//details[@data-facet]/p/a[contains(., 'Remove the list')]/@href")
+    (remove, _) = more.xpath("//details[@data-facet]/p[@class='others']/a/@href")
     assert list(numbers_of(pages.page(remove.removeprefix("/explorer"))))[4:] == ["resource_id"]
 
 
@@ -357,6 +360,7 @@ def test_long_parts_are_compressed(pages):
     (sheet,) = pages.page("").xpath("//link[contains(@href, 'explorer.css')]/@href")
     path = sheet.removeprefix("/explorer")
     assert get(path, **gzip).content_encoding == "gzip"
-    assert get(path, Range="bytes=0-9", **gzip).content_encoding is None
+    some = get(path, Range="bytes=0-9", **gzip)
+    assert (some.content_encoding, len(some.body)) == (None, 10)
     # A page has secrets, and repeats what its URL says.
     assert get("?range=all", **gzip).content_encoding is None
