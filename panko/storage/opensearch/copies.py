@@ -17,7 +17,7 @@ import orjson
 from panko.storage import deadlines
 from panko.storage.errors import StorageUnavailable
 from panko.storage.ids import number_at
-from panko.storage.opensearch.client import RETRY_SECONDS, Client, check_complete
+from panko.storage.opensearch.client import RETRY_SECONDS, Client
 from panko.storage.opensearch.documents import MICROSECONDS
 from panko.storage.opensearch.indices import NAMES_PER_REQUEST
 from panko.storage.parts import split_by_count
@@ -35,7 +35,7 @@ PUSHED_IDS = 5000
 NO_SEQ_NO = 1 << 62
 """The number of an operation that no document has been stored by."""
 
-COPY_FIELDS = ",".join(["_shards.failed"] + [f"indices.*.shards.*.{name}" for name in ("routing.state", "seq_no.*")])
+COPY_FIELDS = ",".join(["_shards.failures"] + [f"indices.*.shards.*.{name}" for name in ("routing.state", "seq_no.*")])
 
 ACTIVE = ("STARTED", "RELOCATING")
 
@@ -70,15 +70,19 @@ class Copies:
         end = began + min(RETRY_SECONDS, max(0, deadlines.seconds_left()))
         pause = FIRST_PAUSE_SECONDS
         wanted: dict[tuple[str, str], int] = {}
-        while not self._are_safe(names, wanted):
+        # The refresh comes last: a copy that has dropped an operation meanwhile, and got it again, does not show it.
+        while not (self._are_safe(names, wanted) and self._refresh(names)):
             if time.monotonic() + pause > end:
                 raise StorageUnavailable("copies of shards do not have all events yet")
             time.sleep(pause)
             pause = min(2 * pause, COPY_PAUSE_SECONDS)
             if time.monotonic() > began + PUSH_SECONDS:
                 self._push(stored)
-        # Not before: a copy that has dropped an operation meanwhile, and got it again, does not show it.
-        check_complete(self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true"))
+
+    def _refresh(self, names: str) -> bool:
+        """Let all copies show what they have, and return whether all have answered."""
+        found = self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true", filter_path="_shards.failed")
+        return not found["_shards"]["failed"]
 
     def _are_safe(self, names: str, wanted: dict[tuple[str, str], int]) -> bool:
         """Return whether all copies know that all operations up to some numbers are safe.
@@ -89,7 +93,7 @@ class Copies:
             f"{names}/_stats/warmer", level="shards", ignore_unavailable="true", filter_path=COPY_FIELDS
         )
         # A node that does not answer may have a copy. It answers later, or is removed from the cluster.
-        if found["_shards"]["failed"]:
+        if found.get("_shards", {}).get("failures"):
             return False
         are_safe = True
         for key, copies in _copies_by_shard(found.get("indices", {})):
