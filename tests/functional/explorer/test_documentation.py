@@ -30,7 +30,7 @@ EXPLORE = ROOT / "doc/source/explore"
 INDEX, LINKS, SETUP = ((EXPLORE / f"{name}.rst").read_text() for name in ("index", "links", "setup"))
 BLOCKS = [block for page in ("links.rst", "setup.rst") for block in blocks_of(EXPLORE / page)]
 FORMS = next(block for block in BLOCKS if block.language == "text").text.splitlines()
-CELLS = re.compile(r"^``([\w:-]+)`` ", re.MULTILINE)
+CELLS = re.compile(r"^``([\w:-]+)``  ", re.MULTILINE)
 """The names in the first column of tables."""
 
 
