@@ -77,6 +77,7 @@ docs: $(VENV)/doc.stamp
 # The committed pictures change with releases of matplotlib, so only this target writes them; a slow test draws others.
 pictures: $(VENV)/doc.stamp
 	$(BIN)/python -m doc.plot_grafana
+	$(BIN)/python -m doc.draw_explorer
 
 config: $(VENV)/test.stamp
 	$(BIN)/oslo-config-generator --config-file etc/panko/panko-config-generator.conf

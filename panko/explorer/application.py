@@ -22,7 +22,7 @@ from panko.api.routing import APPLICATION_REACHED
 from panko.explorer import sessions
 from panko.explorer.context import find_caller
 from panko.explorer.keystone import SIGN_INS, SignIns
-from panko.explorer.middleware import PersonaCookies, SignInRequired, TokenCookies
+from panko.explorer.middleware import PersonaCookies, ProjectRequired, TokenCookies
 from panko.explorer.rendering import EXPLORER_PATH, TEMPLATES, PageRenderer, render_text
 from panko.explorer.responses import describe_error, respond_with_text, wants_page
 from panko.storage.errors import StorageError
@@ -64,9 +64,8 @@ def make_explorer(deployment: factories.Deployment, is_noauth: bool) -> WSGIAppl
     if is_noauth:
         application = PersonaCookies(application)
     else:
-        # Without the delay, an expired token would give a 401 that leads nowhere.
-        validate = factories.authtoken({}, delay_auth_decision="true")
-        application = TokenCookies(validate(SignInRequired(application)))
+        validate = factories.authtoken({})
+        application = TokenCookies(validate(ProjectRequired(application)), application)
     application = factories.request_id({})(application)
     return Frame(factories.http_proxy_to_wsgi({})(application))
 

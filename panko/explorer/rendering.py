@@ -54,7 +54,7 @@ class PageRenderer:
 
     def render(self, template_path: str, namespace: Mapping[str, Any]) -> str:
         """Return the text of a template."""
-        return self._environment.get_template(template_path).render(self._extra_vars.make_ns(namespace))
+        return _render(self._environment, template_path, self._extra_vars.make_ns(namespace))
 
 
 @functools.cache
@@ -81,7 +81,12 @@ def render_alone(template: str, **names: Any) -> str:
     :param template: name of its file
     :param names: the template's values
     """
-    return load_templates(str(TEMPLATES)).get_template(template).render(names)
+    return _render(load_templates(str(TEMPLATES)), template, names)
+
+
+def _render(environment: jinja2.Environment, template: str, names: Mapping[str, Any]) -> str:
+    # A browser reads a carriage return as a line feed, unless it is an escape. Templates have none.
+    return environment.get_template(template).render(names).replace("\r", "&#13;")
 
 
 def render(template: str, status: int = 200, **names: Any) -> webob.Response:

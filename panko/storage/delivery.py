@@ -4,11 +4,12 @@
 Drivers find the events; which readers get them, and how much a call examines, is decided here.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from panko.storage.evaluation import EventMatcher
+from panko.storage.evaluation import EventMatcher, work_of
 from panko.storage.feed import FeedEvent, FeedPage, FeedRequest
 from panko.storage.filters import EventFilter
 from panko.storage.shapes import FoundEvent
@@ -19,8 +20,11 @@ MAX_FEED_EVENTS = 10_000
 MIN_FEED_EVENTS = 100
 """Events that a call examines for each group, however many groups there are."""
 
-MAX_EVALUATIONS = 200_000
-"""Events times readers of a group that a call examines."""
+MAX_FEED_WORK = 600_000
+"""Comparisons that a call makes for all groups together, unless a single event needs more: about half a second."""
+
+READER_WORK = 3
+"""Comparisons in whose time a reader gets an event, without those of its filter."""
 
 MAX_FEED_BYTES = 16 << 20
 """Bytes of documents that a call reads for all groups together, unless a single event has more."""
@@ -62,6 +66,11 @@ class FeedReader:
         """Decides which events the reader gets; None if it gets all. Most readers see no event, and need none."""
         return None if self.filter == ALL_EVENTS else EventMatcher(self.filter)
 
+    @functools.cached_property
+    def work(self) -> int:
+        """How many comparisons it takes to give an event to the reader."""
+        return READER_WORK + work_of(self.filter.condition)
+
     def page(self, end: Cursor, is_behind: bool) -> FeedPage:
         """Return the page.
 
@@ -91,21 +100,38 @@ def filter_of(readers: Sequence[FeedReader]) -> EventFilter:
     return readers[0].filter if len(readers) == 1 else ALL_EVENTS
 
 
+@dataclasses.dataclass(slots=True)
+class _Budget:
+    """What is left for a group.
+
+    :param size: bytes of documents
+    :param work: comparisons
+    """
+
+    size: int
+    work: int
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the call should end."""
+        return self.size <= 0 or self.work <= 0
+
+
 def read_group(readers: Sequence[FeedReader], groups: int, take: Callable[[int], Part | None]) -> None:
     """Give the next events to readers that have the same cursor.
 
     :param groups: number of groups that share what one call may read
     :param take: returns a part that has about a number of events; None if no events are left
     """
-    max_events = max(MIN_FEED_EVENTS, min(MAX_FEED_EVENTS // groups, MAX_EVALUATIONS // len(readers)))
-    max_bytes = MAX_FEED_BYTES // groups
+    max_events = max(MIN_FEED_EVENTS, MAX_FEED_EVENTS // groups)
+    budget = _Budget(MAX_FEED_BYTES // groups, MAX_FEED_WORK // groups)
     size = max(reader.limit for reader in readers)
     while readers and max_events > 0:
         part = take(min(size, max_events))
         if part is None:
             return
-        readers, max_bytes = _deliver(part, readers, max_bytes)
-        if max_bytes <= 0:
+        readers = _deliver(part, readers, budget)
+        if budget.is_spent:
             return
         for reader in readers:
             reader.cursor = part.cursor
@@ -113,29 +139,33 @@ def read_group(readers: Sequence[FeedReader], groups: int, take: Callable[[int],
         size *= GROWTH
 
 
-def _deliver(part: Part, readers: Sequence[FeedReader], max_bytes: int) -> tuple[Sequence[FeedReader], int]:
+def _deliver(part: Part, readers: Sequence[FeedReader], budget: _Budget) -> Sequence[FeedReader]:
     """Give events to the readers that want them, until all are full.
 
-    :param max_bytes: bytes of documents after which to stop; then the cursors of the readers are those of the event
-    :returns: the readers that are not full, and how many bytes are left
+    :param budget: what the events take of it is subtracted. If it is spent, the cursors of the readers are those of the
+        last event that was examined
+    :returns: the readers that are not full
     """
     is_scoped = not all(reader.filter.scope.everything for reader in readers)
+    work = sum(reader.work for reader in readers)
     for key, found in part.events:
+        budget.work -= work
         owner = found.shape.owner_of_values(found.values) if is_scoped else NO_OWNER
         wanting = [reader for reader in readers if reader.matcher is None or reader.matcher.meets(found, owner)]
         if wanting:
             document, cursor = found.render(), part.cursor_at(key)
             event = _new_tuple(FeedEvent, (cursor.pack(), document))
-            max_bytes -= len(document)
+            budget.size -= len(document)
             for reader in wanting:
                 reader.events.append(event)
                 if len(reader.events) == reader.limit:
                     reader.cursor = cursor
                     readers = [other for other in readers if other is not reader]
+                    work -= reader.work
         else:
-            max_bytes -= len(found.documents[0] or b"")
-        if max_bytes <= 0 or not readers:
+            budget.size -= len(found.documents[0] or b"")
+        if budget.is_spent or not readers:
             for reader in readers:
                 reader.cursor = part.cursor_at(key)
             break
-    return readers, max_bytes
+    return readers

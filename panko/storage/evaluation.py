@@ -10,6 +10,7 @@ from typing import Any
 
 from panko.storage.conditions import (
     ALL_EVENTS,
+    CONTAINS,
     EXISTS,
     NO_EVENT,
     OPERATORS,
@@ -17,7 +18,9 @@ from panko.storage.conditions import (
     Condition,
     Not,
     Or,
+    Pattern,
     Subject,
+    comparisons_of,
     text_test,
 )
 from panko.storage.filters import EventFilter
@@ -27,6 +30,12 @@ from panko.storage.shapes import FoundEvent, Shape, escape, unescape
 
 MAX_COMPILED_SHAPES = 10_000
 """Shapes that an evaluator remembers; there may be any number."""
+
+MAX_COMPILED_COMPARISONS = 100_000
+"""Comparisons of all these shapes together: each takes about 100 bytes."""
+
+ANY_TRAIT_WORK = 10
+"""How many times longer than a comparison with a trait one with all traits of an event takes."""
 
 
 def matches_nothing(event_filter: EventFilter) -> bool:
@@ -50,6 +59,8 @@ class Evaluator:
 
     def __init__(self, condition: Condition):
         self._condition = condition
+        count = sum(1 for _ in comparisons_of(condition))
+        self._max_shapes = max(1, min(MAX_COMPILED_SHAPES, MAX_COMPILED_COMPARISONS // max(1, count)))
         self._by_shape: dict[int | str, Test | bool] = {}
         self._value_tests: dict[int, ValueTest] = {}
 
@@ -60,7 +71,7 @@ class Evaluator:
         if test is None:
             test = self._compile(self._condition, shape)
             if shape.id is not None:
-                if len(self._by_shape) >= MAX_COMPILED_SHAPES:
+                if len(self._by_shape) >= self._max_shapes:
                     self._by_shape.clear()
                 self._by_shape[shape.id] = test
         return test if isinstance(test, bool) else test(event)
@@ -183,6 +194,18 @@ def _make_ordered_test(op: str, values: Sequence[Any]) -> Callable[[Any], bool]:
         return lambda stored: compare(stored, value)
     known, is_wanted = frozenset(values), op == "eq"
     return lambda stored: (stored in known) == is_wanted
+
+
+def work_of(condition: Condition) -> int:
+    """Return how long deciding on an event may take, in comparisons of a trait with a value."""
+    return sum(map(_work_of_comparison, comparisons_of(condition)))
+
+
+def _work_of_comparison(comparison: Comparison) -> int:
+    values = comparison.values
+    # One look-up compares with all values, unless they have to be searched for.
+    is_search = comparison.op == CONTAINS or any(isinstance(value, Pattern) for value in values)
+    return (len(values) if is_search else 1) * (ANY_TRAIT_WORK if comparison.subject is Subject.ANY_TRAIT else 1)
 
 
 def make_evaluator(event_filter: EventFilter) -> Evaluator | None:

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from panko.storage.errors import ScanTimeout
 
+LEAN_SHARE = 0.25
+"""Share of candidates below which the notifications of those that meet a condition are read afterwards."""
+
 T = TypeVar("T")
 
 
@@ -38,7 +41,7 @@ class ScanBudget:
             yield event
 
     def check(self) -> None:
-        """Check that time is left; call this before each statement.
+        """Check that time is left; call this before each statement and for each candidate.
 
         :raises ScanTimeout: if the time is up
         """

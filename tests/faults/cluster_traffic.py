@@ -7,8 +7,8 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 import webtest
@@ -41,6 +41,17 @@ class Stale(AssertionError):
     """An answer lacks events that were acknowledged before it was asked for; nothing else is wrong."""
 
 
+class Acknowledgement(NamedTuple):
+    """The answer of a writer that an event is stored.
+
+    :param moment: its time by ``time.monotonic()``
+    :param answer: what it said
+    """
+
+    moment: float
+    answer: str
+
+
 class Ledger:
     """The events that were sent, and those of them that were acknowledged, in this order.
 
@@ -50,6 +61,7 @@ class Ledger:
     def __init__(self) -> None:
         self.sent: dict[str, datetime.datetime] = {}
         self._acknowledged: list[str] = []
+        self._answers: dict[str, Acknowledgement] = {}
 
     def make_events(self, worker: str, numbers: Iterator[int], count: int) -> list[Event]:
         """Return new events, most of them of this moment."""
@@ -60,8 +72,10 @@ class Ledger:
         self.sent.update((each.message_id, each.generated) for each in made)
         return made
 
-    def acknowledge(self, events: Sequence[Event]) -> None:
+    def acknowledge(self, events: Sequence[Event], answer: str) -> None:
         """Note that a writer got the answer that all are stored."""
+        acknowledgement = Acknowledgement(time.monotonic(), answer)
+        self._answers.update((each.message_id, acknowledgement) for each in events)
         self._acknowledged.extend(each.message_id for each in events)
 
     def acknowledged(self) -> list[str]:
@@ -92,6 +106,13 @@ class Ledger:
         last = (self.sent[found[-1]], found[-1]) if is_full else None
         return {id_ for id_ in before if last is None or (self.sent[id_], id_) > last}.difference(found)
 
+    def describe(self, ids: Iterable[str]) -> str:
+        """Return how long ago some events were acknowledged, and by which answer."""
+        now = time.monotonic()
+        numbers = collections.Counter(self._answers[id_] for id_ in ids)
+        latest = sorted(numbers.items(), reverse=True)[:MAX_FAULTS]
+        return ", ".join(f"{count} since {now - each.moment:.2f} s as {each.answer}" for each, count in latest)
+
 
 class Worker:
     """A thread that calls something again and again.
@@ -103,7 +124,7 @@ class Worker:
     :ivar answers: number of calls that were answered
     :ivar refusals: number of calls that were refused, by their kind
     :ivar errors: what was wrong, with the time by ``time.monotonic()``
-    :ivar stale: the times of answers that only lacked events
+    :ivar stale: the times of answers that only lacked events, and what they lacked
     """
 
     def __init__(self, name: str, call: Callable[[], None], is_over: threading.Event):
@@ -115,7 +136,7 @@ class Worker:
         self.answers = 0
         self.refusals: collections.Counter[str] = collections.Counter()
         self.errors: list[tuple[float, str]] = []
-        self.stale: list[float] = []
+        self.stale: list[tuple[float, str]] = []
 
     def start(self) -> None:
         """Start the thread."""
@@ -134,7 +155,7 @@ class Worker:
             except StorageUnavailable as error:
                 self.refusals[type(error).__name__] += 1
             except Stale as error:
-                self.stale.append(time.monotonic())
+                self.stale.append((time.monotonic(), str(error)))
                 print(f"\n{self.name}: {error}")
             except Exception as error:  # Anything else is a fault of Panko.
                 self.errors.append(
@@ -218,7 +239,7 @@ class Traffic:
         open_calls: list[list[Event]] = []
 
         def call() -> None:
-            is_new = not open_calls
+            is_new, began = not open_calls, time.monotonic()
             events = open_calls.pop() if open_calls else self.ledger.make_events(name, numbers, count)
             try:
                 stored, duplicates = send(events)
@@ -226,7 +247,8 @@ class Traffic:
                 if random.random() < SHARE_OF_REPEATS:
                     open_calls.append(events)
                 raise
-            self.ledger.acknowledge(events)
+            answer = f"{stored} stored and {duplicates} duplicates in {time.monotonic() - began:.2f} s"
+            self.ledger.acknowledge(events, answer if is_new else f"{answer}, repeated")
             assert stored + duplicates == len(events), (stored, duplicates)
             # They were sent by this call only, so it stored all of them, however many attempts it made.
             assert not is_new or duplicates == 0, (stored, duplicates)
@@ -276,15 +298,17 @@ class Traffic:
         fault = self.ledger.find_fault(found)
         assert fault is None, fault
         if missing := self.ledger.find_missing(before, found, limit):
-            raise Stale(f"{len(missing)} acknowledged events are missing: {sorted(missing)[:MAX_FAULTS]}")
+            raise Stale(f"{len(missing)} acknowledged events are missing: {self.ledger.describe(missing)}")
 
     def _read_count(self) -> None:
-        before = len(self.ledger.acknowledged())
+        acknowledged = self.ledger.acknowledged()
+        before = len(acknowledged)
         count = sum(each.events for each in self.storage.count_events(EventFilter(), CountQuery()))
         after = len(self.ledger.sent)
         assert count <= after, f"{count} events were counted, but only {after} were sent"
         if count < before:
-            raise Stale(f"{count} events were counted, of {before} acknowledged ones")
+            latest = self.ledger.describe(acknowledged[count - before :])
+            raise Stale(f"{count} events were counted, of {before} acknowledged ones; the latest: {latest}")
 
     def _is_after_pause(self, moment: float) -> bool:
         return any(start <= moment <= end for start, end in self.stale_times)
@@ -303,8 +327,9 @@ class Traffic:
         self._check(self.ledger.acknowledged(), found, None)
         count = sum(each.events for each in self.storage.count_events(EventFilter(), CountQuery()))
         assert count == len(found)
-        stale = [moment for worker in self.workers for moment in worker.stale]
-        assert all(self._is_after_pause(moment) for moment in stale), f"{len(stale)} answers lacked events"
+        stale = sorted((moment, worker.name, text) for worker in self.workers for moment, text in worker.stale)
+        stale = [each for each in stale if not self._is_after_pause(each[0])]
+        assert not stale, f"{len(stale)} answers lacked events: {stale[:MAX_FAULTS]}"
         errors = sorted((moment, worker.name, text) for worker in self.workers for moment, text in worker.errors)
         assert not errors, f"{len(errors)} wrong answers: {errors[:MAX_FAULTS]}"
 
@@ -317,7 +342,7 @@ class Traffic:
             named = ", ".join(f"{count} {name}" for name, count in sorted(refused.items()))
             answers = sum(worker.answers for worker in workers)
             parts.append(f"{kind}: {answers} answers, longest pause {pauses:.1f} s, refused: {named or 'none'}")
-        stale = sorted(moment for worker in self.workers for moment in worker.stale)
+        stale = sorted(moment for worker in self.workers for moment, _ in worker.stale)
         if stale and self.stale_times:
             first = min(start for start, _ in self.stale_times)
             parts.append(f"{len(stale)} stale answers until {stale[-1] - first:.1f} s after the end of a pause")

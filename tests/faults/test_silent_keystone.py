@@ -11,9 +11,10 @@ import pytest
 
 from panko import service
 from panko.api.keystone import DEFAULT_TIMEOUT_SECONDS, GROUP, register_options
-from tests.functional.api.conftest import load_app, write_config  # noqa: F401
+from tests.functional.api.conftest import fill, load_app, write_config  # noqa: F401
 from tests.functional.api.keystone import running_keystone
 from tests.functional.api.test_keystone import KEYSTONE_APP, OLD_PASTE
+from tests.functional.explorer.conftest import send_form
 
 pytestmark = pytest.mark.slow
 
@@ -123,6 +124,24 @@ def test_paste_file_of_panko_10_has_the_timeout_too(load_app):  # noqa: F811
         text = config(url, retries=0, auth_version="v3")
         api = load_app("log://", name=KEYSTONE_APP, config=text, paste=OLD_PASTE)
         assert in_time(api.get, "/v2/events", headers=TOKEN, status=503).headers["Retry-After"]
+
+
+def test_sign_in_and_sign_out_end(load_app, url, sqlite_url):  # noqa: F811
+    fill(sqlite_url)
+    browser = load_app(sqlite_url, name=KEYSTONE_APP, config=f"{config(url)}[explorer]\nenabled = true\n")
+    page = browser.get("/explorer/sign-in")
+    forms = ({"user": "u", "password": "p", "project": "x"}, {"credential": "c", "secret": "s"}, {"token": "junk"})
+    for number, fields in enumerate(forms):
+        answer = in_time(send_form, page, number, 503, **fields)
+        assert "Keystone is not available" in answer
+        assert url not in answer
+    cookies = "; ".join(f"{name}={value}" for name, value in {**browser.cookies, "panko-token": "junk"}.items())
+    headers = {"Cookie": cookies, "Origin": "http://localhost"}
+    answer = in_time(browser.get, "/explorer", headers=headers, status=503)
+    assert "The identity service is not available" in answer
+    form = {"csrf": page.forms[0]["csrf"].value}
+    answer = in_time(browser.post, "/explorer/sign-out", form, headers=headers, status=303)
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
 
 
 def test_panko_starts_while_keystone_is_silent(load_app, url):  # noqa: F811

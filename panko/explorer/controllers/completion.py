@@ -87,7 +87,7 @@ def list_options(context: Context, gap: Gap) -> Iterator[Option]:
     yield from (Option(f"{each} ", "operator") for each in gap.operators if not gap.typed)
     keywords = [Option(f"{each} ", "keyword") for each in gap.keywords if each.startswith(gap.typed.upper())]
     # Somebody who writes small letters rather means a name.
-    is_name = gap.typed != gap.typed.upper()
+    is_name = gap.takes_name and (not gap.typed or gap.typed != gap.typed.upper())
     if not is_name:
         yield from keywords
     if gap.takes_name:

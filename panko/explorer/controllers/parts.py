@@ -76,9 +76,7 @@ def read_part(name: str, search: Search, rows: int = 0) -> Part:
     except NotSupported as error:
         return Part(None, str(error))
     except (ScanTimeout, QueryTimeout, StorageTimeout):
-        reason = (
-            f"To count the events took more than {context.limits.scan_seconds:g} seconds. Try a shorter time range:"
-        )
+        reason = f"The search took more than {context.limits.scan_seconds:g} seconds. Try a shorter time range:"
         return Part(None, reason, list_shorter(search))
 
 

@@ -26,9 +26,9 @@ async function ask() {
   const position = toCharacters(text, input.selectionStart ?? text.length);
   const page = new URLSearchParams(location.search);
   const query = new URLSearchParams({ text, position });
-  for (const name of ["range", "start", "end", "projects"]) {
-    if (page.get(name)) {
-      query.set(name, page.get(name));
+  for (const [name, value] of page) {
+    if (["filter", "range", "start", "end", "projects"].includes(name)) {
+      query.append(name, value);
     }
   }
   try {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bulk requests: events are created in the indices of their periods, and counted exactly even if answers are lost."""
 
-import time
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tenacity
@@ -18,9 +18,9 @@ from panko.storage.errors import (
     StorageUnavailable,
 )
 from panko.storage.opensearch.client import RETRY_SECONDS, RETRY_WAIT, Client
+from panko.storage.opensearch.copies import Copies, is_recent
 from panko.storage.opensearch.errors import Conflict, IndexMissing, RequestTooLarge, translate_status
 from panko.storage.opensearch.indices import Indices
-from panko.storage.opensearch.shards import ShardReader
 from panko.storage.parts import split_by_count, split_by_size
 
 LOG = log.getLogger(__name__)
@@ -28,16 +28,13 @@ LOG = log.getLogger(__name__)
 MAX_BULK_BYTES = 8 << 20
 """Bytes of a request, unless a single event is larger. More is not faster, and takes memory of the cluster."""
 
-RESULTS = "items.create.status,items.create.error.type,items.create.error.reason"
+RESULTS = "items.create.status,items.create.error.type,items.create.error.reason,items.create._shards.total"
 """The part of a response that is read."""
 
 SEARCHED_IDS = 5000
 """Ids of one search; a cluster returns up to 10,000 results."""
 
 CREATED = 201
-
-COPY_PAUSE_SECONDS = 0.05
-"""How long to wait until copies are looked at again."""
 
 REFUSALS = ("mapper_parsing_exception", "illegal_argument_exception", "x_content_parse_exception")
 """The errors that are about the document, and would come again."""
@@ -78,6 +75,8 @@ class BulkWriter:
         self._client = client
         self._indices = indices
         self._refresh = refresh
+        self._copies = Copies(client)
+        self._has_replicas = False
 
     def store(self, items: Sequence[Item]) -> tuple[int, list[str]]:
         """Store those of the items that are not stored yet, and return how many, and the ids of those refused.
@@ -85,14 +84,18 @@ class BulkWriter:
         :raises StorageError: if some could not be stored; repeating the call stores the rest
         """
         stored, refused = 0, []
+        # If copies are waited for, they are refreshed then.
+        refresh = self._refresh and not self._has_replicas
         for part in split_by_size(items, lambda item: len(item.lines), MAX_BULK_BYTES):
-            part_stored, part_refused = self._store_part(part)
+            part_stored, part_refused = self._store_part(part, refresh)
             stored += part_stored
             refused += part_refused
+        if stored and self._refresh and self._has_replicas:
+            self._copies.wait(_ids_by_index(self._indices, items))
         return stored, refused
 
-    def _store_part(self, items: Sequence[Item]) -> tuple[int, list[str]]:
-        work = _Work(self._client, self._indices, self._refresh, items)
+    def _store_part(self, items: Sequence[Item], refresh: bool) -> tuple[int, list[str]]:
+        work = _Work(self._client, self._indices, refresh, items)
         retrying = tenacity.Retrying(
             stop=_is_over,
             wait=RETRY_WAIT,
@@ -105,9 +108,19 @@ class BulkWriter:
             if len(items) == 1:
                 return 0, [items[0].id]
             middle = len(items) // 2
-            halves = [self._store_part(items[:middle]), self._store_part(items[middle:])]
+            halves = [self._store_part(some, refresh) for some in (items[:middle], items[middle:])]
             return sum(stored for stored, _ in halves), [id_ for _, refused in halves for id_ in refused]
+        if work.has_replicas:
+            self._has_replicas = True
         return work.stored, work.refused
+
+
+def _ids_by_index(indices: Indices, items: Iterable[Item]) -> dict[str, list[str]]:
+    """Return the ids of items by the names of their indices."""
+    ids: dict[str, list[str]] = {}
+    for item in items:
+        ids.setdefault(indices.of_period(item.period), []).append(item.id)
+    return ids
 
 
 def _is_over(state: tenacity.RetryCallState) -> bool:
@@ -124,6 +137,7 @@ class _Work:
 
     :ivar stored: how many were stored
     :ivar refused: the ids of those that OpenSearch does not accept
+    :ivar has_replicas: whether a shard that took one may have several copies
     """
 
     def __init__(self, client: Client, indices: Indices, refresh: bool, items: Sequence[Item]):
@@ -134,6 +148,7 @@ class _Work:
         self._doubtful: list[Item] = []
         self.stored = 0
         self.refused: list[str] = []
+        self.has_replicas = False
 
     def attempt(self) -> None:
         """Store what is left; create the indices that are missing.
@@ -157,7 +172,9 @@ class _Work:
         refresh = "true" if self._refresh else "false"
         response = self._client.bulk(lines, require_alias="true", refresh=refresh, filter_path=RESULTS)
         results = [item["create"] for item in response["items"]]
-        self.stored += sum(result["status"] == CREATED for result in results)
+        created = [result for result in results if result["status"] == CREATED]
+        self.stored += len(created)
+        self.has_replicas |= any(result["_shards"]["total"] > 1 for result in created)
         failures = [
             (item, result) for item, result in zip(self._left, results, strict=True) if result["status"] != CREATED
         ]
@@ -189,30 +206,13 @@ class _Work:
         """
         for some in split_by_count(self._doubtful, SEARCHED_IDS):
             found = self._find_recorded(some)
-            own = sum(item.recorded in found.get(item.id, ()) for item in some)
-            if own or len(found) < len({item.id for item in some}):
-                # They were stored just now, perhaps not on all copies.
-                self._wait_for_copies()
+            is_complete = len(found) == len({item.id for item in some})
+            if not is_complete or any(map(is_recent, itertools.chain.from_iterable(found.values()))):
+                # Perhaps not all copies have them yet, whether this call stored them or one that was not answered.
+                Copies(self._client).wait(_ids_by_index(self._indices, some))
                 found = self._find_recorded(some)
-                own = sum(item.recorded in found.get(item.id, ()) for item in some)
-            self.stored += own
+            self.stored += sum(item.recorded in found.get(item.id, ()) for item in some)
             self._doubtful = self._doubtful[len(some) :]
-
-    def _wait_for_copies(self) -> None:
-        """Wait until all copies have what the primary ones have now, and show it.
-
-        An event that OpenSearch finds stored may be on the new primary copy alone, which sends it to the others later.
-
-        :raises StorageUnavailable: if that takes too long
-        """
-        shards = ShardReader(self._client)
-        newest = {history: shard.newest for history, shard in shards.read(self._indices.events).items()}
-        end = time.monotonic() + min(RETRY_SECONDS, max(0, deadlines.seconds_left()))
-        while any(shard.checkpoint < newest.get(key, -1) for key, shard in shards.read(self._indices.events).items()):
-            if time.monotonic() > end:
-                raise StorageUnavailable("copies of shards do not have all events yet")
-            time.sleep(COPY_PAUSE_SECONDS)
-        self._indices.refresh()
 
     def _find_recorded(self, items: Sequence[Item]) -> Mapping[str, set[int]]:
         """Return the places in the order of recording of the stored events, by their ids."""

@@ -41,6 +41,16 @@ def fields_of(documents: Documents, has_place: bool = True) -> dict[str, Any]:
     return {"_source": False, "stored_fields": list(documents), "docvalue_fields": ["shape_id", "size", *more]}
 
 
+def has_large(hit: Hit) -> bool:
+    """Return whether the documents of a hit are read afterwards."""
+    return _size_of(hit) > 0
+
+
+def _size_of(hit: Hit) -> int:
+    size: int = hit["fields"].get("size", (0,))[0]
+    return size
+
+
 def position_of_hit(hit: Hit) -> Position:
     """Return the position of the event of a hit."""
     if (fields := hit.get("fields")) and "generated" in fields:
@@ -73,6 +83,19 @@ class EventReader:
             return
         for generated, message_id in map(position_of_hit, hits):
             yield FoundEvent(NO_SHAPE, message_id, generated, (), ())
+
+    def select(self, hits: Sequence[Hit], is_wanted: Callable[[FoundEvent], bool]) -> Iterator[Hit]:
+        """Yield the hits whose events are wanted; the notifications of the events are not read."""
+        for hit, event in self.complete_hits(hits, WITHOUT_RAW, self._find_again):
+            if is_wanted(event):
+                yield hit
+
+    def read_again(self, hits: Sequence[Hit], documents: Documents) -> Iterator[FoundEvent]:
+        """Yield the events of hits that lack some of the documents, in their order; skip those that were deleted."""
+        again = self._find_again(hits, fields_of(documents, has_place=False)) if hits else ()
+        found = {(hit["_index"], hit["_id"]): hit for hit in again}
+        complete = [found[key] for hit in hits if (key := (hit["_index"], hit["_id"])) in found]
+        yield from self.complete(complete, documents)
 
     def complete_hits(
         self, hits: Sequence[Hit], documents: Documents, find_again: FindAgain
@@ -136,19 +159,16 @@ def _read_large(
 ) -> Iterator[tuple[Hit, Mapping[str, Any]]]:
     """Yield hits, and the fields of each with all documents."""
 
-    def size_of(hit: Hit) -> int:
-        return hit["fields"].get("size", (0,))[0]
-
-    if not any(map(size_of, hits)):
+    if not any(map(has_large, hits)):
         yield from ((hit, hit["fields"]) for hit in hits)
         return
     names = [f"large_{name}" for name in documents]
     body = {"_source": False, "stored_fields": names, "docvalue_fields": ["generated", "shape_id"]}
-    for part in split_by_size(hits, size_of, MAX_LARGE_CHARACTERS):
-        large = [hit for hit in part if size_of(hit)]
+    for part in split_by_size(hits, _size_of, MAX_LARGE_CHARACTERS):
+        large = [hit for hit in part if has_large(hit)]
         found = {(hit["_index"], hit["_id"]): hit for hit in find_again(large, body)} if large else {}
         for hit in part:
-            if not size_of(hit):
+            if not has_large(hit):
                 yield hit, hit["fields"]
             elif read := found.pop((hit["_index"], hit["_id"]), None):
                 fields = {name.removeprefix("large_"): value for name, value in read["fields"].items()}

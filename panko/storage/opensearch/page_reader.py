@@ -7,7 +7,7 @@ whether or not that event still exists.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,12 +26,13 @@ from panko.storage.opensearch.event_reader import (
     EventReader,
     Hit,
     fields_of,
+    has_large,
     position_of_hit,
 )
 from panko.storage.opensearch.indices import Indices
 from panko.storage.opensearch.queries import Candidates, scope_clauses
 from panko.storage.opensearch.searches import OrderedSearch, SearchForm
-from panko.storage.scans import ScanBudget
+from panko.storage.scans import LEAN_SHARE, ScanBudget
 from panko.storage.shapes import FoundEvent
 
 FIRST_HITS = 100
@@ -90,8 +91,8 @@ class PageReader:
         evaluator = None if are_decided else make_evaluator(event_filter)
         if evaluator is not None and not documents:
             documents = WITHOUT_RAW
-        reading = _Reading(self._events, evaluator, candidates.are_exact, page, until, documents)
-        found = reading.filter(self._read_hits(candidates, page, documents, position, reading.batch_size, budget))
+        reading = _Reading(self._events, evaluator, candidates.are_exact, page, until, documents, budget)
+        found = reading.filter(self._read_hits(candidates, page, reading, position, budget))
         return budget.measure(itertools.islice(found, page.limit))
 
     def read_places(self, event_filter: EventFilter, page: Page) -> Iterator[FoundEvent]:
@@ -105,9 +106,8 @@ class PageReader:
         self,
         candidates: Candidates,
         page: Page,
-        documents: Documents,
+        reading: "_Reading",
         position: Position | None,
-        next_size: Callable[[], int],
         budget: ScanBudget,
     ) -> Iterator[Sequence[Hit]]:
         def search_in_time(body: Mapping[str, Any]) -> Any:
@@ -116,15 +116,16 @@ class PageReader:
 
         order = (*page.sort, ("generated", "asc")) if len(page.sort) == 1 else page.sort
         form = SearchForm(
-            order, candidates.clauses, candidates.ranges, candidates.start, candidates.end, fields_of(documents)
+            order, candidates.clauses, candidates.ranges, candidates.start, candidates.end, fields_of(reading.documents)
         )
         after = None if position is None else [getattr(position, name) for name, _ in order]
         key = orjson.dumps([order, form.clauses, form.ranges])
-        search = OrderedSearch(search_in_time, form, next_size, after, self._lengths.get(key))
+        search = OrderedSearch(search_in_time, form, reading.batch_size, after, self._lengths.get(key))
         for hits in search.batches():
             if search.length is not None:
                 self._remember(key, search.length)
             yield hits
+            search.fields = fields_of(reading.documents)
 
     def _remember(self, key: bytes, length: int) -> None:
         if len(self._lengths) >= MAX_LENGTHS:
@@ -152,6 +153,9 @@ class _Reading:
 
     :param evaluator: decides which candidates meet the filter; None: all do
     :param are_exact: whether hardly any does not
+    :param documents: the documents to read of each event
+    :param budget: the time that is left
+    :ivar documents: those that the next request should read of each candidate
     """
 
     def __init__(
@@ -162,6 +166,7 @@ class _Reading:
         page: Page,
         until: Position | None,
         documents: Documents,
+        budget: ScanBudget,
     ):
         self._events = events
         self._evaluator = evaluator
@@ -169,7 +174,8 @@ class _Reading:
         self._limit = math.inf if page.limit is None else page.limit
         self._sort = page.sort
         self._until = until
-        self._documents = documents
+        self._all_documents = self.documents = documents
+        self._budget = budget
         self._seen = self._yielded = 0
         self._max_hits = MAX_PAGE_HITS if self._limit <= MAX_PAGE_HITS else FIRST_HITS
 
@@ -187,12 +193,30 @@ class _Reading:
             wanted = hits if self._until is None else list(itertools.takewhile(self._is_in_page, hits))
             self._seen += len(hits)
             self._max_hits = MAX_READ_HITS
-            for event in self._events.complete(wanted, self._documents):
-                if self._evaluator is None or self._evaluator.meets(event):
-                    self._yielded += 1
-                    yield event
+            before = self._yielded
+            for event in self._choose(wanted):
+                self._yielded += 1
+                yield event
             if len(wanted) < len(hits):
                 return
+            are_few = self._evaluator is not None and self._yielded - before < LEAN_SHARE * len(hits)
+            self.documents = self._all_documents[:1] if are_few else self._all_documents
+
+    def _choose(self, hits: Sequence[Hit]) -> Iterator[FoundEvent]:
+        """Yield the events of hits that meet the filter, without reading the notifications of others afterwards."""
+        is_lean = self.documents != self._all_documents
+        if is_lean or (self._evaluator and len(self.documents) > 1 and any(map(has_large, hits))):
+            wanted = None if self._limit == math.inf else int(self._limit) - self._yielded
+            hits = list(itertools.islice(self._events.select(hits, self._meets), wanted))
+        events = self._events.read_again(hits, self._all_documents) if is_lean else None
+        for event in events or self._events.complete(hits, self.documents):
+            if self._meets(event):
+                yield event
+
+    def _meets(self, event: FoundEvent) -> bool:
+        # A batch of candidates may take long: not only requests do.
+        self._budget.check()
+        return self._evaluator is None or self._evaluator.meets(event)
 
     def _is_in_page(self, hit: Hit) -> bool:
         """Return whether an event is not beyond the last place of the page."""

@@ -80,6 +80,7 @@ class OrderedSearch:
     :param after: the sort values of a hit to begin after
     :param next_size: returns how many hits the next request should find
     :ivar length: length of a window that suits the search; None: it needs no windows
+    :ivar fields: what the next requests return of each hit
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class OrderedSearch:
         self._after = after
         self._has_start = False
         self.length = length
+        self.fields = form.fields
 
     def batches(self) -> Iterator[Sequence[Hit]]:
         """Yield the hits in order, some at a time."""
@@ -186,7 +188,7 @@ class OrderedSearch:
         form = self._form
         bounds = range_clause(form.order[0][0] if form.has_times else GENERATED, low, high)
         body: dict[str, Any] = {
-            **form.fields,
+            **self.fields,
             "query": all_of([*([bounds] if bounds else []), *form.clauses, *form.ranges]),
             "sort": [{name: direction} for name, direction in form.order],
             "size": size,

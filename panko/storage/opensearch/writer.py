@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storage of events: each is created in the index of its period, unless it is stored already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from panko.storage.ids import EventIds
 from panko.storage.models import TraitType, to_microseconds
 from panko.storage.opensearch.bulk import SEARCHED_IDS, BulkWriter, Item
 from panko.storage.opensearch.client import Client
+from panko.storage.opensearch.copies import Copies, is_recent
 from panko.storage.opensearch.documents import MICROSECONDS, ShapeEncoder, id_of
 from panko.storage.opensearch.indices import Indices
 from panko.storage.parts import split_by_count
@@ -26,6 +27,9 @@ MAX_CHARACTER_BYTES = 6
 """Bytes of a character in JSON, at most."""
 
 MAX_ENCODERS_BYTES = 16 << 20
+
+FOUND = "timed_out,_shards,hits.hits._id,hits.hits._index,hits.hits.fields"
+"""The part of a response to a search for stored events that is read."""
 
 DAY_MICROSECONDS = 24 * 3600 * MICROSECONDS
 
@@ -59,6 +63,7 @@ class EventWriter:
     def __init__(self, client: Client, indices: Indices, conf: cfg.ConfigOpts):
         self._client = client
         self._indices = indices
+        self._copies = Copies(client)
         self._bulk = BulkWriter(client, indices, conf.opensearch.refresh)
         self._ids = EventIds()
         self._encoders = _Encoders()
@@ -98,13 +103,27 @@ class EventWriter:
             where += f",-{self._indices.of_period(*periods)}"
         stored: set[str] = set()
         for some in split_by_count([item.id for item in items], SEARCHED_IDS):
-            query = {"query": {"ids": {"values": some}}, "size": len(some), "_source": False, "sort": "_doc"}
+            query = {
+                "query": {"ids": {"values": some}},
+                "size": len(some),
+                "_source": False,
+                "docvalue_fields": ["recorded"],
+                "sort": "_doc",
+            }
             # The index that is left out may be missing.
-            found = self._client.search(
-                where, query, filter_path="timed_out,_shards,hits.hits._id", ignore_unavailable="true"
-            )
-            stored.update(hit["_id"] for hit in found.get("hits", {}).get("hits", ()))
+            found = self._client.search(where, query, filter_path=FOUND, ignore_unavailable="true")
+            hits = found.get("hits", {}).get("hits", ())
+            stored.update(hit["_id"] for hit in hits)
+            self._wait_for_copies(hits)
         return [item for item in items if item.id not in stored] if stored else items
+
+    def _wait_for_copies(self, hits: Iterable[Mapping[str, Any]]) -> None:
+        """Wait for all copies of events that were found, but that may have been stored just now."""
+        recent: dict[str, list[str]] = {}
+        for hit in hits:
+            if any(map(is_recent, hit["fields"]["recorded"])):
+                recent.setdefault(hit["_index"], []).append(hit["_id"])
+        self._copies.wait(recent)
 
 
 class _Encoders:

@@ -210,8 +210,11 @@ def _text(kind: str, text: str) -> Test | None:
     return (kind, text) if text else None
 
 
-def _count(test: Test) -> int:
-    return sum(map(_count, test[1:])) if test[0] in (ALL, ANY) else 1
+def count_tests(test: Test | None) -> int:
+    """Return how many texts and lists a test looks for."""
+    if test is None:
+        return 0
+    return sum(map(count_tests, test[1:])) if test[0] in (ALL, ANY) else 1
 
 
 def _count_alternatives(test: Test) -> int:
@@ -222,16 +225,16 @@ def _count_alternatives(test: Test) -> int:
 
 def _limit_tests(test: Test | None) -> Test | None:
     """Return a test that a statement has room for."""
-    if test is None or _count(test) <= MAX_TESTS:
+    if test is None or count_tests(test) <= MAX_TESTS:
         return test
     if test[0] != ALL:
         return None
     kept: list[Test | None] = []
     left = MAX_TESTS
     for each in test[1:]:
-        if _count(each) <= left:
+        if count_tests(each) <= left:
             kept.append(each)
-            left -= _count(each)
+            left -= count_tests(each)
     return _all(kept)
 
 

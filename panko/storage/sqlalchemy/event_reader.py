@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make events from rows: add shapes and large documents, in bounded memory."""
 
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from panko.storage.evaluation import Evaluator
 from panko.storage.filters import Scope
 from panko.storage.owners import owner_texts_of
 from panko.storage.parts import split_by_count, split_by_size
+from panko.storage.scans import LEAN_SHARE, ScanBudget
 from panko.storage.shapes import NO_SHAPE, FoundEvent, split_row
 from panko.storage.sqlalchemy import errors
 from panko.storage.sqlalchemy.catalog import Catalog
@@ -115,3 +118,70 @@ class EventReader:
 
     def _fetch_of(self, reader: Reader, ids: Sequence[int], *columns: sa.ColumnElement) -> Sequence[sa.Row]:
         return fetch(reader, sa.select(EVENT.c.id, *columns).where(self._dialect.is_one_of(EVENT.c.id, ids)))
+
+
+class MatchReader:
+    """Reads the events of a page from rows of candidates, without the notifications of the others.
+
+    :param evaluator: decides which candidates meet the condition; None: all do
+    :param documents: the documents to read of each event, trait_values first
+    :param limit: maximum number of events; None: any
+    :param budget: the time that is left
+    :ivar documents: those that the next statement should read
+    :ivar found: number of events so far
+    """
+
+    def __init__(
+        self,
+        events: EventReader,
+        evaluator: Evaluator | None,
+        documents: tuple[sa.Column, ...],
+        limit: int | None,
+        budget: ScanBudget,
+    ):
+        self._events = events
+        self._evaluator = evaluator
+        self._all_documents = self.documents = documents
+        self._limit = limit
+        self._budget = budget
+        self.found = 0
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> Iterator[FoundEvent]:
+        """Yield the events of rows that meet the condition.
+
+        :param rows: rows of a statement that has read :attr:`documents`
+        """
+        before = self.found
+        is_lean = self.documents != self._all_documents
+        if is_lean or (self._evaluator and len(self.documents) > 1 and any(row[4] is None for row in rows)):
+            events = self._read_matches(rows, is_lean)
+        else:
+            events = self._choose(rows, self.documents)
+        for event in events:
+            self.found += 1
+            yield event
+        are_few = self._evaluator is not None and self.found - before < LEAN_SHARE * len(rows)
+        self.documents = self._all_documents[:1] if are_few else self._all_documents
+
+    def _choose(self, rows: Sequence[Sequence[Any]], documents: Sequence[sa.Column]) -> Iterator[FoundEvent]:
+        for event in self._events.complete(rows, documents):
+            # A batch of candidates may take long: not only statements do.
+            self._budget.check()
+            if self._evaluator is None or self._evaluator.meets(event):
+                yield event
+
+    def _read_matches(self, rows: Sequence[Sequence[Any]], is_lean: bool) -> Iterator[FoundEvent]:
+        """Yield the same events; what the rows lack is read of these alone.
+
+        :param is_lean: whether they have the first document only
+        """
+        by_message_id = {row[1]: row for row in rows}
+        chosen = self._choose([row[:5] for row in rows], self._all_documents[:1])
+        wanted = None if self._limit is None else self._limit - self.found
+        found = [by_message_id[event.message_id] for event in itertools.islice(chosen, wanted)]
+        if not is_lean:
+            yield from self._events.complete(found, self._all_documents)
+            return
+        for some in split_by_count([row[0] for row in found], MAX_ROWS):
+            self._budget.check()
+            yield from self._events.read_of_ids(some, self._all_documents)

@@ -3,10 +3,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ParamSpec
 
 import sqlalchemy as sa
+from sqlalchemy.util import LRUCache
 
 from panko.storage.conditions import OPERATORS
 from panko.storage.filters import EventFilter
@@ -20,6 +21,19 @@ from panko.storage.sqlalchemy.timeouts import Reader, reading
 
 MAX_SMALL_BYTES = 8 << 10
 """A larger document is not read together with the row of its event, but afterwards."""
+
+MAX_QUERIES = 250
+"""Queries of a kind that are kept. Each takes up to 200 KiB, and what it is compiled to as much again."""
+
+MAX_QUERY_PARTS = 10
+"""Parts of a query that is kept so: texts that it tests for, lists of keys, event types."""
+
+MAX_LARGE_QUERIES = 32
+"""Queries of a kind with more parts that are kept. Such a query takes up to 1 MiB, and long filters rarely have the
+same form."""
+
+LARGE = "panko_large"
+"""Execution option of queries that have more parts."""
 
 GENERATED = sa.type_coerce(EVENT.c.generated, sa.BigInteger).label("generated")
 """The time of an event in microseconds since 1970."""
@@ -35,6 +49,34 @@ UNINDEXED: Columns = {name: column + sa.literal_column("0") for name, column in 
 
 Sort = tuple[tuple[str, str], ...]
 
+P = ParamSpec("P")
+
+_large_compiled: LRUCache[Any, Any] = LRUCache(MAX_LARGE_QUERIES)
+"""What large queries are compiled to; the others stay in the cache of the engine."""
+
+
+def keep_queries(count_parts: Callable[P, int]) -> Callable[[Callable[P, sa.Select]], Callable[P, sa.Select]]:
+    """Return the decorator of a function that builds queries, which then keeps many small ones and a few large ones.
+
+    :param count_parts: returns the number of parts of the query for the same arguments
+    """
+
+    def decorate(build: Callable[P, sa.Select]) -> Callable[P, sa.Select]:
+        def build_large(*args: P.args, **kwargs: P.kwargs) -> sa.Select:
+            return build(*args, **kwargs).execution_options(**{LARGE: True})
+
+        find_small: Callable[..., sa.Select] = functools.lru_cache(maxsize=MAX_QUERIES)(build)
+        find_large: Callable[..., sa.Select] = functools.lru_cache(maxsize=MAX_LARGE_QUERIES)(build_large)
+
+        @functools.wraps(build)
+        def find(*args: P.args, **kwargs: P.kwargs) -> sa.Select:
+            chosen = find_large if count_parts(*args, **kwargs) > MAX_QUERY_PARTS else find_small
+            return chosen(*args, **kwargs)
+
+        return find
+
+    return decorate
+
 
 def fetch(reader: Reader, query: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[sa.Row]:
     """Return all rows of a query, whose number and bytes must be bounded.
@@ -44,11 +86,12 @@ def fetch(reader: Reader, query: sa.Executable, parameters: Mapping[str, Any] | 
     :param reader: engine for short reads, or a connection without a transaction
     """
     was_canceled = False
+    options = {"compiled_cache": _large_compiled} if query.get_execution_options().get(LARGE) else None
     with errors.translate_errors():
         while True:
             try:
                 with reading(reader) as connection:
-                    return connection.execute(query, parameters).all()
+                    return connection.execute(query, parameters, execution_options=options).all()
             except errors.DATABASE_ERRORS as error:
                 if was_canceled or not errors.is_recovery_conflict(error):
                     raise

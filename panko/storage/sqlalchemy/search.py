@@ -20,7 +20,7 @@ from panko.storage.scans import ScanBudget
 from panko.storage.shapes import FoundEvent
 from panko.storage.sqlalchemy import queries, search_queries
 from panko.storage.sqlalchemy.candidates import Candidates
-from panko.storage.sqlalchemy.event_reader import MAX_ROWS
+from panko.storage.sqlalchemy.event_reader import MAX_ROWS, MatchReader
 from panko.storage.sqlalchemy.queries import QueryForm, fetch
 from panko.storage.sqlalchemy.windows import BUCKET, KeyWindows, TypeWindows, Windows
 
@@ -67,9 +67,6 @@ MAX_GROWTH = 8
 MAX_EMPTY_WINDOWS = 4
 """Windows without an event after which events are scanned again."""
 
-LEAN_SHARE = 0.25
-"""Share of the events below which the notifications of those that meet a condition are read afterwards."""
-
 LAST_MESSAGE_ID = "\U0010ffff" * NAME_LENGTH
 """No message_id sorts after this one."""
 
@@ -95,18 +92,19 @@ class Search:
     ):
         self._reader = pages.reader
         self._dialect = pages.dialect
-        self._events, self._catalog, self._types = pages.events, pages.catalog, types
+        self._catalog, self._types = pages.catalog, types
         self._filter = event_filter
         self._sort = page.sort
         self._descends = page.sort[0][1] == "desc"
-        self._documents = documents
         self._position = position
         self._budget = budget
         self._form = QueryForm.of(event_filter, page.sort, documents, page.until is not None)
         self._parameters = queries.filter_parameters(event_filter, pages.dialect)
         if until := position_of(page.until):
             self._parameters["until_generated"], self._parameters["until_message_id"] = until
-        self._evaluator = make_evaluator(event_filter)
+        evaluator = make_evaluator(event_filter)
+        self._are_all_wanted = evaluator is None
+        self._matches = MatchReader(pages.events, evaluator, documents, page.limit, budget)
         self._candidates = candidates
         self._tested = {
             name: value if isinstance(value, str) else pages.dialect.list_value(value)
@@ -115,7 +113,6 @@ class Search:
         self._first_scan = WORD_SCAN if candidates.finds_words else FIRST_SCAN
         self._rare = RARE * candidates.alternatives
         self._limit = page.limit
-        self._yielded = 0
         self._rows = MAX_PAGE_ROWS if page.limit is not None and page.limit <= MAX_PAGE_ROWS else FIRST_ROWS
 
     def read(self) -> Iterator[FoundEvent]:
@@ -132,33 +129,30 @@ class Search:
 
     def _read_in_order(self) -> Iterator[FoundEvent]:
         """Yield the events from all rows that meet the conditions in SQL."""
-        is_lean = False
         while True:
-            size = self._batch_size() if self._evaluator is None else self._rows
-            form = dataclasses.replace(self._form, documents=self._documents[:1]) if is_lean else self._form
-            rows = self._fetch(queries.page_query(self._dialect, form, self._position is not None), limit=size)
-            before = self._yielded
-            yield from self._complete_lean(rows) if is_lean else self._complete(rows)
+            size = self._batch_size() if self._are_all_wanted else self._rows
+            query = queries.page_query(self._dialect, self._current_form(), self._position is not None)
+            rows = self._fetch(query, limit=size)
+            yield from self._matches.read(rows)
             if len(rows) < size:
                 return
             self._continue_after(Position(rows[-1][2], rows[-1][1]))
-            is_lean = len(self._documents) > 1 and self._yielded - before < LEAN_SHARE * len(rows)
 
     def _read_by_keys(self) -> Iterator[FoundEvent]:
         """Yield the events that have traits or an owner, in the order of time."""
         candidates = self._candidates
-        windows = KeyWindows(self._dialect, self._form, candidates.hashes, candidates.test, self._tested)
+        windows = KeyWindows(self._dialect, candidates.hashes, candidates.test, self._tested)
         size = self._first_scan
         while True:
             (middle, last, last_id), rows = self._scan(size)
-            before = self._yielded
-            yield from self._complete(rows)
+            before = self._matches.found
+            yield from self._matches.read(rows)
             if last is None:
                 return
             self._continue_after(Position(last, last_id))
             # Measure density in the second half only: a few old outliers would distort it.
             span = 2 * abs(last - middle) or 1
-            found, wanted = self._yielded - before, self._batch_size()
+            found, wanted = self._matches.found - before, self._batch_size()
             density = (found or self._rare) / span
             needed = _scan_size(size, found, wanted)
             is_sparse = size * windows.max_length * BUCKET < SPARSE_SCAN * span
@@ -178,10 +172,12 @@ class Search:
             ids = self._type_ids()
             if not ids:
                 return
-            query = search_queries.merge_query(self._dialect, self._form, self._position is not None, len(ids))
+            query = search_queries.merge_query(
+                self._dialect, self._current_form(), self._position is not None, len(ids)
+            )
             of_types = {f"type_{number}": id_ for number, id_ in enumerate(ids)}
             rows = self._fetch(query, **of_types, limit=limit)
-            yield from self._complete(rows)
+            yield from self._matches.read(rows)
             if len(rows) < limit:
                 return
             self._continue_after(Position(rows[-1][2], rows[-1][1]))
@@ -191,9 +187,9 @@ class Search:
         """Yield the events that SQL finds in scans, or, if these are few, by their event types."""
         size, limit = self._first_scan, self._candidate_count()
         while True:
-            before = self._yielded
+            before = self._matches.found
             (middle, last, last_id), rows = self._scan(size, limit)
-            yield from self._complete(rows)
+            yield from self._matches.read(rows)
             if len(rows) == limit:
                 self._continue_after(Position(rows[-1][2], rows[-1][1]))
             elif last is None:
@@ -206,11 +202,11 @@ class Search:
                     if (yield from self._read_windows(windows, last, (len(rows) or self._rare) / span)):
                         return
                 needed = min(
-                    _scan_size(size, self._yielded - before, self._batch_size()), self._dialect.MAX_TESTED_EVENTS
+                    _scan_size(size, self._matches.found - before, self._batch_size()), self._dialect.MAX_TESTED_EVENTS
                 )
                 while size < needed:
                     size *= 2  # Few sizes make few statements.
-            limit = self._next_count(len(rows), self._yielded - before)
+            limit = self._next_count(len(rows), self._matches.found - before)
 
     def _prefers_types(self, needed: float) -> bool:
         """Return whether events are found faster by their types than by a scan of so many events."""
@@ -224,7 +220,7 @@ class Search:
         """
         ids = self._dialect.list_value(self._type_ids())
         test, parameters = self._candidates.test, {"type_ids": ids, **self._tested}
-        windows = TypeWindows(self._dialect, self._form, test, parameters)
+        windows = TypeWindows(self._dialect, test, parameters)
         if test is None:
             return windows
         # It takes time for each event of the types, found or not.
@@ -240,7 +236,7 @@ class Search:
         """Return middle_time, last_time and last_id of a scan, and its events."""
         is_continued = self._position is not None
         query = search_queries.scan_query(
-            self._dialect, self._form, is_continued, self._candidates.test, limit is not None
+            self._dialect, self._current_form(), is_continued, self._candidates.test, limit is not None
         )
         limits = {} if limit is None else {"limit": limit}
         scanned = self._fetch(query, **self._tested, **limits, size=size, middle=size // 2 - 1, last=size - 1)
@@ -263,17 +259,17 @@ class Search:
             found = 0
             size = self._candidate_count()
             while True:
-                before = self._yielded
-                query, parameters = windows.query(window, self._position is not None)
+                before = self._matches.found
+                query, parameters = windows.query(self._current_form(), window, self._position is not None)
                 fetched = self._fetch(query, **parameters, limit=size)
                 (start,), rows = search_queries.split_head(fetched, 1, self._sort)
                 found += len(rows)
-                yield from self._complete(rows)
+                yield from self._matches.read(rows)
                 if len(rows) < size:
                     break
                 self._continue_after(Position(rows[-1][2], rows[-1][1]))
-                size = self._next_count(len(rows), self._yielded - before)
-                windows.note_share(self._yielded - before < len(rows) / WINDOW_MARGIN)
+                size = self._next_count(len(rows), self._matches.found - before)
+                windows.note_share(self._matches.found - before < len(rows) / WINDOW_MARGIN)
             empty = 0 if found else empty + 1
             length = min(self._window_length(windows, found / (length * unit)), MAX_GROWTH * length)
         if start is not None:
@@ -296,25 +292,9 @@ class Search:
             parameters["after_generated"], parameters["after_message_id"] = self._position
         return fetch(self._reader, query, self._parameters | parameters)
 
-    def _complete(self, rows: Sequence[Sequence[Any]]) -> Iterator[FoundEvent]:
-        """Yield the events of rows that meet the condition."""
-        evaluator = self._evaluator
-        for event in self._events.complete(rows, self._documents):
-            if evaluator is None or evaluator.meets(event):
-                self._yielded += 1
-                yield event
-
-    def _complete_lean(self, rows: Sequence[Sequence[Any]]) -> Iterator[FoundEvent]:
-        """Yield the same events of rows that have the first document only."""
-        evaluator, ids = self._evaluator, {row[1]: row[0] for row in rows}
-        found = [
-            ids[event.message_id]
-            for event in self._events.complete(rows, self._documents[:1])
-            if evaluator is None or evaluator.meets(event)
-        ]
-        for event in self._events.read_of_ids(found, self._documents):
-            self._yielded += 1
-            yield event
+    def _current_form(self) -> QueryForm:
+        """Return the form of the next statement."""
+        return dataclasses.replace(self._form, documents=self._matches.documents)
 
     def _continue_after(self, position: Position) -> None:
         self._position, self._rows = position, MAX_ROWS
@@ -325,12 +305,12 @@ class Search:
 
     def _batch_size(self) -> int:
         """Return how many events the next statement should find."""
-        return self._rows if self._limit is None else min(self._rows, self._limit - self._yielded)
+        return self._rows if self._limit is None else min(self._rows, self._limit - self._matches.found)
 
     def _candidate_count(self) -> int:
         """Return how many candidates the next statement should find."""
         size = self._batch_size()
-        return size if self._evaluator is None else min(MAX_ROWS, int(size * WINDOW_MARGIN) + 1)
+        return size if self._are_all_wanted else min(MAX_ROWS, int(size * WINDOW_MARGIN) + 1)
 
     def _next_count(self, candidates: int, found: int) -> int:
         """Return the same after a statement with some candidates: if few of them were asked for, read many."""

@@ -4,7 +4,6 @@
 Like those of :mod:`panko.storage.sqlalchemy.queries` they are built once for each form.
 """
 
-import functools
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from panko.storage.sqlalchemy.queries import (
     Sort,
     by_index,
     is_small,
+    keep_queries,
     literal,
     number,
     order_by,
@@ -33,7 +33,7 @@ from panko.storage.sqlalchemy.tables import EVENT, EVENT_TYPE
 _ZERO, _ONE = sa.literal_column("0", sa.Integer), sa.literal_column("1", sa.Integer)
 
 
-@functools.lru_cache(maxsize=1000)
+@keep_queries(lambda dialect, form, is_continued, test, is_limited=False: candidates.count_tests(test))
 def scan_query(
     dialect: Dialect, form: QueryForm, is_continued: bool, test: Test | None, is_limited: bool = False
 ) -> sa.Select:
@@ -81,9 +81,9 @@ def _index_of(form: QueryForm) -> str:
 
 
 def _tests(dialect: Dialect, form: QueryForm, test: Test | None) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the condition that a row passes a test, if there is one; a large event does, as it is read afterwards."""
+    """Yield the condition that a row passes a test, if there is one; large values do, as they are read afterwards."""
     if test is not None:
-        yield sa.or_(sa.not_(is_small(dialect, form.documents)), _passes(dialect, test))
+        yield sa.or_(sa.not_(is_small(dialect, form.documents[:1])), _passes(dialect, test))
 
 
 def _passes(dialect: Dialect, test: Test) -> sa.ColumnElement[bool]:
@@ -105,7 +105,9 @@ def _passes(dialect: Dialect, test: Test) -> sa.ColumnElement[bool]:
     return dialect.contains_folded(column, text) if is_folded else dialect.contains(column, text)
 
 
-@functools.lru_cache(maxsize=1000)
+@keep_queries(
+    lambda dialect, form, is_continued, are_several, test=None: len(are_several) + candidates.count_tests(test)
+)
 def window_query(
     dialect: Dialect, form: QueryForm, is_continued: bool, are_several: tuple[bool, ...], test: Test | None = None
 ) -> sa.Select:
@@ -137,7 +139,7 @@ def window_query(
     return _window(dialect, form, source)
 
 
-@functools.lru_cache(maxsize=1000)
+@keep_queries(lambda dialect, form, is_continued, types: types)
 def merge_query(dialect: Dialect, form: QueryForm, is_continued: bool, types: int) -> sa.Select:
     """Return the query for the next events of several types, in order, by the index of types and times.
 
@@ -163,7 +165,7 @@ def merge_query(dialect: Dialect, form: QueryForm, is_continued: bool, types: in
     return query.order_by(*order_by(first, form.sort))
 
 
-@functools.lru_cache(maxsize=1000)
+@keep_queries(lambda dialect, form, is_continued, test: candidates.count_tests(test))
 def type_window_query(dialect: Dialect, form: QueryForm, is_continued: bool, test: Test | None) -> sa.Select:
     """Return the same query for the events of the types with the ids ``type_ids`` that pass a test, without keys."""
     conditions = Conditions(dialect, form)

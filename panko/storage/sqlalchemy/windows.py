@@ -37,7 +37,7 @@ class Windows(Protocol):
     @property
     def max_length(self) -> int: ...
 
-    def query(self, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
+    def query(self, form: QueryForm, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
         """Return the query for the events of a window, and its parameters except ``limit``.
 
         :param window: its units
@@ -60,19 +60,17 @@ class KeyWindows:
     def __init__(
         self,
         dialect: Dialect,
-        form: QueryForm,
         hashes: Sequence[Sequence[int]],
         test: Test | None,
         parameters: Mapping[str, Any],
     ):
         self._dialect = dialect
-        self._form = form
         self._hashes = hashes
         self._test, self._parameters = test, parameters
         self._is_tested = False
         self.max_length = max(1, min(keys.BUCKETS // 2, MAX_KEYS // max(map(len, hashes), default=1)))
 
-    def query(self, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
+    def query(self, form: QueryForm, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
         """Return the query for the events of a window, and its parameters."""
         bases = [keys.bucket_base(bucket) for bucket in window]
         lists = {
@@ -82,7 +80,7 @@ class KeyWindows:
         are_several = tuple(len(hashes) > 1 for hashes in self._hashes)
         test = self._test if self._is_tested else None
         parameters = self._parameters if test else {}
-        query = window_query(self._dialect, self._form, is_continued, are_several, test)
+        query = window_query(self._dialect, form, is_continued, are_several, test)
         return query, {**parameters, **lists, **_bounds(window, self.unit)}
 
     def note_share(self, is_small: bool) -> None:
@@ -98,15 +96,14 @@ class TypeWindows(NamedTuple):
     """
 
     dialect: Dialect
-    form: QueryForm
     test: Test | None
     parameters: Mapping[str, Any]
     max_length: int = LONGEST
     unit: int = TYPE_UNIT
 
-    def query(self, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
+    def query(self, form: QueryForm, window: range, is_continued: bool) -> tuple[sa.Select, Mapping[str, Any]]:
         """Return the query for the events of a window, and its parameters."""
-        query = type_window_query(self.dialect, self.form, is_continued, self.test)
+        query = type_window_query(self.dialect, form, is_continued, self.test)
         return query, {**self.parameters, **_bounds(window, self.unit)}
 
     def note_share(self, is_small: bool) -> None:

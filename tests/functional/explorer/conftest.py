@@ -13,6 +13,7 @@ from tests.functional.api.conftest import (  # noqa: F401
     filled_url,
     load_app,
 )
+from tests.functional.explorer.pages import Pages
 from tests.servers.keystone import Keystone
 
 KEYSTONE_APP = "panko+keystone"
@@ -49,6 +50,12 @@ def explorer(load_app: LoadApp, filled_url: str) -> webtest.TestApp:  # noqa: F8
 
 
 @pytest.fixture
+def pages(explorer: webtest.TestApp) -> Pages:
+    """Its pages."""
+    return Pages(explorer)
+
+
+@pytest.fixture
 def load_with_keystone(
     load_app: LoadApp,  # noqa: F811
     filled_url: str,  # noqa: F811
@@ -74,6 +81,14 @@ def send_form(page: webtest.TestResponse, number: int = 0, status: int = 303, **
     for name, value in fields.items():
         form[name] = value
     return form.submit(headers={"Origin": "http://localhost", **PAGE}, status=status)
+
+
+def switch(
+    browser: webtest.TestApp, page: webtest.TestResponse, project: str, status: int = 303
+) -> webtest.TestResponse:
+    """Send the form of the page of projects with the id of a project, also with one that is not on the page."""
+    fields = {**dict(page.forms[max(page.forms)].submit_fields()), "project": project}
+    return browser.post("/explorer/project", fields, headers={"Origin": "http://localhost", **PAGE}, status=status)
 
 
 def sign_in(

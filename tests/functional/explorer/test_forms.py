@@ -36,14 +36,9 @@ def test_own_form_is_accepted(send, explorer):
 @pytest.mark.parametrize(
     "origin",
     [
-        "http://evil.example",
-        "null",
-        "http://localhost.evil.example",
-        "http://localhost:81",
-        "localhost",
-        "ftp://localhost",
-    ]
-    + ["http://[::1", "http://localhost:x", "http://evil.example/http://localhost"],
+        *("http://evil.example", "null", "http://localhost.evil.example", "http://localhost:81", "localhost"),
+        *("ftp://localhost", "http://[::1", "http://localhost:x", "http://evil.example/http://localhost"),
+    ],
 )
 @pytest.mark.parametrize("name", ["Origin", "Referer"])
 def test_form_of_another_site_is_refused(send, explorer, name, origin):
@@ -126,16 +121,11 @@ def test_get_changes_nothing(explorer):
 
 @pytest.mark.parametrize(
     "url",
-    ["//evil.example", "http://evil.example/explorer", "/v2/events", "/explorers", "/\\evil.example", "\\/evil.example"]
-    + ["/explorer/../v2", "/explorer/%2e%2e/v2", "/explorer//evil.example", "/explorer/\\..", "/explorer\t", "explorer"]
-    + [
-        "/explorer/%5c..",
-        "javascript:alert(1)",
-        "/explorer\r\nX: y",
-        "//[",
-        "/explorer" + "x" * 5000,
-        "",
-        " /explorer/x",
+    [
+        *("//evil.example", "http://evil.example/explorer", "/v2/events", "/explorers", "/\\evil.example"),
+        *("\\/evil.example", "/explorer/../v2", "/explorer/%2e%2e/v2", "/explorer//evil.example", "/explorer/\\.."),
+        *("/explorer\t", "explorer", "/explorer/%5c..", "javascript:alert(1)", "/explorer\r\nX: y", "//["),
+        *(f"/explorer/{'x' * 5000}", "", " /explorer/x"),
     ],
 )
 def test_only_a_path_of_the_explorer_is_returned_to(send, url):

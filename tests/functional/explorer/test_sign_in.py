@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tests.functional.api.keystone import running_keystone
+from tests.functional.api.test_keystone import OLD_PASTE
 from tests.functional.explorer.conftest import (
     CONFIG,
     FETCH,
@@ -14,9 +16,9 @@ from tests.functional.explorer.conftest import (
     menu_of,
     send_form,
     sign_in,
+    switch,
     token_of,
 )
-from tests.functional.api.test_keystone import OLD_PASTE
 
 PASSWORD, CREDENTIAL, TOKEN = range(3)
 """The forms of the sign-in page."""
@@ -54,11 +56,9 @@ def test_without_a_project_one_is_chosen_from_the_list(signed_out, keystone):
     answer = signed_out.get(URL, headers=PAGE, status=303)
     page = signed_out.get(answer.headers["Location"], headers=PAGE)
     assert "The whole system" not in page
-    assert [button.text for button in page.html.select("form.choice button")] if hasattr(page, "soup") else True
     assert ">demo</button>" in page
     assert ">other</button>" not in page
-    form = next(form for form in page.forms.values() if "project" in form.fields)
-    answer = form.submit("project", value=keystone.project_id("demo"), headers={"Origin": "http://localhost"})
+    answer = switch(signed_out, page, keystone.project_id("demo"))
     assert answer.headers["Location"] == URL
     assert menu_of(signed_out.get(URL)) == "alice in demo"
 
@@ -86,11 +86,7 @@ def test_sign_in_with_an_application_credential(signed_out, keystone):
     assert menu_of(page) == "bob in demo"
     # It is for its project alone.
     token = token_of(signed_out)
-    page = signed_out.get("/explorer/project")
-    other = page.forms[max(page.forms)]
-    answer = other.submit(
-        "project", value=keystone.project_id("other"), headers={"Origin": "http://localhost"}, status=403
-    )
+    answer = switch(signed_out, signed_out.get("/explorer/project"), keystone.project_id("other"), 403)
     assert "application credential" in answer
     assert token_of(signed_out) == token
 
@@ -155,7 +151,7 @@ def test_a_project_without_a_role_is_refused(signed_out, keystone, project):
 def test_keystone_down_is_a_page_that_says_what_to_do(load_with_keystone, keystone, caplog):
     browser = load_with_keystone()
     sign_in(browser, keystone, "alice", "demo")
-    down = load_with_keystone(f"auth_url = http://127.0.0.1:1\nhttp_connect_timeout = 2\n")
+    down = load_with_keystone("auth_url = http://127.0.0.1:1\nhttp_connect_timeout = 2\n")
     answer = send_form(down.get(SIGN_IN), status=503, user="alice", password=keystone.password)
     assert "Keystone is not available" in answer
     assert answer.headers["Retry-After"]
@@ -178,6 +174,18 @@ def test_keystone_down_is_a_page_that_says_what_to_do(load_with_keystone, keysto
     assert keystone.password not in caplog.text
 
 
+def test_what_is_no_keystone_is_not_available(load_app, filled_url):
+    with running_keystone() as fake:
+        browser = load_app(filled_url, name=KEYSTONE_APP, config=f"{fake.config()}[explorer]\nenabled = true\n")
+        fake.add("one", "u", ["member"], "p")
+        send_form(browser.get(SIGN_IN), TOKEN, token="one")
+        assert menu_of(browser.get("/explorer")) == "u in p"
+        # It answers with its versions.
+        answer = browser.get("/explorer/project", headers=PAGE, status=503)
+        assert "Keystone is not available" in answer
+        assert answer.headers["Retry-After"]
+
+
 def test_without_a_keystone_configuration_nobody_can_sign_in(load_app, filled_url):
     browser = load_app(filled_url, name=KEYSTONE_APP, config="[explorer]\nenabled = true\n")
     answer = send_form(browser.get(SIGN_IN), status=503, user="alice", password="x")
@@ -186,8 +194,8 @@ def test_without_a_keystone_configuration_nobody_can_sign_in(load_app, filled_ur
 
 def test_an_expired_token_leads_to_the_sign_in_and_back(load_with_keystone, keystone):
     browser = load_with_keystone()
-    browser.set_cookie("panko-token", wait_for_expiry(load_with_keystone, keystone))
-    answer = browser.get(URL, headers=PAGE, status=303)
+    cookie = f"panko-token={wait_for_expiry(load_with_keystone, keystone)}"
+    answer = browser.get(URL, headers={"Cookie": cookie, **PAGE}, status=303)
     assert answer.headers["Location"] == NEXT
     # The page itself needs no valid token.
     assert sign_in(browser, keystone, "alice", "demo", NEXT).headers["Location"] == URL
@@ -204,12 +212,12 @@ def test_what_no_person_sees_is_401(signed_out, headers, token):
     assert "<" not in answer.text
 
 
-def test_a_form_after_the_expiry_leads_to_the_sign_in(signed_out, keystone):
+def test_a_form_after_the_expiry_leads_to_the_sign_in(load_with_keystone, keystone):
+    signed_out = load_with_keystone("token_cache_time = -1\n")
     sign_in(signed_out, keystone, "alice", "demo")
     page = signed_out.get("/explorer/project")
-    signed_out.set_cookie("panko-token", "junk")
-    form = page.forms[max(page.forms)]
-    answer = form.submit("project", index=0, headers={"Origin": "http://localhost", **PAGE}, status=303)
+    keystone.revoke(token_of(signed_out))
+    answer = switch(signed_out, page, keystone.project_id("demo"))
     assert answer.headers["Location"] == SIGN_IN
 
 
@@ -234,14 +242,11 @@ def test_a_user_switches_between_projects(load_with_keystone, keystone):
     first = browser.get(URL, headers=PAGE)
     page = first.click("Switch project")
     assert ">switch-one</button>" in page
-    form = page.forms[max(page.forms)]
-    switch = {"headers": {"Origin": "http://localhost"}, "value": keystone.project_id("switch-two")}
-    answer = form.submit("project", **switch, status=303)
+    answer = switch(browser, page, keystone.project_id("switch-two"))
     assert answer.headers["Location"] == URL
     assert menu_of(browser.get(URL)) == "switcher in switch-two"
-    answer = form.submit("project", **{**switch, "value": keystone.project_id("other")}, status=403)
-    assert "you have no role there" in answer
-    form.submit("project", **{**switch, "value": ""}, status=400)
+    assert "you have no role there" in switch(browser, page, keystone.project_id("other"), 403)
+    assert "Choose a project." in switch(browser, page, "", 400)
     assert menu_of(browser.get(URL)) == "switcher in switch-two"
 
 
@@ -270,7 +275,7 @@ def test_the_cookie_lives_as_long_as_its_token(signed_out, keystone):
 
 def test_the_cookie_is_secure_under_tls(load_with_keystone, keystone):
     browser = load_with_keystone("[oslo_middleware]\nenable_proxy_headers_parsing = true\n")
-    tls = {"X-Forwarded-Proto": "https", "Origin": "https://localhost"}
+    tls = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "panko.example", "Origin": "https://panko.example"}
     page = browser.get(SIGN_IN, headers=tls)
     fields = dict(page.forms[PASSWORD].submit_fields())
     fields |= {"user": "alice", "password": keystone.password, "project": "demo"}
@@ -314,7 +319,7 @@ def test_a_cookie_authenticates_nothing_outside_of_the_explorer(signed_out, keys
     sign_in(signed_out, keystone, "boss", "demo")
     token = token_of(signed_out)
     for name in ("panko-token", "__Secure-panko-token", "X-Auth-Token"):
-        for path in ("/v2/events", "/v2/capabilities", "/grafana", "/explorers", "/explorer%2f../v2/events"):
+        for path in ("/v2/events", "/v2/capabilities", "/grafana", "/explorers"):
             status = signed_out.get(path, headers={"Cookie": f"{name}={token}"}, expect_errors=True).status_int
             assert status in (401, 404), path
 
@@ -331,6 +336,10 @@ def test_the_token_is_nowhere_but_in_its_cookie(signed_out, keystone, caplog):
     assert all(token not in value for answer in answers for name, value in answer.headerlist if name != "Set-Cookie")
     assert token not in caplog.text
     assert keystone.password not in caplog.text
+
+
+def test_identity_headers_are_no_menu_on_the_sign_in_page(signed_out):
+    assert menu_of(signed_out.get(SIGN_IN, headers={"X-User-Id": "a", "X-User-Name": "b"})) == ""
 
 
 def test_static_files_and_the_sign_in_need_no_token(signed_out):

@@ -6,9 +6,12 @@ from typing import NamedTuple
 import pytest
 
 from panko.storage import delivery
+from panko.storage.conditions import And, Comparison, Not, Pattern, Subject
 from panko.storage.delivery import FeedReader, Part, filter_of, read_group
+from panko.storage.evaluation import work_of
 from panko.storage.feed import FeedRequest, Start
 from panko.storage.filters import EventFilter
+from panko.storage.models import TraitType
 from panko.storage.shapes import FoundEvent, Shape
 
 EVEN, ODD, ALL = EventFilter(event_type="even"), EventFilter(event_type="odd"), EventFilter()
@@ -68,7 +71,43 @@ def test_parts_grow_until_the_call_has_examined_enough(monkeypatch):
 def test_groups_share_what_is_examined():
     assert sum(read([reader(ODD, 1000)], 20_000, groups=50)) <= 200
     many = [reader(EventFilter(event_type="none"), 10) for _ in range(1000)]
-    assert sum(read(many, 20_000)) == delivery.MAX_EVALUATIONS // 1000
+    read(many, 20_000)
+    assert {each.cursor for each in many} == {Place(delivery.MAX_FEED_WORK // delivery.READER_WORK // 1000 - 1)}
+
+
+def examined(count: int, *, readers: int = 1, groups: int = 1) -> int:
+    """Return how many events a call examines for readers with as many comparisons as are given."""
+    words = (Comparison(Subject.ANY_TRAIT, TraitType.TEXT, "contains", (f"word {n}",)) for n in range(count))
+    event_filter = EventFilter(condition=Not(And(tuple(words))))
+    some = [reader(event_filter, 1000) for _ in range(readers)]
+    for each in some:
+        each.limit = 100_000
+    read(some, 20_000, groups)
+    (cursor,) = {each.cursor for each in some}
+    return cursor.number + 1
+
+
+def test_long_filters_examine_fewer_events():
+    few, many, more = (examined(count) for count in (2, 200, 400))
+    assert few == delivery.MAX_FEED_EVENTS
+    assert more == pytest.approx(many / 2, rel=0.05)
+    assert many * 200 <= delivery.MAX_FEED_WORK
+
+
+def test_readers_and_groups_share_the_comparisons():
+    """So that no call takes long for the others; each makes progress."""
+    assert examined(200, readers=20) == pytest.approx(examined(200) / 20, rel=0.05)
+    assert examined(200, groups=4) == pytest.approx(examined(200) / 4, rel=0.05)
+    assert examined(200, readers=20, groups=500) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "values", "work"), [("eq", ("a", "b"), 1), ("contains", ("a", "b"), 2), ("exists", (), 1)]
+)
+def test_texts_that_are_searched_for_are_work(op, values, work):
+    assert work_of(Comparison("x", TraitType.TEXT, op, values)) == work
+    patterns = Comparison("x", TraitType.TEXT, "ne", (Pattern(("a", "")), "b"))
+    assert work_of(And((patterns, Comparison("y", TraitType.TEXT, op, values)))) == 2 + work
 
 
 @pytest.mark.parametrize("event_filter", [ALL, EventFilter(event_type="none")])

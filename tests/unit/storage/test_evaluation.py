@@ -2,12 +2,14 @@
 """Tests of which events meet a filter."""
 
 import datetime
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panko.storage.conditions import OPERATORS, all_of
+from panko.storage import evaluation
+from panko.storage.conditions import OPERATORS, And, Comparison, all_of
 from panko.storage.evaluation import Evaluator, EventMatcher
 from panko.storage.filters import EventFilter, Scope, TraitFilter
 from panko.storage.models import Event, Trait, TraitType, to_microseconds
@@ -109,3 +111,22 @@ def test_a_matcher_decides_about_all_conditions(conditions, expected) -> None:
 )
 def test_a_matcher_compares_owners_as_they_are_stored(owner, scope, expected) -> None:
     assert EventMatcher(EventFilter(scope=scope)).meets(OWNED, owner) == expected
+
+
+def test_evaluator_of_many_comparisons_remembers_few_shapes(monkeypatch):
+    monkeypatch.setattr(evaluation, "MAX_COMPILED_COMPARISONS", 1000)
+    names = [f"n{number}" for number in range(100)]
+    condition = And(tuple(Comparison(name, TraitType.INTEGER, "ge", (0,)) for name in names))
+    shapes = [Shape("t", tuple((name, TraitType.INTEGER) for name in names), id) for id in range(200)]
+    events = [FoundEvent(shape, "m", 0, ["1"] * 100, ()) for shape in shapes]
+    evaluator = Evaluator(condition)
+    assert all(map(evaluator.meets, events))
+    evaluator, memory = Evaluator(condition), []
+    tracemalloc.start()
+    try:
+        for each in events:
+            evaluator.meets(each)
+            memory.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert memory[-1] < 20 * memory[0]

@@ -3,6 +3,9 @@
 
 import datetime
 import itertools
+import random
+import time
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -43,6 +46,17 @@ def number(name: str, value: int) -> Condition:
 def type_is(*values: str | Pattern) -> Condition:
     """Return the condition that the event type has or matches one of some values."""
     return Comparison(Subject.EVENT_TYPE, TEXT, "eq", values)
+
+
+class SlowPattern(Pattern):
+    """A pattern that no text matches, after a while."""
+
+    compared = 0
+
+    def matches(self, text: str) -> bool:
+        SlowPattern.compared += 1
+        time.sleep(0.02)
+        return False
 
 
 class Conditions:
@@ -262,6 +276,42 @@ class Conditions:
                 storage.get_trait_values("x", event_filter, 10)
             patient = EventFilter(condition=condition, scan_seconds=60)
             assert list(storage.get_events(patient)) == []
+
+    def test_scan_ends_within_a_batch_of_slow_events(self, storage):
+        """All events are read by one statement."""
+        storage.record_events(event(f"m{i:02}", trait("x", f"v{i}"), raw={"n": i}) for i in range(90))
+        slow = Comparison("x", TEXT, "eq", (SlowPattern(("v", "")),))
+        for condition in (slow, Not(slow)):
+            for read in (
+                lambda event_filter: list(storage.get_events(event_filter, Page(1000))),
+                lambda event_filter: storage.find_end(event_filter, Page(1000)),
+                lambda event_filter: list(storage.count_events(event_filter, CountQuery(None, "x", 10))),
+                lambda event_filter: storage.get_trait_values("x", event_filter, 1000),
+            ):
+                SlowPattern.compared = 0
+                with pytest.raises(ScanTimeout):
+                    read(EventFilter(condition=condition, scan_seconds=0.2))
+                assert SlowPattern.compared <= 11
+
+    def test_large_notifications_of_other_events_are_not_read(self, storage):
+        """Only their traits decide whether they meet a condition."""
+        drawn = random.Random(22)
+        storage.record_events(
+            event(f"m{i:02}", trait("f", i / 8), trait("x", "v"), raw={"text": drawn.randbytes(100_000).hex()})
+            for i in range(60)
+        )
+        few, same = Not(Comparison("f", FLOAT, "ge", (0.1,))), Comparison("x", TEXT, "eq", ("v",))
+        for condition in (few, And((same, few)), And((Comparison("x", TEXT, "contains", ("V",)), few))):
+            list(storage.get_documents(EventFilter(condition=condition)))
+            tracemalloc.start()
+            try:
+                documents = list(storage.get_documents(EventFilter(condition=condition)))
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert len(documents) == 1
+            # The notifications of all would be 6 MB or more.
+            assert peak < 3_000_000, condition
 
     def test_conditions_may_be_many_or_deep(self, storage):
         events = [event(f"m{i:03}", trait("x", f"v{i}"), trait("n", i)) for i in range(60)]
