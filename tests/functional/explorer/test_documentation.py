@@ -64,6 +64,17 @@ def test_a_link_of_each_form_finds_sample_events(open_url, url):
     assert "compute.instance.create.end" in page or '<tr class="row' in page
 
 
+def test_each_picture_is_shown():
+    """``doc/draw_explorer.py`` draws those of the explorer."""
+    shown = re.findall(r"figure:: ../images/(\S+)", INDEX + LINKS + SETUP)
+    drawn = re.findall(r'directory / "(\S+\.png)"', (ROOT / "doc/draw_explorer.py").read_text())
+    assert sorted(shown) == sorted(drawn)
+    others = {path.name for path in (ROOT / "doc/source/images").iterdir()} - set(shown)
+    assert not {name for name in others if not name.startswith("grafana-")}
+    for name in shown:
+        assert (ROOT / "doc/source/images" / name).is_file()
+
+
 def test_the_arguments_of_links_are_those_of_a_page():
     """Without the encrypted places, and what leads to a comparison."""
     arguments = {each.name for each in dataclasses.fields(Search)} - {"after", "before", "compare"}
