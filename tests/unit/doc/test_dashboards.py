@@ -58,7 +58,7 @@ def test_every_part_names_the_variable_of_its_data_source(name):
     parts += [target for panel in dashboard["panels"] for target in panel["targets"]]
     parts += [each for each in dashboard["annotations"]["list"] if not each.get("builtIn")]
     for part in parts:
-        if part.get("type") != "datasource":
+        if part.get("type") not in ("datasource", "constant"):
             source = part["datasource"]
             assert source["type"] == SOURCES[source["uid"].strip("${}")]
     chosen = {given["name"]: given for given in dashboard["templating"]["list"] if given["type"] == "datasource"}
