@@ -8,7 +8,15 @@ from urllib.parse import quote, unquote, urlsplit
 import webob
 
 from panko.api.errors import Fault
-from panko.api.response import JSON, KEEP_ERROR, choose_content_type, respond_with_fault
+from panko.api.response import (
+    JSON,
+    KEEP_ERROR,
+    MIN_GZIP_BYTES,
+    accepts_gzip,
+    choose_content_type,
+    close_iterable,
+    respond_with_fault,
+)
 from panko.explorer.rendering import EXPLORER_PATH, HTML, render_alone
 
 SIGN_IN = f"{EXPLORER_PATH}/sign-in"
@@ -90,3 +98,17 @@ def describe_error(status: int, text: str) -> dict[str, object]:
         text = "There is no such page."
     title = _TITLES.get(status) or http.HTTPStatus(status).phrase
     return {"title": title, "status": status, "text": text}
+
+
+def compress(response: webob.Response, request: webob.Request) -> webob.Response:
+    """Return a response compressed if it is long and the browser can read that.
+
+    Only for responses without secrets: the length of a compressed one tells something about its contents.
+    """
+    response.vary = (*(response.vary or ()), "Accept-Encoding")
+    is_long = response.status_code == http.HTTPStatus.OK and (response.content_length or 0) > MIN_GZIP_BYTES
+    if is_long and accepts_gzip(request.headers.get("Accept-Encoding")):
+        chunks = response.app_iter
+        response.encode_content("gzip")
+        close_iterable(chunks)
+    return response

@@ -107,7 +107,7 @@ def _describe_quoted(parser: InteractiveParser, text: str, before: str, begin: i
 
 
 def _end_of_word(text: str, begin: int, position: int) -> int:
-    """Return where the word ends that begins at a place and goes on behind the position."""
+    """Return the end of the word that begins at a place and goes on behind the position."""
     parser = load_parser().parse_interactive(text)
     try:
         for token in parser.lexer_thread.lex(parser.parser_state):

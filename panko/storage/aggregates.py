@@ -2,6 +2,7 @@
 """Counts of events and distinct values of traits."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,5 +90,21 @@ class TraitValues:
     """
 
     values: tuple[TraitValue, ...]
+    events: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEvents:
+    """What the newest matching events have in common.
+
+    :param event_types: their types with the number of events of each, highest first, then by name
+    :param traits: distinct values of some traits, by the names of the traits
+    :param events: number of examined events
+    :param complete: whether all matching events were examined
+    """
+
+    event_types: tuple[tuple[str, int], ...]
+    traits: Mapping[str, TraitValues]
     events: int
     complete: bool

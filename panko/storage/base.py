@@ -2,6 +2,7 @@
 """The contract between Panko and a storage driver, tested by tests/functional/storage/contract."""
 
 import abc
+import dataclasses
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,15 @@ from typing import Any
 from oslo_config import cfg
 
 from panko.storage import serialization
-from panko.storage.aggregates import CountQuery, EventCount, TraitValues
+from panko.storage.aggregates import (
+    BY_EVENT_TYPE,
+    MAX_GROUPS,
+    CountQuery,
+    EventCount,
+    NewestEvents,
+    TraitValues,
+    check_newest,
+)
 from panko.storage.conversion import Conversion
 from panko.storage.errors import NotSupported
 from panko.storage.feed import FeedPage, FeedRequest
@@ -200,6 +209,26 @@ class Connection(abc.ABC):
         :raises NotSupported: if the driver cannot find trait values
         """
         raise NotSupported(VALUES_CAPABILITY)
+
+    def summarize_newest(self, trait_names: Sequence[str], event_filter: EventFilter, newest: int) -> NewestEvents:
+        """Return the types of the newest events that match the filter, and the distinct values of some of their traits.
+
+        Drivers may override this to read the events only once.
+
+        :param newest: as for :meth:`get_trait_values`
+        :raises InvalidFilter: if ``newest`` is out of range
+        :raises NotSupported: if the driver cannot count, or cannot find trait values
+        """
+        check_newest(newest)
+        end = self.find_end(event_filter, Page(newest, sort=(("generated", "desc"),)))
+        if end.more and end.last:
+            # The same events for all, even if newer ones are stored meanwhile.
+            event_filter = dataclasses.replace(event_filter, start_timestamp=end.last.generated)
+        counts = self.count_events(event_filter, CountQuery(group_by=BY_EVENT_TYPE, limit=MAX_GROUPS))
+        types = tuple((each.group, each.events) for each in counts if each.group is not None)
+        traits = {name: self.get_trait_values(name, event_filter, newest) for name in trait_names}
+        events = sum(count for _, count in types)
+        return NewestEvents(types, traits, events, complete=events < newest)
 
     def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         """Return the next events of the feed for each of several readers, all from the same state of the feed.

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from panko.storage import aggregates
-from panko.storage.aggregates import BY_EVENT_TYPE, PROJECT_ID, CountQuery, EventCount, TraitValue, TraitValues
+from panko.storage.aggregates import (
+    BY_EVENT_TYPE,
+    PROJECT_ID,
+    CountQuery,
+    EventCount,
+    NewestEvents,
+    TraitValue,
+    TraitValues,
+)
 from panko.storage.conditions import ALL_EVENTS
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EventFilter
@@ -191,3 +199,17 @@ def summarize_values(found: Iterable[FoundEvent], name: str, max_events: int) ->
     found_values.sort(key=lambda each: (each.type, each.value))
     found_values.sort(key=lambda each: (each.count, each.last), reverse=True)
     return TraitValues(tuple(found_values), events, complete=events < max_events)
+
+
+def summarize_newest(found: Iterable[FoundEvent], names: Iterable[str], max_events: int) -> NewestEvents:
+    """Return the event types and the distinct values of some traits.
+
+    :param found: events, the newest first
+    :param names: those of the traits
+    :param max_events: number of events at which the caller stopped reading
+    """
+    events = list(found)
+    types = collections.Counter([shape.event_type for shape, *_ in events])
+    by_count = tuple(sorted(types.items(), key=lambda each: (-each[1], each[0])))
+    values = {name: summarize_values(events, name, max_events) for name in names}
+    return NewestEvents(by_count, values, len(events), complete=len(events) < max_events)

@@ -9,8 +9,8 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
-from panko.storage.counting import count_groups, name_counts, summarize_values
+from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, NewestEvents, TraitValues, check_newest
+from panko.storage.counting import count_groups, name_counts, summarize_newest, summarize_values
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
 from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
@@ -113,6 +113,11 @@ class Connection(base.Connection):
         check_newest(newest)
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
         return summarize_values(found, trait_name, newest)
+
+    def summarize_newest(self, trait_names: Sequence[str], event_filter: EventFilter, newest: int) -> NewestEvents:
+        check_newest(newest)
+        found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
+        return summarize_newest(found, trait_names, newest)
 
     def count_events(self, event_filter: EventFilter, count_query: CountQuery) -> Iterator[EventCount]:
         if matches_nothing(event_filter):

@@ -11,9 +11,9 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 
 from panko.storage import base
-from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, TraitValues, check_newest
+from panko.storage.aggregates import PROJECT_ID, CountQuery, EventCount, NewestEvents, TraitValues, check_newest
 from panko.storage.conversion import Conversion
-from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_values
+from panko.storage.counting import count_groups, is_counted_by_database, name_counts, summarize_newest, summarize_values
 from panko.storage.errors import SchemaMismatch, StorageError
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
@@ -171,6 +171,11 @@ class Connection(base.Connection):
         check_newest(newest)
         found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
         return summarize_values(found, trait_name, newest)
+
+    def summarize_newest(self, trait_names: Sequence[str], event_filter: EventFilter, newest: int) -> NewestEvents:
+        check_newest(newest)
+        found = self._pages.read(event_filter, Page(limit=newest, sort=NEWEST_FIRST), WITHOUT_RAW)
+        return summarize_newest(found, trait_names, newest)
 
     def read_feed(self, requests: Sequence[FeedRequest]) -> list[FeedPage]:
         return self._feed.read(requests)

@@ -151,8 +151,6 @@ def test_completion_writes_a_filter_by_the_keyboard(window):
     options.filter(has_text="compute.instance.delete.end").click()
     expect(box).to_have_value("event_type = compute.instance.delete.end")
     expect(box).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(options).to_have_count(0)
     page.keyboard.press("Enter")
     page.wait_for_url("**search=**")
     expect(page.locator("tr.row .type").first).to_have_text("compute.instance.delete.end")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
-MILLISECONDS = 60_000
+MILLISECONDS = 8_000
 """How long a test waits for the page, on a machine of any speed."""
 
 _REPORT_VIOLATIONS = """
@@ -71,7 +71,8 @@ class Watched:
         found: list[str] = self.page.evaluate(
             """() => [...document.querySelectorAll("body *")]
                 .filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-                .map((each) => `${each.tagName}.${each.className?.baseVal ?? each.className}`).slice(0, 10)"""
+                .map((each) => `${each.parentElement.tagName}.${each.parentElement.className} > ${each.tagName}`)
+                .slice(0, 10)"""
         )
         return found
 

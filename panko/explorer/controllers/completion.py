@@ -29,7 +29,7 @@ from panko.storage.models import TraitType
 
 MAX_OPTIONS = 50
 
-MAX_SECONDS = 1
+MAX_COMPLETION_SECONDS = 1
 """How long the search for names and values may take; without an answer by then, there are none."""
 
 EXAMINED_EVENTS = 2000
@@ -112,7 +112,7 @@ def _read_names(context: Context, type_: TraitType | None) -> list[str]:
     if event_filter is None:
         return []
     try:
-        with within(MAX_SECONDS):
+        with within(MAX_COMPLETION_SECONDS):
             found = list_traits(context.storage, event_filter)
     except (ScanTimeout, QueryTimeout, StorageTimeout, NotSupported):
         return []
@@ -130,7 +130,7 @@ def _list_values(context: Context, gap: Gap, compared: ComparedName) -> Iterator
     if event_filter is None:
         return
     try:
-        with within(MAX_SECONDS):
+        with within(MAX_COMPLETION_SECONDS):
             if compared.is_field:
                 values = _read_event_types(context, event_filter, gap)
             else:
@@ -148,7 +148,7 @@ def _select(context: Context, rule: str) -> EventFilter | None:
         event_filter = select_events(search, rule).event_filter
     except (Refused, ClientSideError, InvalidFilter, NotSupported):
         return None
-    return dataclasses.replace(event_filter, scan_seconds=MAX_SECONDS)
+    return dataclasses.replace(event_filter, scan_seconds=MAX_COMPLETION_SECONDS)
 
 
 def _read_event_types(context: Context, event_filter: EventFilter, gap: Gap) -> dict[str, str]:

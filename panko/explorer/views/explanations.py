@@ -16,7 +16,7 @@ from panko.storage.errors import QueryTimeout, ScanTimeout, StorageTimeout
 from panko.storage.filters import EventFilter, Page
 from panko.storage.models import format_time
 
-MAX_SECONDS = 2
+MAX_EXPLANATION_SECONDS = 2
 """How long the search for reasons may take. What is not known by then is left out."""
 
 NEAR = datetime.timedelta(minutes=30)
@@ -81,7 +81,7 @@ def explain_empty(
     """
     event_filter = select(search)
     scope = event_filter.scope
-    with within(MAX_SECONDS):
+    with within(MAX_EXPLANATION_SECONDS):
         nothing = _exists(storage, EventFilter(scope=scope)) is False
         nearest = None if nothing else _find_nearest(storage, event_filter, search, select)
         removals = () if nothing or nearest else tuple(_list_removals(storage, search, select))

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facets: the values that the newest matching events have, with counts and links that include or exclude each."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from panko.explorer.search import Search
-from panko.explorer.views.histogram import NEWEST_FIRST
 from panko.filter_language import write_comparison, write_existence
 from panko.policies import event_counts, traits
-from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EXAMINED_EVENTS, CountQuery, TraitValues
+from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EXAMINED_EVENTS, TraitValues
 from panko.storage.base import Connection
 from panko.storage.errors import excerpt
-from panko.storage.filters import EventFilter, Page, PageEnd
+from panko.storage.filters import EventFilter
 from panko.storage.models import TraitType
 
 ALWAYS_SHOWN = ("event_type", "project_id", "user_id", "service")
@@ -22,10 +20,10 @@ RULES = {"event_type": event_counts.INDEX}
 
 OTHER_RULE = traits.VALUES
 
-MAX_VALUES = 20
+MAX_LISTED_VALUES = 20
 """Values of a facet that are listed."""
 
-MAX_FILTER_CHARACTERS = 1000
+MAX_CHOICE_CHARACTERS = 1000
 """Longer texts of filters are not linked: a URL has place for few of them."""
 
 
@@ -110,34 +108,22 @@ def read_facets(storage: Connection, event_filter: EventFilter, search: Search, 
     :raises ScanTimeout: if the search takes too long
     :raises StorageError: if the values cannot be read
     """
-    # All facets are about the same events, even if newer ones are stored meanwhile.
-    found = storage.find_end(event_filter, Page(MAX_EXAMINED_EVENTS, sort=NEWEST_FIRST))
-    examined = _restrict(event_filter, found)
-    facets, events = [], 0
-    for name in allowed:
-        if name == BY_EVENT_TYPE:
-            counted = list(storage.count_events(examined, CountQuery(group_by=BY_EVENT_TYPE, limit=MAX_VALUES)))
-            events = max(events, sum(each.events for each in counted))
-            types = [(each.group, TraitType.TEXT, each.events) for each in counted if each.group is not None]
-            facets.append(_make_type_facet(types, any(each.is_other for each in counted), search))
-        else:
-            values = storage.get_trait_values(name, examined, MAX_EXAMINED_EVENTS)
-            events = max(events, values.events)
-            facets.append(_make_trait_facet(name, values, search))
+    names = [name for name in allowed if name != BY_EVENT_TYPE]
+    found = storage.summarize_newest(names, event_filter, MAX_EXAMINED_EVENTS)
+    facets = [
+        _make_type_facet(found.event_types, search)
+        if name == BY_EVENT_TYPE
+        else _make_trait_facet(name, found.traits[name], search)
+        for name in allowed
+    ]
     forbidden = tuple(name for name in names_of(search) if name not in allowed)
-    return Facets(tuple(facets), events, not found.more, forbidden)
+    return Facets(tuple(facets), found.events, found.complete, forbidden)
 
 
-def _restrict(event_filter: EventFilter, end: PageEnd) -> EventFilter:
-    """Return a filter for the examined events, which are all since the oldest of them."""
-    if not (end.more and end.last):
-        return event_filter
-    return dataclasses.replace(event_filter, start_timestamp=end.last.generated)
-
-
-def _make_type_facet(counts: Sequence[tuple[str, TraitType, int]], has_others: bool, search: Search) -> Facet:
-    values = _make_values("event_type", counts, search, is_trait=False)
-    return Facet("event_type", values, has_others, None, None, None)
+def _make_type_facet(found: Sequence[tuple[str, int]], search: Search) -> Facet:
+    counts = [(name, TraitType.TEXT, count) for name, count in found]
+    values = _make_values(BY_EVENT_TYPE, counts[:MAX_LISTED_VALUES], search, is_trait=False)
+    return Facet(BY_EVENT_TYPE, values, len(counts) > MAX_LISTED_VALUES, None, None, None)
 
 
 def _make_trait_facet(name: str, found: TraitValues, search: Search) -> Facet:
@@ -148,8 +134,8 @@ def _make_trait_facet(name: str, found: TraitValues, search: Search) -> Facet:
     remove_url = search.url(facet=tuple(each for each in search.facet if each != name))
     return Facet(
         name,
-        _make_values(name, counts[:MAX_VALUES], search),
-        len(counts) > MAX_VALUES,
+        _make_values(name, counts[:MAX_LISTED_VALUES], search),
+        len(counts) > MAX_LISTED_VALUES,
         None if is_everywhere else missing,
         None if is_everywhere else has,
         None if name in ALWAYS_SHOWN else remove_url,
@@ -188,7 +174,7 @@ def write_exact(name: str, value: str, type_: TraitType, is_trait: bool = True) 
     if type_ is not TraitType.TEXT and not text.startswith(f"{type_.label}::"):
         # Without its type, the number 4 also finds the text "4".
         text = f"{type_.label}::{text}"
-    return text if len(text) <= MAX_FILTER_CHARACTERS else ""
+    return text if len(text) <= MAX_CHOICE_CHARACTERS else ""
 
 
 def _choose(search: Search, text: str) -> Choice:

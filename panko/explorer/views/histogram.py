@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts of events over time, as bars whose parts are the event types with the most events."""
 
+import collections
 import dataclasses
 import datetime
 import math
@@ -132,7 +133,8 @@ def read_histogram(
             if found is None or (closer := choose_interval(*found)) >= interval:
                 break
             interval, bounds = closer, found
-            narrowed = dataclasses.replace(event_filter, start_timestamp=bounds[0], end_timestamp=bounds[1])
+            end = min(bounds[1], event_filter.end_timestamp or bounds[1])
+            narrowed = dataclasses.replace(event_filter, start_timestamp=bounds[0], end_timestamp=end)
             counts = _count(storage, narrowed, interval)
         bounds = _find_counted(counts, interval, bounds) or bounds
     given = (event_filter.start_timestamp, event_filter.end_timestamp)
@@ -168,12 +170,12 @@ def _count(storage: Connection, event_filter: EventFilter, interval: int) -> lis
 
 
 def _find_counted(counts: Sequence[EventCount], interval: int, bounds: Bounds) -> Bounds | None:
-    """Return the time from the first to the last bar with events, within bounds."""
+    """Return the time from the first to the last bar with events; no bar begins outside of the bounds."""
     starts = [each.start for each in counts if each.start is not None and each.start <= bounds[1]]
     if not starts:
         return None
     end = time_of(index_of(max(starts), interval) + 1, interval) - MICROSECOND
-    return max(min(starts), bounds[0]), min(end, bounds[1])
+    return max(min(starts), bounds[0]), end
 
 
 def draw(
@@ -192,34 +194,27 @@ def draw(
     :param later: number of events that are newer than the last bar
     """
     first, last = (index_of(each, interval) for each in bounds)
-    by_bar: dict[int, dict[str | None, int]] = {}
-    totals: dict[str | None, int] = {}
-    for start, group, _, events in counts:
-        index = first if start is None else index_of(start, interval)
-        if index > last:
-            continue
-        # A bar that would begin before the year 1 begins with that year.
-        by_bar.setdefault(max(index, first), {})[group] = events
-        totals[group] = totals.get(group, 0) + events
+    by_bar = _sum_by_bar(counts, first, last, interval)
+    totals: collections.Counter[str | None] = collections.Counter()
+    for found in by_bar.values():
+        totals.update(found)
     # All others are last, wherever they are in the first bar.
     groups = sorted(totals, key=lambda group: (group is None, -totals[group], group or ""))
-    highest = max((sum(each.values()) for each in by_bar.values()), default=0)
-    scale = _round_up(highest)
+    scale = _round_up(max((sum(each.values()) for each in by_bar.values()), default=0))
     styles = {group: "type-other" if group is None else f"type-{rank}" for rank, group in enumerate(groups, 1)}
     width = 100 / (last - first + 1)
-    bars = tuple(
-        _make_bar(index - first, width, found, scale, styles, _find_period(index, interval, given), search)
-        for index, found in sorted(by_bar.items())
-    )
     begin, end = time_of(first, interval), time_of(last + 1, interval)
     return Histogram(
         start=format_time(begin),
         end=format_time(end),
         interval=name_interval(interval),
         events=sum(totals.values()),
-        bars=bars,
+        bars=tuple(
+            _make_bar(index - first, width, found, scale, styles, _find_period(index, interval, given), search)
+            for index, found in sorted(by_bar.items())
+        ),
         times=tuple(make_times(begin, end)),
-        counts=tuple(Tick(_y(each, scale), f"{each:,}") for each in (scale, scale // 2) if each and highest),
+        counts=tuple(Tick(_y(each, scale), f"{each:,}") for each in (scale, scale // 2) if each),
         legend=tuple(
             LegendEntry(styles[group], OTHER if group is None else group, totals[group], _type_url(group, search))
             for group in groups
@@ -228,6 +223,17 @@ def draw(
         later_url=search.url(start=f"{format_time(end)}Z", end=""),
         base_url=search.url(range="", start="", end=""),
     )
+
+
+def _sum_by_bar(counts: Iterable[EventCount], first: int, last: int, interval: int) -> dict[int, dict[str | None, int]]:
+    """Return the counts of each bar by their groups."""
+    by_bar: dict[int, dict[str | None, int]] = {}
+    for start, group, _, events in counts:
+        # A bar that would begin before the year 1 begins with that year.
+        index = first if start is None else max(first, index_of(start, interval))
+        if index <= last:
+            by_bar.setdefault(index, {})[group] = events
+    return by_bar
 
 
 def _find_period(index: int, interval: int, given: Limits) -> Bounds:
@@ -261,7 +267,7 @@ def _make_bar(
 
 
 def _y(events: int, scale: int) -> float:
-    """Return where a number of events is, in pixels from above."""
+    """Return the place of a number of events, in pixels from above."""
     return round(TOP + HEIGHT * (1 - events / scale), 2) if scale else TOP + HEIGHT
 
 

@@ -17,7 +17,7 @@ from panko.storage.filters import EventFilter
 from panko.storage.models import MICROSECOND
 
 FIRST_WINDOW = datetime.timedelta(minutes=10)
-MAX_GROWTH = 8
+MAX_WINDOW_GROWTH = 8
 WINDOW_SHARE = 0.1
 """Events are counted window by window, each of which is to take this share of the time: what was counted when the time
 is up is a lower bound. A window is at most so many times as long as the one before."""
@@ -90,6 +90,6 @@ def _count_windows(
         if lower <= start:
             return
         growth = WINDOW_SHARE * seconds / max(time.monotonic() - began, MIN_SCAN_SECONDS)
-        length = length * min(max(growth, 1 / MAX_GROWTH), MAX_GROWTH)
+        length = length * min(max(growth, 1 / MAX_WINDOW_GROWTH), MAX_WINDOW_GROWTH)
         upper = lower - MICROSECOND
         lower = upper - min(length, upper - start)

@@ -5,6 +5,7 @@ import datetime
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
+import webob
 
 from panko import service
 from panko.storage import get_connection
@@ -267,7 +268,8 @@ def test_a_search_that_takes_too_long_proposes_shorter_times(pages, monkeypatch,
     def count(*args):
         raise error
 
-    monkeypatch.setattr(Connection, "count_events", count)
+    for method in ("count_events", "summarize_newest"):
+        monkeypatch.setattr(Connection, method, count)
     shown = pages.page(f"/parts/{name}?range=30d&search=a&rows=100")
     if name == "total":
         assert shown.text_content().strip() == "More than 99 events"
@@ -335,3 +337,26 @@ def test_facets_that_the_policy_forbids_are_left_out(load_app, filled_url):
 def test_who_sees_no_events_sees_no_parts(pages, path):
     pages.get(path, {**SYSTEM, "X-Roles": "member"}, status=403)
     pages.get(path, {**ADMIN, "X-User-Id": ""}, status=403)
+
+
+def test_long_parts_are_compressed(pages):
+    def get(path, **headers):
+        sent = {**ADMIN, "Accept": "text/html", **headers}
+        # WebTest would decompress it.
+        return webob.Request.blank(f"/explorer{path}", headers=sent).get_response(pages.api.app)
+
+    gzip = {"Accept-Encoding": "gzip"}
+    plain = get("/parts/facets?range=all")
+    small = get("/parts/facets?range=all", **gzip)
+    assert (plain.content_encoding, small.content_encoding) == (None, "gzip")
+    assert small.content_length < plain.content_length / 5
+    assert plain.vary == small.vary == ("Accept-Encoding",)
+    small.decode_content()
+    assert small.text == plain.text
+    assert get("/parts/total?range=all", **gzip).content_encoding is None
+    (sheet,) = pages.page("").xpath("//link[contains(@href, 'explorer.css')]/@href")
+    path = sheet.removeprefix("/explorer")
+    assert get(path, **gzip).content_encoding == "gzip"
+    assert get(path, Range="bytes=0-9", **gzip).content_encoding is None
+    # A page has secrets, and repeats what its URL says.
+    assert get("?range=all", **gzip).content_encoding is None

@@ -6,6 +6,7 @@ import datetime
 import pytest
 
 from panko.storage.aggregates import MAX_EXAMINED_EVENTS, TraitValue, TraitValues
+from panko.storage.base import Connection
 from panko.storage.errors import InvalidFilter
 from panko.storage.filters import EventFilter, Scope
 from panko.storage.models import Trait, TraitType
@@ -114,3 +115,29 @@ class GetTraitValues:
         time = datetime.datetime(1, 1, 1, 0, 0, 0, 1)
         storage.record_events([event("a", trait("x", "v"), generated=time)])
         assert values(storage).values[0].last == time
+
+    def test_a_summary_has_types_and_values_of_the_same_newest_events(self, storage):
+        storage.record_events(
+            event(
+                f"m{n}",
+                *(trait("x", str(n % 3)) for _ in range(n % 2)),
+                trait("y", n),
+                type_=f"t{n % 4 > 1}",
+                generated=at(minutes=n),
+            )
+            for n in range(10)
+        )
+        criteria = ({}, {"event_type": "tTrue"}, {"traits_filter": [has("x", "1")]}, {"event_type": "none"})
+        for newest in (3, 9, 10, MAX_EXAMINED_EVENTS):
+            for event_filter in (EventFilter(**each) for each in criteria):
+                found = storage.summarize_newest(["x", "y", "z"], event_filter, newest)
+                # That of a driver without a better way answers the same.
+                assert Connection.summarize_newest(storage, ["x", "y", "z"], event_filter, newest) == found
+                for name, values_found in found.traits.items():
+                    assert values_found == storage.get_trait_values(name, event_filter, newest)
+                    assert (values_found.events, values_found.complete) == (found.events, found.complete)
+                assert sum(count for _, count in found.event_types) == found.events
+        assert storage.summarize_newest([], EventFilter(), 3).event_types == (("tFalse", 2), ("tTrue", 1))
+        assert storage.summarize_newest([], EventFilter(), 50).event_types == (("tFalse", 6), ("tTrue", 4))
+        with pytest.raises(InvalidFilter):
+            storage.summarize_newest([], EventFilter(), MAX_EXAMINED_EVENTS + 1)
