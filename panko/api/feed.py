@@ -236,7 +236,7 @@ class Seat(Protocol):
 
 
 def parse_start(text: str | None, cipher: Cipher) -> bytes | Start:
-    """Return where a reader begins.
+    """Parse the place where a reader begins.
 
     :param text: a cursor or :data:`BEGIN`; empty: after all events
     :raises InvalidInput: if it is not a cursor of the same reader

@@ -3,7 +3,6 @@
 
 import functools
 import hashlib
-import http
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 import jinja2
 import pecan
 import webob
-
-from panko.api.response import KEEP_ERROR
 
 HTML = "text/html"
 
@@ -95,8 +92,6 @@ def render(template: str, status: int = 200, **names: Any) -> webob.Response:
     :param template: name of its file
     :param names: the template's values
     """
-    if status >= http.HTTPStatus.BAD_REQUEST:
-        pecan.request.environ[KEEP_ERROR] = True
     return webob.Response(render_text(template, **names), status, content_type=HTML, charset="utf-8")
 
 

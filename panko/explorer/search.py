@@ -52,6 +52,9 @@ NO_COLUMN = "none"
 MAX_FACETS = 10
 """How many traits a page lists the values of, besides those that it always lists; the others are ignored."""
 
+MAX_FILTER_CHARACTERS = 1000
+"""Longer texts of filters are not linked: a URL has place for few of them."""
+
 ALL_PROJECTS, OWN_PROJECT = "all", "own"
 
 

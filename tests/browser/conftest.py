@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
-    # Its sandbox does not work for root, whom the tests run as in CI; /dev/shm is small in containers.
+    # Its sandbox does not work for root, the user in CI; /dev/shm is small in containers.
     options = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else ["--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=options, timeout=MILLISECONDS)

@@ -2,6 +2,7 @@
 """The live tail: rows of the table for new events, as server-sent events."""
 
 import datetime
+import functools
 import re
 from typing import Any
 
@@ -20,6 +21,9 @@ from panko.explorer.search import Search
 from panko.explorer.views.table import make_row
 from panko.policies import events
 from panko.storage.feed import FeedPage, FeedRequest, Start
+
+MAX_KEPT_BYTES = 16 * 1024
+"""Size of an event whose row is kept for other readers."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -84,6 +88,13 @@ class RowStream(EventStream):
 
     def render_event(self, document: bytes) -> bytes:
         """Return the lines of a row."""
-        text = render_alone("_row.html", row=make_row(document, self._search), search=self._search)
-        lines = (f"data: {line}\n" for line in _LINE_END.split(text.strip()))
-        return "".join([*lines, "\n"]).encode()
+        render = _render_row if len(document) <= MAX_KEPT_BYTES else _render_row.__wrapped__
+        return render(document, self._search)
+
+
+@functools.lru_cache(maxsize=256)
+def _render_row(document: bytes, search: Search) -> bytes:
+    """Return the lines of a row. They are kept for others who look at the same page: all get them at the same time."""
+    text = render_alone("_row.html", row=make_row(document, search), search=search)
+    lines = (f"data: {line}\n" for line in _LINE_END.split(text.strip()))
+    return "".join([*lines, "\n"]).encode()

@@ -10,6 +10,7 @@ const list = document.createElement("ul");
 
 let options = [];
 let range = [0, 0];
+let answered = "";
 let active = -1;
 let timer = 0;
 let request = null;
@@ -39,6 +40,7 @@ async function ask() {
     }
     const answer = await response.json();
     if (!signal.aborted && document.activeElement === input && input.value === text) {
+      answered = text;
       range = [toUnits(text, answer.from), toUnits(text, answer.to)];
       open(answer.options);
     }
@@ -57,6 +59,19 @@ function open(found) {
   list.hidden = options.length === 0;
   input.setAttribute("aria-expanded", String(!list.hidden));
   input.removeAttribute("aria-activedescendant");
+}
+
+// Until the server answers, what is typed narrows down the options that are shown: they must fit the text when accepted.
+function narrow() {
+  const text = input.value;
+  const [from, to] = [range[0], range[1] + text.length - answered.length];
+  if (list.hidden || to < from || text.slice(0, from) !== answered.slice(0, from)) {
+    return open([]);
+  }
+  const typed = text.slice(from, to).toLowerCase();
+  answered = text;
+  range = [from, to];
+  open(options.filter((option) => option.text.toLowerCase().includes(typed)));
 }
 
 function makeOption(option, index) {
@@ -134,7 +149,10 @@ if (input) {
   })) {
     input.setAttribute(name, value);
   }
-  input.addEventListener("input", schedule);
+  input.addEventListener("input", () => {
+    narrow();
+    schedule();
+  });
   input.addEventListener("keydown", press);
   input.addEventListener("blur", close);
 }

@@ -21,7 +21,8 @@ function start() {
   source.addEventListener("gone", (event) => say(event.data));
   source.addEventListener("error", () => {
     if (source?.readyState === EventSource.CLOSED) {
-      stop("Live tail has ended: the server refused it.");
+      stop("Live tail has ended.");
+      explain();
     } else if (source) {
       say("Connecting again …");
     }
@@ -39,6 +40,21 @@ function stop(reason = "") {
   button.setAttribute("aria-pressed", "false");
   pause.hidden = true;
   say(reason);
+}
+
+// An EventSource does not tell why it was refused.
+async function explain() {
+  const init = { method: "HEAD", headers: { Accept: "text/event-stream" }, signal: AbortSignal.timeout(10_000) };
+  const code = await fetch(button.dataset.url, init).then((response) => response.status, () => 0);
+  if (code === 401) {
+    say("You are signed out. ");
+    const link = document.createElement("a");
+    link.href = location.href;
+    link.textContent = "Sign in again";
+    status.append(link);
+  } else {
+    say(code === 0 ? "Live tail has ended: the server does not answer." : "Live tail has ended: the server refused it.");
+  }
 }
 
 function say(text) {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from panko.explorer.search import Search
+from panko.explorer.search import MAX_FILTER_CHARACTERS, Search
 from panko.explorer.views.raw import RawText, indent
 from panko.filter_language import write_comparison
 from panko.storage.models import TRAIT_TYPES_BY_LABEL
@@ -14,9 +14,6 @@ from panko.storage.serialization import find_raw, parse_without_raw
 
 MAX_VALUE_CHARACTERS = 200
 """A longer value is folded."""
-
-MAX_FILTER_CHARACTERS = 1000
-"""A longer filter has no link: the address would be too long."""
 
 REQUEST_TRAITS = ("request_id", "global_request_id")
 RESOURCE_TRAITS = (

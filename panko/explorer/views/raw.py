@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-MAX_CHARACTERS = 64 * 1024
+MAX_RAW_CHARACTERS = 64 * 1024
 """How much of a notification a page shows."""
 
 MAX_LEAVES = 10_000
@@ -52,7 +52,7 @@ class RawText:
 
 
 def indent(document: str) -> RawText:
-    """Return a JSON document with one member a line, up to :data:`MAX_CHARACTERS`."""
+    """Return a JSON document with one member a line, up to :data:`MAX_RAW_CHARACTERS`."""
     pieces: list[str] = []
     size = depth = 0
     before = ""
@@ -64,8 +64,8 @@ def indent(document: str) -> RawText:
         depth += word in _OPENING
         before = word
         size += len(pieces[-1])
-        if size > MAX_CHARACTERS:
-            return RawText("".join(pieces)[:MAX_CHARACTERS], is_whole=False)
+        if size > MAX_RAW_CHARACTERS:
+            return RawText("".join(pieces)[:MAX_RAW_CHARACTERS], is_whole=False)
     return RawText("".join(pieces), is_whole=True)
 
 

@@ -235,7 +235,7 @@ def test_facets_are_added_and_removed(pages):
     assert sorted(fields) == [("facet", "request_id"), ("filter", "service : *"), ("parts", "all"), ("range", "all")]
     more = pages.page(f"?{urlencode([*fields, ('facet', 'resource_id')])}")
     assert list(numbers_of(more))[4:] == ["request_id", "resource_id"]
-    (remove, _) = more.xpath("//details[@data-facet]/summary/a/@href")
+    (remove, _) = more.xpath("//details[@data-facet]/p/a[contains(., 'Remove the list')]/@href")
     assert list(numbers_of(pages.page(remove.removeprefix("/explorer"))))[4:] == ["resource_id"]
 
 

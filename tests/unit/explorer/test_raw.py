@@ -84,7 +84,7 @@ REST = DEEP - raw.MAX_DEPTH
 def test_large_documents_are_truncated(document, leaf) -> None:
     text = raw.indent(document)
     assert not text.is_whole
-    assert len(text.text) == raw.MAX_CHARACTERS
+    assert len(text.text) == raw.MAX_RAW_CHARACTERS
     assert list(raw.find_leaves(document).by_path.values()) == [leaf]
 
 
