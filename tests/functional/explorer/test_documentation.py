@@ -30,7 +30,7 @@ EXPLORE = ROOT / "doc/source/explore"
 INDEX, LINKS, SETUP = ((EXPLORE / f"{name}.rst").read_text() for name in ("index", "links", "setup"))
 BLOCKS = [block for page in ("links.rst", "setup.rst") for block in blocks_of(EXPLORE / page)]
 FORMS = next(block for block in BLOCKS if block.language == "text").text.splitlines()
-CELLS = re.compile(r"^``([\w:-]+)`` ", re.MULTILINE)
+CELLS = re.compile(r"^``([\w:-]+)``  ", re.MULTILINE)
 """The names in the first column of tables."""
 
 
@@ -62,6 +62,17 @@ def open_url(load_app: Callable[..., webtest.TestApp], shifted_url: str) -> Call
 def test_a_link_of_each_form_finds_sample_events(open_url, url):
     page = open_url(url)
     assert "compute.instance.create.end" in page or '<tr class="row' in page
+
+
+def test_each_picture_is_shown():
+    """``doc/draw_explorer.py`` draws those of the explorer."""
+    shown = re.findall(r"figure:: ../images/(\S+)", INDEX + LINKS + SETUP)
+    drawn = re.findall(r'directory / "(\S+\.png)"', (ROOT / "doc/draw_explorer.py").read_text())
+    assert sorted(shown) == sorted(drawn)
+    others = {path.name for path in (ROOT / "doc/source/images").iterdir()} - set(shown)
+    assert not {name for name in others if not name.startswith("grafana-")}
+    for name in shown:
+        assert (ROOT / "doc/source/images" / name).is_file()
 
 
 def test_the_arguments_of_links_are_those_of_a_page():
