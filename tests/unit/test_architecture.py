@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
 
-MAX_MODULES = 215
+MAX_MODULES = 216
 FUNCTION_LINES = 45
 FILE_LINES = 350
 """Maximum numbers of modules besides ``__init__.py``, and of lines; the rules say "about 40" and "350"."""
