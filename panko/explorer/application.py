@@ -13,6 +13,7 @@ from pecan.hooks import PecanHook
 
 from panko.api import keystone
 from panko.api.errors import Fault, Refused, log_fault, make_fault
+from panko.api.feed import EVENT_STREAM
 from panko.api.hooks import ContextHook
 from panko.api.middleware import factories
 from panko.api.middleware.errors import read_error_text
@@ -24,7 +25,7 @@ from panko.explorer.context import find_caller
 from panko.explorer.keystone import SIGN_INS, SignIns
 from panko.explorer.middleware import PersonaCookies, ProjectRequired, TokenCookies
 from panko.explorer.rendering import EXPLORER_PATH, TEMPLATES, PageRenderer, render_text
-from panko.explorer.responses import describe_error, respond_with_text, wants_page
+from panko.explorer.responses import compress, describe_error, respond_with_text, wants_page
 from panko.storage.errors import StorageError
 
 ROOT = "panko.explorer.controllers.root.ExplorerController"
@@ -110,9 +111,12 @@ def _complete(response: webob.Response, request: webob.Request) -> None:
     """Set the headers that all responses have."""
     response.headers.update(HEADERS)
     is_file = request.environ["PATH_INFO"].startswith("/static/") and response.status_code < http.HTTPStatus.BAD_REQUEST
-    if not is_file:
+    if response.content_type == EVENT_STREAM:
+        response.headers["Cache-Control"] = f"{NO_STORE}, no-transform"
+    elif not is_file:
         response.headers["Cache-Control"] = NO_STORE
     sessions.set_csrf_cookie(response, request)
+    compress(response, request)
 
 
 def _with_relative_location(start_response: StartResponse, host_url: str) -> StartResponse:

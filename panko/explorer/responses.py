@@ -26,6 +26,9 @@ PROJECT = f"{EXPLORER_PATH}/project"
 MAX_NEXT_CHARACTERS = 4000
 """Length of the URL to return to after the sign-in."""
 
+COMPRESSED_TYPES = (HTML, "text/css", "text/javascript", "image/svg+xml")
+"""The content types of pages and static files."""
+
 _TITLES = {400: "Not possible", 403: "Not allowed", 404: "Not found", 503: "Not available now"}
 
 
@@ -100,15 +103,16 @@ def describe_error(status: int, text: str) -> dict[str, object]:
     return {"title": title, "status": status, "text": text}
 
 
-def compress(response: webob.Response, request: webob.Request) -> webob.Response:
-    """Return a response compressed if it is long and the browser can read that.
+def compress(response: webob.Response, request: webob.Request) -> None:
+    """Compress a page or a static file if it is long and the browser can read that.
 
-    Only for responses without secrets: the length of a compressed one tells something about its contents.
+    The length of a compressed page tells something about its contents. So forms never have the same secret twice (see
+    :func:`~panko.explorer.sessions.make_csrf_field`), and pages of other sites cannot fetch one with the cookie.
     """
+    if response.content_type not in COMPRESSED_TYPES or response.status_code != http.HTTPStatus.OK:
+        return
     response.vary = (*(response.vary or ()), "Accept-Encoding")
-    is_long = response.status_code == http.HTTPStatus.OK and (response.content_length or 0) > MIN_GZIP_BYTES
-    if is_long and accepts_gzip(request.headers.get("Accept-Encoding")):
+    if (response.content_length or 0) > MIN_GZIP_BYTES and accepts_gzip(request.headers.get("Accept-Encoding")):
         chunks = response.app_iter
         response.encode_content("gzip")
         close_iterable(chunks)
-    return response

@@ -18,7 +18,7 @@ from panko.api.routing import Resource
 from panko.explorer.context import select_events
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.rendering import render
-from panko.explorer.responses import compress, redirect
+from panko.explorer.responses import redirect
 from panko.explorer.search import RANGE_TITLES, RANGES, Search
 from panko.explorer.views.facets import Facets, names_of, read_facets, rule_of
 from panko.explorer.views.histogram import Histogram, read_histogram
@@ -161,7 +161,7 @@ class PartsController(Resource):
             if getattr(error, "code", 400) in (401, 403):
                 raise
             part, status = Part(None, describe_problem(error).text), 400
-        return compress(render(f"_{name}.html", status=status, part=part, search=search), pecan.request)
+        return render(f"_{name}.html", status=status, part=part, search=search)
 
 
 def _parse_rows(text: str) -> int:

@@ -9,7 +9,6 @@ from webob.static import FileApp
 from panko.api.routing import Resource
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.rendering import STATIC
-from panko.explorer.responses import compress
 
 MAX_AGE_SECONDS = 365 * 24 * 3600
 """How long browsers may keep a file; pages link to each with its hash."""
@@ -29,4 +28,4 @@ class StaticController(Resource):
             raise webob.exc.HTTPNotFound
         response: webob.Response = pecan.request.get_response(FileApp(str(STATIC / name)))
         response.cache_control = f"public, max-age={MAX_AGE_SECONDS}, immutable"
-        return compress(response, pecan.request)
+        return response

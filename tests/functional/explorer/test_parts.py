@@ -342,7 +342,7 @@ def test_who_sees_no_events_sees_no_parts(pages, path):
     pages.get(path, {**ADMIN, "X-User-Id": ""}, status=403)
 
 
-def test_long_parts_are_compressed(pages):
+def test_long_pages_parts_and_files_are_compressed(pages):
     def get(path, **headers):
         sent = {**ADMIN, "Accept": "text/html", **headers}
         # WebTest would decompress it.
@@ -362,5 +362,6 @@ def test_long_parts_are_compressed(pages):
     assert get(path, **gzip).content_encoding == "gzip"
     some = get(path, Range="bytes=0-9", **gzip)
     assert (some.content_encoding, len(some.body)) == (None, 10)
-    # A page has secrets, and repeats what its URL says.
-    assert get("?range=all", **gzip).content_encoding is None
+    plain, small = get("/event?id=msg-000"), get("/event?id=msg-000", **gzip)
+    assert small.content_encoding == "gzip"
+    assert small.content_length < plain.content_length / 2

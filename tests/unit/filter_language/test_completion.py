@@ -45,7 +45,7 @@ def gap_of(text):
         ("ev|", 0, 2, "ev"),
         ("ev|ent = x", 0, 5, "ev"),
         ("a = 1 AND  |", 11, 11, ""),
-        ("a = 1 AND sta|te", 10, 15, "sta"),
+        ("a = 1 AND sta|tus", 10, 16, "sta"),
         ("a = 1 -sta|", 7, 10, "sta"),
         ("(sta|", 1, 4, "sta"),
         ('"a name|', 0, 7, "a name"),
