@@ -118,6 +118,29 @@ def test_cluster_of_which_most_nodes_are_down_has_no_manager(opensearch_cluster:
     third.request("PUT", f"/{index}-more")
 
 
+@pytest.mark.slow
+def test_recovery_that_never_ends_is_cancelled_and_begins_again(
+    opensearch_cluster: OpenSearchCluster, index: str
+) -> None:
+    """Here, because hardly any bytes may be sent."""
+    speed = "indices.recovery.max_bytes_per_sec"
+    opensearch_cluster.request("PUT", f"/{index}/_settings", {"number_of_replicas": 0})
+    for _ in range(20):
+        opensearch_cluster.request("POST", f"/{index}/_doc", {"text": secrets.token_hex(50_000)})
+    opensearch_cluster.request("POST", f"/{index}/_flush")
+    try:
+        opensearch_cluster.request("PUT", "/_cluster/settings", {"transient": {speed: "1kb"}})
+        opensearch_cluster.request("PUT", f"/{index}/_settings", {"number_of_replicas": 1})
+        cancelled: list[str] = []
+        while not cancelled:
+            assert opensearch_cluster.cancel_recoveries(3600) == []
+            cancelled = opensearch_cluster.cancel_recoveries(0)
+        assert cancelled[0].startswith(f"{index}/0 to node")
+    finally:
+        opensearch_cluster.request("PUT", "/_cluster/settings", {"transient": {speed: None}})
+    opensearch_cluster.wait_for_health()
+
+
 def test_paused_node_keeps_its_connections(opensearch_cluster: OpenSearchCluster, index: str) -> None:
     """It accepts requests and answers none of them until it is resumed."""
     node = opensearch_cluster.nodes[0]

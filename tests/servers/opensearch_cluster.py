@@ -19,6 +19,9 @@ from tests.servers.processes import ServerError, distinct_ports
 
 # A copy of data that the manager could not start in time waits for a minute, and again.
 _TIMEOUT = 240.0
+# A recovery of the little data of a test that takes longer waits for something that will not happen.
+_STUCK_SECONDS = 60.0
+_LOOK_SECONDS = 15.0
 # A node that waits for a paused one answers late.
 _REQUEST_TIMEOUT = 40.0
 _DISK = "cluster.routing.allocation.disk"
@@ -196,15 +199,41 @@ class OpenSearchCluster:
         """
         wanted = f"wait_for_status={status}&wait_for_nodes={nodes or len(self.nodes)}&wait_for_events=languid"
         path = f"/_cluster/health?{wanted}&timeout=1s&cluster_manager_timeout=1s"
-        deadline = time.monotonic() + _TIMEOUT
+        now = time.monotonic()
+        deadline, look = now + _TIMEOUT, now + _STUCK_SECONDS
         while True:
             try:
                 self.request("GET", path)
                 return
             except ServerError as error:
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > deadline:
                     raise ServerError(f"the cluster is not {status}: {error}\n{self._describe_recoveries()}") from error
+            if now > look:
+                look = now + _LOOK_SECONDS
+                for name in self.cancel_recoveries(_STUCK_SECONDS):
+                    print(f"\nThe recovery of {name} was stuck, and was cancelled.")
             time.sleep(0.05)
+
+    def cancel_recoveries(self, seconds: float) -> list[str]:
+        """Cancel the recoveries that have taken longer, as an operator would; OpenSearch begins others.
+
+        After nodes were killed, a node sometimes keeps an earlier recovery of the same copy, which it neither ends nor
+        cancels: the later one waits for that forever, in the stage init.
+
+        :returns: which they were
+        """
+        columns = "index,shard,time,target_node"
+        cancelled = []
+        with contextlib.suppress(ServerError):
+            for row in self.request("GET", f"/_cat/recovery?active_only=true&format=json&time=ms&h={columns}"):
+                command = {"index": row["index"], "shard": int(row["shard"]), "node": row["target_node"]}
+                if float(row["time"]) >= seconds * 1000:
+                    # It may have just ended; that of a primary copy cannot be cancelled.
+                    with contextlib.suppress(ServerError):
+                        self.request("POST", "/_cluster/reroute?metric=none", {"commands": [{"cancel": command}]})
+                        cancelled.append(f"{row['index']}/{row['shard']} to {row['target_node']}")
+        return cancelled
 
     def _describe_recoveries(self) -> str:
         """Return which copies are missing and which recoveries run, for the text of an error."""
