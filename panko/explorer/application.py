@@ -111,7 +111,9 @@ def _complete(response: webob.Response, request: webob.Request) -> None:
     response.headers.update(HEADERS)
     is_file = request.environ["PATH_INFO"].startswith("/static/") and response.status_code < http.HTTPStatus.BAD_REQUEST
     if not is_file:
-        response.headers["Cache-Control"] = NO_STORE
+        # A proxy that compresses the tail would hold its rows back.
+        is_transformable = not response.cache_control.no_transform
+        response.headers["Cache-Control"] = NO_STORE if is_transformable else f"{NO_STORE}, no-transform"
     sessions.set_csrf_cookie(response, request)
 
 
