@@ -52,7 +52,7 @@ NO_COLUMN = "none"
 MAX_FACETS = 10
 """How many traits a page lists the values of, besides those that it always lists; the others are ignored."""
 
-MAX_FILTERS = 100
+MAX_PAGE_FILTERS = 100
 """Filters of a page, more than can be valid: each has a link with all others."""
 
 MAX_FILTER_CHARACTERS = 1000
@@ -112,8 +112,8 @@ class Search:
         if given.get("projects", OWN_PROJECT) not in (ALL_PROJECTS, OWN_PROJECT):
             raise InvalidInput("projects", given["projects"], f"It is {ALL_PROJECTS} or {OWN_PROJECT}.")
         texts = tuple(dict.fromkeys(text for text in arguments.getall("filter") if text.strip()))
-        if len(texts) > MAX_FILTERS:
-            raise ClientSideError(f"There are more than {MAX_FILTERS} filters")
+        if len(texts) > MAX_PAGE_FILTERS:
+            raise ClientSideError(f"There are more than {MAX_PAGE_FILTERS} filters")
         columns = query.parse_columns(arguments.getall("column"))
         if columns is None:
             columns = DEFAULT_COLUMNS

@@ -4,14 +4,14 @@
 from urllib.parse import urlencode
 
 from panko.explorer.rendering import static_url
-from panko.explorer.search import MAX_FILTERS
+from panko.explorer.search import MAX_PAGE_FILTERS
 
 
 def test_a_page_has_a_limited_number_of_filters(pages):
     """Each has a link with all others: thousands would make a page of many megabytes."""
-    query = urlencode([("filter", f"{number:03x}") for number in range(MAX_FILTERS + 1)])
+    query = urlencode([("filter", f"{number:03x}") for number in range(MAX_PAGE_FILTERS + 1)])
     page = pages.get(f"?{query}", status=400)
-    assert f"There are more than {MAX_FILTERS} filters" in page.text
+    assert f"There are more than {MAX_PAGE_FILTERS} filters" in page.text
     assert len(page.body) < 100_000
 
 
