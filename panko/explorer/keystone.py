@@ -218,6 +218,11 @@ class SignIns:
         return url if url.endswith("/v3") else f"{url}/v3"
 
 
+def is_token(text: str) -> bool:
+    """Return whether a text can be a token that a cookie holds."""
+    return len(text) <= MAX_TOKEN_CHARACTERS and _TOKEN.fullmatch(text) is not None
+
+
 def check_length(token: str) -> None:
     """Raise SignInRefused if a token is too long for a cookie."""
     if len(token) > MAX_TOKEN_CHARACTERS:

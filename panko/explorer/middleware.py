@@ -55,7 +55,7 @@ class TokenCookies:
             for name in IDENTITY_HEADERS:
                 request.headers.pop(name, None)
             return self._application(environ, start_response)
-        if not has_token and (token := sessions.read_cookie(request, sessions.TOKEN)):
+        if not has_token and (token := sessions.read_token(request)):
             request.headers["X-Auth-Token"] = token
         response = request.get_response(self._validated)
         if response.status_code == http.HTTPStatus.UNAUTHORIZED and APPLICATION_REACHED not in environ:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from webob.multidict import MultiDict
-from wsme.exc import InvalidInput
+from wsme.exc import ClientSideError, InvalidInput
 
 from panko.api import filters, query
 from panko.explorer.rendering import EXPLORER_PATH
@@ -51,6 +51,9 @@ NO_COLUMN = "none"
 
 MAX_FACETS = 10
 """How many traits a page lists the values of, besides those that it always lists; the others are ignored."""
+
+MAX_PAGE_FILTERS = 100
+"""Filters of a page, more than can be valid: each has a link with all others."""
 
 MAX_FILTER_CHARACTERS = 1000
 """Longer texts of filters are not linked: a URL has place for few of them."""
@@ -109,6 +112,8 @@ class Search:
         if given.get("projects", OWN_PROJECT) not in (ALL_PROJECTS, OWN_PROJECT):
             raise InvalidInput("projects", given["projects"], f"It is {ALL_PROJECTS} or {OWN_PROJECT}.")
         texts = tuple(dict.fromkeys(text for text in arguments.getall("filter") if text.strip()))
+        if len(texts) > MAX_PAGE_FILTERS:
+            raise ClientSideError(f"There are more than {MAX_PAGE_FILTERS} filters")
         columns = query.parse_columns(arguments.getall("column"))
         if columns is None:
             columns = DEFAULT_COLUMNS

@@ -14,6 +14,7 @@ import webob
 from wsme.exc import ClientSideError
 
 from panko.api.request import read_body
+from panko.explorer.keystone import is_token
 from panko.explorer.rendering import EXPLORER_PATH
 
 TOKEN = "panko-token"  # noqa: S105
@@ -55,6 +56,12 @@ def read_cookie(request: webob.Request, name: str) -> str:
     """Return the value of a cookie; empty if the request has none."""
     value: str = request.cookies.get(_full_name(request, name), "")
     return value
+
+
+def read_token(request: webob.Request) -> str:
+    """Return the token of a sign-in; empty if the request has none, or a text that cannot be one."""
+    text = read_cookie(request, TOKEN)
+    return text if is_token(text) else ""
 
 
 def set_cookie(response: webob.Response, request: webob.Request, name: str, value: str, seconds: int | None) -> None:

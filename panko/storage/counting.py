@@ -5,6 +5,7 @@ import collections
 import datetime
 import functools
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +29,9 @@ _Value = TypeVar("_Value")
 
 MAX_COUNTERS = 200_000
 """Counters in memory at a time; if there are more groups, the events are read several times."""
+
+BATCH_EVENTS = 100
+"""Events in memory at a time, if several things are counted of each: their values may be long."""
 
 
 class CountRow(NamedTuple):
@@ -175,30 +179,51 @@ def sort_counts(counts: Mapping[PeriodGroup, int], ranks: Mapping[str | None, in
     return rows
 
 
+class _ValueCounter:
+    """Counts the distinct values of a trait, in events that are added from the newest to the oldest."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._counts: dict[tuple[TraitType, str], int] = {}
+        self._newest: dict[tuple[TraitType, str], int] = {}
+
+    def add(self, found: Iterable[FoundEvent]) -> int:
+        """Count the values of events; return how many events there were."""
+        counts, newest, name = self._counts, self._newest, self._name
+        events = 0
+        for shape, _, generated, values, _ in found:
+            events += 1
+            positions = shape.positions_by_name.get(name, ())
+            written = [(shape.traits[position][1], values[position]) for position in positions]
+            # Count a value once for each event that has it.
+            for each in written if len(written) < 2 else dict.fromkeys(written):
+                counts[each] = counts.get(each, 0) + 1
+                newest.setdefault(each, generated)
+        return events
+
+    def result(self, events: int, max_events: int) -> TraitValues:
+        """Return the values.
+
+        :param events: how many events were examined
+        :param max_events: number of events at which the caller stopped reading
+        """
+        values = [
+            TraitValue(type_.parse(unescape(value)), type_, count, from_microseconds(self._newest[type_, value]))
+            for (type_, value), count in self._counts.items()
+        ]
+        values.sort(key=lambda each: (each.type, each.value))
+        values.sort(key=lambda each: (each.count, each.last), reverse=True)
+        return TraitValues(tuple(values), events, complete=events < max_events)
+
+
 def summarize_values(found: Iterable[FoundEvent], name: str, max_events: int) -> TraitValues:
     """Return the distinct values of a trait.
 
     :param found: events, the newest first
     :param max_events: number of events at which the caller stopped reading
     """
-    counts: dict[tuple[TraitType, str], int] = {}
-    newest: dict[tuple[TraitType, str], int] = {}
-    events = 0
-    for shape, _, generated, values, _ in found:
-        events += 1
-        positions = shape.positions_by_name.get(name, ())
-        written = [(shape.traits[position][1], values[position]) for position in positions]
-        # Count a value once for each event that has it.
-        for each in written if len(written) < 2 else dict.fromkeys(written):
-            counts[each] = counts.get(each, 0) + 1
-            newest.setdefault(each, generated)
-    found_values = [
-        TraitValue(type_.parse(unescape(value)), type_, count, from_microseconds(newest[type_, value]))
-        for (type_, value), count in counts.items()
-    ]
-    found_values.sort(key=lambda each: (each.type, each.value))
-    found_values.sort(key=lambda each: (each.count, each.last), reverse=True)
-    return TraitValues(tuple(found_values), events, complete=events < max_events)
+    counter = _ValueCounter(name)
+    return counter.result(counter.add(found), max_events)
 
 
 def summarize_newest(found: Iterable[FoundEvent], names: Iterable[str], max_events: int) -> NewestEvents:
@@ -208,8 +233,14 @@ def summarize_newest(found: Iterable[FoundEvent], names: Iterable[str], max_even
     :param names: those of the traits
     :param max_events: number of events at which the caller stopped reading
     """
-    events = list(found)
-    types = collections.Counter([shape.event_type for shape, *_ in events])
+    counters = {name: _ValueCounter(name) for name in names}
+    types: collections.Counter[str] = collections.Counter()
+    events_left = iter(found)
+    while some := tuple(itertools.islice(events_left, BATCH_EVENTS)):
+        types.update([shape.event_type for shape, *_ in some])
+        for counter in counters.values():
+            counter.add(some)
+    events = types.total()
     by_count = tuple(sorted(types.items(), key=lambda each: (-each[1], each[0])))
-    values = {name: summarize_values(events, name, max_events) for name in names}
-    return NewestEvents(by_count, values, len(events), complete=len(events) < max_events)
+    values = {name: counter.result(events, max_events) for name, counter in counters.items()}
+    return NewestEvents(by_count, values, events, complete=events < max_events)

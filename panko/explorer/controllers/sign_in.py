@@ -79,7 +79,7 @@ class SignOutController(Resource):
         """Revoke the token, delete its cookie, and lead to the sign-in page."""
         sign_ins = _sign_ins()
         _read_form()
-        token = sessions.read_cookie(pecan.request, sessions.TOKEN)
+        token = sessions.read_token(pecan.request)
         if token:
             sign_ins.revoke(token)
         response = redirect(SIGN_IN)
@@ -193,7 +193,7 @@ def _own_token() -> str:
     _sign_ins()
     if request.environ[CALLER_KIND] != BY_TOKEN:
         raise webob.exc.HTTPForbidden("The request has a token in a header.")
-    return sessions.read_cookie(request, sessions.TOKEN)
+    return sessions.read_token(request)
 
 
 def _lead_on(form: Mapping[str, str], token: Token) -> webob.Response:

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from panko.explorer.search import Search
+from panko.explorer.search import MAX_FILTER_CHARACTERS, Search
 from panko.filter_language import write_comparison, write_existence
 from panko.policies import event_counts, traits
 from panko.storage.aggregates import BY_EVENT_TYPE, MAX_EXAMINED_EVENTS, TraitValues
@@ -22,9 +22,6 @@ OTHER_RULE = traits.VALUES
 
 MAX_LISTED_VALUES = 20
 """Values of a facet that are listed."""
-
-MAX_CHOICE_CHARACTERS = 1000
-"""Longer texts of filters are not linked: a URL has place for few of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ def write_exact(name: str, value: str, type_: TraitType, is_trait: bool = True) 
     if type_ is not TraitType.TEXT and not text.startswith(f"{type_.label}::"):
         # Without its type, the number 4 also finds the text "4".
         text = f"{type_.label}::{text}"
-    return text if len(text) <= MAX_CHOICE_CHARACTERS else ""
+    return text if len(text) <= MAX_FILTER_CHARACTERS else ""
 
 
 def _choose(search: Search, text: str) -> Choice:

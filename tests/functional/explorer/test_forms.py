@@ -3,6 +3,7 @@
 
 import pytest
 
+from panko.explorer.rendering import static_url
 from tests.functional.api.conftest import fill
 from tests.functional.explorer.conftest import PAGE, send_form
 
@@ -157,7 +158,7 @@ def test_all_responses_have_the_headers(explorer, url, status):
 
 
 def test_static_files_may_be_cached(explorer):
-    assert "immutable" in explorer.get("/explorer/static/explorer.css?v=1").headers["Cache-Control"]
+    assert "immutable" in explorer.get(static_url("explorer.css")).headers["Cache-Control"]
     assert explorer.get("/explorer/static/nothing.css", status=404).headers["Cache-Control"] == "no-store"
 
 

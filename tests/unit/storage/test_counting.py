@@ -3,19 +3,26 @@
 
 import datetime
 import random
+import weakref
 
 import pytest
 
 from panko.storage import aggregates, counting
 from panko.storage.aggregates import CountQuery
 from panko.storage.filters import EventFilter
-from panko.storage.models import Event, Trait, to_microseconds
+from panko.storage.models import Event, Trait, TraitType, to_microseconds
 from panko.storage.shapes import FoundEvent, Shape, names_of
 from panko.storage.validation import checked_event
 
 HOUR = datetime.timedelta(hours=1)
 BEGIN = datetime.datetime(1969, 12, 31, 20)
 """Some of the events are before 1970."""
+
+
+class Values(list):
+    """Values that a weak reference can refer to."""
+
+    __hash__ = object.__hash__
 
 
 def found(traits: list[Trait], event_type: str = "t", generated: datetime.datetime = BEGIN) -> FoundEvent:
@@ -119,3 +126,23 @@ def test_database_counts_what_needs_no_traits_but_the_owner() -> None:
         query = CountQuery(group_by=group_by)
         assert counting.is_counted_by_database(EventFilter(), query) == by_database
         assert not counting.is_counted_by_database(EventFilter(traits_filter=[{"key": "x", "string": "a"}]), query)
+
+
+def test_a_summary_forgets_events_while_it_reads() -> None:
+    """An event may have megabytes of values that are not asked for."""
+    alive: weakref.WeakSet[Values] = weakref.WeakSet()
+    most = 0
+
+    def read():
+        nonlocal most
+        shape = Shape("t", (("x", TraitType.TEXT), ("y", TraitType.TEXT)))
+        for number in range(2000):
+            values = Values(["long", str(number % 3)])
+            alive.add(values)
+            most = max(most, len(alive))
+            yield FoundEvent(shape, f"m{number}", number, values, ())
+
+    summary = counting.summarize_newest(read(), ["y"], 2000)
+    assert [(each.value, each.count) for each in summary.traits["y"].values] == [("1", 667), ("0", 667), ("2", 666)]
+    assert (summary.event_types, summary.events, summary.complete) == ((("t", 2000),), 2000, False)
+    assert most <= 500
