@@ -165,13 +165,20 @@ def test_completion_counts_characters_and_not_units(window):
     expect(page.locator("#search")).to_have_value('display_name : "😀é" AND service ')
 
 
-def test_a_part_that_fails_can_be_tried_again(window):
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "shown"),
+    [
+        (503, "text/plain; charset=utf-8", "The database is away.", "The database is away."),
+        (502, "text/html", "<title>Proxy</title><h1>Bad Gateway</h1>", "The server answered 502."),
+    ],
+)
+def test_a_part_that_fails_can_be_tried_again(window, status, content_type, body, shown):
     watched = window()
     page = watched.page
-    page.route("**/parts/histogram*", lambda route: route.fulfill(status=503, body="The database is away."))
+    page.route("**/parts/histogram*", lambda route: route.fulfill(status=status, content_type=content_type, body=body))
     watched.open("?range=7d")
-    with watched.expecting("status of 503"):
-        expect(page.locator("[data-part='histogram']")).to_contain_text("The database is away.")
+    with watched.expecting(f"status of {status}"):
+        expect(page.locator("[data-part='histogram']")).to_contain_text(shown)
     page.unroute("**/parts/histogram*")
     page.locator("[data-part='histogram']").get_by_role("button", name="Try again").click()
     expect(page.locator("svg.bars")).to_be_visible()

@@ -11,8 +11,10 @@ async function load(part) {
     const text = await response.text();
     if (response.status === 401 || response.redirected) {
       fail(part, "You are signed out.");
-    } else if (!response.ok && !(response.headers.get("Content-Type") ?? "").startsWith("text/html")) {
-      fail(part, text.length < 300 && text ? text : `The server answered ${response.status}.`);
+    } else if (!response.ok && response.status !== 400) {
+      // It may come from a proxy, which sends a whole page. Only a part that says what is wrong with the filter is ours.
+      const isText = (response.headers.get("Content-Type") ?? "").startsWith("text/plain");
+      fail(part, isText && text.length < 300 && text ? text : `The server answered ${response.status}.`);
     } else {
       part.innerHTML = text;
       part.dispatchEvent(new CustomEvent("panko:added", { bubbles: true }));

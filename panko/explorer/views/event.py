@@ -15,6 +15,9 @@ from panko.storage.serialization import find_raw, parse_without_raw
 MAX_VALUE_CHARACTERS = 200
 """A longer value is folded."""
 
+MAX_TRAITS = 1000
+"""How many traits a page shows: each has three links, which repeat the page's URL."""
+
 REQUEST_TRAITS = ("request_id", "global_request_id")
 RESOURCE_TRAITS = (
     *("resource_id", "instance_id", "server_id", "volume_id", "snapshot_id", "backup_id", "image_id", "network_id"),
@@ -73,6 +76,8 @@ class EventView:
 
     :param generated: its time, as ISO 8601 in UTC without a zone
     :param type_links: those of its event type
+    :param traits: at most :data:`MAX_TRAITS`, by name
+    :param more_traits: how many others it has
     :param related: links to related events
     :param around: links to what happened around it
     :param whole: URL of the event as a line of JSON
@@ -84,6 +89,7 @@ class EventView:
     generated: str
     type_links: FilterLinks
     traits: tuple[TraitView, ...]
+    more_traits: int
     related: tuple[Link, ...]
     around: tuple[Link, ...]
     raw: RawText
@@ -112,7 +118,8 @@ def make_event(document: bytes, search: Search) -> EventView:
         event["event_type"],
         event["generated"],
         _make_links(search, write_comparison("event_type", event["event_type"], is_trait=False)),
-        tuple([_make_trait(trait, search) for trait in traits]),
+        tuple([_make_trait(trait, search) for trait in traits[:MAX_TRAITS]]),
+        max(len(traits) - MAX_TRAITS, 0),
         tuple(_find_related(by_name, search, message_id)),
         tuple(around),
         indent(find_raw(document)),
