@@ -141,9 +141,9 @@ def listed_by_the_feed(api, who):
 
 
 def test_an_invisible_event_is_like_a_missing_one(pages):
-    pages = [pages.get(f"/event?id={message_id}", MEMBER, 404).text for message_id in ("msg-001", "msg-999")]
-    assert pages[0].replace("msg-001", "msg-999") == pages[1]
-    assert "You look as user-0 in project proj-0" in pages[0]
+    found = [pages.get(f"/event?id={message_id}", MEMBER, 404).text for message_id in ("msg-001", "msg-999")]
+    assert found[0].replace("msg-001", "msg-999") == found[1]
+    assert "You look as user-0 in project proj-0" in found[0]
     assert "You look as" not in pages.get("/event?id=msg-999", ADMIN, 404).text
 
 
