@@ -15,7 +15,7 @@ from panko.storage.serialization import find_raw, parse_without_raw
 MAX_VALUE_CHARACTERS = 200
 """A longer value is folded."""
 
-MAX_TRAITS = 1000
+MAX_SHOWN_TRAITS = 1000
 """How many traits a page shows: each has three links, which repeat the page's URL."""
 
 REQUEST_TRAITS = ("request_id", "global_request_id")
@@ -76,7 +76,7 @@ class EventView:
 
     :param generated: its time, as ISO 8601 in UTC without a zone
     :param type_links: those of its event type
-    :param traits: at most :data:`MAX_TRAITS`, by name
+    :param traits: at most :data:`MAX_SHOWN_TRAITS`, by name
     :param more_traits: how many others it has
     :param related: links to related events
     :param around: links to what happened around it
@@ -118,8 +118,8 @@ def make_event(document: bytes, search: Search) -> EventView:
         event["event_type"],
         event["generated"],
         _make_links(search, write_comparison("event_type", event["event_type"], is_trait=False)),
-        tuple([_make_trait(trait, search) for trait in traits[:MAX_TRAITS]]),
-        max(len(traits) - MAX_TRAITS, 0),
+        tuple([_make_trait(trait, search) for trait in traits[:MAX_SHOWN_TRAITS]]),
+        max(len(traits) - MAX_SHOWN_TRAITS, 0),
         tuple(_find_related(by_name, search, message_id)),
         tuple(around),
         indent(find_raw(document)),

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from panko import service
-from panko.explorer.views.event import MAX_TRAITS
+from panko.explorer.views.event import MAX_SHOWN_TRAITS
 from panko.explorer.views.raw import MAX_RAW_CHARACTERS
 from panko.storage import get_connection
 from panko.storage.models import Event, Trait
@@ -215,11 +215,11 @@ def test_a_page_that_has_ended_has_no_tail(browser):
 
 def test_an_event_shows_a_limited_number_of_traits(storage, browser):
     """Each has links that repeat the page's URL: all traits of the largest event would make a huge page."""
-    many = [Trait(f"t{number:04}", Trait.INT_TYPE, number) for number in range(MAX_TRAITS + 2)]
+    many = [Trait(f"t{number:04}", Trait.INT_TYPE, number) for number in range(MAX_SHOWN_TRAITS + 2)]
     storage.record_events([Event("many", "t", NOON, many)])
     for fragment in ("", "&fragment=1"):
         page = browser.page(f"/event?id=many{fragment}")
-        assert len(page.xpath("//table[@class='traits']/tbody/tr")) == MAX_TRAITS
+        assert len(page.xpath("//table[@class='traits']/tbody/tr")) == MAX_SHOWN_TRAITS
         assert "It has 2 more traits" in page.text_content()
         whole = browser.get(link(page, "Download the whole event"))
-        assert whole.body.count(b'"integer"') == MAX_TRAITS + 2
+        assert whole.body.count(b'"integer"') == MAX_SHOWN_TRAITS + 2
