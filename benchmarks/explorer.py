@@ -195,7 +195,10 @@ def _view(title: str, views: Sequence[Mapping[str, float]], cpu: float, sizes: S
 
 
 def _percentiles(times: Sequence[float]) -> tuple[float, float]:
-    return statistics.median(times), statistics.quantiles(times, n=20)[18]
+    """Return the median and the 95th percentile."""
+    # A smoke run has a single time, of which there are no quantiles.
+    p95 = statistics.quantiles(times, n=20)[18] if len(times) > 1 else times[0]
+    return statistics.median(times), p95
 
 
 class Tails:

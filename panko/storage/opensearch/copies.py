@@ -19,6 +19,7 @@ from panko.storage.errors import StorageUnavailable
 from panko.storage.ids import number_at
 from panko.storage.opensearch.client import RETRY_SECONDS, Client
 from panko.storage.opensearch.documents import MICROSECONDS
+from panko.storage.opensearch.errors import ShardsFailed
 from panko.storage.opensearch.indices import NAMES_PER_REQUEST
 from panko.storage.parts import split_by_count
 
@@ -81,7 +82,11 @@ class Copies:
 
     def _refresh(self, names: str) -> bool:
         """Let all copies show what they have, and return whether all have answered."""
-        found = self._client.write("POST", f"{names}/_refresh", ignore_unavailable="true", filter_path="_shards.failed")
+        parameters = {"ignore_unavailable": "true", "filter_path": "_shards.failed"}
+        try:
+            found = self._client.write("POST", f"{names}/_refresh", **parameters)
+        except ShardsFailed:
+            return False
         return not found["_shards"]["failed"]
 
     def _are_safe(self, names: str, wanted: dict[tuple[str, str], int]) -> bool:

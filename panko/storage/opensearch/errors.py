@@ -64,6 +64,10 @@ class IndexReadOnly(errors.StorageReadOnly):
     ADVICE = "Remove the block in the settings of the cluster or the index (index.blocks, cluster.blocks)."
 
 
+class ShardsFailed(errors.StorageUnavailable):
+    """No copy of any shard has done what it was asked for, such as a refresh: their nodes are paused or have gone."""
+
+
 class RequestTooLarge(errors.StatementFailed):
     """A node, or a proxy before it, does not accept so much in one request."""
 
@@ -94,6 +98,8 @@ def translate(error: exceptions.OpenSearchException) -> StorageError:
     if isinstance(error, exceptions.ConnectionError):
         return _translate_connection(error)
     if isinstance(error, exceptions.TransportError) and isinstance(error.status_code, int):
+        if failed := _count_failed(error):
+            return ShardsFailed(f"{error.status_code}: {failed} copies of shards failed")
         return translate_status(error.status_code, _find_failed_node(error) or type_of(error), reason_of(error.info))
     if isinstance(error, exceptions.SerializationError):
         return errors.StorageMisconfigured("what answers there is not OpenSearch: it does not speak JSON.")
@@ -149,6 +155,12 @@ def translate_status(status: int, type_: str, reason: str) -> StorageError:
     if status in _TEMPORARY or (status == 500 and _FAILED_NODE.fullmatch(type_)):
         return errors.StorageUnavailable(detail)
     return errors.StatementFailed(f"{status} {type_}")
+
+
+def _count_failed(error: exceptions.TransportError) -> int:
+    """Return how many copies of shards failed if that is all that the response says; else 0."""
+    info = error.info if isinstance(error.info, dict) else {}
+    return 0 if "error" in info else int(info.get("_shards", {}).get("failed", 0))
 
 
 def _find_failed_node(error: exceptions.TransportError) -> str | None:

@@ -80,6 +80,14 @@ def test_response_is_an_error_of_the_storage(
     assert len(error.detail) < 600
 
 
+def test_refresh_that_fails_on_all_shards_may_succeed_later() -> None:
+    """Of a response without an error, the client library has the whole text instead of its name."""
+    failed = exceptions.TransportError(500, '{"_shards":{"failed":2}}', {"_shards": {"failed": 2}})
+    assert isinstance(translate(failed), errors.StorageUnavailable)
+    named = exceptions.TransportError(500, "some_exception", {"error": {"type": "some_exception"}, "_shards": {}})
+    assert not isinstance(translate(named), errors.StorageUnavailable)
+
+
 def test_lost_answer_is_a_timeout() -> None:
     error = translate(exceptions.ConnectionTimeout("TIMEOUT", "read timed out", TimeoutError()))
     assert type(error) is errors.StorageTimeout
