@@ -72,7 +72,7 @@ class Cipher:
     def encrypt(self, content: bytes) -> str:
         """Return bytes as text, whose length depends only on theirs."""
         nonce = os.urandom(NONCE_BYTES)
-        return _encode(nonce + self._aead.encrypt(nonce, content, None))
+        return encode_base64(nonce + self._aead.encrypt(nonce, content, None))
 
     def decrypt(self, text: str) -> bytes:
         """Return the bytes of a text.
@@ -80,7 +80,7 @@ class Cipher:
         :raises InvalidInput: if the text is not exactly one that this cipher has made
         """
         try:
-            encrypted = _decode(text)
+            encrypted = decode_base64(text)
             return self._aead.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], None)
         except (ValueError, InvalidTag) as error:
             filters = " with the same filters" if self._argument == CURSOR else ""
@@ -88,17 +88,18 @@ class Cipher:
             raise InvalidInput(self._argument, text, reason) from error
 
 
-def _encode(data: bytes) -> str:
+def encode_base64(data: bytes) -> str:
+    """Return bytes as base64url in its shortest form."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _decode(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """Return the bytes that a text encodes.
 
     :raises ValueError: if the text is not the only one that encodes them
     """
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _encode(data) != text:  # Python ignores other characters, and the last bits.
+    if encode_base64(data) != text:  # Python ignores other characters, and the last bits.
         raise ValueError("It is not base64url in its shortest form.")
     return data
 

@@ -18,7 +18,7 @@ from panko.api.filters import FILTER
 from panko.api.response import LinkedResult, close_iterable
 from panko.storage import deadlines
 from panko.storage.base import Connection
-from panko.storage.errors import NotSupported, QueryTimeout, ScanTimeout, StorageTimeout
+from panko.storage.errors import SEARCH_TIMEOUTS, NotSupported, QueryTimeout, StorageTimeout
 from panko.storage.filters import EventFilter, Page, Place
 from panko.storage.serialization import find_place
 
@@ -147,7 +147,7 @@ class EventPage(LinkedResult, Generic[T]):
         try:
             with deadlines.within(MAX_LOOKAHEAD_SECONDS):
                 return next(self._events, None) is not None
-        except (QueryTimeout, StorageTimeout, ScanTimeout):
+        except SEARCH_TIMEOUTS:
             return True
 
     def find_next(self) -> str | None:

@@ -12,7 +12,7 @@ from panko.explorer import sessions
 from panko.explorer.responses import PROJECT, SIGN_IN, redirect_with_next, respond_with_text, wants_page
 
 CALLER_KIND = "panko.explorer.caller_kind"
-"""Environ key: how the caller is known; see :class:`panko.explorer.sessions.Caller`."""
+"""Environ key: how the caller is known; see :class:`panko.explorer.context.Caller`."""
 
 BY_TOKEN = "token"  # noqa: S105
 BY_PERSONA = "persona"

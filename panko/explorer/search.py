@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from oslo_utils import timeutils
 from webob.multidict import MultiDict
 from wsme.exc import ClientSideError, InvalidInput
 
@@ -158,7 +159,7 @@ class Search:
         """
         if self.range:
             length = RANGES[self.range]
-            now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+            now = timeutils.utcnow()
             return (None if length is None else now - length), None
         return _parse_time("start", self.start), _parse_time("end", self.end)
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cookies of the explorer, and the check that a form was sent from one of its own pages."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -13,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import webob
 from wsme.exc import ClientSideError
 
+from panko.api.cursors import decode_base64, encode_base64
 from panko.api.request import read_body
 from panko.explorer.keystone import is_token
 from panko.explorer.rendering import EXPLORER_PATH
@@ -125,7 +124,7 @@ class Persona:
         """Return the value of its cookie."""
         if self.is_admin:
             return _ADMIN_COOKIE
-        return f"{_encode(self.project_id.encode())}.{_encode(self.user_id.encode())}"
+        return f"{encode_base64(self.project_id.encode())}.{encode_base64(self.user_id.encode())}"
 
     @classmethod
     def from_cookie(cls, text: str) -> "Persona | None":
@@ -134,8 +133,8 @@ class Persona:
             return cls()
         project_id, _, user_id = text.partition(".")
         try:
-            persona = cls(_decode(project_id).decode(), _decode(user_id).decode())
-        except (ValueError, binascii.Error):
+            persona = cls(decode_base64(project_id).decode(), decode_base64(user_id).decode())
+        except ValueError:
             return None
         return persona if persona.to_cookie() == text else None
 
@@ -148,13 +147,13 @@ def make_csrf_field(request: webob.Request, secret: bytes) -> str:
     :param secret: the database's secret
     """
     nonce = secrets.token_bytes(CSRF_NONCE_BYTES)
-    return _encode(nonce + _sign(secret, nonce, _find_csrf_cookie(request)))
+    return encode_base64(nonce + _sign(secret, nonce, _find_csrf_cookie(request)))
 
 
 def _find_csrf_cookie(request: webob.Request) -> str:
     """Return the value of the CSRF cookie that the browser has, or will get with the response."""
     made: str = _read_csrf_cookie(request) or request.environ.setdefault(
-        NEW_CSRF, _encode(secrets.token_bytes(CSRF_COOKIE_BYTES))
+        NEW_CSRF, encode_base64(secrets.token_bytes(CSRF_COOKIE_BYTES))
     )
     return made
 
@@ -163,7 +162,7 @@ def _read_csrf_cookie(request: webob.Request) -> str:
     """Return the value of the CSRF cookie; empty if it is missing or invalid."""
     cookie = read_cookie(request, CSRF)
     data = _decode_or_nothing(cookie)
-    return cookie if len(data) == CSRF_COOKIE_BYTES and _encode(data) == cookie else ""
+    return cookie if len(data) == CSRF_COOKIE_BYTES else ""
 
 
 def set_csrf_cookie(response: webob.Response, request: webob.Request) -> None:
@@ -227,16 +226,8 @@ def _sign(secret: bytes, nonce: bytes, cookie: str) -> bytes:
     return hmac.digest(key, nonce + cookie.encode(), hashlib.sha256)
 
 
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def _decode_or_nothing(text: str) -> bytes:
     try:
-        return _decode(text)
-    except (ValueError, binascii.Error):
+        return decode_base64(text)
+    except ValueError:
         return b""

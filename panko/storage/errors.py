@@ -184,6 +184,10 @@ class ScanTimeout(InvalidFilter):
         )
 
 
+SEARCH_TIMEOUTS = (QueryTimeout, StorageTimeout, ScanTimeout)
+"""What a search raises that takes too long."""
+
+
 class InvalidEvent(StorageError, ValueError):
     """An event cannot be stored as it is; the text says why."""
 

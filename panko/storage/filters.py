@@ -35,6 +35,9 @@ MAX_PAGE_EVENTS = 2**63 - 1
 SORT_KEYS = ("message_id", "generated")
 SORT_DIRECTIONS = ("asc", "desc")
 
+NEWEST_FIRST, OLDEST_FIRST = (("generated", "desc"),), (("generated", "asc"),)
+"""Orders of pages by time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -17,7 +17,7 @@ from panko.storage.counting import count_groups, is_counted_by_database, name_co
 from panko.storage.errors import SchemaMismatch, StorageError
 from panko.storage.evaluation import matches_nothing
 from panko.storage.feed import FeedPage, FeedRequest
-from panko.storage.filters import EVERYTHING, EventFilter, Page, PageEnd, Scope, find_last
+from panko.storage.filters import EVERYTHING, NEWEST_FIRST, EventFilter, Page, PageEnd, Scope, find_last
 from panko.storage.models import Event, Trait, TraitDescription, is_storable
 from panko.storage.owners import is_plain_id
 from panko.storage.scans import ScanBudget
@@ -40,7 +40,6 @@ from panko.storage.sqlalchemy.writer import EventWriter
 SCHEMA_SECONDS = 60
 """How long to wait for a panko-dbsync that runs on another node of a Galera cluster."""
 
-NEWEST_FIRST = (("generated", "desc"),)
 WITHOUT_RAW = (EVENT.c.trait_values,)
 """The documents to read of events whose raw notifications are not needed."""
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Chromium, and servers of the explorer with the sample events. All tests of this directory are slow."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,19 @@ class Opener:
         return watched
 
 
-@pytest.fixture
-def window(chromium: Browser, explorer: RunningServer) -> Iterator[Callable[..., Watched]]:
-    """A function that opens windows; the test fails if a page has had a problem that it has not expected."""
-    opener = Opener(chromium, explorer, [])
+@contextlib.contextmanager
+def opening(browser: Browser, server: RunningServer) -> Iterator[Opener]:
+    """Open windows, close them, and fail if a page has had a problem that the test has not expected."""
+    opener = Opener(browser, server, [])
     yield opener
     problems = [problem for watched in opener.opened for problem in watched.problems]
     for watched in opener.opened:
         watched.page.context.close()
     assert not problems
+
+
+@pytest.fixture
+def window(chromium: Browser, explorer: RunningServer) -> Iterator[Opener]:
+    """A function that opens windows."""
+    with opening(chromium, explorer) as opener:
+        yield opener

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Opener, prepare_database
+from tests.browser.conftest import DESKTOP, PHONE, Opener, opening, prepare_database
 from tests.functional.cmd.processes import RunningServer, panko_api
 from tests.functional.explorer.conftest import CONFIG
 from tests.servers.keystone import Keystone
@@ -28,12 +28,8 @@ def guarded(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def door(chromium: Browser, guarded: RunningServer) -> Iterator[Opener]:
     """A function that opens windows where nobody has signed in."""
-    opener = Opener(chromium, guarded, [])
-    yield opener
-    problems = [problem for watched in opener.opened for problem in watched.problems]
-    for watched in opener.opened:
-        watched.page.context.close()
-    assert not problems
+    with opening(chromium, guarded) as opener:
+        yield opener
 
 
 def sign_in(page: Page, keystone: Keystone, user: str, project: str) -> None:

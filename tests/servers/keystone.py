@@ -69,6 +69,19 @@ answer = request.get_response(application)
 print(answer.status_int, answer.headers.get("X-Subject-Token", ""))
 """
 
+_SERVICE_SECTION = """[keystone_authtoken]
+www_authenticate_uri = {keystone.url}
+auth_url = {keystone.url}
+auth_type = password
+username = panko
+password = {keystone.password}
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles = service
+service_token_roles_required = true
+"""
+
 
 @dataclasses.dataclass
 class Keystone(Daemon, Identities):
@@ -100,6 +113,11 @@ class Keystone(Daemon, Identities):
     def url(self) -> str:
         """The address without a version, as in ``auth_url``."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def service_section(self) -> str:
+        """The beginning of the section [keystone_authtoken] of a service that uses this Keystone."""
+        return _SERVICE_SECTION.format(keystone=self)
 
     def initialise(self) -> None:
         """Create the configuration, the tables and the keys."""

@@ -23,7 +23,7 @@ from panko.filter_language.completion import ComparedName, Gap, find_gap, write_
 from panko.policies import event_counts, events, traits
 from panko.storage.aggregates import BY_EVENT_TYPE, MAX_GROUPS, CountQuery
 from panko.storage.deadlines import within
-from panko.storage.errors import InvalidFilter, NotSupported, QueryTimeout, ScanTimeout, StorageTimeout
+from panko.storage.errors import SEARCH_TIMEOUTS, InvalidFilter, NotSupported
 from panko.storage.filters import EventFilter
 from panko.storage.models import TraitType
 
@@ -114,7 +114,7 @@ def _read_names(context: Context, type_: TraitType | None) -> list[str]:
     try:
         with within(MAX_COMPLETION_SECONDS):
             found = list_traits(context.storage, event_filter)
-    except (ScanTimeout, QueryTimeout, StorageTimeout, NotSupported):
+    except (*SEARCH_TIMEOUTS, NotSupported):
         return []
     # A name of an event's own field means that field, unless a type stands before it.
     return [each.name for each in found if type_ in (None, each.type) and (type_ or each.name not in FIELDS)]
@@ -135,7 +135,7 @@ def _list_values(context: Context, gap: Gap, compared: ComparedName) -> Iterator
                 values = _read_event_types(context, event_filter, gap)
             else:
                 values = _read_trait_values(context, event_filter, gap, compared)
-    except (ScanTimeout, QueryTimeout, StorageTimeout, NotSupported):
+    except (*SEARCH_TIMEOUTS, NotSupported):
         return
     for value in _match(values, gap.typed):
         yield Option(values[value], kind)

@@ -6,8 +6,6 @@ from typing import Any
 
 from panko.api.routing import Endpoint
 
-ANYTHING = "*/*"
-
 
 def expose_page(method: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method respond to requests of browsers.

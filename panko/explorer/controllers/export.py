@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The download of the events of a page."""
 
-import datetime
-
 import pecan
 import webob
+from oslo_utils import timeutils
 from wsme.exc import InvalidInput
 
 from panko.api.hooks import Context
@@ -14,8 +13,7 @@ from panko.api.routing import Resource
 from panko.explorer.context import select_events
 from panko.explorer.controllers.decorators import expose_page
 from panko.explorer.search import Search
-from panko.explorer.views.table import NEWEST_FIRST
-from panko.storage.filters import Page
+from panko.storage.filters import NEWEST_FIRST, Page
 
 MAX_EXPORTED_EVENTS = 100_000
 
@@ -61,7 +59,7 @@ def limit_export(max_limit: int | None) -> int:
 def make_name(search: Search) -> str:
     """Return the name of a file without its ending; it says of which time its events are."""
     start, end = search.find_period()
-    end = end or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    end = end or timeutils.utcnow()
     # strftime() does not pad years.
     times = [f"{time.year:04}{time.strftime('%m%dT%H%M%SZ')}" for time in (start, end) if time]
     return "-".join(["panko-events", *(["until"] if start is None else []), *times])

@@ -10,6 +10,7 @@ from typing import Any
 import pecan
 import webob
 import webob.exc
+from oslo_utils import timeutils
 from wsme.exc import ClientSideError
 
 from panko.api.errors import Refused
@@ -28,7 +29,7 @@ from panko.explorer.views.table import PAGE_EVENTS
 from panko.explorer.views.total import Total, count_all
 from panko.policies import event_counts
 from panko.storage.deadlines import within
-from panko.storage.errors import InvalidFilter, NotSupported, QueryTimeout, ScanTimeout, StorageTimeout
+from panko.storage.errors import SEARCH_TIMEOUTS, InvalidFilter, NotSupported
 from panko.storage.filters import EventFilter
 
 ROWS = "rows"
@@ -36,7 +37,6 @@ ROWS = "rows"
 
 MAX_SHORTER = 3
 """Shorter time ranges that a part proposes if its search takes too long."""
-
 
 TOTAL_SHARE = 0.95
 """Share of the time for a part that counting takes at most; the rest is for the response."""
@@ -75,7 +75,7 @@ def read_part(name: str, search: Search, rows: int = 0) -> Part:
         return Part(None, "The policy does not allow you to count these events.")
     except NotSupported as error:
         return Part(None, str(error))
-    except (ScanTimeout, QueryTimeout, StorageTimeout):
+    except SEARCH_TIMEOUTS:
         reason = f"The search took more than {context.limits.scan_seconds:g} seconds. Try a shorter time range:"
         return Part(None, reason, list_shorter(search))
 
@@ -83,7 +83,7 @@ def read_part(name: str, search: Search, rows: int = 0) -> Part:
 def list_shorter(search: Search) -> list[tuple[str, str]]:
     """Return titles and URLs of the page with shorter time ranges, the longest first."""
     start, end = search.find_period()
-    now = _now()
+    now = timeutils.utcnow()
     length = datetime.timedelta.max if start is None else (end or now) - start
     if search.range:
         shorter = [name for name, each in RANGES.items() if each is not None and each < length and name != search.range]
@@ -98,17 +98,13 @@ def list_shorter(search: Search) -> list[tuple[str, str]]:
     return found
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-
-
 def _select(search: Search, rule: str) -> EventFilter:
     return select_events(search, rule).event_filter
 
 
 def _read_histogram(context: Context, search: Search, rows: int) -> Part:
     event_filter = _select(search, event_counts.INDEX)
-    found = read_histogram(context.storage, event_filter, search, _now())
+    found = read_histogram(context.storage, event_filter, search, timeutils.utcnow())
     return Part(found, "" if found else "There are no events in this time range.")
 
 
@@ -128,7 +124,9 @@ def _read_facets(context: Context, search: Search, rows: int) -> Part:
 
 def _read_total(context: Context, search: Search, rows: int) -> Part:
     event_filter = _select(search, event_counts.INDEX)
-    return Part(count_all(context.storage, event_filter, _now(), context.limits.scan_seconds * TOTAL_SHARE, rows))
+    return Part(
+        count_all(context.storage, event_filter, timeutils.utcnow(), context.limits.scan_seconds * TOTAL_SHARE, rows)
+    )
 
 
 PARTS: Mapping[str, Callable[[Context, Search, int], Part]] = {

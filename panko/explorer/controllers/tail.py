@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live tail: rows of the table for new events, as server-sent events."""
 
-import datetime
 import functools
 import re
 from typing import Any
 
 import pecan
 import webob
+from oslo_utils import timeutils
 from wsme.exc import ClientSideError
 
 from panko.api.cursors import CURSOR, Cipher
@@ -53,7 +53,7 @@ class TailController(Resource):
 def has_ended(search: Search) -> bool:
     """Return whether the time range of a page has ended, so that no event will be added to it."""
     end = search.find_period()[1]
-    return end is not None and end < datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return end is not None and end < timeutils.utcnow()
 
 
 def _make_cipher(context: Context, search: Search) -> Cipher:

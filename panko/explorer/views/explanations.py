@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from panko.explorer.search import Search
-from panko.explorer.views.histogram import NEWEST_FIRST, OLDEST_FIRST
+from panko.explorer.views.histogram import find_edge
 from panko.explorer.views.total import MIN_SCAN_SECONDS
 from panko.storage.base import Connection
 from panko.storage.deadlines import seconds_left, within
-from panko.storage.errors import QueryTimeout, ScanTimeout, StorageTimeout
-from panko.storage.filters import EventFilter, Page
+from panko.storage.errors import SEARCH_TIMEOUTS
+from panko.storage.filters import NEWEST_FIRST, OLDEST_FIRST, EventFilter, Page
 from panko.storage.models import format_time
 
 MAX_EXPLANATION_SECONDS = 2
@@ -134,7 +134,7 @@ def _exists(storage: Connection, event_filter: EventFilter) -> bool | None:
     """Return whether there are such events; None: it takes too long to find out."""
     try:
         return storage.find_end(_bound(event_filter), Page(1, sort=NEWEST_FIRST)).last is not None
-    except (ScanTimeout, QueryTimeout, StorageTimeout):
+    except SEARCH_TIMEOUTS:
         return None
 
 
@@ -142,10 +142,9 @@ def _find_edge(
     storage: Connection, event_filter: EventFilter, sort: tuple[tuple[str, str], ...]
 ) -> datetime.datetime | None:
     try:
-        last = storage.find_end(_bound(event_filter), Page(1, sort=sort)).last
-    except (ScanTimeout, QueryTimeout, StorageTimeout):
+        return find_edge(storage, _bound(event_filter), sort)
+    except SEARCH_TIMEOUTS:
         return None
-    return last.generated if last else None
 
 
 def _bound(event_filter: EventFilter) -> EventFilter:

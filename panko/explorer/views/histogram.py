@@ -13,7 +13,7 @@ from panko.explorer.views.time_axis import Tick, choose_interval, index_of, make
 from panko.filter_language import write_comparison
 from panko.storage.aggregates import BY_EVENT_TYPE, CountQuery, EventCount
 from panko.storage.base import Connection
-from panko.storage.filters import EventFilter, Page
+from panko.storage.filters import NEWEST_FIRST, OLDEST_FIRST, EventFilter, Page
 from panko.storage.models import MICROSECOND, format_time
 
 MAX_RECOUNTS = 2
@@ -31,7 +31,6 @@ BAR_SHARE = 0.86
 OTHER = "other"
 """What all other event types are called."""
 
-NEWEST_FIRST, OLDEST_FIRST = (("generated", "desc"),), (("generated", "asc"),)
 
 Bounds = tuple[datetime.datetime, datetime.datetime]
 Limits = tuple[datetime.datetime | None, datetime.datetime | None]
@@ -149,17 +148,18 @@ def find_bounds(storage: Connection, event_filter: EventFilter, now: datetime.da
     start, end = event_filter.start_timestamp, event_filter.end_timestamp
     visible = EventFilter(start_timestamp=start, end_timestamp=end, scope=event_filter.scope)
     if start is None:
-        start = _find_edge(storage, visible, OLDEST_FIRST)
+        start = find_edge(storage, visible, OLDEST_FIRST)
     if start is None:
         return None
     if end is None:
-        end = now if start <= now else _find_edge(storage, visible, NEWEST_FIRST)
+        end = now if start <= now else find_edge(storage, visible, NEWEST_FIRST)
     return None if end is None or end < start else (start, end)
 
 
-def _find_edge(
+def find_edge(
     storage: Connection, event_filter: EventFilter, sort: tuple[tuple[str, str], ...]
 ) -> datetime.datetime | None:
+    """Return the time of the first matching event in an order; None if there is none."""
     last = storage.find_end(event_filter, Page(1, sort=sort)).last
     return last.generated if last else None
 

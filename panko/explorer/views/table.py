@@ -11,7 +11,7 @@ from panko.api.response import close_iterable
 from panko.explorer.search import Search
 from panko.storage.base import Connection
 from panko.storage.conditions import Comparison, Subject
-from panko.storage.filters import EventFilter, Page, Place
+from panko.storage.filters import NEWEST_FIRST, OLDEST_FIRST, EventFilter, Page, Place
 from panko.storage.models import TraitType
 from panko.storage.serialization import find_place, parse_without_raw
 
@@ -20,7 +20,6 @@ PAGE_EVENTS = 100
 MAX_CELL_CHARACTERS = 200
 """A longer value is truncated in the table."""
 
-NEWEST_FIRST, OLDEST_FIRST = (("generated", "desc"),), (("generated", "asc"),)
 
 VALUE_SEPARATOR = "; "
 """Between the values of a trait that an event has several times."""

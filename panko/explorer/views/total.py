@@ -12,7 +12,7 @@ from panko.storage.aggregates import CountQuery
 from panko.storage.base import Connection
 from panko.storage.conditions import ALL_EVENTS
 from panko.storage.deadlines import within
-from panko.storage.errors import QueryTimeout, ScanTimeout, StorageTimeout
+from panko.storage.errors import SEARCH_TIMEOUTS
 from panko.storage.filters import EventFilter
 from panko.storage.models import MICROSECOND
 
@@ -62,7 +62,7 @@ def count_all(
                 return Total(_count(storage, event_filter), is_exact=True)
             for count in _count_windows(storage, event_filter, now, deadline):
                 events += count
-    except (QueryTimeout, StorageTimeout, ScanTimeout):
+    except SEARCH_TIMEOUTS:
         return Total(max(events, at_least), is_exact=False)
     return Total(events, is_exact=True)
 

@@ -23,18 +23,7 @@ CONFIG = """
 [database]
 connection = {connection}
 
-[keystone_authtoken]
-www_authenticate_uri = {keystone.url}
-auth_url = {keystone.url}
-auth_type = password
-username = panko
-password = {keystone.password}
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-service_token_roles = service
-service_token_roles_required = true
-token_cache_time = {token_cache_time}
+{keystone.service_section}token_cache_time = {token_cache_time}
 """
 
 TOKEN_CACHE_TIME = 2

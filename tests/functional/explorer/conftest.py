@@ -27,18 +27,7 @@ FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors"}
 CONFIG = """
 [explorer]
 enabled = true
-[keystone_authtoken]
-www_authenticate_uri = {keystone.url}
-auth_url = {keystone.url}
-auth_type = password
-username = panko
-password = {keystone.password}
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-service_token_roles = service
-service_token_roles_required = true
-http_request_max_retries = 0
+{keystone.service_section}http_request_max_retries = 0
 http_connect_timeout = 60
 """
 
